@@ -1,0 +1,322 @@
+/* The WebAssembly engine: a module's bytes -> a pointer-free image -> an instance that runs.
+ *
+ * Life of a module:
+ *   sm_wasm_translate()    once, at install: decode, validate, translate; the image goes to a sink
+ *   sm_wasm_open()         at each start: image + module bytes, both read in place, never written
+ *   sm_wasm_instantiate()  link imports, lay out memory, table, globals in the caller's pool
+ *   sm_wasm_call() / sm_wasm_run() / sm_wasm_complete()   run an exported function
+ *
+ * The language is WebAssembly 2.0 without SIMD (W3C core specification, 2.0, 2022-04-19).
+ * The engine allocates nothing, knows no clock and never recurses on the C stack on behalf of a
+ * module. Whoever starts an image vouches for its bytes: an image is only as good as its
+ * translation, so the device hashes module and image before every sm_wasm_open().
+ *
+ * Words: values live in 32-bit words. i32, f32, funcref and externref take one, i64 and f64 two,
+ * low word first. A reference is 0 for null, otherwise an opaque number that is valid within one
+ * store.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_WASM_H
+#define SANDMOTE_WASM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sandmote/error.h>
+
+#define SM_WASM_PAGE 65536u
+
+enum sm_wasm_type { /* the binary format's own codes (specification 5.3) */
+    SM_WASM_I32 = 0x7f,
+    SM_WASM_I64 = 0x7e,
+    SM_WASM_F32 = 0x7d,
+    SM_WASM_F64 = 0x7c,
+    SM_WASM_FUNCREF = 0x70,
+    SM_WASM_EXTERNREF = 0x6f
+};
+
+enum sm_wasm_kind { SM_WASM_FUNC = 0, SM_WASM_TABLE = 1, SM_WASM_MEMORY = 2, SM_WASM_GLOBAL = 3 };
+
+/* ---- Install: translate ---------------------------------------------------------------------- */
+
+/* Where and why a module was refused. `rule` is a constant English phrase, the specification's
+ * own wording where it has one ("type mismatch", "unknown local"). */
+struct sm_wasm_diag {
+    uint32_t offset; /* in the module's bytes */
+    const char *rule;
+};
+
+/* Receives the image. Writes come in ascending order without gaps from SM_WASM_HEADER on; the last
+ * one is the header, at offset 0 and SM_WASM_HEADER bytes long. Returns 0 or a negative sm_err,
+ * which ends the translation. */
+struct sm_wasm_sink {
+    void *ctx;
+    int (*write)(void *ctx, uint32_t off, const void *bytes, uint32_t len);
+};
+#define SM_WASM_HEADER 128u
+
+/* Decode, validate and translate a whole module.
+ *
+ * scratch is working memory, aligned to 8 bytes: it bounds the largest function (roughly eight
+ * times its code bytes) plus 8 bytes for each function. diag may be NULL.
+ *
+ * The image's length in bytes, or
+ *   SM_ERR_MALFORMED, SM_ERR_INVALID  not a module; diag says where and why
+ *   SM_ERR_LIMIT                      beyond an implementation limit; diag says which
+ *   SM_ERR_MEMORY                     scratch too small for the function that diag points at
+ *   what the sink returned
+ * On an error the sink has seen no header, so what it holds does not open as an image. */
+int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_sink *sink,
+                          void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
+
+/* Changes with every change of the image format or of the translator. */
+#define SM_WASM_BUILD 1u
+
+/* ---- Start: open and instantiate ------------------------------------------------------------- */
+
+/* A module and its image, both borrowed for as long as any instance lives. Fields are private. */
+struct sm_wasm_module {
+    const uint8_t *wasm;
+    const uint8_t *image;
+    uint32_t wasm_len, image_len;
+};
+
+/* Join an image with the module it was made from. image must be aligned to 8 bytes.
+ *
+ * 0, or
+ *   SM_ERR_UNSUPPORTED  made by another engine build: translate again
+ *   SM_ERR_CORRUPT      not an image, or not of this module */
+int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len,
+                 const uint8_t *wasm, size_t wasm_len);
+
+/* A name in the module's bytes: not terminated, valid UTF-8. */
+struct sm_wasm_name {
+    const char *bytes;
+    uint32_t len;
+};
+
+/* Imports and exports in order of index, for tools and for access control before execution. */
+struct sm_wasm_import {
+    struct sm_wasm_name module, field;
+    enum sm_wasm_kind kind;
+};
+struct sm_wasm_export {
+    struct sm_wasm_name name;
+    enum sm_wasm_kind kind;
+    uint32_t index;
+};
+/* 0, or SM_ERR_NOT_FOUND past the last. */
+int sm_wasm_import_at(const struct sm_wasm_module *m, uint32_t i, struct sm_wasm_import *out);
+int sm_wasm_export_at(const struct sm_wasm_module *m, uint32_t i, struct sm_wasm_export *out);
+/* The export of that name and kind, or SM_ERR_NOT_FOUND. */
+int sm_wasm_export_find(const struct sm_wasm_module *m, const char *name, enum sm_wasm_kind kind,
+                        uint32_t *index);
+
+/* A function type: pointers to value type codes in the module's bytes. */
+struct sm_wasm_functype {
+    const uint8_t *params, *results;
+    uint32_t nparams, nresults;
+};
+int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wasm_functype *out);
+
+/* The memory that the module declares or imports: pages at the start and at most (65536 when it
+ * names no maximum), and 1; or 0 when it has none. */
+int sm_wasm_memory_type(const struct sm_wasm_module *m, uint32_t *min, uint32_t *max);
+
+/* Payload of the custom section of that name, in bytes that need not be a valid module.
+ * The number of such sections (out is the first), or SM_ERR_MALFORMED when the sections do not
+ * add up to the file. */
+int sm_wasm_custom(const uint8_t *wasm, size_t len, const char *name, const uint8_t **out,
+                   size_t *out_len);
+
+/* The pool of one instance: everything it needs comes from here, nothing is given back singly. */
+struct sm_wasm_pool {
+    uint8_t *base; /* aligned to 8 bytes */
+    size_t size, used;
+};
+
+/* Set by the host before the first instruction; the module's declaration can only lower them. */
+struct sm_wasm_limits {
+    uint64_t memory_bytes;  /* linear memory: what may be touched, also after memory.grow */
+    uint32_t table_entries; /* of each table */
+};
+
+struct sm_wasm_inst;
+struct sm_wasm_exec;
+
+/* A host function. args holds the parameters' words and takes the results' words (results start at
+ * args[0] too). Room is the larger of both. Memory of the caller is reached with
+ * sm_wasm_mem(). Returns
+ *   0                 results are in args
+ *   SM_WASM_PENDING   they come later: sm_wasm_complete(); args must not be touched after
+ *   a negative value  the module traps with SM_TRAP_HOST and this as detail */
+typedef int sm_wasm_host_fn(void *ctx, struct sm_wasm_inst *caller, uint32_t *args);
+#define SM_WASM_PENDING 1
+
+struct sm_wasm_table {
+    uint32_t *entries;
+    uint32_t size, capacity, max;
+    uint8_t type;
+};
+struct sm_wasm_memory {
+    uint8_t *base;
+    uint64_t size;     /* bytes that may be accessed */
+    uint64_t capacity; /* bytes set aside in the pool */
+    uint32_t pages, max;
+};
+struct sm_wasm_global {
+    uint32_t value[2];
+    uint8_t type, is_mutable;
+};
+
+/* What an import is bound to: of the import's kind. A function is either a host function with its
+ * type as text (parameters, ':', results; i I f F r x for i32 i64 f32 f64 funcref externref, for
+ * example "iI:f"), or one of another instance. */
+struct sm_wasm_extern {
+    enum sm_wasm_kind kind;
+    sm_wasm_host_fn *host;
+    void *host_ctx;
+    const char *host_type;
+    struct sm_wasm_inst *inst; /* of func */
+    uint32_t func;
+    struct sm_wasm_table *table;
+    struct sm_wasm_memory *memory;
+    struct sm_wasm_global *global;
+};
+
+/* Finds what an import names; 0, or SM_ERR_NOT_FOUND (missing) or SM_ERR_DENIED (not granted). */
+struct sm_wasm_linker {
+    void *ctx;
+    int (*resolve)(void *ctx, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
+};
+
+/* Instances that can share tables, memories and functions. Zero it before the first use.
+ * Single-module hosts use one store for each module. */
+struct sm_wasm_store {
+    struct sm_wasm_inst *instances;
+    uint32_t next_ref;
+};
+
+/* Link, lay out and initialise an instance. Active segments are written, the start function is not
+ * run: sm_wasm_call_start() does. Names, module and store are borrowed for the instance's life.
+ *
+ * 0 and *out in the pool, or
+ *   SM_ERR_LINK    an import is missing or has another type; *which is its index
+ *   SM_ERR_DENIED  an import is not granted; *which is its index
+ *   SM_ERR_LIMIT   the module needs more memory or table entries than the limits give
+ *   SM_ERR_MEMORY  the pool is too small
+ *   SM_ERR_TRAP    an active segment does not fit; *which is the enum sm_wasm_trap. What earlier
+ *                  segments wrote to imported memories and tables stays (specification 4.5.4),
+ *                  and so does the pool: functions of the instance may already be referenced. */
+int sm_wasm_instantiate(struct sm_wasm_inst **out, struct sm_wasm_store *store,
+                        const struct sm_wasm_module *m, const struct sm_wasm_limits *limits,
+                        const struct sm_wasm_linker *linker, struct sm_wasm_pool *pool,
+                        uint32_t *which);
+
+/* What an instance exports, for binding to another's import. 0 or SM_ERR_NOT_FOUND. */
+int sm_wasm_export_extern(struct sm_wasm_inst *inst, const char *name, uint32_t name_len,
+                          struct sm_wasm_extern *out);
+
+const struct sm_wasm_module *sm_wasm_inst_module(const struct sm_wasm_inst *inst);
+
+/* The host's own pointer, for host functions to find their state. */
+void sm_wasm_set_user(struct sm_wasm_inst *inst, void *user);
+void *sm_wasm_user(const struct sm_wasm_inst *inst);
+
+/* len bytes of the instance's memory at addr, or NULL when any of them is outside. Valid until the
+ * module runs again. len 0 is inside at every addr up to the size. */
+void *sm_wasm_mem(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len);
+
+/* ---- Run ------------------------------------------------------------------------------------- */
+
+#define SM_WASM_TRAPS(X)                                                                           \
+    X(NONE, "no trap")                                                                             \
+    X(UNREACHABLE, "unreachable")                                                                  \
+    X(DIV_ZERO, "integer divide by zero")                                                          \
+    X(OVERFLOW, "integer overflow")                                                                \
+    X(CONVERSION, "invalid conversion to integer")                                                 \
+    X(MEMORY, "out of bounds memory access")                                                       \
+    X(TABLE, "out of bounds table access")                                                         \
+    X(UNDEFINED, "undefined element")                                                              \
+    X(UNINITIALIZED, "uninitialized element")                                                      \
+    X(SIGNATURE, "indirect call type mismatch")                                                    \
+    X(STACK, "call stack exhausted")                                                               \
+    X(EPOCH, "interrupted at its deadline")                                                        \
+    X(HOST, "host function failed")
+
+enum sm_wasm_trap {
+#define X(name, text) SM_TRAP_##name,
+    SM_WASM_TRAPS(X)
+#undef X
+};
+const char *sm_wasm_trap_text(enum sm_wasm_trap trap);
+
+enum sm_wasm_state { SM_EXEC_IDLE, SM_EXEC_READY, SM_EXEC_PENDING, SM_EXEC_DONE, SM_EXEC_TRAPPED };
+
+/* One thread of execution: a value stack and where it stands. Fields are private except state,
+ * trap and host_error. */
+struct sm_wasm_exec {
+    enum sm_wasm_state state;
+    enum sm_wasm_trap trap;
+    int host_error;
+    uint32_t *stack, *stack_end;
+    uint32_t *fp;
+    const uint16_t *pc;
+    struct sm_wasm_inst *inst;
+    const volatile uint32_t *epoch;
+    uint32_t deadline; /* while running: the epoch value; while pending: what is left */
+    uint32_t depth, max_depth;
+    uint32_t result_words;
+    uint32_t *pending; /* where the pending call's results go */
+    uint32_t *pending_fp;
+};
+
+/* Give an execution its value stack (words, at least 16) and its limits. *epoch is advanced by the
+ * host from a timer, an interrupt or another thread, and outlives exec; max_depth is the number of
+ * nested calls. */
+void sm_wasm_exec_init(struct sm_wasm_exec *exec, uint32_t *stack, size_t words,
+                       uint32_t max_depth, const volatile uint32_t *epoch);
+
+/* Prepare a call of a function (its index in inst). args: the parameters' words. budget: epochs
+ * until it is interrupted, counted from now; 0 for no deadline. exec becomes READY from any state.
+ * 0, SM_ERR_ARG (no such function) or SM_ERR_TRAP (the stack is too small even for this frame). */
+int sm_wasm_call(struct sm_wasm_exec *exec, struct sm_wasm_inst *inst, uint32_t func,
+                 const uint32_t *args, uint32_t budget);
+
+/* As sm_wasm_call() for the start function; SM_ERR_NOT_FOUND when the module has none. */
+int sm_wasm_call_start(struct sm_wasm_exec *exec, struct sm_wasm_inst *inst, uint32_t budget);
+
+/* Run until done, pending or trapped.
+ *   0                state is DONE: results with sm_wasm_results()
+ *   SM_WASM_PENDING  state is PENDING: a host call has not finished
+ *   SM_ERR_TRAP, SM_ERR_EPOCH  state is TRAPPED: sm_wasm_backtrace()
+ *   SM_ERR_STATE     nothing to run */
+int sm_wasm_run(struct sm_wasm_exec *exec);
+
+/* Finish the pending host call with its results' words (or a negative error, as if the host
+ * function had returned it). state becomes READY; the time since it became pending does not count
+ * against the deadline. 0 or SM_ERR_STATE. */
+int sm_wasm_complete(struct sm_wasm_exec *exec, const uint32_t *results, int error);
+
+/* The results' words of a DONE call; valid until the next call. */
+const uint32_t *sm_wasm_results(const struct sm_wasm_exec *exec);
+
+/* One level of a backtrace, innermost first. */
+struct sm_wasm_frame {
+    const struct sm_wasm_module *module;
+    uint32_t func;
+    struct sm_wasm_name name; /* from the name section, else an export's; len 0 when there is none */
+    uint32_t offset;          /* of the instruction, in the module's bytes; 0 when unknown */
+};
+
+/* The frames of a TRAPPED or PENDING exec, at most max. scratch as for sm_wasm_translate (a
+ * translation of the functions concerned finds the offsets); it may be the module's own memory
+ * pool when the module will not run again, and NULL when offsets are not wanted.
+ * The number of frames there are, which may be more than max. */
+uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *exec, struct sm_wasm_frame *frames,
+                           uint32_t max, void *scratch, size_t scratch_len);
+
+/* Name of a function from the name section, else of its first export; len 0 when there is none. */
+struct sm_wasm_name sm_wasm_func_name(const struct sm_wasm_module *m, uint32_t func);
+
+#endif
