@@ -1,0 +1,72 @@
+/* Whom a device believes: public keys with roles, and the check of a signed module.
+ *
+ * A signature is 64 raw bytes of Ed25519 (RFC 8032) over the whole .wasm file, its exact length.
+ * doc/SPEC-manifest.md has the bytes and who may sign what.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_TRUST_H
+#define SANDMOTE_TRUST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sandmote/error.h>
+#include <sandmote/manifest.h>
+
+#define SM_PUBLIC_KEY_BYTES 32u
+#define SM_SIGNATURE_BYTES  64u
+
+/* What a key may sign. Numbers are those of the format; only the signer is in use today. */
+enum sm_role {
+    SM_ROLE_SIGNER = 1,   /* applications of one fleet */
+    SM_ROLE_ROOT = 2,     /* reserved: key sets */
+    SM_ROLE_VENDOR = 3,   /* reserved: plugins */
+    SM_ROLE_BUILDER = 4,  /* reserved: native images */
+    SM_ROLE_REQUESTER = 5 /* reserved: modules sent over the network */
+};
+
+/* "signer", "root", ...; NULL for anything else. */
+const char *sm_role_name(unsigned role);
+
+struct sm_trust_key {
+    uint32_t role; /* enum sm_role */
+    char fleet[SM_FLEET_MAX + 1];
+    uint8_t key[SM_PUBLIC_KEY_BYTES];
+};
+
+/* A trust store over the caller's array, which must outlive it. Fields are private. */
+struct sm_trust {
+    struct sm_trust_key *keys;
+    uint32_t count, capacity;
+};
+
+void sm_trust_init(struct sm_trust *trust, struct sm_trust_key *keys, uint32_t capacity);
+
+/* Add a key. Adding the same role, fleet and key again changes nothing.
+ *
+ * 0, or, the store unchanged,
+ *   SM_ERR_INVALID  no such role, not a fleet name, or a key that is no key: not canonical, or of
+ *                   small order (all zero bytes are such a key, and its signatures can be forged)
+ *   SM_ERR_KEY      the key is already there with another role: one key has one role
+ *   SM_ERR_LIMIT    the store is full */
+int sm_trust_add(struct sm_trust *trust, enum sm_role role, const char *fleet,
+                 const uint8_t key[SM_PUBLIC_KEY_BYTES]);
+
+/* The i-th key, borrowed; NULL past the last. */
+const struct sm_trust_key *sm_trust_at(const struct sm_trust *trust, uint32_t i);
+
+/* Check that a module may run in this trust: first the signature over all len bytes, by any key of
+ * the store; only then is the file looked at, its manifest found and decoded into *m, and the
+ * key's role and fleet compared with it (a signer's key: applications of its own fleet).
+ *
+ * Whether class, sequence, floor and sizes suit the device is for the caller to decide, and so is
+ * the module's validity as WebAssembly: nothing but section framing was read.
+ *
+ * 0, *m filled; or, with *m undefined and detail (may be NULL) saying why,
+ *   SM_ERR_SIGNATURE  no key of the store made this signature over these bytes; nothing was parsed
+ *   SM_ERR_KEY        a key of the store did, but it may not sign this kind, or for this fleet
+ *   the errors of sm_manifest_read(), about an authentic file */
+int sm_trust_verify_module(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
+                           const uint8_t *sig, size_t sig_len, struct sm_manifest *m,
+                           struct sm_manifest_detail *detail);
+
+#endif
