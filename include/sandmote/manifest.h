@@ -9,6 +9,7 @@
 #ifndef SANDMOTE_MANIFEST_H
 #define SANDMOTE_MANIFEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/error.h>
@@ -72,8 +73,8 @@ enum sm_manifest_key {
 /* A decoded manifest. Texts are terminated by a zero; unused bytes are zero. */
 struct sm_manifest {
     uint32_t kind;                    /* enum sm_module_kind */
-    char fleet[SM_FLEET_MAX + 1];     /* 1 to 32 of a-z 0-9 . _ - */
-    char name[SM_NAME_MAX + 1];       /* the same; names the module within its fleet */
+    char fleet[SM_FLEET_MAX + 1];     /* as sm_name_valid() says */
+    char name[SM_NAME_MAX + 1];       /* the same; of the module within its fleet */
     char version[SM_VERSION_MAX + 1]; /* 1 to 32 printable ASCII, no space; for people only */
     char entry[SM_ENTRY_MAX + 1];     /* 1 to 64 printable ASCII, no space; default "sensor_tick" */
     uint64_t sequence;       /* 1 to 2^63-1: an update must have a higher one than it replaces */
@@ -97,6 +98,10 @@ struct sm_manifest_detail {
     uint64_t value;  /* the number that broke the rule, for example the format; else 0 */
     const char *rule;
 };
+
+/* Whether a text can name a fleet or a module: 1 to 32 of a-z 0-9 . _ - beginning with a letter or
+ * a digit, so that it is safe as a file name and as a part of a path. */
+bool sm_name_valid(const char *text);
 
 /* The name of a key as `sandmote pack` spells it ("fleet", "health.good_ticks"), or NULL. */
 const char *sm_manifest_key_name(uint32_t key);

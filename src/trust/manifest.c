@@ -1,0 +1,551 @@
+/* The manifest: one table of fields that the decoder, the encoder and the messages draw on.
+ *
+ * A value's rules are checked by check_*() on its way in and on its way out, so that what can be
+ * encoded is exactly what can be decoded.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/manifest.h>
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "cbor.h"
+#include "section.h"
+
+enum shape { UINT, TEXT, CLASSES, CAPABILITIES, HEALTH };
+enum presence { OPTIONAL, REQUIRED };
+enum letters { PRINTABLE, NAME };
+
+struct field {
+    uint16_t key;
+    uint8_t shape, presence;
+    uint16_t at;  /* in struct sm_manifest */
+    uint8_t size; /* of the member: 4 or 8 for a number */
+    uint8_t letters;
+    uint64_t min, max; /* of a number, or of a text's length */
+    const char *name;
+};
+
+#define AT(member)   offsetof(struct sm_manifest, member), sizeof(((struct sm_manifest *)0)->member)
+#define SEQUENCE_MAX INT64_MAX
+
+/* In order of key; the keys of the map at 15 follow it. The format has no member: it is 1. */
+static const struct field fields[] = {
+    {SM_KEY_KIND, UINT, REQUIRED, AT(kind), 0, 0, SM_KINDS - 1, "kind"},
+    {SM_KEY_FLEET, TEXT, REQUIRED, AT(fleet), NAME, 1, SM_FLEET_MAX, "fleet"},
+    {SM_KEY_NAME, TEXT, REQUIRED, AT(name), NAME, 1, SM_NAME_MAX, "name"},
+    {SM_KEY_VERSION, TEXT, REQUIRED, AT(version), PRINTABLE, 1, SM_VERSION_MAX, "version"},
+    {SM_KEY_SEQUENCE, UINT, REQUIRED, AT(sequence), 0, 1, SEQUENCE_MAX, "sequence"},
+    {SM_KEY_FLOOR, UINT, REQUIRED, AT(security_floor), 0, 0, SEQUENCE_MAX, "security_floor"},
+    {SM_KEY_CLASSES, CLASSES, REQUIRED, AT(classes), 0, 1, SM_CLASSES, "classes"},
+    {SM_KEY_ENTRY, TEXT, OPTIONAL, AT(entry), PRINTABLE, 1, SM_ENTRY_MAX, "entry"},
+    {SM_KEY_PERIOD, UINT, OPTIONAL, AT(period_ms), 0, 10, 86400000, "period_ms"},
+    {SM_KEY_MEMORY, UINT, REQUIRED, AT(memory_bytes), 0, 0, 1ull << 32, "memory_bytes"},
+    {SM_KEY_STACK, UINT, REQUIRED, AT(stack_bytes), 0, 64, 1u << 24, "stack_bytes"},
+    {SM_KEY_CAPABILITIES, CAPABILITIES, OPTIONAL, AT(capabilities), 0, 0, SM_CAPABILITIES_MAX,
+     "capabilities"},
+    {SM_KEY_INTERFACE, UINT, REQUIRED, AT(interface), 0, 1, 65535, "interface"},
+    {SM_KEY_HEALTH, HEALTH, OPTIONAL, 0, 0, 0, 0, 0, "health"},
+    {SM_KEY_HEALTH_TICKS, UINT, OPTIONAL, AT(good_ticks), 0, 1, 1000, "health.good_ticks"},
+    {SM_KEY_HEALTH_TIMEOUT, UINT, OPTIONAL, AT(timeout_ms), 0, 1, 604800000, "health.timeout_ms"},
+};
+#define FIELDS      (sizeof fields / sizeof fields[0])
+#define TOP_KEYS    15u /* with the format */
+#define HEALTH_KEYS 2u
+#define HEALTH_BASE (0x100u * SM_KEY_HEALTH)
+
+static const struct field capability = {
+    SM_KEY_CAPABILITIES, TEXT,          REQUIRED, 0, SM_CAPABILITY_MAX + 1, PRINTABLE, 1,
+    SM_CAPABILITY_MAX,   "capabilities"};
+
+static const char *const class_names[SM_CLASSES] = {"mcu", "mpu", "gateway", "edge"};
+static const char *const kind_names[SM_KINDS] = {"application", "plugin"};
+
+const char *sm_class_name(unsigned cls)
+{
+    return cls < SM_CLASSES ? class_names[cls] : NULL;
+}
+
+int sm_class_find(const char *name)
+{
+    for (int i = 0; i < SM_CLASSES; i++)
+        if (strcmp(name, class_names[i]) == 0)
+            return i;
+    return SM_ERR_NOT_FOUND;
+}
+
+const struct sm_class_limits *sm_class_limits(unsigned cls)
+{
+    static const struct sm_class_limits limits[SM_CLASSES] = {
+        {128u << 10, 10}, {4u << 20, 100}, {256u << 20, 500}, {1ull << 32, 1000}};
+    return cls < SM_CLASSES ? &limits[cls] : NULL;
+}
+
+const char *sm_module_kind_name(unsigned kind)
+{
+    return kind < SM_KINDS ? kind_names[kind] : NULL;
+}
+
+static const struct field *field_of(uint64_t key)
+{
+    for (size_t i = 0; i < FIELDS; i++)
+        if (fields[i].key == key)
+            return &fields[i];
+    return NULL;
+}
+
+const char *sm_manifest_key_name(uint32_t key)
+{
+    const struct field *f = field_of(key);
+    return f ? f->name : key == SM_KEY_FORMAT ? "format" : NULL;
+}
+
+void sm_manifest_defaults(struct sm_manifest *m)
+{
+    memset(m, 0, sizeof *m);
+    memcpy(m->entry, "sensor_tick", sizeof "sensor_tick");
+    m->period_ms = 1000;
+    m->stack_bytes = 4096;
+    m->interface = 1;
+    m->good_ticks = 3;
+    m->timeout_ms = 30000;
+}
+
+/* ---- Rules of values: NULL, or the rule that is broken ----------------------------------------
+ */
+
+static const char *check_uint(const struct field *f, uint64_t v)
+{
+    return v < f->min ? "the number is too small" : v > f->max ? "the number is too large" : NULL;
+}
+
+static bool allowed(enum letters letters, char c)
+{
+    if (letters == PRINTABLE)
+        return c > ' ' && c <= '~';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+static const char *check_text(const struct field *f, const char *text, size_t len)
+{
+    if (len < f->min)
+        return "the text is empty";
+    if (len > f->max)
+        return "the text is too long";
+    if (f->letters == NAME && (text[0] == '.' || text[0] == '_' || text[0] == '-'))
+        return "a name begins with a letter or a digit";
+    for (size_t i = 0; i < len; i++)
+        if (!allowed(f->letters, text[i]))
+            return f->letters == NAME
+                       ? "only a-z 0-9 . _ - may stand in this text"
+                       : "only printable ASCII without spaces may stand in this text";
+    return NULL;
+}
+
+/* The length of a text, or max + 1 when it is longer. */
+static size_t text_len(const char *text, uint64_t max)
+{
+    size_t len = 0;
+    while (len <= max && text[len])
+        len++;
+    return len;
+}
+
+bool sm_name_valid(const char *text)
+{
+    return !check_text(field_of(SM_KEY_FLEET), text, text_len(text, SM_FLEET_MAX));
+}
+
+static const char *check_floor(const struct sm_manifest *m)
+{
+    return m->security_floor > m->sequence ? "the security floor is above the sequence" : NULL;
+}
+
+/* Texts are ordered bytewise; ASCII makes that strcmp's order. */
+static const char *check_order(const struct sm_manifest *m, uint32_t i)
+{
+    int order = i == 0 ? -1 : strcmp(m->capability[i - 1], m->capability[i]);
+    return order == 0 ? "a capability stands twice" : order > 0 ? "capabilities must ascend" : NULL;
+}
+
+/* ---- Decoder ----------------------------------------------------------------------------------
+ */
+
+struct decoder {
+    struct sm_cbor_in in;
+    struct sm_manifest *m;
+    struct sm_manifest_detail *detail;
+};
+
+static int refuse(struct decoder *d, uint64_t key, int err, const char *rule, uint64_t value)
+{
+    *d->detail = (struct sm_manifest_detail){
+        .offset = d->in.at, .key = (uint32_t)key, .value = value, .rule = rule};
+    return err;
+}
+
+static int malformed(struct decoder *d, uint64_t key)
+{
+    return refuse(d, key, SM_ERR_MALFORMED, d->in.rule, 0);
+}
+
+static int decode_uint(struct decoder *d, const struct field *f)
+{
+    uint64_t v;
+    if (sm_cbor_uint(&d->in, &v))
+        return malformed(d, f->key);
+    const char *rule = check_uint(f, v);
+    if (rule)
+        return refuse(d, f->key, SM_ERR_INVALID, rule, v);
+    uint32_t v32 = (uint32_t)v;
+    memcpy((char *)d->m + f->at, f->size == 8 ? (void *)&v : (void *)&v32, f->size);
+    return 0;
+}
+
+/* into has room for f->max bytes and a zero. */
+static int decode_text(struct decoder *d, const struct field *f, char *into)
+{
+    const char *text;
+    uint32_t len;
+    if (sm_cbor_text(&d->in, &text, &len))
+        return malformed(d, f->key);
+    const char *rule = check_text(f, text, len);
+    if (rule)
+        return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
+    memset(into, 0, f->max + 1);
+    memcpy(into, text, len);
+    return 0;
+}
+
+static int decode_classes(struct decoder *d, const struct field *f)
+{
+    uint32_t count;
+    if (sm_cbor_array(&d->in, &count))
+        return malformed(d, f->key);
+    if (count == 0)
+        return refuse(d, f->key, SM_ERR_INVALID, "no class is named", 0);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t cls;
+        if (sm_cbor_uint(&d->in, &cls))
+            return malformed(d, f->key);
+        if (cls >= SM_CLASSES)
+            return refuse(d, f->key, SM_ERR_INVALID, "no such device class", cls);
+        if (d->m->classes >> cls) /* its bit or a higher one */
+            return refuse(d, f->key, SM_ERR_INVALID, "classes must ascend", cls);
+        d->m->classes |= 1u << cls;
+    }
+    return 0;
+}
+
+static int decode_capabilities(struct decoder *d, const struct field *f)
+{
+    uint32_t count;
+    if (sm_cbor_array(&d->in, &count))
+        return malformed(d, f->key);
+    if (count > SM_CAPABILITIES_MAX)
+        return refuse(d, f->key, SM_ERR_INVALID, "too many capabilities", count);
+    for (uint32_t i = 0; i < count; i++) {
+        int err = decode_text(d, &capability, d->m->capability[i]);
+        if (err)
+            return err;
+        const char *rule = check_order(d->m, i);
+        if (rule)
+            return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
+    }
+    d->m->capabilities = count;
+    return 0;
+}
+
+static int decode_map(struct decoder *d, struct sm_cbor_map *map, uint32_t base);
+
+static int decode_health(struct decoder *d, const struct field *f)
+{
+    struct sm_cbor_map map;
+    if (sm_cbor_map(&d->in, &map))
+        return malformed(d, f->key);
+    return decode_map(d, &map, HEALTH_BASE);
+}
+
+static int decode_value(struct decoder *d, const struct field *f)
+{
+    switch ((enum shape)f->shape) {
+    case UINT:
+        return decode_uint(d, f);
+    case TEXT:
+        return decode_text(d, f, (char *)d->m + f->at);
+    case CLASSES:
+        return decode_classes(d, f);
+    case CAPABILITIES:
+        return decode_capabilities(d, f);
+    case HEALTH:
+        return decode_health(d, f);
+    }
+    return SM_ERR_ARG;
+}
+
+/* The first required key between after and before (before is not reached), or 0. Keys ascend, so a
+ * key that was passed over is missing for good. */
+static uint32_t missing(uint32_t after, uint64_t before)
+{
+    for (size_t i = 0; i < FIELDS; i++)
+        if (fields[i].key > after && fields[i].key < before && fields[i].presence == REQUIRED)
+            return fields[i].key;
+    return 0;
+}
+
+/* The entries of a map whose keys are base + what stands there. Maps nest two deep at most: the
+ * inner one has no field of shape HEALTH. */
+static int decode_map(struct decoder *d, struct sm_cbor_map *map, uint32_t base)
+{
+    uint32_t last = base + map->last * map->any;
+    for (;;) {
+        uint64_t number;
+        int more = sm_cbor_key(&d->in, map, &number);
+        if (more < 0)
+            return malformed(d, 0);
+        /* Numbers that are not below the next base would be taken for keys of the other map. */
+        const struct field *f = more && number < 0x100 ? field_of(base + number) : NULL;
+        if (more && !f)
+            return refuse(d, number < 0x100 ? base + number : 0, SM_ERR_INVALID, "an unknown key",
+                          number);
+        uint32_t gap = missing(last, more ? f->key : base + 0x100);
+        if (gap)
+            return refuse(d, gap, SM_ERR_INVALID, "a required key is missing", 0);
+        if (!more)
+            return 0;
+        int err = decode_value(d, f);
+        if (err)
+            return err;
+        last = f->key;
+    }
+}
+
+/* The format stands first, so that a newer one is recognised before anything else is judged. */
+static int decode_format(struct decoder *d, struct sm_cbor_map *map)
+{
+    uint64_t key, format;
+    int more = sm_cbor_key(&d->in, map, &key);
+    if (more < 0)
+        return malformed(d, 0);
+    if (!more || key != SM_KEY_FORMAT)
+        return refuse(d, SM_KEY_FORMAT, SM_ERR_INVALID, "a required key is missing", 0);
+    if (sm_cbor_uint(&d->in, &format))
+        return malformed(d, SM_KEY_FORMAT);
+    if (format > SM_MANIFEST_FORMAT)
+        return refuse(d, SM_KEY_FORMAT, SM_ERR_UNSUPPORTED, "a manifest format from the future",
+                      format);
+    if (format < SM_MANIFEST_FORMAT)
+        return refuse(d, SM_KEY_FORMAT, SM_ERR_INVALID, "the number is too small", format);
+    return 0;
+}
+
+int sm_manifest_decode(struct sm_manifest *m, const uint8_t *cbor, size_t len,
+                       struct sm_manifest_detail *detail)
+{
+    struct decoder d = {.m = m, .detail = detail};
+    struct sm_cbor_map map;
+    sm_manifest_defaults(m);
+    if (len > SM_MANIFEST_MAX)
+        return refuse(&d, 0, SM_ERR_LIMIT, "the manifest is too long", len);
+    sm_cbor_begin(&d.in, cbor, (uint32_t)len);
+    if (sm_cbor_map(&d.in, &map))
+        return malformed(&d, 0);
+    int err = decode_format(&d, &map);
+    if (err)
+        return err;
+    err = decode_map(&d, &map, 0);
+    if (err)
+        return err;
+    if (sm_cbor_end(&d.in))
+        return malformed(&d, 0);
+    const char *rule = check_floor(m);
+    d.in.at = 0;
+    return rule ? refuse(&d, SM_KEY_FLOOR, SM_ERR_INVALID, rule, m->security_floor) : 0;
+}
+
+/* ---- Encoder ----------------------------------------------------------------------------------
+ */
+
+static uint64_t number_of(const struct sm_manifest *m, const struct field *f)
+{
+    uint64_t v = 0;
+    uint32_t v32;
+    if (f->size == 8) {
+        memcpy(&v, (const char *)m + f->at, sizeof v);
+        return v;
+    }
+    memcpy(&v32, (const char *)m + f->at, sizeof v32);
+    return v32;
+}
+
+static const char *put_text(struct sm_cbor_out *out, const struct field *f, const char *text)
+{
+    size_t len = text_len(text, f->max);
+    sm_cbor_put_text(out, text, len);
+    return check_text(f, text, len);
+}
+
+static const char *put_classes(struct sm_cbor_out *out, uint32_t classes)
+{
+    if (classes == 0)
+        return "no class is named";
+    if (classes >> SM_CLASSES)
+        return "no such device class";
+    uint32_t count = 0;
+    for (unsigned i = 0; i < SM_CLASSES; i++)
+        count += classes >> i & 1;
+    sm_cbor_put_array(out, count);
+    for (unsigned i = 0; i < SM_CLASSES; i++)
+        if (classes >> i & 1)
+            sm_cbor_put_uint(out, i);
+    return NULL;
+}
+
+static const char *put_capabilities(struct sm_cbor_out *out, const struct sm_manifest *m)
+{
+    if (m->capabilities > SM_CAPABILITIES_MAX)
+        return "too many capabilities";
+    sm_cbor_put_array(out, m->capabilities);
+    for (uint32_t i = 0; i < m->capabilities; i++) {
+        const char *rule = put_text(out, &capability, m->capability[i]);
+        if (!rule)
+            rule = check_order(m, i);
+        if (rule)
+            return rule;
+    }
+    return NULL;
+}
+
+static const char *put_value(struct sm_cbor_out *out, const struct field *f,
+                             const struct sm_manifest *m)
+{
+    switch ((enum shape)f->shape) {
+    case UINT:
+        sm_cbor_put_uint(out, number_of(m, f));
+        return check_uint(f, number_of(m, f));
+    case TEXT:
+        return put_text(out, f, (const char *)m + f->at);
+    case CLASSES:
+        return put_classes(out, m->classes);
+    case CAPABILITIES:
+        return put_capabilities(out, m);
+    case HEALTH: /* its two entries are the fields that follow */
+        sm_cbor_put_map(out, HEALTH_KEYS);
+        return NULL;
+    }
+    return NULL;
+}
+
+int sm_manifest_encode(const struct sm_manifest *m, uint8_t *out, size_t size,
+                       struct sm_manifest_detail *detail)
+{
+    struct sm_cbor_out cbor = {out, size, 0};
+    sm_cbor_put_map(&cbor, TOP_KEYS);
+    sm_cbor_put_uint(&cbor, SM_KEY_FORMAT);
+    sm_cbor_put_uint(&cbor, SM_MANIFEST_FORMAT);
+    for (size_t i = 0; i < FIELDS; i++) {
+        const struct field *f = &fields[i];
+        sm_cbor_put_uint(&cbor, f->key % 0x100);
+        const char *rule = put_value(&cbor, f, m);
+        if (!rule && f->key == SM_KEY_FLOOR)
+            rule = check_floor(m);
+        if (rule) {
+            uint64_t v = f->shape == UINT ? number_of(m, f) : 0;
+            *detail = (struct sm_manifest_detail){.key = f->key, .value = v, .rule = rule};
+            return SM_ERR_INVALID;
+        }
+    }
+    return cbor.len <= size ? (int)cbor.len : SM_ERR_MEMORY;
+}
+
+/* ---- In a module ------------------------------------------------------------------------------
+ */
+
+int sm_manifest_find(const uint8_t *wasm, size_t len, const uint8_t **out, size_t *out_len,
+                     struct sm_manifest_detail *detail)
+{
+    struct sm_section s;
+    uint32_t content;
+    bool found = false;
+    int more = sm_section_begin(&s, wasm, len, detail);
+    if (more < 0)
+        return more;
+    while ((more = sm_section_next(&s, detail)) > 0) {
+        if (!sm_section_named(&s, SM_MANIFEST_SECTION, &content))
+            continue;
+        if (found) {
+            *detail = (struct sm_manifest_detail){.offset = s.start,
+                                                  .rule = "a second section \"sandmote\""};
+            return SM_ERR_INVALID;
+        }
+        found = true;
+        *out = wasm + content;
+        *out_len = s.end - content;
+    }
+    if (more < 0 || found)
+        return more;
+    *detail = (struct sm_manifest_detail){.offset = (uint32_t)len,
+                                          .rule = "no section \"sandmote\", so no manifest"};
+    return SM_ERR_NOT_FOUND;
+}
+
+int sm_manifest_read(struct sm_manifest *m, const uint8_t *wasm, size_t len,
+                     struct sm_manifest_detail *detail)
+{
+    const uint8_t *cbor;
+    size_t cbor_len;
+    int err = sm_manifest_find(wasm, len, &cbor, &cbor_len, detail);
+    if (err)
+        return err;
+    err = sm_manifest_decode(m, cbor, cbor_len, detail);
+    if (err)
+        detail->offset += (uint32_t)(cbor - wasm);
+    return err;
+}
+
+/* Appends to a buffer whose size is checked once, at the end. */
+struct writer {
+    uint8_t *bytes;
+    size_t size, len;
+};
+
+static void put(struct writer *w, const void *bytes, size_t len)
+{
+    if (len <= w->size && w->len <= w->size - len)
+        memcpy(w->bytes + w->len, bytes, len);
+    w->len += len;
+}
+
+static void put_u32(struct writer *w, uint32_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        put(w, &(uint8_t){(uint8_t)(v | 0x80)}, 1);
+    put(w, &(uint8_t){(uint8_t)v}, 1);
+}
+
+int64_t sm_manifest_pack(const struct sm_manifest *m, const uint8_t *wasm, size_t len, uint8_t *out,
+                         size_t size, struct sm_manifest_detail *detail)
+{
+    static const char name[] = SM_MANIFEST_SECTION;
+    const uint32_t name_len = sizeof name - 1; /* below 128: its length takes one byte */
+    struct writer w = {out, size, 0};
+    struct sm_section s;
+    uint32_t content;
+    uint8_t cbor[SM_MANIFEST_MAX];
+    int cbor_len = sm_manifest_encode(m, cbor, sizeof cbor, detail);
+    int more = cbor_len < 0 ? cbor_len : sm_section_begin(&s, wasm, len, detail);
+    if (more < 0)
+        return more;
+    put(&w, wasm, SM_MODULE_HEADER);
+    put(&w, "", 1); /* section id 0: custom */
+    put_u32(&w, 1 + name_len + (uint32_t)cbor_len);
+    put_u32(&w, name_len);
+    put(&w, name, name_len);
+    put(&w, cbor, (size_t)cbor_len);
+    while ((more = sm_section_next(&s, detail)) > 0)
+        if (!sm_section_named(&s, name, &content))
+            put(&w, wasm + s.start, s.end - s.start);
+    if (more < 0)
+        return more;
+    return w.len <= size ? (int64_t)w.len : SM_ERR_MEMORY;
+}
