@@ -268,7 +268,9 @@ struct sm_wasm_exec {
     uint32_t depth, max_depth;
     uint32_t result_words;
     uint32_t *pending; /* where the pending call's results go */
-    uint32_t *pending_fp;
+    uint32_t pending_words;
+    int pending_error;
+    uint16_t entry[4]; /* code for calling a host function that a module exports */
 };
 
 /* Give an execution its value stack (words, at least 16) and its limits. *epoch is advanced by the

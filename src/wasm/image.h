@@ -1,0 +1,139 @@
+/* The image: what the translator writes and the interpreter runs, byte for byte.
+ *
+ *   offset 0      struct sm_image (the header)
+ *   128           element entries, then code, then the tables, each where the header says
+ *
+ * Pointer-free, little-endian, aligned to 8: it executes from flash or a read-only mapping at any
+ * address. Names and data stay in the module's bytes and are referred to by offset. Instructions
+ * are 16-bit units; a function's first is OP_ENTER. The code starts with two stubs that returns
+ * may aim at (SM_STUB_*), so that returning needs no test for the outermost frame.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_WASM_IMAGE_H
+#define SM_WASM_IMAGE_H
+
+#include <stdint.h>
+#include <sandmote/wasm.h>
+
+#define SM_IMAGE_MAGIC 0x49574d53u /* "SMWI" */
+#define SM_NONE        0xffffffffu
+
+/* Code offsets in 16-bit units. The unit before a return address is the distance from the
+ * caller's frame to the callee's; the stubs have theirs. */
+#define SM_STUB_EXIT  1u /* the host's call ends */
+#define SM_STUB_CROSS 3u /* back into another instance */
+#define SM_CODE_START 4u
+
+struct sm_image_type {
+    uint32_t params, results; /* offsets of the type codes in the module's bytes */
+    uint16_t nparams, nresults;
+    uint16_t param_words, result_words;
+    uint16_t canon; /* the first type equal to this one */
+    uint16_t pad;
+};
+
+#define SM_FUNC_DECLARED 1u /* occurs outside function bodies: ref.func may name it */
+struct sm_image_func {
+    uint32_t code;  /* offset in 16-bit units; 0 for an import */
+    uint16_t type;  /* canonical */
+    uint16_t flags;
+};
+
+enum { SM_INIT_VALUE, SM_INIT_GLOBAL, SM_INIT_FUNC };
+struct sm_image_init { /* a constant expression */
+    uint32_t lo, hi;   /* the value's words, or the index */
+    uint8_t kind;
+    uint8_t type;
+    uint8_t pad[2];
+};
+
+struct sm_image_global {
+    struct sm_image_init init; /* type is the global's; unused for imports */
+    uint8_t is_mutable, pad[3];
+};
+
+struct sm_image_table {
+    uint32_t min, max;
+    uint8_t type, pad[3];
+};
+
+enum { SM_SEG_ACTIVE, SM_SEG_PASSIVE, SM_SEG_DECLARED };
+struct sm_image_elem {
+    uint32_t first, count; /* in the element entries */
+    struct sm_image_init offset;
+    uint32_t table;
+    uint8_t mode, type, pad[2];
+};
+/* Element entries are words: 0 null, function index + 1, or SM_ELEM_GLOBAL | global index. */
+#define SM_ELEM_GLOBAL 0x80000000u
+
+struct sm_image_data {
+    uint32_t bytes, len; /* in the module's bytes */
+    struct sm_image_init offset;
+    uint8_t mode, pad[3];
+};
+
+struct sm_image { /* offsets in bytes from the image's start */
+    uint32_t magic, build;
+    uint32_t size;
+    uint32_t wasm_len; /* of the module; the boot record binds the two by their hashes */
+    uint32_t code, code_units;
+    uint32_t types, ntypes;
+    uint32_t funcs, nfuncs, nfunc_imports;
+    uint32_t globals, nglobals, nglobal_imports;
+    uint32_t tables, ntables, ntable_imports;
+    uint32_t elems, nelems, elem_entries;
+    uint32_t datas, ndatas;
+    uint32_t memory; /* 0 none, 1 own, 2 imported */
+    uint32_t memory_min, memory_max;
+    uint32_t start;                                     /* function index or SM_NONE */
+    uint32_t import_section, export_section, code_section, name_section; /* payload, 0 none */
+    uint32_t pad[2];
+};
+_Static_assert(sizeof(struct sm_image) == SM_WASM_HEADER, "the header's size is part of the format");
+
+/* A module being translated, or one being run: the same tables, in scratch or in the image. */
+struct sm_modinfo {
+    const uint8_t *wasm;
+    uint32_t wasm_len;
+    struct sm_image h; /* counts and section offsets; table offsets only once they are written */
+    struct sm_image_type *types;
+    struct sm_image_func *funcs;
+    struct sm_image_global *globals;
+    struct sm_image_table *tables;
+    struct sm_image_elem *elems;
+    uint32_t data_count; /* of the data count section, SM_NONE without one */
+};
+
+static inline unsigned sm_type_words(uint8_t type)
+{
+    return type == SM_WASM_I64 || type == SM_WASM_F64 ? 2 : 1;
+}
+
+static inline const struct sm_image *sm_image_of(const struct sm_wasm_module *m)
+{
+    return (const struct sm_image *)(const void *)m->image;
+}
+
+#define SM_IMAGE_AT(m, type, member)                                                               \
+    ((const type *)(const void *)((m)->image + sm_image_of(m)->member))
+
+/* func.c: validate one function body and translate it.
+ *
+ * body..end is the body without its size. mem..mem+len is scratch. Code is left at the scratch's
+ * start, *units long; with stop not SM_NONE the work ends at the instruction whose translation
+ * covers that unit, and *where is its offset in the module. Errors as sm_wasm_translate(). */
+struct sm_func_job {
+    const struct sm_modinfo *mi;
+    uint32_t func; /* index */
+    uint32_t body, end;
+    uint8_t *mem;
+    size_t mem_len;
+    uint32_t stop;
+    uint16_t *code; /* out */
+    uint32_t units, where;
+    struct sm_wasm_diag diag;
+};
+int sm_func_translate(struct sm_func_job *job);
+
+#endif

@@ -1,0 +1,401 @@
+/* Instances: imports linked, memory, tables and globals laid out in the pool, segments written.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include "inst.h"
+
+static void *take(struct sm_wasm_pool *pool, uint64_t bytes)
+{
+    size_t at = (pool->used + 7) & ~(size_t)7;
+
+    if (at > pool->size || bytes > pool->size - at) {
+        return NULL;
+    }
+    pool->used = at + (size_t)bytes;
+    return memset(pool->base + at, 0, (size_t)bytes);
+}
+
+bool sm_same_type(const struct sm_wasm_inst *a, uint32_t type_a, const struct sm_wasm_inst *b,
+                  uint32_t type_b)
+{
+    const struct sm_image_type *ta = &a->types[type_a], *tb = &b->types[type_b];
+    const uint8_t *wa = a->module.wasm, *wb = b->module.wasm;
+
+    return ta->nparams == tb->nparams && ta->nresults == tb->nresults &&
+           memcmp(wa + ta->params, wb + tb->params, ta->nparams) == 0 &&
+           memcmp(wa + ta->results, wb + tb->results, ta->nresults) == 0;
+}
+
+struct sm_wasm_inst *sm_inst_of_ref(struct sm_wasm_store *store, uint32_t ref)
+{
+    struct sm_wasm_inst *i = store->instances;
+
+    while (i != NULL && ref - 1 - i->ref_base >= i->nfuncs) {
+        i = i->next;
+    }
+    return i;
+}
+
+/* ---- Linking ----------------------------------------------------------------------------------- */
+
+static uint8_t type_of_letter(char c)
+{
+    switch (c) {
+    case 'i': return SM_WASM_I32;
+    case 'I': return SM_WASM_I64;
+    case 'f': return SM_WASM_F32;
+    case 'F': return SM_WASM_F64;
+    case 'r': return SM_WASM_FUNCREF;
+    case 'x': return SM_WASM_EXTERNREF;
+    default: return 0;
+    }
+}
+
+static bool host_type_matches(const struct sm_wasm_inst *inst, const struct sm_image_type *t,
+                              const char *text)
+{
+    const uint8_t *w = inst->module.wasm;
+
+    for (uint32_t i = 0; i < t->nparams; i++) {
+        if (type_of_letter(*text++) != w[t->params + i]) {
+            return false;
+        }
+    }
+    if (*text++ != ':') {
+        return false;
+    }
+    for (uint32_t i = 0; i < t->nresults; i++) {
+        if (type_of_letter(*text++) != w[t->results + i]) {
+            return false;
+        }
+    }
+    return *text == '\0';
+}
+
+static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm_extern *e)
+{
+    struct sm_bound_func *b = &inst->imports[x];
+    uint32_t type = inst->funcs[x].type;
+
+    if (e->host != NULL) {
+        *b = (struct sm_bound_func){ .host = e->host, .ctx = e->host_ctx };
+        return host_type_matches(inst, &inst->types[type], e->host_type) ? 0 : SM_ERR_LINK;
+    }
+    if (!sm_same_type(inst, type, e->inst, e->inst->funcs[e->func].type)) {
+        return SM_ERR_LINK;
+    }
+    if (e->func < e->inst->nimports) {
+        *b = e->inst->imports[e->func];
+    } else {
+        *b = (struct sm_bound_func){ .inst = e->inst, .func = e->func };
+    }
+    return 0;
+}
+
+/* How far linking has come in each index space. */
+struct linked {
+    uint32_t funcs, tables, globals;
+};
+
+static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struct linked *n)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(m);
+
+    if (e->kind == SM_WASM_FUNC) {
+        return bind_func(inst, n->funcs++, e);
+    }
+    if (e->kind == SM_WASM_TABLE) {
+        const struct sm_image_table *want = &SM_IMAGE_AT(m, struct sm_image_table, tables)[n->tables];
+
+        inst->tables[n->tables++] = e->table;
+        return e->table->type == want->type && e->table->size >= want->min &&
+                       e->table->max <= want->max
+                   ? 0
+                   : SM_ERR_LINK;
+    }
+    if (e->kind == SM_WASM_MEMORY) {
+        inst->memory = e->memory;
+        return e->memory->pages >= h->memory_min && e->memory->max <= h->memory_max ? 0
+                                                                                    : SM_ERR_LINK;
+    }
+    const struct sm_image_global *want = &SM_IMAGE_AT(m, struct sm_image_global, globals)[n->globals];
+
+    inst->globals[n->globals++] = e->global;
+    return e->global->type == want->init.type && e->global->is_mutable == want->is_mutable
+               ? 0
+               : SM_ERR_LINK;
+}
+
+static int link_imports(struct sm_wasm_inst *inst, const struct sm_wasm_linker *linker,
+                        uint32_t *which)
+{
+    struct linked n = { 0 };
+    struct sm_wasm_import import;
+
+    for (*which = 0; sm_wasm_import_at(&inst->module, *which, &import) == 0; ++*which) {
+        struct sm_wasm_extern e = { 0 };
+        int err = linker == NULL ? SM_ERR_NOT_FOUND : linker->resolve(linker->ctx, &import, &e);
+
+        if (err == SM_ERR_DENIED) {
+            return err;
+        }
+        if (err != 0 || e.kind != import.kind || bind(inst, &e, &n) != 0) {
+            return SM_ERR_LINK;
+        }
+    }
+    return 0;
+}
+
+/* ---- Layout ------------------------------------------------------------------------------------ */
+
+static void value_of(const struct sm_wasm_inst *inst, const struct sm_image_init *init,
+                     uint32_t out[2])
+{
+    if (init->kind == SM_INIT_GLOBAL) {
+        memcpy(out, inst->globals[init->lo]->value, 8);
+    } else {
+        out[0] = init->kind == SM_INIT_FUNC ? inst->ref_base + init->lo + 1 : init->lo;
+        out[1] = init->hi;
+    }
+}
+
+static int lay_tables(struct sm_wasm_inst *inst, const struct sm_wasm_limits *limits,
+                      struct sm_wasm_pool *pool)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(m);
+
+    for (uint32_t i = h->ntable_imports; i < h->ntables; i++) {
+        const struct sm_image_table *d = &SM_IMAGE_AT(m, struct sm_image_table, tables)[i];
+        struct sm_wasm_table *t = take(pool, sizeof(*t));
+        uint32_t capacity = d->max < limits->table_entries ? d->max : limits->table_entries;
+
+        if (d->min > capacity) {
+            return SM_ERR_LIMIT;
+        }
+        if (t == NULL || (t->entries = take(pool, (uint64_t)capacity * 4)) == NULL) {
+            return SM_ERR_MEMORY;
+        }
+        t->size = d->min;
+        t->capacity = capacity;
+        t->max = d->max;
+        t->type = d->type;
+        inst->tables[i] = t;
+    }
+    return 0;
+}
+
+static int lay_globals(struct sm_wasm_inst *inst, struct sm_wasm_pool *pool)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(m);
+    struct sm_wasm_global *own = take(pool, (h->nglobals - h->nglobal_imports) * sizeof(*own));
+
+    if (own == NULL) {
+        return SM_ERR_MEMORY;
+    }
+    for (uint32_t i = h->nglobal_imports; i < h->nglobals; i++) {
+        const struct sm_image_global *d = &SM_IMAGE_AT(m, struct sm_image_global, globals)[i];
+        struct sm_wasm_global *g = own++;
+
+        g->type = d->init.type;
+        g->is_mutable = d->is_mutable;
+        value_of(inst, &d->init, g->value);
+        inst->globals[i] = g;
+    }
+    return 0;
+}
+
+/* Linear memory comes last in the pool and gets what is left, up to the limit: where the pool is
+ * large and lazily backed, only touched pages cost anything. */
+static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *limits,
+                      struct sm_wasm_pool *pool)
+{
+    const struct sm_image *h = sm_image_of(&inst->module);
+    struct sm_wasm_memory *mem = &inst->own_memory;
+    uint64_t want = (uint64_t)h->memory_max * SM_WASM_PAGE;
+    uint64_t whole = (uint64_t)h->memory_min * SM_WASM_PAGE;
+    uint64_t left;
+
+    if (h->memory != 1) {
+        return 0;
+    }
+    /* The last page may be given in part: a microcontroller has less than one. */
+    if (h->memory_min > 0 && limits->memory_bytes <= whole - SM_WASM_PAGE) {
+        return SM_ERR_LIMIT;
+    }
+    pool->used = (pool->used + 7) & ~(size_t)7;
+    left = pool->used > pool->size ? 0 : pool->size - pool->used;
+    mem->size = whole < limits->memory_bytes ? whole : limits->memory_bytes;
+    if (mem->size > left) {
+        return SM_ERR_MEMORY;
+    }
+    mem->capacity = want < limits->memory_bytes ? want : limits->memory_bytes;
+    mem->capacity = mem->capacity < left ? mem->capacity : left;
+    mem->base = pool->base + pool->used;
+    mem->pages = h->memory_min;
+    mem->max = h->memory_max;
+    memset(mem->base, 0, (size_t)mem->size);
+    pool->used += (size_t)mem->capacity;
+    return 0;
+}
+
+/* ---- Segments ---------------------------------------------------------------------------------- */
+
+static int write_elems(struct sm_wasm_inst *inst)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(m);
+    const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
+
+    for (uint32_t i = 0; i < h->nelems; i++) {
+        const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[i];
+        struct sm_wasm_table *t;
+        uint32_t at[2];
+
+        inst->dropped[i] = e->mode != SM_SEG_PASSIVE;
+        if (e->mode != SM_SEG_ACTIVE) {
+            continue;
+        }
+        t = inst->tables[e->table];
+        value_of(inst, &e->offset, at);
+        if ((uint64_t)at[0] + e->count > t->size) {
+            return SM_TRAP_TABLE;
+        }
+        for (uint32_t k = 0; k < e->count; k++) {
+            t->entries[at[0] + k] = sm_elem_value(inst, entries[e->first + k]);
+        }
+    }
+    return 0;
+}
+
+static int write_datas(struct sm_wasm_inst *inst)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(m);
+
+    for (uint32_t i = 0; i < h->ndatas; i++) {
+        const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[i];
+        uint32_t at[2];
+
+        inst->dropped[h->nelems + i] = d->mode != SM_SEG_PASSIVE;
+        if (d->mode != SM_SEG_ACTIVE) {
+            continue;
+        }
+        value_of(inst, &d->offset, at);
+        if ((uint64_t)at[0] + d->len > inst->memory->size) {
+            return SM_TRAP_MEMORY;
+        }
+        if (d->len > 0) {
+            memcpy(inst->memory->base + at[0], m->wasm + d->bytes, d->len);
+        }
+    }
+    return 0;
+}
+
+/* ---- The instance ------------------------------------------------------------------------------ */
+
+static struct sm_wasm_inst *allocate(const struct sm_wasm_module *m, struct sm_wasm_pool *pool)
+{
+    const struct sm_image *h = sm_image_of(m);
+    struct sm_wasm_inst *inst = take(pool, sizeof(*inst));
+
+    if (inst == NULL) {
+        return NULL;
+    }
+    inst->module = *m;
+    inst->code = SM_IMAGE_AT(m, uint16_t, code);
+    inst->funcs = SM_IMAGE_AT(m, struct sm_image_func, funcs);
+    inst->types = SM_IMAGE_AT(m, struct sm_image_type, types);
+    inst->nfuncs = h->nfuncs;
+    inst->nimports = h->nfunc_imports;
+    inst->memory = &inst->own_memory;
+    inst->tables = take(pool, h->ntables * sizeof(*inst->tables));
+    inst->globals = take(pool, h->nglobals * sizeof(*inst->globals));
+    inst->imports = take(pool, h->nfunc_imports * sizeof(*inst->imports));
+    inst->dropped = take(pool, h->nelems + h->ndatas);
+    return inst->tables == NULL || inst->globals == NULL || inst->imports == NULL ||
+                   inst->dropped == NULL
+               ? NULL
+               : inst;
+}
+
+int sm_wasm_instantiate(struct sm_wasm_inst **out, struct sm_wasm_store *store,
+                        const struct sm_wasm_module *m, const struct sm_wasm_limits *limits,
+                        const struct sm_wasm_linker *linker, struct sm_wasm_pool *pool,
+                        uint32_t *which)
+{
+    struct sm_wasm_inst *inst = allocate(m, pool);
+    int err;
+
+    *which = 0;
+    if (inst == NULL) {
+        return SM_ERR_MEMORY;
+    }
+    inst->store = store;
+    inst->ref_base = store->next_ref;
+    if ((err = link_imports(inst, linker, which)) != 0 ||
+        (err = lay_tables(inst, limits, pool)) != 0 || (err = lay_globals(inst, pool)) != 0 ||
+        (err = lay_memory(inst, limits, pool)) != 0) {
+        return err;
+    }
+    /* From here on others may hold references to its functions. */
+    store->next_ref += inst->nfuncs;
+    inst->next = store->instances;
+    store->instances = inst;
+    *out = inst;
+    err = write_elems(inst);
+    err = err == 0 ? write_datas(inst) : err;
+    *which = (uint32_t)err;
+    return err == 0 ? 0 : SM_ERR_TRAP;
+}
+
+int sm_wasm_export_extern(struct sm_wasm_inst *inst, const char *name, uint32_t name_len,
+                          struct sm_wasm_extern *out)
+{
+    struct sm_wasm_export e;
+
+    *out = (struct sm_wasm_extern){ 0 };
+    for (uint32_t i = 0; sm_wasm_export_at(&inst->module, i, &e) == 0; i++) {
+        if (e.name.len != name_len || memcmp(e.name.bytes, name, name_len) != 0) {
+            continue;
+        }
+        out->kind = e.kind;
+        if (e.kind == SM_WASM_FUNC) {
+            out->inst = inst;
+            out->func = e.index;
+        } else if (e.kind == SM_WASM_TABLE) {
+            out->table = inst->tables[e.index];
+        } else if (e.kind == SM_WASM_MEMORY) {
+            out->memory = inst->memory;
+        } else {
+            out->global = inst->globals[e.index];
+        }
+        return 0;
+    }
+    return SM_ERR_NOT_FOUND;
+}
+
+const struct sm_wasm_module *sm_wasm_inst_module(const struct sm_wasm_inst *inst)
+{
+    return &inst->module;
+}
+
+void sm_wasm_set_user(struct sm_wasm_inst *inst, void *user)
+{
+    inst->user = user;
+}
+
+void *sm_wasm_user(const struct sm_wasm_inst *inst)
+{
+    return inst->user;
+}
+
+void *sm_wasm_mem(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len)
+{
+    if ((uint64_t)addr + len > inst->memory->size) {
+        return NULL;
+    }
+    return inst->memory->base + addr;
+}

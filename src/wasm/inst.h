@@ -1,0 +1,49 @@
+/* An instance in its pool, as the interpreter sees it. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_WASM_INST_H
+#define SM_WASM_INST_H
+
+#include <stdbool.h>
+#include "image.h"
+
+struct sm_bound_func { /* an import; never another import: chains are followed when linking */
+    sm_wasm_host_fn *host;
+    void *ctx;
+    struct sm_wasm_inst *inst; /* when host is NULL */
+    uint32_t func;
+};
+
+struct sm_wasm_inst {
+    const uint16_t *code;
+    const struct sm_image_func *funcs;
+    const struct sm_image_type *types;
+    struct sm_wasm_memory *memory; /* own_memory, of size 0 when the module has none */
+    struct sm_wasm_table **tables;
+    struct sm_wasm_global **globals;
+    struct sm_bound_func *imports;
+    uint32_t nfuncs, nimports;
+    uint32_t ref_base; /* function x is reference ref_base + x + 1 */
+    uint8_t *dropped;  /* a byte a segment: elements, then data */
+    struct sm_wasm_store *store;
+    struct sm_wasm_inst *next;
+    void *user;
+    struct sm_wasm_module module;
+    struct sm_wasm_memory own_memory;
+};
+
+/* The instance that a function reference belongs to; NULL for none (a corrupted word). */
+struct sm_wasm_inst *sm_inst_of_ref(struct sm_wasm_store *store, uint32_t ref);
+
+/* The same parameters and results. */
+bool sm_same_type(const struct sm_wasm_inst *a, uint32_t type_a, const struct sm_wasm_inst *b,
+                  uint32_t type_b);
+
+/* What an element entry of the image stands for: a reference. */
+static inline uint32_t sm_elem_value(const struct sm_wasm_inst *inst, uint32_t entry)
+{
+    if (entry & SM_ELEM_GLOBAL) {
+        return inst->globals[entry & ~SM_ELEM_GLOBAL]->value[0];
+    }
+    return entry == 0 ? 0 : inst->ref_base + entry;
+}
+
+#endif

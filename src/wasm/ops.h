@@ -1,0 +1,353 @@
+/* The two instruction sets: Wasm's numeric operators (what they take, give and become) and the
+ * image's own operations.
+ *
+ * Image instructions are 16-bit units: the operation, then operands. d is the frame slot of the
+ * result, a b c slots of operands, k a 16-bit immediate (sign extended), o a branch distance from
+ * its own position, w a 32-bit number in two units, low first.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_WASM_OPS_H
+#define SM_WASM_OPS_H
+
+/* X(name, operands). The order within a family matters where a comment says so. */
+#define SM_OPS_CONTROL(X)                                                                          \
+    X(UNREACHABLE, "")                                                                             \
+    X(EXIT, "")                                                                                    \
+    X(CROSS_RETURN, "")                                                                            \
+    X(ENTER, "frame header zero") /* words: whole frame, slot of return address, locals to clear */\
+    X(JUMP, "o")                                                                                   \
+    X(JUMP_FAR, "w")                                                                               \
+    X(BR_TABLE, "a n o...")                                                                        \
+    X(BR_TABLE_FAR, "a w w...")                                                                    \
+    X(RETURN, "header")                                                                            \
+    X(RETURN_32, "header a")                                                                       \
+    X(RETURN_64, "header a")                                                                       \
+    X(CALL, "func base")                                                                           \
+    X(CALL_IMPORT, "func base")                                                                    \
+    X(CALL_INDIRECT, "type table a base")
+
+/* Branches: each test is followed by its opposite, where one op can say it. */
+#define SM_OPS_BRANCH(X)                                                                           \
+    X(BR_NZ, "o a")                                                                                \
+    X(BR_Z, "o a")                                                                                 \
+    X(BR_EQ, "o a b")                                                                              \
+    X(BR_NE, "o a b")                                                                              \
+    X(BR_LT_S, "o a b")                                                                            \
+    X(BR_LE_S, "o a b")                                                                            \
+    X(BR_LT_U, "o a b")                                                                            \
+    X(BR_LE_U, "o a b")                                                                            \
+    X(BR_EQ_K, "o a k")                                                                            \
+    X(BR_NE_K, "o a k")                                                                            \
+    X(BR_LT_S_K, "o a k")                                                                          \
+    X(BR_GE_S_K, "o a k")                                                                          \
+    X(BR_LT_U_K, "o a k")                                                                          \
+    X(BR_GE_U_K, "o a k")                                                                          \
+    X(BR_EQ_64, "o a b")                                                                           \
+    X(BR_NE_64, "o a b")                                                                           \
+    X(BR_LT_S_64, "o a b")                                                                         \
+    X(BR_LE_S_64, "o a b")                                                                         \
+    X(BR_LT_U_64, "o a b")                                                                         \
+    X(BR_LE_U_64, "o a b")
+
+/* Comparisons, in the order of their branches above. */
+#define SM_OPS_COMPARE(X)                                                                          \
+    X(I32_EQ, "d a b")                                                                             \
+    X(I32_NE, "d a b")                                                                             \
+    X(I32_LT_S, "d a b")                                                                           \
+    X(I32_LE_S, "d a b")                                                                           \
+    X(I32_LT_U, "d a b")                                                                           \
+    X(I32_LE_U, "d a b")                                                                           \
+    X(I32_EQ_K, "d a k")                                                                           \
+    X(I32_NE_K, "d a k")                                                                           \
+    X(I32_LT_S_K, "d a k")                                                                         \
+    X(I32_GE_S_K, "d a k")                                                                         \
+    X(I32_LT_U_K, "d a k")                                                                         \
+    X(I32_GE_U_K, "d a k")                                                                         \
+    X(I64_EQ, "d a b")                                                                             \
+    X(I64_NE, "d a b")                                                                             \
+    X(I64_LT_S, "d a b")                                                                           \
+    X(I64_LE_S, "d a b")                                                                           \
+    X(I64_LT_U, "d a b")                                                                           \
+    X(I64_LE_U, "d a b")
+
+#define SM_OPS_MOVE(X)                                                                             \
+    X(COPY_32, "d a")                                                                              \
+    X(COPY_64, "d a")                                                                              \
+    X(CONST_K, "d k")                                                                              \
+    X(CONST_32, "d w")                                                                             \
+    X(CONST_64K, "d k")                                                                            \
+    X(CONST_64, "d w w")                                                                           \
+    X(SELECT_32, "d a b c")                                                                        \
+    X(SELECT_64, "d a b c")                                                                        \
+    X(GLOBAL_GET_32, "d global")                                                                   \
+    X(GLOBAL_GET_64, "d global")                                                                   \
+    X(GLOBAL_SET_32, "global a")                                                                   \
+    X(GLOBAL_SET_64, "global a")                                                                   \
+    X(REF_FUNC, "d func")                                                                          \
+    X(TABLE_GET, "d a table")                                                                      \
+    X(TABLE_SET, "a b table")                                                                      \
+    X(TABLE_SIZE, "d table")                                                                       \
+    X(TABLE_GROW, "d a b table")                                                                   \
+    X(TABLE_FILL, "base table")                                                                    \
+    X(TABLE_COPY, "base table table")                                                              \
+    X(TABLE_INIT, "base segment table")                                                            \
+    X(ELEM_DROP, "segment")                                                                        \
+    X(MEMORY_SIZE, "d")                                                                            \
+    X(MEMORY_GROW, "d a")                                                                          \
+    X(MEMORY_FILL, "base")                                                                         \
+    X(MEMORY_COPY, "base")                                                                         \
+    X(MEMORY_INIT, "base segment")                                                                 \
+    X(DATA_DROP, "segment")                                                                        \
+    X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
+
+#define SM_OPS_MEMORY(X)                                                                           \
+    X(LOAD_32, "d a offset")                                                                       \
+    X(LOAD_64, "d a offset")                                                                       \
+    X(LOAD_8S, "d a offset")                                                                       \
+    X(LOAD_8U, "d a offset")                                                                       \
+    X(LOAD_16S, "d a offset")                                                                      \
+    X(LOAD_16U, "d a offset")                                                                      \
+    X(LOAD_8S_64, "d a offset")                                                                    \
+    X(LOAD_8U_64, "d a offset")                                                                    \
+    X(LOAD_16S_64, "d a offset")                                                                   \
+    X(LOAD_16U_64, "d a offset")                                                                   \
+    X(LOAD_32S_64, "d a offset")                                                                   \
+    X(LOAD_32U_64, "d a offset")                                                                   \
+    X(STORE_8, "a b offset")                                                                       \
+    X(STORE_16, "a b offset")                                                                      \
+    X(STORE_32, "a b offset")                                                                      \
+    X(STORE_64, "a b offset")
+
+#define SM_OPS_NUMERIC(X)                                                                          \
+    X(I32_EQZ, "d a")                                                                              \
+    X(I64_EQZ, "d a")                                                                              \
+    X(I32_ADD, "d a b") X(I32_SUB, "d a b") X(I32_MUL, "d a b") X(I32_DIV_S, "d a b")              \
+    X(I32_DIV_U, "d a b") X(I32_REM_S, "d a b") X(I32_REM_U, "d a b") X(I32_AND, "d a b")          \
+    X(I32_OR, "d a b") X(I32_XOR, "d a b") X(I32_SHL, "d a b") X(I32_SHR_S, "d a b")               \
+    X(I32_SHR_U, "d a b") X(I32_ROTL, "d a b") X(I32_ROTR, "d a b")                                \
+    X(I32_ADD_K, "d a k") X(I32_MUL_K, "d a k") X(I32_AND_K, "d a k") X(I32_OR_K, "d a k")         \
+    X(I32_XOR_K, "d a k") X(I32_SHL_K, "d a k") X(I32_SHR_S_K, "d a k") X(I32_SHR_U_K, "d a k")    \
+    X(I32_ROTL_K, "d a k")                                                                         \
+    X(I64_ADD, "d a b") X(I64_SUB, "d a b") X(I64_MUL, "d a b") X(I64_DIV_S, "d a b")              \
+    X(I64_DIV_U, "d a b") X(I64_REM_S, "d a b") X(I64_REM_U, "d a b") X(I64_AND, "d a b")          \
+    X(I64_OR, "d a b") X(I64_XOR, "d a b") X(I64_SHL, "d a b") X(I64_SHR_S, "d a b")               \
+    X(I64_SHR_U, "d a b") X(I64_ROTL, "d a b") X(I64_ROTR, "d a b")                                \
+    X(I64_ADD_K, "d a k") X(I64_MUL_K, "d a k") X(I64_AND_K, "d a k") X(I64_OR_K, "d a k")         \
+    X(I64_XOR_K, "d a k") X(I64_SHL_K, "d a k") X(I64_SHR_S_K, "d a k") X(I64_SHR_U_K, "d a k")    \
+    X(I64_ROTL_K, "d a k")                                                                         \
+    X(I32_CLZ, "d a") X(I32_CTZ, "d a") X(I32_POPCNT, "d a")                                       \
+    X(I64_CLZ, "d a") X(I64_CTZ, "d a") X(I64_POPCNT, "d a")                                       \
+    X(I32_WRAP, "d a") X(I64_EXTEND_S, "d a") X(I64_EXTEND_U, "d a")                               \
+    X(I32_EXTEND8, "d a") X(I32_EXTEND16, "d a")                                                   \
+    X(I64_EXTEND8, "d a") X(I64_EXTEND16, "d a") X(I64_EXTEND32, "d a")
+
+#define SM_OPS_FLOAT(X)                                                                            \
+    X(F32_EQ, "d a b") X(F32_NE, "d a b") X(F32_LT, "d a b") X(F32_LE, "d a b")                    \
+    X(F64_EQ, "d a b") X(F64_NE, "d a b") X(F64_LT, "d a b") X(F64_LE, "d a b")                    \
+    X(F32_ABS, "d a") X(F32_NEG, "d a") X(F32_CEIL, "d a") X(F32_FLOOR, "d a")                     \
+    X(F32_TRUNC, "d a") X(F32_NEAREST, "d a") X(F32_SQRT, "d a")                                   \
+    X(F32_ADD, "d a b") X(F32_SUB, "d a b") X(F32_MUL, "d a b") X(F32_DIV, "d a b")                \
+    X(F32_MIN, "d a b") X(F32_MAX, "d a b") X(F32_COPYSIGN, "d a b")                               \
+    X(F64_ABS, "d a") X(F64_NEG, "d a") X(F64_CEIL, "d a") X(F64_FLOOR, "d a")                     \
+    X(F64_TRUNC, "d a") X(F64_NEAREST, "d a") X(F64_SQRT, "d a")                                   \
+    X(F64_ADD, "d a b") X(F64_SUB, "d a b") X(F64_MUL, "d a b") X(F64_DIV, "d a b")                \
+    X(F64_MIN, "d a b") X(F64_MAX, "d a b") X(F64_COPYSIGN, "d a b")                               \
+    X(I32_TRUNC_F32_S, "d a") X(I32_TRUNC_F32_U, "d a")                                            \
+    X(I32_TRUNC_F64_S, "d a") X(I32_TRUNC_F64_U, "d a")                                            \
+    X(I64_TRUNC_F32_S, "d a") X(I64_TRUNC_F32_U, "d a")                                            \
+    X(I64_TRUNC_F64_S, "d a") X(I64_TRUNC_F64_U, "d a")                                            \
+    X(I32_SAT_F32_S, "d a") X(I32_SAT_F32_U, "d a")                                                \
+    X(I32_SAT_F64_S, "d a") X(I32_SAT_F64_U, "d a")                                                \
+    X(I64_SAT_F32_S, "d a") X(I64_SAT_F32_U, "d a")                                                \
+    X(I64_SAT_F64_S, "d a") X(I64_SAT_F64_U, "d a")                                                \
+    X(F32_CONVERT_I32_S, "d a") X(F32_CONVERT_I32_U, "d a")                                        \
+    X(F32_CONVERT_I64_S, "d a") X(F32_CONVERT_I64_U, "d a")                                        \
+    X(F64_CONVERT_I32_S, "d a") X(F64_CONVERT_I32_U, "d a")                                        \
+    X(F64_CONVERT_I64_S, "d a") X(F64_CONVERT_I64_U, "d a")                                        \
+    X(F32_DEMOTE, "d a") X(F64_PROMOTE, "d a")
+
+#define SM_OPS(X)                                                                                  \
+    SM_OPS_CONTROL(X) SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X)           \
+        SM_OPS_NUMERIC(X) SM_OPS_FLOAT(X)
+
+enum sm_op {
+#define X(name, operands) OP_##name,
+    SM_OPS(X)
+#undef X
+        OP_COUNT
+};
+
+/* Wasm's numeric operators from 0x45 on, then 0xfc 0x00 to 0x07.
+ * X(opcode, operand type, operands, result type, image op); SWAP_ takes its operands in reverse. */
+#define SM_NUMERIC(X)                                                                              \
+    X(0x45, I32, 1, I32, OP_I32_EQZ)                                                               \
+    X(0x46, I32, 2, I32, OP_I32_EQ)                                                                \
+    X(0x47, I32, 2, I32, OP_I32_NE)                                                                \
+    X(0x48, I32, 2, I32, OP_I32_LT_S)                                                              \
+    X(0x49, I32, 2, I32, OP_I32_LT_U)                                                              \
+    X(0x4a, I32, 2, I32, SM_SWAP | OP_I32_LT_S)                                                    \
+    X(0x4b, I32, 2, I32, SM_SWAP | OP_I32_LT_U)                                                    \
+    X(0x4c, I32, 2, I32, OP_I32_LE_S)                                                              \
+    X(0x4d, I32, 2, I32, OP_I32_LE_U)                                                              \
+    X(0x4e, I32, 2, I32, SM_SWAP | OP_I32_LE_S)                                                    \
+    X(0x4f, I32, 2, I32, SM_SWAP | OP_I32_LE_U)                                                    \
+    X(0x50, I64, 1, I32, OP_I64_EQZ)                                                               \
+    X(0x51, I64, 2, I32, OP_I64_EQ)                                                                \
+    X(0x52, I64, 2, I32, OP_I64_NE)                                                                \
+    X(0x53, I64, 2, I32, OP_I64_LT_S)                                                              \
+    X(0x54, I64, 2, I32, OP_I64_LT_U)                                                              \
+    X(0x55, I64, 2, I32, SM_SWAP | OP_I64_LT_S)                                                    \
+    X(0x56, I64, 2, I32, SM_SWAP | OP_I64_LT_U)                                                    \
+    X(0x57, I64, 2, I32, OP_I64_LE_S)                                                              \
+    X(0x58, I64, 2, I32, OP_I64_LE_U)                                                              \
+    X(0x59, I64, 2, I32, SM_SWAP | OP_I64_LE_S)                                                    \
+    X(0x5a, I64, 2, I32, SM_SWAP | OP_I64_LE_U)                                                    \
+    X(0x5b, F32, 2, I32, OP_F32_EQ)                                                                \
+    X(0x5c, F32, 2, I32, OP_F32_NE)                                                                \
+    X(0x5d, F32, 2, I32, OP_F32_LT)                                                                \
+    X(0x5e, F32, 2, I32, SM_SWAP | OP_F32_LT)                                                      \
+    X(0x5f, F32, 2, I32, OP_F32_LE)                                                                \
+    X(0x60, F32, 2, I32, SM_SWAP | OP_F32_LE)                                                      \
+    X(0x61, F64, 2, I32, OP_F64_EQ)                                                                \
+    X(0x62, F64, 2, I32, OP_F64_NE)                                                                \
+    X(0x63, F64, 2, I32, OP_F64_LT)                                                                \
+    X(0x64, F64, 2, I32, SM_SWAP | OP_F64_LT)                                                      \
+    X(0x65, F64, 2, I32, OP_F64_LE)                                                                \
+    X(0x66, F64, 2, I32, SM_SWAP | OP_F64_LE)                                                      \
+    X(0x67, I32, 1, I32, OP_I32_CLZ)                                                               \
+    X(0x68, I32, 1, I32, OP_I32_CTZ)                                                               \
+    X(0x69, I32, 1, I32, OP_I32_POPCNT)                                                            \
+    X(0x6a, I32, 2, I32, OP_I32_ADD)                                                               \
+    X(0x6b, I32, 2, I32, OP_I32_SUB)                                                               \
+    X(0x6c, I32, 2, I32, OP_I32_MUL)                                                               \
+    X(0x6d, I32, 2, I32, OP_I32_DIV_S)                                                             \
+    X(0x6e, I32, 2, I32, OP_I32_DIV_U)                                                             \
+    X(0x6f, I32, 2, I32, OP_I32_REM_S)                                                             \
+    X(0x70, I32, 2, I32, OP_I32_REM_U)                                                             \
+    X(0x71, I32, 2, I32, OP_I32_AND)                                                               \
+    X(0x72, I32, 2, I32, OP_I32_OR)                                                                \
+    X(0x73, I32, 2, I32, OP_I32_XOR)                                                               \
+    X(0x74, I32, 2, I32, OP_I32_SHL)                                                               \
+    X(0x75, I32, 2, I32, OP_I32_SHR_S)                                                             \
+    X(0x76, I32, 2, I32, OP_I32_SHR_U)                                                             \
+    X(0x77, I32, 2, I32, OP_I32_ROTL)                                                              \
+    X(0x78, I32, 2, I32, OP_I32_ROTR)                                                              \
+    X(0x79, I64, 1, I64, OP_I64_CLZ)                                                               \
+    X(0x7a, I64, 1, I64, OP_I64_CTZ)                                                               \
+    X(0x7b, I64, 1, I64, OP_I64_POPCNT)                                                            \
+    X(0x7c, I64, 2, I64, OP_I64_ADD)                                                               \
+    X(0x7d, I64, 2, I64, OP_I64_SUB)                                                               \
+    X(0x7e, I64, 2, I64, OP_I64_MUL)                                                               \
+    X(0x7f, I64, 2, I64, OP_I64_DIV_S)                                                             \
+    X(0x80, I64, 2, I64, OP_I64_DIV_U)                                                             \
+    X(0x81, I64, 2, I64, OP_I64_REM_S)                                                             \
+    X(0x82, I64, 2, I64, OP_I64_REM_U)                                                             \
+    X(0x83, I64, 2, I64, OP_I64_AND)                                                               \
+    X(0x84, I64, 2, I64, OP_I64_OR)                                                                \
+    X(0x85, I64, 2, I64, OP_I64_XOR)                                                               \
+    X(0x86, I64, 2, I64, OP_I64_SHL)                                                               \
+    X(0x87, I64, 2, I64, OP_I64_SHR_S)                                                             \
+    X(0x88, I64, 2, I64, OP_I64_SHR_U)                                                             \
+    X(0x89, I64, 2, I64, OP_I64_ROTL)                                                              \
+    X(0x8a, I64, 2, I64, OP_I64_ROTR)                                                              \
+    X(0x8b, F32, 1, F32, OP_F32_ABS)                                                               \
+    X(0x8c, F32, 1, F32, OP_F32_NEG)                                                               \
+    X(0x8d, F32, 1, F32, OP_F32_CEIL)                                                              \
+    X(0x8e, F32, 1, F32, OP_F32_FLOOR)                                                             \
+    X(0x8f, F32, 1, F32, OP_F32_TRUNC)                                                             \
+    X(0x90, F32, 1, F32, OP_F32_NEAREST)                                                           \
+    X(0x91, F32, 1, F32, OP_F32_SQRT)                                                              \
+    X(0x92, F32, 2, F32, OP_F32_ADD)                                                               \
+    X(0x93, F32, 2, F32, OP_F32_SUB)                                                               \
+    X(0x94, F32, 2, F32, OP_F32_MUL)                                                               \
+    X(0x95, F32, 2, F32, OP_F32_DIV)                                                               \
+    X(0x96, F32, 2, F32, OP_F32_MIN)                                                               \
+    X(0x97, F32, 2, F32, OP_F32_MAX)                                                               \
+    X(0x98, F32, 2, F32, OP_F32_COPYSIGN)                                                          \
+    X(0x99, F64, 1, F64, OP_F64_ABS)                                                               \
+    X(0x9a, F64, 1, F64, OP_F64_NEG)                                                               \
+    X(0x9b, F64, 1, F64, OP_F64_CEIL)                                                              \
+    X(0x9c, F64, 1, F64, OP_F64_FLOOR)                                                             \
+    X(0x9d, F64, 1, F64, OP_F64_TRUNC)                                                             \
+    X(0x9e, F64, 1, F64, OP_F64_NEAREST)                                                           \
+    X(0x9f, F64, 1, F64, OP_F64_SQRT)                                                              \
+    X(0xa0, F64, 2, F64, OP_F64_ADD)                                                               \
+    X(0xa1, F64, 2, F64, OP_F64_SUB)                                                               \
+    X(0xa2, F64, 2, F64, OP_F64_MUL)                                                               \
+    X(0xa3, F64, 2, F64, OP_F64_DIV)                                                               \
+    X(0xa4, F64, 2, F64, OP_F64_MIN)                                                               \
+    X(0xa5, F64, 2, F64, OP_F64_MAX)                                                               \
+    X(0xa6, F64, 2, F64, OP_F64_COPYSIGN)                                                          \
+    X(0xa7, I64, 1, I32, OP_I32_WRAP)                                                              \
+    X(0xa8, F32, 1, I32, OP_I32_TRUNC_F32_S)                                                       \
+    X(0xa9, F32, 1, I32, OP_I32_TRUNC_F32_U)                                                       \
+    X(0xaa, F64, 1, I32, OP_I32_TRUNC_F64_S)                                                       \
+    X(0xab, F64, 1, I32, OP_I32_TRUNC_F64_U)                                                       \
+    X(0xac, I32, 1, I64, OP_I64_EXTEND_S)                                                          \
+    X(0xad, I32, 1, I64, OP_I64_EXTEND_U)                                                          \
+    X(0xae, F32, 1, I64, OP_I64_TRUNC_F32_S)                                                       \
+    X(0xaf, F32, 1, I64, OP_I64_TRUNC_F32_U)                                                       \
+    X(0xb0, F64, 1, I64, OP_I64_TRUNC_F64_S)                                                       \
+    X(0xb1, F64, 1, I64, OP_I64_TRUNC_F64_U)                                                       \
+    X(0xb2, I32, 1, F32, OP_F32_CONVERT_I32_S)                                                     \
+    X(0xb3, I32, 1, F32, OP_F32_CONVERT_I32_U)                                                     \
+    X(0xb4, I64, 1, F32, OP_F32_CONVERT_I64_S)                                                     \
+    X(0xb5, I64, 1, F32, OP_F32_CONVERT_I64_U)                                                     \
+    X(0xb6, F64, 1, F32, OP_F32_DEMOTE)                                                            \
+    X(0xb7, I32, 1, F64, OP_F64_CONVERT_I32_S)                                                     \
+    X(0xb8, I32, 1, F64, OP_F64_CONVERT_I32_U)                                                     \
+    X(0xb9, I64, 1, F64, OP_F64_CONVERT_I64_S)                                                     \
+    X(0xba, I64, 1, F64, OP_F64_CONVERT_I64_U)                                                     \
+    X(0xbb, F32, 1, F64, OP_F64_PROMOTE)                                                           \
+    X(0xbc, F32, 1, I32, OP_COPY_32)                                                               \
+    X(0xbd, F64, 1, I64, OP_COPY_64)                                                               \
+    X(0xbe, I32, 1, F32, OP_COPY_32)                                                               \
+    X(0xbf, I64, 1, F64, OP_COPY_64)                                                               \
+    X(0xc0, I32, 1, I32, OP_I32_EXTEND8)                                                           \
+    X(0xc1, I32, 1, I32, OP_I32_EXTEND16)                                                          \
+    X(0xc2, I64, 1, I64, OP_I64_EXTEND8)                                                           \
+    X(0xc3, I64, 1, I64, OP_I64_EXTEND16)                                                          \
+    X(0xc4, I64, 1, I64, OP_I64_EXTEND32)                                                          \
+    X(0xc5, F32, 1, I32, OP_I32_SAT_F32_S) /* 0xfc 0x00 from here on */                            \
+    X(0xc6, F32, 1, I32, OP_I32_SAT_F32_U)                                                         \
+    X(0xc7, F64, 1, I32, OP_I32_SAT_F64_S)                                                         \
+    X(0xc8, F64, 1, I32, OP_I32_SAT_F64_U)                                                         \
+    X(0xc9, F32, 1, I64, OP_I64_SAT_F32_S)                                                         \
+    X(0xca, F32, 1, I64, OP_I64_SAT_F32_U)                                                         \
+    X(0xcb, F64, 1, I64, OP_I64_SAT_F64_S)                                                         \
+    X(0xcc, F64, 1, I64, OP_I64_SAT_F64_U)
+#define SM_SWAP        0x8000u
+#define SM_NUMERIC_MIN 0x45u
+#define SM_NUMERIC_SAT 0xc5u
+#define SM_NUMERIC_MAX 0xccu
+
+/* Loads and stores, 0x28 to 0x3e: X(opcode, value type, log2 of the bytes, image op). */
+#define SM_ACCESS(X)                                                                               \
+    X(0x28, I32, 2, OP_LOAD_32)                                                                    \
+    X(0x29, I64, 3, OP_LOAD_64)                                                                    \
+    X(0x2a, F32, 2, OP_LOAD_32)                                                                    \
+    X(0x2b, F64, 3, OP_LOAD_64)                                                                    \
+    X(0x2c, I32, 0, OP_LOAD_8S)                                                                    \
+    X(0x2d, I32, 0, OP_LOAD_8U)                                                                    \
+    X(0x2e, I32, 1, OP_LOAD_16S)                                                                   \
+    X(0x2f, I32, 1, OP_LOAD_16U)                                                                   \
+    X(0x30, I64, 0, OP_LOAD_8S_64)                                                                 \
+    X(0x31, I64, 0, OP_LOAD_8U_64)                                                                 \
+    X(0x32, I64, 1, OP_LOAD_16S_64)                                                                \
+    X(0x33, I64, 1, OP_LOAD_16U_64)                                                                \
+    X(0x34, I64, 2, OP_LOAD_32S_64)                                                                \
+    X(0x35, I64, 2, OP_LOAD_32U_64)                                                                \
+    X(0x36, I32, 2, OP_STORE_32)                                                                   \
+    X(0x37, I64, 3, OP_STORE_64)                                                                   \
+    X(0x38, F32, 2, OP_STORE_32)                                                                   \
+    X(0x39, F64, 3, OP_STORE_64)                                                                   \
+    X(0x3a, I32, 0, OP_STORE_8)                                                                    \
+    X(0x3b, I32, 1, OP_STORE_16)                                                                   \
+    X(0x3c, I64, 0, OP_STORE_8)                                                                    \
+    X(0x3d, I64, 1, OP_STORE_16)                                                                   \
+    X(0x3e, I64, 2, OP_STORE_32)
+#define SM_ACCESS_MIN   0x28u
+#define SM_ACCESS_STORE 0x36u
+#define SM_ACCESS_MAX   0x3eu
+
+#endif

@@ -1,0 +1,1120 @@
+/* The interpreter: one loop over the image's code.
+ *
+ * Where things stand while it runs is in the loop's own variables (pc, fp, inst, mem, mem_size)
+ * and goes to struct sm_wasm_exec only when it stops or calls out. A frame is
+ *     fp[0]...      parameters, then results in their place
+ *     fp[header]    where to return to, in units from the caller's code
+ *     above         locals and operands; a callee's frame starts at its first argument's home
+ * The unit before a return address is the distance between the two frames. A call into another
+ * instance puts four words under the callee's frame (CROSS_*) and returns through a stub.
+ *
+ * Every check that stops a runaway module is here: back edges and function entries compare the
+ * epoch with the deadline; long bulk operations do PIECE at a time and then look.
+ *
+ * Computed goto, not tail calls: an unoptimised build must not use the C stack either.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdbool.h>
+#include <string.h>
+#include "inst.h"
+#include "numeric.h"
+#include "ops.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the engine runs on little-endian processors only"
+#endif
+
+#define PIECE         4096u /* bytes, or table entries, between two looks at the epoch */
+#define CROSS_WORDS   4u    /* return address; base and result words; the caller's instance */
+#define NO_DEADLINE   0x7fffffffu
+
+static uint64_t get64(const uint32_t *slot)
+{
+    uint64_t v;
+
+    memcpy(&v, slot, 8);
+    return v;
+}
+
+static void set64(uint32_t *slot, uint64_t v)
+{
+    memcpy(slot, &v, 8);
+}
+
+static bool expired(const struct sm_wasm_exec *x)
+{
+    return (int32_t)(*x->epoch - x->deadline) >= 0;
+}
+
+/* ---- Starting ---------------------------------------------------------------------------------- */
+
+void sm_wasm_exec_init(struct sm_wasm_exec *x, uint32_t *stack, size_t words, uint32_t max_depth,
+                       const volatile uint32_t *epoch)
+{
+    *x = (struct sm_wasm_exec){ .state = SM_EXEC_IDLE,
+                                .stack = stack,
+                                .stack_end = stack + words,
+                                .max_depth = max_depth,
+                                .epoch = epoch };
+}
+
+static int refuse(struct sm_wasm_exec *x)
+{
+    x->state = SM_EXEC_TRAPPED;
+    x->trap = SM_TRAP_STACK;
+    x->pc = NULL;
+    return SM_ERR_TRAP;
+}
+
+int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t func,
+                 const uint32_t *args, uint32_t budget)
+{
+    const struct sm_image_type *type;
+    uint32_t room;
+
+    if (func >= inst->nfuncs) {
+        return SM_ERR_ARG;
+    }
+    if (func < inst->nimports && inst->imports[func].host == NULL) {
+        struct sm_bound_func *b = &inst->imports[func];
+
+        func = b->func;
+        inst = b->inst;
+    }
+    type = &inst->types[inst->funcs[func].type];
+    room = type->param_words > type->result_words ? type->param_words : type->result_words;
+    x->inst = inst;
+    x->fp = x->stack;
+    x->trap = SM_TRAP_NONE;
+    x->host_error = 0;
+    x->pending_error = 0;
+    x->depth = 1;
+    x->result_words = type->result_words;
+    x->deadline = *x->epoch + (budget == 0 ? NO_DEADLINE : budget);
+    if (func < inst->nimports) { /* a host function that the module exports again */
+        x->entry[0] = OP_CALL_IMPORT;
+        x->entry[1] = (uint16_t)func;
+        x->entry[2] = 0;
+        x->entry[3] = OP_EXIT;
+        x->pc = x->entry;
+    } else {
+        x->pc = inst->code + inst->funcs[func].code;
+        room = x->pc[1];
+    }
+    if (room > (size_t)(x->stack_end - x->stack) || x->max_depth == 0) {
+        return refuse(x);
+    }
+    if (type->param_words > 0) {
+        memcpy(x->stack, args, type->param_words * sizeof(uint32_t));
+    }
+    x->state = SM_EXEC_READY;
+    return 0;
+}
+
+int sm_wasm_call_start(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t budget)
+{
+    uint32_t start = sm_image_of(&inst->module)->start;
+
+    return start == SM_NONE ? SM_ERR_NOT_FOUND : sm_wasm_call(x, inst, start, NULL, budget);
+}
+
+int sm_wasm_complete(struct sm_wasm_exec *x, const uint32_t *results, int error)
+{
+    if (x->state != SM_EXEC_PENDING) {
+        return SM_ERR_STATE;
+    }
+    x->state = SM_EXEC_READY;
+    x->deadline += *x->epoch;
+    x->pending_error = error;
+    if (error == 0 && x->pending_words > 0) {
+        memcpy(x->pending, results, x->pending_words * sizeof(uint32_t));
+    }
+    return 0;
+}
+
+const uint32_t *sm_wasm_results(const struct sm_wasm_exec *x)
+{
+    return x->stack;
+}
+
+/* ---- Work that is too long for the loop ---------------------------------------------------------- */
+
+/* Each piece: 0 when the operation is finished, 1 when it must go on, or the trap, negative. */
+static int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
+{
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+
+    if ((uint64_t)w[0] + w[2] > m->size) {
+        return -SM_TRAP_MEMORY;
+    }
+    if (n > 0) {
+        memset(m->base + w[0], (int)(w[1] & 0xff), n);
+    }
+    w[0] += n;
+    w[2] -= n;
+    return w[2] != 0;
+}
+
+static int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
+{
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+
+    if ((uint64_t)w[0] + w[2] > m->size || (uint64_t)w[1] + w[2] > m->size) {
+        return -SM_TRAP_MEMORY;
+    }
+    w[2] -= n;
+    if (n > 0 && w[0] > w[1]) { /* from the end, so that nothing is overwritten unread */
+        memmove(m->base + w[0] + w[2], m->base + w[1] + w[2], n);
+    } else if (n > 0) {
+        memmove(m->base + w[0], m->base + w[1], n);
+        w[0] += n;
+        w[1] += n;
+    }
+    return w[2] != 0;
+}
+
+static int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[seg];
+    uint32_t len = inst->dropped[sm_image_of(m)->nelems + seg] ? 0 : d->len;
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+
+    if ((uint64_t)w[0] + w[2] > inst->memory->size || (uint64_t)w[1] + w[2] > len) {
+        return -SM_TRAP_MEMORY;
+    }
+    if (n > 0) {
+        memcpy(inst->memory->base + w[0], m->wasm + d->bytes + w[1], n);
+    }
+    w[0] += n;
+    w[1] += n;
+    w[2] -= n;
+    return w[2] != 0;
+}
+
+static int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
+{
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+
+    if ((uint64_t)w[0] + w[2] > t->size) {
+        return -SM_TRAP_TABLE;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        t->entries[w[0] + i] = w[1];
+    }
+    w[0] += n;
+    w[2] -= n;
+    return w[2] != 0;
+}
+
+static int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from, uint32_t *w)
+{
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+
+    if ((uint64_t)w[0] + w[2] > to->size || (uint64_t)w[1] + w[2] > from->size) {
+        return -SM_TRAP_TABLE;
+    }
+    w[2] -= n;
+    if (w[0] > w[1]) {
+        memmove(to->entries + w[0] + w[2], from->entries + w[1] + w[2], n * sizeof(uint32_t));
+    } else {
+        memmove(to->entries + w[0], from->entries + w[1], n * sizeof(uint32_t));
+        w[0] += n;
+        w[1] += n;
+    }
+    return w[2] != 0;
+}
+
+static int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg, uint32_t table)
+{
+    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[seg];
+    const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
+    uint32_t len = inst->dropped[seg] ? 0 : e->count;
+    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+    struct sm_wasm_table *t = inst->tables[table];
+
+    if ((uint64_t)w[0] + w[2] > t->size || (uint64_t)w[1] + w[2] > len) {
+        return -SM_TRAP_TABLE;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        t->entries[w[0] + i] = sm_elem_value(inst, entries[e->first + w[1] + i]);
+    }
+    w[0] += n;
+    w[1] += n;
+    w[2] -= n;
+    return w[2] != 0;
+}
+
+static uint32_t memory_grow(struct sm_wasm_memory *m, uint32_t pages)
+{
+    uint32_t was = m->pages;
+    uint64_t size = ((uint64_t)was + pages) * SM_WASM_PAGE;
+
+    if (pages == 0) {
+        return was;
+    }
+    if ((uint64_t)was + pages > m->max || size > m->capacity) {
+        return 0xffffffff;
+    }
+    memset(m->base + m->size, 0, (size_t)(size - m->size));
+    m->pages = was + pages;
+    m->size = size;
+    return was;
+}
+
+static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
+{
+    uint32_t was = t->size;
+
+    if (n > t->capacity - was) {
+        return 0xffffffff;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        t->entries[was + i] = value;
+    }
+    t->size = was + n;
+    return was;
+}
+
+/* The function behind a table entry: in which instance, at which index. 0 or the trap, negative. */
+static int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t index,
+                    struct sm_bound_func *out)
+{
+    struct sm_wasm_table *t = inst->tables[pc[2]];
+    struct sm_wasm_inst *owner = inst;
+    uint32_t ref, func;
+
+    if (index >= t->size) {
+        return -SM_TRAP_UNDEFINED;
+    }
+    ref = t->entries[index];
+    if (ref == 0) {
+        return -SM_TRAP_UNINITIALIZED;
+    }
+    func = ref - 1 - inst->ref_base;
+    if (func >= inst->nfuncs) {
+        owner = sm_inst_of_ref(inst->store, ref);
+        if (owner == NULL) {
+            return -SM_TRAP_UNINITIALIZED;
+        }
+        func = ref - 1 - owner->ref_base;
+        if (!sm_same_type(inst, pc[1], owner, owner->funcs[func].type)) {
+            return -SM_TRAP_SIGNATURE;
+        }
+    } else if (inst->funcs[func].type != pc[1]) {
+        return -SM_TRAP_SIGNATURE;
+    }
+    if (func < owner->nimports) {
+        *out = owner->imports[func];
+    } else {
+        *out = (struct sm_bound_func){ .inst = owner, .func = func };
+    }
+    return 0;
+}
+
+/* Move the arguments at fp up to make place for the way back; the callee's frame, or NULL when the
+ * stack is full. */
+static uint32_t *cross(struct sm_wasm_exec *x, uint32_t *fp, struct sm_wasm_inst *from,
+                       const struct sm_bound_func *to, uint32_t ret, uint32_t base)
+{
+    const struct sm_image_type *t = &to->inst->types[to->inst->funcs[to->func].type];
+    uint32_t frame = to->inst->code[to->inst->funcs[to->func].code + 1];
+    uint64_t where = (uint64_t)(uintptr_t)from;
+
+    if (frame + CROSS_WORDS > (size_t)(x->stack_end - fp) || x->depth >= x->max_depth) {
+        return NULL;
+    }
+    memmove(fp + CROSS_WORDS, fp, t->param_words * sizeof(uint32_t));
+    fp[0] = ret;
+    fp[1] = base | (uint32_t)t->result_words << 16;
+    set64(fp + 2, where);
+    return fp + CROSS_WORDS;
+}
+
+static int host_failed(struct sm_wasm_exec *x, int error)
+{
+    x->state = SM_EXEC_TRAPPED;
+    x->trap = SM_TRAP_HOST;
+    x->host_error = error;
+    x->pc--; /* within the call */
+    return SM_ERR_TRAP;
+}
+
+/* A host function returned other than 0: not finished yet, or failed. */
+static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint32_t words)
+{
+    if (how < 0) {
+        return host_failed(x, how);
+    }
+    x->state = SM_EXEC_PENDING;
+    x->pending = results;
+    x->pending_words = words;
+    x->deadline -= *x->epoch;
+    return SM_WASM_PENDING;
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------- */
+
+#define S(i)         fp[pc[i]]
+#define SI(i)        ((int32_t)fp[pc[i]])
+#define L(i)         get64(&fp[pc[i]])
+#define LI(i)        ((int64_t)get64(&fp[pc[i]]))
+#define F(i)         sm_f32(fp[pc[i]])
+#define D(i)         sm_f64(get64(&fp[pc[i]]))
+#define K(i)         ((int32_t)(int16_t)pc[i])
+#define WORD(i)      ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
+#define SET64(i, v)  set64(&fp[pc[i]], (v))
+#define SETF(i, v)   (fp[pc[i]] = sm_bits32(v))
+#define SETD(i, v)   set64(&fp[pc[i]], sm_bits64(v))
+#define OP(name)     L_##name:
+#define DISPATCH()   goto *labels[*pc]
+#define NEXT(units)                                                                                \
+    do {                                                                                           \
+        pc += (units);                                                                             \
+        DISPATCH();                                                                                \
+    } while (0)
+#define TRAP(which)                                                                                \
+    do {                                                                                           \
+        trap = SM_TRAP_##which;                                                                    \
+        goto trapped;                                                                              \
+    } while (0)
+
+/* Take a branch whose distance field is `field` units on. Backward ones look at the epoch. */
+#define BRANCH(field, distance)                                                                    \
+    do {                                                                                           \
+        int32_t by = (distance);                                                                   \
+        if (by < 0 && expired(x)) {                                                                \
+            TRAP(EPOCH);                                                                           \
+        }                                                                                          \
+        pc += (field) + by;                                                                        \
+        DISPATCH();                                                                                \
+    } while (0)
+#define BRANCH_IF(condition, units)                                                                \
+    do {                                                                                           \
+        if (condition) {                                                                           \
+            BRANCH(1, K(1));                                                                       \
+        }                                                                                          \
+        NEXT(units);                                                                               \
+    } while (0)
+
+/* One handler each for a family. */
+#define BINARY32(name, expr)                                                                       \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2), b = S(3);                                                               \
+        S(1) = (uint32_t)(expr);                                                                   \
+        NEXT(4);                                                                                   \
+    }
+#define BINARY32_K(name, expr)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2), b = (uint32_t)K(3);                                                     \
+        S(1) = (uint32_t)(expr);                                                                   \
+        NEXT(4);                                                                                   \
+    }
+#define BINARY64(name, expr)                                                                       \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint64_t a = L(2), b = L(3);                                                               \
+        SET64(1, (uint64_t)(expr));                                                                \
+        NEXT(4);                                                                                   \
+    }
+#define BINARY64_K(name, expr)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint64_t a = L(2), b = (uint64_t)(int64_t)K(3);                                            \
+        SET64(1, (uint64_t)(expr));                                                                \
+        NEXT(4);                                                                                   \
+    }
+#define COMPARE64(name, expr)                                                                      \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint64_t a = L(2), b = L(3);                                                               \
+        S(1) = (expr);                                                                             \
+        NEXT(4);                                                                                   \
+    }
+#define BRANCH32(name, expr)                                                                       \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2), b = S(3);                                                               \
+        BRANCH_IF(expr, 4);                                                                        \
+    }
+#define BRANCH32_K(name, expr)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2), b = (uint32_t)K(3);                                                     \
+        BRANCH_IF(expr, 4);                                                                        \
+    }
+#define BRANCH64(name, expr)                                                                       \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint64_t a = L(2), b = L(3);                                                               \
+        BRANCH_IF(expr, 4);                                                                        \
+    }
+#define UNARY(name, statement)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        statement;                                                                                 \
+        NEXT(3);                                                                                   \
+    }
+#define FLOAT_COMPARE(name, get, op_)                                                              \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        S(1) = get(2) op_ get(3);                                                                  \
+        NEXT(4);                                                                                   \
+    }
+#define BINARY_F32(name, expr)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        float a = F(2), b = F(3);                                                                  \
+        SETF(1, (expr));                                                                           \
+        NEXT(4);                                                                                   \
+    }
+#define BINARY_F64(name, expr)                                                                     \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        double a = D(2), b = D(3);                                                                 \
+        SETD(1, (expr));                                                                           \
+        NEXT(4);                                                                                   \
+    }
+
+/* Float to integer, trapping or saturating; low and high bound the open interval that converts. */
+#define CHECKED(name, get, real, low, high, store)                                                 \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        real v = get(2);                                                                           \
+        if (v != v) {                                                                              \
+            TRAP(CONVERSION);                                                                      \
+        }                                                                                          \
+        if (!(v > (low) && v < (high))) {                                                          \
+            TRAP(OVERFLOW);                                                                        \
+        }                                                                                          \
+        store;                                                                                     \
+        NEXT(3);                                                                                   \
+    }
+#define SATURATED(name, get, real, low, high, int_type, min, max, store)                           \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        real v = get(2);                                                                           \
+        int_type r = v != v ? 0 : v <= (low) ? (min) : v >= (high) ? (max) : (int_type)v;          \
+        store;                                                                                     \
+        NEXT(3);                                                                                   \
+    }
+
+#define BULK(call, units)                                                                          \
+    do {                                                                                           \
+        int more = (call);                                                                         \
+        if (more < 0) {                                                                            \
+            trap = (enum sm_wasm_trap)-more;                                                       \
+            goto trapped;                                                                          \
+        }                                                                                          \
+        if (more && expired(x)) {                                                                  \
+            TRAP(EPOCH);                                                                           \
+        }                                                                                          \
+        NEXT(more ? 0 : (units));                                                                  \
+    } while (0)
+
+/* ea is the address of n bytes in memory, or a trap. An address has up to 33 bits. */
+#if UINTPTR_MAX > 0xffffffff
+typedef uint64_t mem_size_t;
+#define EFFECTIVE(ea, slot, n)                                                                     \
+    uint64_t ea = (uint64_t)S(slot) + pc[3];                                                       \
+    if (__builtin_expect(ea + (n) > mem_size, 0)) {                                                \
+        TRAP(MEMORY);                                                                              \
+    }
+#else
+typedef uint32_t mem_size_t;
+#define EFFECTIVE(ea, slot, n)                                                                     \
+    uint32_t ea;                                                                                   \
+    if (__builtin_add_overflow(S(slot), (uint32_t)pc[3], &ea) || ea > mem_size ||                  \
+        mem_size - ea < (n)) {                                                                     \
+        TRAP(MEMORY);                                                                              \
+    }
+#endif
+#define LOAD(name, c_type, store)                                                                  \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        c_type v;                                                                                  \
+        EFFECTIVE(ea, 2, sizeof(v))                                                                \
+        memcpy(&v, mem + ea, sizeof(v));                                                           \
+        store;                                                                                     \
+        NEXT(4);                                                                                   \
+    }
+#define STORE(name, c_type, value)                                                                 \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        c_type v = (c_type)(value);                                                                \
+        EFFECTIVE(ea, 1, sizeof(v))                                                                \
+        memcpy(mem + ea, &v, sizeof(v));                                                           \
+        NEXT(4);                                                                                   \
+    }
+
+#define RELOAD()                                                                                   \
+    do {                                                                                           \
+        code = inst->code;                                                                         \
+        mem = inst->memory->base;                                                                  \
+        mem_size = (mem_size_t)inst->memory->size;                                                 \
+    } while (0)
+
+static int interpret(struct sm_wasm_exec *x)
+{
+    static const void *const labels[] = {
+#define X(name, operands) &&L_##name,
+        SM_OPS(X)
+#undef X
+    };
+    struct sm_wasm_inst *inst = x->inst;
+    const uint16_t *pc = x->pc, *code;
+    uint32_t *fp = x->fp;
+    uint8_t *mem;
+    mem_size_t mem_size;
+    enum sm_wasm_trap trap;
+    struct sm_bound_func callee;
+    uint32_t ret, base, type;
+
+    RELOAD();
+    ret = SM_STUB_EXIT; /* for the first ENTER; every other comes from a call */
+    DISPATCH();
+
+    /* ---- Control */
+    OP(UNREACHABLE)
+    {
+        TRAP(UNREACHABLE);
+    }
+    OP(EXIT)
+    {
+        x->state = SM_EXEC_DONE;
+        return 0;
+    }
+    OP(ENTER)
+    {
+        uint32_t *p = fp + pc[2];
+
+        if (pc[1] > (size_t)(x->stack_end - fp) || x->depth > x->max_depth) {
+            x->depth--;
+            pc = code + ret - 1; /* the trap is the caller's: this frame does not exist */
+            fp -= *pc;
+            TRAP(STACK);
+        }
+        *p++ = ret;
+        for (uint32_t n = pc[3]; n > 0; n--) {
+            *p++ = 0;
+        }
+        if (expired(x)) {
+            TRAP(EPOCH);
+        }
+        NEXT(4);
+    }
+    OP(JUMP)
+    {
+        BRANCH(1, K(1));
+    }
+    OP(JUMP_FAR)
+    {
+        BRANCH(1, (int32_t)WORD(1));
+    }
+    OP(BR_TABLE)
+    {
+        uint32_t i = S(1) < pc[2] ? S(1) : pc[2];
+        BRANCH(3 + i, K(3 + i));
+    }
+    OP(BR_TABLE_FAR)
+    {
+        uint32_t i = S(1) < WORD(2) ? S(1) : WORD(2);
+        BRANCH(4 + 2 * i, (int32_t)WORD(4 + 2 * i));
+    }
+    OP(RETURN)
+    {
+        base = fp[pc[1]];
+    leave:
+        x->depth--;
+        pc = code + base;
+        fp -= pc[-1];
+        DISPATCH();
+    }
+    OP(RETURN_32)
+    {
+        base = fp[pc[1]];
+        fp[0] = S(2);
+        goto leave;
+    }
+    OP(RETURN_64)
+    {
+        base = fp[pc[1]];
+        set64(fp, L(2));
+        goto leave;
+    }
+    OP(CALL)
+    {
+        uint32_t func = pc[1];
+
+        ret = (uint32_t)(pc + 3 - code);
+        fp += pc[2];
+        x->depth++;
+        pc = code + inst->funcs[func].code;
+        DISPATCH();
+    }
+    OP(CALL_IMPORT)
+    {
+        callee = inst->imports[pc[1]];
+        type = inst->funcs[pc[1]].type;
+        base = pc[2];
+        pc += 3;
+        goto call_bound;
+    }
+    OP(CALL_INDIRECT)
+    {
+        int err = indirect(inst, pc, S(3), &callee);
+
+        if (err < 0) {
+            trap = (enum sm_wasm_trap)-err;
+            goto trapped;
+        }
+        type = pc[1];
+        base = pc[4];
+        pc += 5;
+        goto call_bound;
+    }
+call_bound: /* callee, type, base; pc is where to go on */
+    if (callee.host != NULL) {
+        int err;
+
+        x->pc = pc;
+        x->fp = fp;
+        x->inst = inst;
+        err = callee.host(callee.ctx, inst, fp + base);
+        if (err != 0) {
+            return host_stopped(x, err, fp + base, inst->types[type].result_words);
+        }
+        RELOAD();
+        DISPATCH();
+    }
+    ret = (uint32_t)(pc - code);
+    fp += base;
+    if (callee.inst != inst) {
+        uint32_t *frame = cross(x, fp, inst, &callee, ret, base);
+
+        if (frame == NULL) {
+            fp -= base;
+            pc--;
+            TRAP(STACK);
+        }
+        fp = frame;
+        inst = callee.inst;
+        ret = SM_STUB_CROSS;
+        RELOAD();
+    }
+    x->depth++;
+    pc = code + inst->funcs[callee.func].code;
+    DISPATCH();
+    OP(CROSS_RETURN)
+    {
+        uint32_t words = fp[1] >> 16;
+
+        base = fp[1] & 0xffff;
+        ret = fp[0];
+        inst = (struct sm_wasm_inst *)(uintptr_t)get64(fp + 2);
+        memmove(fp, fp + CROSS_WORDS, words * sizeof(uint32_t));
+        fp -= base;
+        RELOAD();
+        pc = code + ret;
+        DISPATCH();
+    }
+
+    /* ---- Branches and comparisons */
+    OP(BR_NZ)
+    {
+        BRANCH_IF(S(2) != 0, 3);
+    }
+    OP(BR_Z)
+    {
+        BRANCH_IF(S(2) == 0, 3);
+    }
+    BRANCH32(BR_EQ, a == b)
+    BRANCH32(BR_NE, a != b)
+    BRANCH32(BR_LT_S, (int32_t)a < (int32_t)b)
+    BRANCH32(BR_LE_S, (int32_t)a <= (int32_t)b)
+    BRANCH32(BR_LT_U, a < b)
+    BRANCH32(BR_LE_U, a <= b)
+    BRANCH32_K(BR_EQ_K, a == b)
+    BRANCH32_K(BR_NE_K, a != b)
+    BRANCH32_K(BR_LT_S_K, (int32_t)a < (int32_t)b)
+    BRANCH32_K(BR_GE_S_K, (int32_t)a >= (int32_t)b)
+    BRANCH32_K(BR_LT_U_K, a < b)
+    BRANCH32_K(BR_GE_U_K, a >= b)
+    BRANCH64(BR_EQ_64, a == b)
+    BRANCH64(BR_NE_64, a != b)
+    BRANCH64(BR_LT_S_64, (int64_t)a < (int64_t)b)
+    BRANCH64(BR_LE_S_64, (int64_t)a <= (int64_t)b)
+    BRANCH64(BR_LT_U_64, a < b)
+    BRANCH64(BR_LE_U_64, a <= b)
+    BINARY32(I32_EQ, a == b)
+    BINARY32(I32_NE, a != b)
+    BINARY32(I32_LT_S, (int32_t)a < (int32_t)b)
+    BINARY32(I32_LE_S, (int32_t)a <= (int32_t)b)
+    BINARY32(I32_LT_U, a < b)
+    BINARY32(I32_LE_U, a <= b)
+    BINARY32_K(I32_EQ_K, a == b)
+    BINARY32_K(I32_NE_K, a != b)
+    BINARY32_K(I32_LT_S_K, (int32_t)a < (int32_t)b)
+    BINARY32_K(I32_GE_S_K, (int32_t)a >= (int32_t)b)
+    BINARY32_K(I32_LT_U_K, a < b)
+    BINARY32_K(I32_GE_U_K, a >= b)
+    COMPARE64(I64_EQ, a == b)
+    COMPARE64(I64_NE, a != b)
+    COMPARE64(I64_LT_S, (int64_t)a < (int64_t)b)
+    COMPARE64(I64_LE_S, (int64_t)a <= (int64_t)b)
+    COMPARE64(I64_LT_U, a < b)
+    COMPARE64(I64_LE_U, a <= b)
+
+    /* ---- Moves, globals, tables, memory */
+    UNARY(COPY_32, S(1) = S(2))
+    UNARY(COPY_64, SET64(1, L(2)))
+    UNARY(CONST_K, S(1) = (uint32_t)K(2))
+    UNARY(CONST_64K, SET64(1, (uint64_t)(int64_t)K(2)))
+    OP(CONST_32)
+    {
+        S(1) = WORD(2);
+        NEXT(4);
+    }
+    OP(CONST_64)
+    {
+        SET64(1, (uint64_t)WORD(4) << 32 | WORD(2));
+        NEXT(6);
+    }
+    OP(SELECT_32)
+    {
+        S(1) = S(4) != 0 ? S(2) : S(3);
+        NEXT(5);
+    }
+    OP(SELECT_64)
+    {
+        SET64(1, S(4) != 0 ? L(2) : L(3));
+        NEXT(5);
+    }
+    UNARY(GLOBAL_GET_32, S(1) = inst->globals[pc[2]]->value[0])
+    UNARY(GLOBAL_GET_64, SET64(1, get64(inst->globals[pc[2]]->value)))
+    UNARY(GLOBAL_SET_32, inst->globals[pc[1]]->value[0] = S(2))
+    UNARY(GLOBAL_SET_64, set64(inst->globals[pc[1]]->value, L(2)))
+    UNARY(REF_FUNC, S(1) = inst->ref_base + pc[2] + 1)
+    OP(TABLE_GET)
+    {
+        const struct sm_wasm_table *t = inst->tables[pc[3]];
+
+        if (S(2) >= t->size) {
+            TRAP(TABLE);
+        }
+        S(1) = t->entries[S(2)];
+        NEXT(4);
+    }
+    OP(TABLE_SET)
+    {
+        struct sm_wasm_table *t = inst->tables[pc[3]];
+
+        if (S(1) >= t->size) {
+            TRAP(TABLE);
+        }
+        t->entries[S(1)] = S(2);
+        NEXT(4);
+    }
+    UNARY(TABLE_SIZE, S(1) = inst->tables[pc[2]]->size)
+    OP(TABLE_GROW)
+    {
+        S(1) = table_grow(inst->tables[pc[4]], S(2), S(3));
+        NEXT(5);
+    }
+    OP(TABLE_FILL)
+    {
+        BULK(table_fill_piece(inst->tables[pc[2]], &S(1)), 3);
+    }
+    OP(TABLE_COPY)
+    {
+        BULK(table_copy_piece(inst->tables[pc[2]], inst->tables[pc[3]], &S(1)), 4);
+    }
+    OP(TABLE_INIT)
+    {
+        BULK(table_init_piece(inst, &S(1), pc[2], pc[3]), 4);
+    }
+    OP(ELEM_DROP)
+    {
+        inst->dropped[pc[1]] = 1;
+        NEXT(2);
+    }
+    OP(MEMORY_SIZE)
+    {
+        S(1) = inst->memory->pages;
+        NEXT(2);
+    }
+    OP(MEMORY_GROW)
+    {
+        S(1) = memory_grow(inst->memory, S(2));
+        mem_size = (mem_size_t)inst->memory->size;
+        NEXT(3);
+    }
+    OP(MEMORY_FILL)
+    {
+        BULK(fill_piece(inst->memory, &S(1)), 2);
+    }
+    OP(MEMORY_COPY)
+    {
+        BULK(copy_piece(inst->memory, &S(1)), 2);
+    }
+    OP(MEMORY_INIT)
+    {
+        BULK(init_piece(inst, &S(1), pc[2]), 3);
+    }
+    OP(DATA_DROP)
+    {
+        inst->dropped[sm_image_of(&inst->module)->nelems + pc[1]] = 1;
+        NEXT(2);
+    }
+    OP(ADDRESS)
+    {
+        uint64_t ea = (uint64_t)S(2) + WORD(3);
+
+        if (ea > 0xffffffff) {
+            TRAP(MEMORY);
+        }
+        S(1) = (uint32_t)ea;
+        NEXT(5);
+    }
+    LOAD(LOAD_32, uint32_t, S(1) = v)
+    LOAD(LOAD_64, uint64_t, SET64(1, v))
+    LOAD(LOAD_8S, int8_t, S(1) = (uint32_t)v)
+    LOAD(LOAD_8U, uint8_t, S(1) = v)
+    LOAD(LOAD_16S, int16_t, S(1) = (uint32_t)v)
+    LOAD(LOAD_16U, uint16_t, S(1) = v)
+    LOAD(LOAD_8S_64, int8_t, SET64(1, (uint64_t)v))
+    LOAD(LOAD_8U_64, uint8_t, SET64(1, v))
+    LOAD(LOAD_16S_64, int16_t, SET64(1, (uint64_t)v))
+    LOAD(LOAD_16U_64, uint16_t, SET64(1, v))
+    LOAD(LOAD_32S_64, int32_t, SET64(1, (uint64_t)v))
+    LOAD(LOAD_32U_64, uint32_t, SET64(1, v))
+    STORE(STORE_8, uint8_t, S(2))
+    STORE(STORE_16, uint16_t, S(2))
+    STORE(STORE_32, uint32_t, S(2))
+    STORE(STORE_64, uint64_t, L(2))
+
+    /* ---- Integers */
+    UNARY(I32_EQZ, S(1) = S(2) == 0)
+    UNARY(I64_EQZ, S(1) = L(2) == 0)
+    BINARY32(I32_ADD, a + b)
+    BINARY32(I32_SUB, a - b)
+    BINARY32(I32_MUL, a * b)
+    BINARY32(I32_AND, a & b)
+    BINARY32(I32_OR, a | b)
+    BINARY32(I32_XOR, a ^ b)
+    BINARY32(I32_SHL, a << (b & 31))
+    BINARY32(I32_SHR_S, (int32_t)a >> (b & 31))
+    BINARY32(I32_SHR_U, a >> (b & 31))
+    BINARY32(I32_ROTL, sm_rotl32(a, b))
+    BINARY32(I32_ROTR, sm_rotl32(a, -b))
+    BINARY32_K(I32_ADD_K, a + b)
+    BINARY32_K(I32_MUL_K, a * b)
+    BINARY32_K(I32_AND_K, a & b)
+    BINARY32_K(I32_OR_K, a | b)
+    BINARY32_K(I32_XOR_K, a ^ b)
+    BINARY32_K(I32_SHL_K, a << (b & 31))
+    BINARY32_K(I32_SHR_S_K, (int32_t)a >> (b & 31))
+    BINARY32_K(I32_SHR_U_K, a >> (b & 31))
+    BINARY32_K(I32_ROTL_K, sm_rotl32(a, b))
+    OP(I32_DIV_S)
+    {
+        int32_t a = SI(2), b = SI(3);
+
+        if (b == 0) {
+            TRAP(DIV_ZERO);
+        }
+        if (a == INT32_MIN && b == -1) {
+            TRAP(OVERFLOW);
+        }
+        S(1) = (uint32_t)(a / b);
+        NEXT(4);
+    }
+    OP(I32_DIV_U)
+    {
+        if (S(3) == 0) {
+            TRAP(DIV_ZERO);
+        }
+        S(1) = S(2) / S(3);
+        NEXT(4);
+    }
+    OP(I32_REM_S)
+    {
+        int32_t a = SI(2), b = SI(3);
+
+        if (b == 0) {
+            TRAP(DIV_ZERO);
+        }
+        S(1) = b == -1 ? 0 : (uint32_t)(a % b);
+        NEXT(4);
+    }
+    OP(I32_REM_U)
+    {
+        if (S(3) == 0) {
+            TRAP(DIV_ZERO);
+        }
+        S(1) = S(2) % S(3);
+        NEXT(4);
+    }
+    BINARY64(I64_ADD, a + b)
+    BINARY64(I64_SUB, a - b)
+    BINARY64(I64_MUL, a * b)
+    BINARY64(I64_AND, a & b)
+    BINARY64(I64_OR, a | b)
+    BINARY64(I64_XOR, a ^ b)
+    BINARY64(I64_SHL, a << (b & 63))
+    BINARY64(I64_SHR_S, (int64_t)a >> (b & 63))
+    BINARY64(I64_SHR_U, a >> (b & 63))
+    BINARY64(I64_ROTL, sm_rotl64(a, b))
+    BINARY64(I64_ROTR, sm_rotl64(a, -b))
+    BINARY64_K(I64_ADD_K, a + b)
+    BINARY64_K(I64_MUL_K, a * b)
+    BINARY64_K(I64_AND_K, a & b)
+    BINARY64_K(I64_OR_K, a | b)
+    BINARY64_K(I64_XOR_K, a ^ b)
+    BINARY64_K(I64_SHL_K, a << (b & 63))
+    BINARY64_K(I64_SHR_S_K, (int64_t)a >> (b & 63))
+    BINARY64_K(I64_SHR_U_K, a >> (b & 63))
+    BINARY64_K(I64_ROTL_K, sm_rotl64(a, b))
+    OP(I64_DIV_S)
+    {
+        int64_t a = LI(2), b = LI(3);
+
+        if (b == 0) {
+            TRAP(DIV_ZERO);
+        }
+        if (a == INT64_MIN && b == -1) {
+            TRAP(OVERFLOW);
+        }
+        SET64(1, (uint64_t)(a / b));
+        NEXT(4);
+    }
+    OP(I64_DIV_U)
+    {
+        if (L(3) == 0) {
+            TRAP(DIV_ZERO);
+        }
+        SET64(1, L(2) / L(3));
+        NEXT(4);
+    }
+    OP(I64_REM_S)
+    {
+        int64_t a = LI(2), b = LI(3);
+
+        if (b == 0) {
+            TRAP(DIV_ZERO);
+        }
+        SET64(1, b == -1 ? 0 : (uint64_t)(a % b));
+        NEXT(4);
+    }
+    OP(I64_REM_U)
+    {
+        if (L(3) == 0) {
+            TRAP(DIV_ZERO);
+        }
+        SET64(1, L(2) % L(3));
+        NEXT(4);
+    }
+    UNARY(I32_CLZ, S(1) = sm_clz32(S(2)))
+    UNARY(I32_CTZ, S(1) = sm_ctz32(S(2)))
+    UNARY(I32_POPCNT, S(1) = sm_popcnt32(S(2)))
+    UNARY(I64_CLZ, SET64(1, sm_clz64(L(2))))
+    UNARY(I64_CTZ, SET64(1, sm_ctz64(L(2))))
+    UNARY(I64_POPCNT, SET64(1, sm_popcnt32((uint32_t)L(2)) + sm_popcnt32((uint32_t)(L(2) >> 32))))
+    UNARY(I32_WRAP, S(1) = S(2))
+    UNARY(I64_EXTEND_S, SET64(1, (uint64_t)(int64_t)SI(2)))
+    UNARY(I64_EXTEND_U, SET64(1, S(2)))
+    UNARY(I32_EXTEND8, S(1) = (uint32_t)(int8_t)S(2))
+    UNARY(I32_EXTEND16, S(1) = (uint32_t)(int16_t)S(2))
+    UNARY(I64_EXTEND8, SET64(1, (uint64_t)(int8_t)S(2)))
+    UNARY(I64_EXTEND16, SET64(1, (uint64_t)(int16_t)S(2)))
+    UNARY(I64_EXTEND32, SET64(1, (uint64_t)(int64_t)SI(2)))
+
+    /* ---- Floats */
+    FLOAT_COMPARE(F32_EQ, F, ==)
+    FLOAT_COMPARE(F32_NE, F, !=)
+    FLOAT_COMPARE(F32_LT, F, <)
+    FLOAT_COMPARE(F32_LE, F, <=)
+    FLOAT_COMPARE(F64_EQ, D, ==)
+    FLOAT_COMPARE(F64_NE, D, !=)
+    FLOAT_COMPARE(F64_LT, D, <)
+    FLOAT_COMPARE(F64_LE, D, <=)
+    UNARY(F32_ABS, S(1) = S(2) & 0x7fffffff)
+    UNARY(F32_NEG, S(1) = S(2) ^ 0x80000000)
+    UNARY(F32_CEIL, SETF(1, sm_ceil32(F(2))))
+    UNARY(F32_FLOOR, SETF(1, sm_floor32(F(2))))
+    UNARY(F32_TRUNC, SETF(1, sm_trunc32(F(2))))
+    UNARY(F32_NEAREST, SETF(1, sm_nearest32(F(2))))
+    UNARY(F32_SQRT, SETF(1, SM_SQRT32(F(2))))
+    BINARY_F32(F32_ADD, a + b)
+    BINARY_F32(F32_SUB, a - b)
+    BINARY_F32(F32_MUL, a *b)
+    BINARY_F32(F32_DIV, a / b)
+    BINARY_F32(F32_MIN, sm_min32(a, b))
+    BINARY_F32(F32_MAX, sm_max32(a, b))
+    BINARY32(F32_COPYSIGN, (a & 0x7fffffff) | (b & 0x80000000))
+    UNARY(F64_ABS, SET64(1, L(2) & 0x7fffffffffffffff))
+    UNARY(F64_NEG, SET64(1, L(2) ^ 0x8000000000000000))
+    UNARY(F64_CEIL, SETD(1, sm_ceil64(D(2))))
+    UNARY(F64_FLOOR, SETD(1, sm_floor64(D(2))))
+    UNARY(F64_TRUNC, SETD(1, sm_trunc64(D(2))))
+    UNARY(F64_NEAREST, SETD(1, sm_nearest64(D(2))))
+    UNARY(F64_SQRT, SETD(1, SM_SQRT64(D(2))))
+    BINARY_F64(F64_ADD, a + b)
+    BINARY_F64(F64_SUB, a - b)
+    BINARY_F64(F64_MUL, a *b)
+    BINARY_F64(F64_DIV, a / b)
+    BINARY_F64(F64_MIN, sm_min64(a, b))
+    BINARY_F64(F64_MAX, sm_max64(a, b))
+    BINARY64(F64_COPYSIGN, (a & 0x7fffffffffffffff) | (b & 0x8000000000000000))
+    CHECKED(I32_TRUNC_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, S(1) = (uint32_t)(int32_t)v)
+    CHECKED(I32_TRUNC_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, S(1) = (uint32_t)v)
+    CHECKED(I32_TRUNC_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, S(1) = (uint32_t)(int32_t)v)
+    CHECKED(I32_TRUNC_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, S(1) = (uint32_t)v)
+    CHECKED(I64_TRUNC_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, SET64(1, (uint64_t)(int64_t)v))
+    CHECKED(I64_TRUNC_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, SET64(1, (uint64_t)v))
+    CHECKED(I64_TRUNC_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, SET64(1, (uint64_t)(int64_t)v))
+    CHECKED(I64_TRUNC_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, SET64(1, (uint64_t)v))
+    SATURATED(I32_SAT_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, int32_t, INT32_MIN, INT32_MAX, S(1) = (uint32_t)r)
+    SATURATED(I32_SAT_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, uint32_t, 0, UINT32_MAX, S(1) = r)
+    SATURATED(I32_SAT_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, int32_t, INT32_MIN, INT32_MAX, S(1) = (uint32_t)r)
+    SATURATED(I32_SAT_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, uint32_t, 0, UINT32_MAX, S(1) = r)
+    SATURATED(I64_SAT_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, int64_t, INT64_MIN, INT64_MAX, SET64(1, (uint64_t)r))
+    SATURATED(I64_SAT_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, uint64_t, 0, UINT64_MAX, SET64(1, r))
+    SATURATED(I64_SAT_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, int64_t, INT64_MIN, INT64_MAX, SET64(1, (uint64_t)r))
+    SATURATED(I64_SAT_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, uint64_t, 0, UINT64_MAX, SET64(1, r))
+    UNARY(F32_CONVERT_I32_S, SETF(1, (float)SI(2)))
+    UNARY(F32_CONVERT_I32_U, SETF(1, (float)S(2)))
+    UNARY(F32_CONVERT_I64_S, SETF(1, (float)LI(2)))
+    UNARY(F32_CONVERT_I64_U, SETF(1, (float)L(2)))
+    UNARY(F64_CONVERT_I32_S, SETD(1, (double)SI(2)))
+    UNARY(F64_CONVERT_I32_U, SETD(1, (double)S(2)))
+    UNARY(F64_CONVERT_I64_S, SETD(1, (double)LI(2)))
+    UNARY(F64_CONVERT_I64_U, SETD(1, (double)L(2)))
+    UNARY(F32_DEMOTE, SETF(1, (float)D(2)))
+    UNARY(F64_PROMOTE, SETD(1, (double)F(2)))
+
+trapped:
+    x->state = SM_EXEC_TRAPPED;
+    x->trap = trap;
+    x->pc = pc;
+    x->fp = fp;
+    x->inst = inst;
+    return trap == SM_TRAP_EPOCH ? SM_ERR_EPOCH : SM_ERR_TRAP;
+}
+
+int sm_wasm_run(struct sm_wasm_exec *x)
+{
+    if (x->state != SM_EXEC_READY) {
+        return SM_ERR_STATE;
+    }
+    if (x->pending_error < 0) {
+        int error = x->pending_error;
+
+        x->pending_error = 0;
+        return host_failed(x, error);
+    }
+    return interpret(x);
+}

@@ -1,0 +1,642 @@
+/* The official test-suite: runs the JSON that wast2json makes of each .wast file.
+ *
+ *   spec DIR/a.json DIR/b.json ...
+ *
+ * Module and image of every module lie in one file that is mapped read-only, so any write to
+ * either ends the run. Results are compared bit for bit; NaNs by class, as the suite says. Cases
+ * in text format, which a binary engine cannot take, are counted apart.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <sandmote/wasm.h>
+
+#define POOL_BYTES    (5ull << 30) /* address space; only what is touched becomes real */
+#define SCRATCH_BYTES (16u << 20)
+#define STACK_WORDS   (64u << 10)
+#define MAX_MODULES   512
+#define MAX_DEPTH     2000
+
+struct loaded {
+    char *name;
+    struct sm_wasm_module module;
+    struct sm_wasm_inst *inst;
+    struct sm_wasm_pool pool;
+    uint8_t *map;
+    size_t map_len;
+};
+
+struct counts {
+    unsigned passed, failed, text;
+};
+
+struct suite {
+    const char *file;
+    char dir[1024];
+    struct sm_wasm_store store;
+    struct sm_wasm_exec exec;
+    struct loaded modules[MAX_MODULES];
+    unsigned nmodules;
+    struct loaded *current;
+    struct {
+        char name[128];
+        struct sm_wasm_inst *inst;
+    } registered[64];
+    unsigned nregistered;
+    struct sm_wasm_table table; /* of the host module "spectest" */
+    struct sm_wasm_memory memory;
+    struct sm_wasm_global globals[4];
+    struct counts n;
+    int line;
+};
+
+static uint8_t *scratch;
+static uint32_t *stack;
+static const volatile uint32_t epoch;
+
+__attribute__((format(printf, 2, 3))) static void fail(struct suite *s, const char *format, ...)
+{
+    va_list ap;
+
+    s->n.failed++;
+    printf("  %s:%d: ", s->file, s->line);
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+    printf("\n");
+}
+
+/* ---- Values ------------------------------------------------------------------------------------ */
+
+static unsigned words_of(const char *type)
+{
+    return strcmp(type, "i64") == 0 || strcmp(type, "f64") == 0 ? 2 : 1;
+}
+
+/* External reference n is the word n + 1: 0 is null. */
+static void parse_value(const json_t *v, uint32_t *out)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    const char *text = json_string_value(json_object_get(v, "value"));
+
+    if (strcmp(text, "null") == 0) {
+        out[0] = 0;
+    } else {
+        uint64_t bits = strtoull(text, NULL, 10) + (strcmp(type, "externref") == 0);
+
+        memcpy(out, &bits, words_of(type) * 4);
+    }
+}
+
+static bool nan_matches(const char *text, uint64_t bits, unsigned mantissa_bits, uint64_t exponent)
+{
+    uint64_t quiet = 1ull << (mantissa_bits - 1);
+    uint64_t magnitude = bits & (((exponent + 1) << mantissa_bits) - 1);
+
+    if (strcmp(text, "nan:canonical") == 0) {
+        return magnitude == ((exponent << mantissa_bits) | quiet);
+    }
+    return (magnitude >> mantissa_bits) == exponent && (bits & quiet); /* nan:arithmetic */
+}
+
+static bool value_matches(const json_t *want, const uint32_t *got)
+{
+    const char *type = json_string_value(json_object_get(want, "type"));
+    const char *text = json_string_value(json_object_get(want, "value"));
+    uint64_t bits = got[0];
+    uint32_t expect[2];
+
+    if (words_of(type) == 2) {
+        memcpy(&bits, got, 8);
+    }
+    if (text == NULL) { /* any reference but null */
+        return got[0] != 0;
+    }
+    if (strncmp(text, "nan:", 4) == 0) {
+        return words_of(type) == 2 ? nan_matches(text, bits, 52, 0x7ff)
+                                   : nan_matches(text, bits, 23, 0xff);
+    }
+    parse_value(want, expect);
+    return memcmp(expect, got, words_of(type) * 4) == 0;
+}
+
+/* ---- The host module --------------------------------------------------------------------------- */
+
+static int print(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    (void)ctx, (void)caller, (void)args;
+    return 0;
+}
+
+static int resolve_spectest(struct suite *s, const struct sm_wasm_import *i,
+                            struct sm_wasm_extern *out)
+{
+    static const struct {
+        const char *name, *type;
+    } prints[] = { { "print", ":" },          { "print_i32", "i:" },      { "print_i64", "I:" },
+                   { "print_f32", "f:" },     { "print_f64", "F:" },      { "print_i32_f32", "if:" },
+                   { "print_f64_f64", "FF:" } };
+    static const char *const global_names[] = { "global_i32", "global_i64", "global_f32",
+                                                "global_f64" };
+    char field[64];
+
+    snprintf(field, sizeof(field), "%.*s", (int)i->field.len, i->field.bytes);
+    for (unsigned k = 0; k < sizeof(prints) / sizeof(prints[0]); k++) {
+        if (strcmp(field, prints[k].name) == 0) {
+            *out = (struct sm_wasm_extern){ .kind = SM_WASM_FUNC,
+                                            .host = print,
+                                            .host_type = prints[k].type };
+            return 0;
+        }
+    }
+    for (unsigned k = 0; k < 4; k++) {
+        if (strcmp(field, global_names[k]) == 0) {
+            *out = (struct sm_wasm_extern){ .kind = SM_WASM_GLOBAL, .global = &s->globals[k] };
+            return 0;
+        }
+    }
+    if (strcmp(field, "table") == 0) {
+        *out = (struct sm_wasm_extern){ .kind = SM_WASM_TABLE, .table = &s->table };
+        return 0;
+    }
+    if (strcmp(field, "memory") == 0) {
+        *out = (struct sm_wasm_extern){ .kind = SM_WASM_MEMORY, .memory = &s->memory };
+        return 0;
+    }
+    return SM_ERR_NOT_FOUND;
+}
+
+static void make_spectest(struct suite *s)
+{
+    static const uint8_t types[4] = { SM_WASM_I32, SM_WASM_I64, SM_WASM_F32, SM_WASM_F64 };
+    float f = 666.6f;
+    double d = 666.6;
+
+    for (unsigned k = 0; k < 4; k++) {
+        s->globals[k] = (struct sm_wasm_global){ .value = { 666, 0 }, .type = types[k] };
+    }
+    memcpy(s->globals[2].value, &f, 4);
+    memcpy(s->globals[3].value, &d, 8);
+    s->table = (struct sm_wasm_table){ .entries = calloc(20, 4),
+                                       .size = 10,
+                                       .capacity = 20,
+                                       .max = 20,
+                                       .type = SM_WASM_FUNCREF };
+    s->memory = (struct sm_wasm_memory){ .base = calloc(2, SM_WASM_PAGE),
+                                         .size = SM_WASM_PAGE,
+                                         .capacity = 2 * SM_WASM_PAGE,
+                                         .pages = 1,
+                                         .max = 2 };
+}
+
+static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_extern *out)
+{
+    struct suite *s = ctx;
+
+    if (i->module.len == 8 && memcmp(i->module.bytes, "spectest", 8) == 0) {
+        return resolve_spectest(s, i, out);
+    }
+    for (unsigned k = s->nregistered; k-- > 0;) {
+        if (strlen(s->registered[k].name) == i->module.len &&
+            memcmp(s->registered[k].name, i->module.bytes, i->module.len) == 0) {
+            return sm_wasm_export_extern(s->registered[k].inst, i->field.bytes, i->field.len, out);
+        }
+    }
+    return SM_ERR_NOT_FOUND;
+}
+
+/* ---- Modules ----------------------------------------------------------------------------------- */
+
+struct buffer {
+    uint8_t *bytes;
+    size_t len, cap;
+};
+
+static int sink_write(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    struct buffer *b = ctx;
+
+    if (off + len > b->cap) {
+        b->cap = 2 * (off + len);
+        b->bytes = realloc(b->bytes, b->cap);
+    }
+    memcpy(b->bytes + off, bytes, len);
+    b->len = off + len > b->len ? off + len : b->len;
+    return 0;
+}
+
+static uint8_t *read_file(const char *path, size_t *len)
+{
+    FILE *f = fopen(path, "rb");
+    uint8_t *bytes;
+
+    if (f == NULL) {
+        perror(path);
+        exit(1);
+    }
+    fseek(f, 0, SEEK_END);
+    *len = (size_t)ftell(f);
+    rewind(f);
+    bytes = malloc(*len + 1);
+    if (fread(bytes, 1, *len, f) != *len) {
+        perror(path);
+        exit(1);
+    }
+    fclose(f);
+    return bytes;
+}
+
+/* Write module and image to an unnamed file and map it read-only: [wasm, padded to 8][image]. */
+static void map_slot(struct loaded *l, const uint8_t *wasm, size_t len, const struct buffer *image)
+{
+    size_t image_at = (len + 7) & ~(size_t)7;
+    int fd = memfd_create("slot", 0);
+
+    l->map_len = image_at + image->len;
+    if (fd < 0 || ftruncate(fd, (off_t)l->map_len) != 0 ||
+        pwrite(fd, wasm, len, 0) != (ssize_t)len ||
+        pwrite(fd, image->bytes, image->len, (off_t)image_at) != (ssize_t)image->len) {
+        perror("slot file");
+        exit(1);
+    }
+    l->map = mmap(NULL, l->map_len, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (l->map == MAP_FAILED || sm_wasm_open(&l->module, l->map + image_at, image->len, l->map,
+                                             len) != 0) {
+        fprintf(stderr, "a fresh image does not open\n");
+        exit(1);
+    }
+}
+
+static int64_t translate(const char *path, struct loaded *l, struct sm_wasm_diag *diag)
+{
+    struct buffer image = { 0 };
+    struct sm_wasm_sink sink = { &image, sink_write };
+    size_t len;
+    uint8_t *wasm = read_file(path, &len);
+    int64_t size = sm_wasm_translate(wasm, len, &sink, scratch, SCRATCH_BYTES, diag);
+
+    if (size >= 0) {
+        map_slot(l, wasm, len, &image);
+    }
+    free(wasm);
+    free(image.bytes);
+    return size;
+}
+
+static int run(struct suite *s)
+{
+    return sm_wasm_run(&s->exec);
+}
+
+/* Instantiate and run the start function. */
+static int instantiate(struct suite *s, struct loaded *l)
+{
+    struct sm_wasm_limits limits = { .memory_bytes = 4ull << 30, .table_entries = 10u << 20 };
+    struct sm_wasm_linker linker = { s, resolve };
+    uint32_t which;
+    int err;
+
+    l->pool.size = POOL_BYTES;
+    l->pool.base = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (l->pool.base == MAP_FAILED) {
+        perror("pool");
+        exit(1);
+    }
+    err = sm_wasm_instantiate(&l->inst, &s->store, &l->module, &limits, &linker, &l->pool, &which);
+    if (err == SM_ERR_TRAP) {
+        s->exec.trap = (enum sm_wasm_trap)which;
+    }
+    if (err != 0) {
+        return err;
+    }
+    err = sm_wasm_call_start(&s->exec, l->inst, 0);
+    return err == SM_ERR_NOT_FOUND ? 0 : err != 0 ? err : run(s);
+}
+
+static struct loaded *new_module(struct suite *s, const char *name)
+{
+    struct loaded *l = &s->modules[s->nmodules++];
+
+    if (s->nmodules > MAX_MODULES) {
+        fprintf(stderr, "%s: more than %d modules\n", s->file, MAX_MODULES);
+        exit(1);
+    }
+    *l = (struct loaded){ .name = name == NULL ? NULL : strdup(name) };
+    return l;
+}
+
+static void path_of(struct suite *s, const json_t *cmd, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", s->dir, json_string_value(json_object_get(cmd, "filename")));
+}
+
+static void do_module(struct suite *s, const json_t *cmd)
+{
+    struct loaded *l = new_module(s, json_string_value(json_object_get(cmd, "name")));
+    struct sm_wasm_diag diag;
+    char path[2048];
+    int err;
+
+    path_of(s, cmd, path, sizeof(path));
+    s->current = NULL;
+    if (translate(path, l, &diag) < 0) {
+        fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
+        return;
+    }
+    err = instantiate(s, l);
+    if (err != 0) {
+        fail(s, "instantiation: %s (%s)", sm_strerror(err), sm_wasm_trap_text(s->exec.trap));
+        return;
+    }
+    s->current = l;
+    s->n.passed++;
+}
+
+/* ---- Assertions -------------------------------------------------------------------------------- */
+
+static bool is_text(struct suite *s, const json_t *cmd)
+{
+    const char *type = json_string_value(json_object_get(cmd, "module_type"));
+
+    if (type != NULL && strcmp(type, "text") == 0) {
+        s->n.text++;
+        return true;
+    }
+    return false;
+}
+
+static void refused(struct suite *s, const json_t *cmd, int64_t want)
+{
+    struct loaded l = { 0 };
+    struct sm_wasm_diag diag;
+    char path[2048];
+    int64_t got;
+
+    if (is_text(s, cmd)) {
+        return;
+    }
+    path_of(s, cmd, path, sizeof(path));
+    got = translate(path, &l, &diag);
+    if (got >= 0) {
+        munmap(l.map, l.map_len);
+        fail(s, "accepted, but: %s", json_string_value(json_object_get(cmd, "text")));
+    } else if (got != want) {
+        fail(s, "%s instead of %s: \"%s\", the suite says \"%s\"", sm_strerror((int)got),
+             sm_strerror((int)want), diag.rule, json_string_value(json_object_get(cmd, "text")));
+    } else {
+        s->n.passed++;
+    }
+}
+
+/* A module that is valid but cannot be linked, or traps while it is instantiated. */
+static void not_started(struct suite *s, const json_t *cmd, int want)
+{
+    struct loaded *l = new_module(s, NULL);
+    struct sm_wasm_diag diag;
+    char path[2048];
+    int err;
+
+    path_of(s, cmd, path, sizeof(path));
+    if (translate(path, l, &diag) < 0) {
+        fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
+        return;
+    }
+    err = instantiate(s, l);
+    if (err != want) {
+        fail(s, "%s instead of %s", sm_strerror(err), sm_strerror(want));
+    } else {
+        s->n.passed++;
+    }
+}
+
+static struct sm_wasm_inst *find_instance(struct suite *s, const json_t *action)
+{
+    const char *name = json_string_value(json_object_get(action, "module"));
+
+    if (name == NULL) {
+        return s->current == NULL ? NULL : s->current->inst;
+    }
+    for (unsigned i = s->nmodules; i-- > 0;) {
+        if (s->modules[i].name != NULL && strcmp(s->modules[i].name, name) == 0) {
+            return s->modules[i].inst;
+        }
+    }
+    return NULL;
+}
+
+static int invoke(struct suite *s, struct sm_wasm_inst *inst, const char *field, json_t *args)
+{
+    struct sm_wasm_extern e;
+    uint32_t words[64];
+    size_t i, n = 0;
+    json_t *arg;
+    int err;
+
+    if (sm_wasm_export_extern(inst, field, (uint32_t)strlen(field), &e) != 0) {
+        return SM_ERR_NOT_FOUND;
+    }
+    json_array_foreach(args, i, arg) {
+        parse_value(arg, words + n);
+        n += words_of(json_string_value(json_object_get(arg, "type")));
+    }
+    err = sm_wasm_call(&s->exec, e.inst, e.func, words, 0);
+    return err != 0 ? err : run(s);
+}
+
+/* Perform an action; results' words go to out. */
+static int act(struct suite *s, const json_t *cmd, const uint32_t **out)
+{
+    json_t *action = json_object_get(cmd, "action");
+    struct sm_wasm_inst *inst = find_instance(s, action);
+    size_t len = json_string_length(json_object_get(action, "field"));
+    const char *field = json_string_value(json_object_get(action, "field"));
+    struct sm_wasm_extern e;
+
+    if (inst == NULL) {
+        return SM_ERR_NOT_FOUND;
+    }
+    if (strcmp(json_string_value(json_object_get(action, "type")), "get") == 0) {
+        int err = sm_wasm_export_extern(inst, field, (uint32_t)len, &e);
+
+        *out = err == 0 ? e.global->value : NULL;
+        return err;
+    }
+    *out = sm_wasm_results(&s->exec);
+    return invoke(s, inst, field, json_object_get(action, "args"));
+}
+
+static void assert_return(struct suite *s, const json_t *cmd)
+{
+    json_t *expected = json_object_get(cmd, "expected"), *want;
+    const uint32_t *got = NULL;
+    int err = act(s, cmd, &got);
+    size_t i;
+
+    if (err != 0) {
+        fail(s, "%s (%s)", sm_strerror(err), sm_wasm_trap_text(s->exec.trap));
+        return;
+    }
+    json_array_foreach(expected, i, want) {
+        const char *type = json_string_value(json_object_get(want, "type"));
+
+        if (!value_matches(want, got)) {
+            fail(s, "result %zu: %s expected %s, got 0x%x 0x%x", i, type,
+                 json_string_value(json_object_get(want, "value")), got[0],
+                 words_of(type) == 2 ? got[1] : 0);
+            return;
+        }
+        got += words_of(type);
+    }
+    s->n.passed++;
+}
+
+static void assert_trap(struct suite *s, const json_t *cmd)
+{
+    const char *text = json_string_value(json_object_get(cmd, "text"));
+    const uint32_t *got;
+    int err = act(s, cmd, &got);
+    const char *ours = sm_wasm_trap_text(s->exec.trap);
+
+    if (err != SM_ERR_TRAP) {
+        fail(s, "no trap (%s), expected \"%s\"", sm_strerror(err), text);
+    } else if (strncmp(text, ours, strlen(ours)) != 0) {
+        fail(s, "trap \"%s\", expected \"%s\"", ours, text);
+    } else {
+        s->n.passed++;
+    }
+}
+
+static void do_register(struct suite *s, const json_t *cmd)
+{
+    const char *name = json_string_value(json_object_get(cmd, "name"));
+    struct loaded *l = s->current;
+
+    for (unsigned i = 0; name != NULL && i < s->nmodules; i++) {
+        if (s->modules[i].name != NULL && strcmp(s->modules[i].name, name) == 0) {
+            l = &s->modules[i];
+        }
+    }
+    if (l == NULL || s->nregistered == 64) {
+        fail(s, "nothing to register");
+        return;
+    }
+    snprintf(s->registered[s->nregistered].name, sizeof(s->registered[0].name), "%s",
+             json_string_value(json_object_get(cmd, "as")));
+    s->registered[s->nregistered++].inst = l->inst;
+    s->n.passed++;
+}
+
+static void action(struct suite *s, const json_t *cmd)
+{
+    const uint32_t *got;
+    int err = act(s, cmd, &got);
+
+    if (err != 0) {
+        fail(s, "%s (%s)", sm_strerror(err), sm_wasm_trap_text(s->exec.trap));
+    } else {
+        s->n.passed++;
+    }
+}
+
+static void command(struct suite *s, const json_t *cmd)
+{
+    const char *type = json_string_value(json_object_get(cmd, "type"));
+
+    s->line = (int)json_integer_value(json_object_get(cmd, "line"));
+    if (strcmp(type, "module") == 0) {
+        do_module(s, cmd);
+    } else if (strcmp(type, "assert_return") == 0) {
+        assert_return(s, cmd);
+    } else if (strcmp(type, "assert_trap") == 0 || strcmp(type, "assert_exhaustion") == 0) {
+        assert_trap(s, cmd);
+    } else if (strcmp(type, "assert_invalid") == 0) {
+        refused(s, cmd, SM_ERR_INVALID);
+    } else if (strcmp(type, "assert_malformed") == 0) {
+        refused(s, cmd, SM_ERR_MALFORMED);
+    } else if (strcmp(type, "assert_unlinkable") == 0) {
+        not_started(s, cmd, SM_ERR_LINK);
+    } else if (strcmp(type, "assert_uninstantiable") == 0) {
+        not_started(s, cmd, SM_ERR_TRAP);
+    } else if (strcmp(type, "register") == 0) {
+        do_register(s, cmd);
+    } else if (strcmp(type, "action") == 0) {
+        action(s, cmd);
+    } else {
+        fail(s, "unknown command %s", type);
+    }
+}
+
+static void clean_up(struct suite *s)
+{
+    for (unsigned i = 0; i < s->nmodules; i++) {
+        free(s->modules[i].name);
+        if (s->modules[i].map != NULL) {
+            munmap(s->modules[i].map, s->modules[i].map_len);
+        }
+        if (s->modules[i].pool.base != NULL) {
+            munmap(s->modules[i].pool.base, POOL_BYTES);
+        }
+    }
+    free(s->table.entries);
+    free(s->memory.base);
+}
+
+static struct counts run_file(const char *path)
+{
+    struct suite *s = calloc(1, sizeof(*s));
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error), *cmd;
+    struct counts n;
+    char *copy = strdup(path);
+    size_t i;
+
+    if (root == NULL) {
+        fprintf(stderr, "%s:%d: %s\n", path, error.line, error.text);
+        exit(1);
+    }
+    snprintf(s->dir, sizeof(s->dir), "%s", dirname(copy));
+    s->file = json_string_value(json_object_get(root, "source_filename"));
+    s->file = strrchr(s->file, '/') != NULL ? strrchr(s->file, '/') + 1 : s->file;
+    make_spectest(s);
+    sm_wasm_exec_init(&s->exec, stack, STACK_WORDS, MAX_DEPTH, &epoch);
+    json_array_foreach(json_object_get(root, "commands"), i, cmd) {
+        command(s, cmd);
+    }
+    clean_up(s);
+    n = s->n;
+    printf("%-28s %6u passed %4u failed %4u in text format\n", s->file, n.passed, n.failed, n.text);
+    json_decref(root);
+    free(copy);
+    free(s);
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    struct counts all = { 0 };
+
+    scratch = malloc(SCRATCH_BYTES);
+    stack = malloc(STACK_WORDS * sizeof(*stack));
+    for (int i = 1; i < argc; i++) {
+        struct counts n = run_file(argv[i]);
+
+        all.passed += n.passed;
+        all.failed += n.failed;
+        all.text += n.text;
+    }
+    printf("%d files, %u commands: %u passed, %u failed, %u in text format and not counted\n",
+           argc - 1, all.passed + all.failed + all.text, all.passed, all.failed, all.text);
+    free(scratch);
+    free(stack);
+    return all.failed != 0 || all.passed == 0;
+}
