@@ -148,6 +148,18 @@ static bool known(const struct sm_json_field *fields, const char *key)
     return false;
 }
 
+/* The error for a key that the table does not name, with those that it does. */
+static int unknown(const char *at, const struct sm_json_field *fields, struct sm_json_error *err)
+{
+    fail(err, "%s: unknown key; known are", at);
+    for (; fields->key; fields++) {
+        size_t len = strlen(err->text);
+        snprintf(err->text + len, sizeof err->text - len, " %s%s", fields->key,
+                 fields[1].key ? "," : "");
+    }
+    return SM_ERR_INVALID;
+}
+
 int sm_json_read(const json_t *object, const char *where, const struct sm_json_field *fields,
                  bool open, void *out, struct sm_json_error *err)
 {
@@ -162,7 +174,7 @@ int sm_json_read(const json_t *object, const char *where, const struct sm_json_f
             if (known(fields, key))
                 continue;
             place(at, where, key);
-            return fail(err, "%s: unknown key", at);
+            return unknown(at, fields, err);
         }
     }
     for (const struct sm_json_field *f = fields; f->key; f++) {

@@ -15,7 +15,7 @@
 #include <sandmote/error.h>
 
 struct sm_json_error {
-    char text[320]; /* one sentence without a final dot */
+    char text[512]; /* one sentence without a final dot */
 };
 
 enum sm_json_kind {
