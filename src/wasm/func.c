@@ -47,10 +47,11 @@ struct block { /* an open block; lies on the operand stack, BLOCK_CELLS cells */
     uint32_t else_site;   /* if: the branch to the else part, SM_NONE after it */
     uint32_t home;        /* of the first operand inside */
     uint8_t op;           /* 0 the function, else the opcode (0x02 block 0x03 loop 0x04 if) */
-    uint8_t dead;         /* the rest cannot be reached: stack is polymorphic, nothing is emitted */
+    uint8_t dead;         /* the rest cannot be reached: nothing is emitted */
+    uint8_t any;          /* the stack is polymorphic: it gives operands of any type */
     uint8_t else_dead;    /* if: the else part cannot be reached either */
     uint8_t has_else;     /* if: the else part has begun */
-    uint8_t pad[4];
+    uint8_t pad[3];
 };
 #define BLOCK_CELLS (sizeof(struct block) / sizeof(struct operand))
 _Static_assert(sizeof(struct block) % sizeof(struct operand) == 0, "blocks share the stack");
@@ -255,7 +256,7 @@ static struct operand pop(struct fn *f, uint8_t type)
         return o;
     }
     if (f->cells == f->block) {
-        if (!inner(f)->dead) {
+        if (!inner(f)->any) {
             invalid(f, "type mismatch");
         }
         o.type = type;
@@ -614,7 +615,7 @@ static void check_types(struct fn *f, uint32_t off, uint32_t n)
             if (o->type != 0 && o->type != want) {
                 invalid(f, "type mismatch");
             }
-        } else if (!inner(f)->dead) {
+        } else if (!inner(f)->any) {
             invalid(f, "type mismatch");
         } else {
             return;
@@ -763,6 +764,7 @@ static void do_else(struct fn *f)
     b->else_site = SM_NONE;
     b->has_else = 1;
     b->dead = b->else_dead;
+    b->any = 0;
     f->home = b->home;
     push_types(f, b->params, b->nparams);
 }
@@ -806,7 +808,7 @@ static void mark_dead(struct fn *f)
     while (f->cells > f->block && !f->r.err) {
         pop(f, 0);
     }
-    inner(f)->dead = 1;
+    inner(f)->dead = inner(f)->any = 1;
     f->last = SM_NONE;
 }
 
@@ -1744,10 +1746,35 @@ static void do_operator(struct fn *f, uint8_t opcode)
 
 /* ---- The function ------------------------------------------------------------------------------ */
 
+/* The declarations of locals, before any memory is spent on them. The reader goes back. */
+static void count_locals(struct fn *f)
+{
+    uint32_t start = f->r.pos;
+    uint64_t total = f->nlocals;
+
+    for (uint32_t groups = sm_reader_u32(&f->r); groups > 0 && !f->r.err; groups--) {
+        uint8_t type;
+
+        total += sm_reader_u32(&f->r);
+        type = sm_reader_byte(&f->r);
+        if (f->r.err) {
+            return;
+        }
+        if (!is_value_type(type)) {
+            fail(f, SM_ERR_MALFORMED, "malformed value type");
+        } else if (total > 0xffffffff) {
+            fail(f, SM_ERR_MALFORMED, "too many locals");
+        }
+    }
+    if (!f->r.err) {
+        f->r.pos = start;
+    }
+}
+
 /* Lay out parameters, return address and locals at the start of the frame. */
 static void layout_locals(struct fn *f, const struct sm_image_type *t)
 {
-    uint32_t groups, slot_at = 0;
+    uint32_t slot_at = 0;
 
     f->locals = (struct local *)(void *)f->job->mem;
     f->header = t->param_words > t->result_words ? t->param_words : t->result_words;
@@ -1763,28 +1790,16 @@ static void layout_locals(struct fn *f, const struct sm_image_type *t)
     }
     f->nlocals = t->nparams;
     slot_at = (uint32_t)f->header + 1;
-    groups = sm_reader_u32(&f->r);
-    for (uint32_t total = t->nparams; groups > 0 && !f->r.err; groups--) {
+    count_locals(f);
+    for (uint32_t groups = sm_reader_u32(&f->r); groups > 0 && !f->r.err; groups--) {
         uint32_t n = sm_reader_u32(&f->r);
         uint8_t type = sm_reader_byte(&f->r);
 
-        if (f->r.err) {
-            return;
-        }
-        if (n > SM_NONE - total) {
-            fail(f, SM_ERR_MALFORMED, "too many locals");
-            return;
-        }
-        total += n;
-        if (!is_value_type(type)) {
-            fail(f, SM_ERR_MALFORMED, "malformed value type");
-            return;
-        }
-        if (total > 0xffff || slot_at + n * sm_type_words(type) > 0xffff) {
+        if ((uint64_t)slot_at + (uint64_t)n * sm_type_words(type) > 0xffff) {
             fail(f, SM_ERR_LIMIT, "frame of more than 65535 words");
             return;
         }
-        if ((uint8_t *)(f->locals + total) > (uint8_t *)f->top) {
+        if ((uint8_t *)(f->locals + f->nlocals + n) > (uint8_t *)f->top) {
             fail(f, SM_ERR_MEMORY, "function too large for the translator's memory");
             return;
         }

@@ -9,6 +9,9 @@
 #ifndef SM_WASM_OPS_H
 #define SM_WASM_OPS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* X(name, operands). The order within a family matters where a comment says so. */
 #define SM_OPS_CONTROL(X)                                                                          \
     X(UNREACHABLE, "")                                                                             \
@@ -349,5 +352,13 @@ enum sm_op {
 #define SM_ACCESS_MIN   0x28u
 #define SM_ACCESS_STORE 0x36u
 #define SM_ACCESS_MAX   0x3eu
+
+/* One-byte opcodes and prefixes of WebAssembly 2.0. */
+static inline bool sm_opcode_exists(uint8_t b)
+{
+    return b <= 0x05 || (b >= 0x0b && b <= 0x11) || (b >= 0x1a && b <= 0x1c) ||
+           (b >= 0x20 && b <= 0x26) || (b >= 0x28 && b <= 0xc4) || (b >= 0xd0 && b <= 0xd2) ||
+           b == 0xfc || b == 0xfd;
+}
 
 #endif

@@ -55,6 +55,7 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
         return 0;
     }
     sm_reader_init(&r, m->wasm, mi.h.code_section, m->wasm_len);
+    sm_reader_u32(&r); /* how many bodies */
     for (uint32_t i = mi.h.nfunc_imports; i <= func; i++) {
         uint32_t size = sm_reader_u32(&r);
 

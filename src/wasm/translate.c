@@ -265,7 +265,6 @@ static void import_section(struct tr *t)
 {
     uint32_t n = count(t, 4);
 
-    t->mi.h.import_section = t->r.pos;
     while (n-- > 0 && ok(t)) {
         import(t, &t->mi);
     }
@@ -392,7 +391,11 @@ static void init_expr(struct tr *t, uint8_t type, struct sm_image_init *out)
             }
             break;
         default:
-            bad(t, SM_ERR_INVALID, "constant expression required");
+            if (sm_opcode_exists(opcode)) {
+                bad(t, SM_ERR_INVALID, "constant expression required");
+            } else {
+                bad(t, SM_ERR_MALFORMED, "illegal opcode");
+            }
         }
         out->lo = (uint32_t)v;
         out->hi = (uint32_t)(v >> 32);
@@ -405,7 +408,7 @@ static void init_expr(struct tr *t, uint8_t type, struct sm_image_init *out)
 
 static void global_section(struct tr *t)
 {
-    uint32_t n = count(t, 4);
+    uint32_t n = count(t, 3);
 
     while (n-- > 0 && ok(t)) {
         struct sm_image_global *g = &t->mi.globals[t->mi.h.nglobals];
@@ -486,7 +489,6 @@ static void export_section(struct tr *t)
     size_t used = t->used;
     struct names names;
 
-    t->mi.h.export_section = t->r.pos;
     while (size < 2 * n) {
         size *= 2;
     }
@@ -672,7 +674,6 @@ static void code_section(struct tr *t)
         bad(t, SM_ERR_MALFORMED, "function and code section have inconsistent lengths");
         return;
     }
-    t->mi.h.code_section = t->r.pos;
     for (uint32_t i = 0; i < n && ok(t); i++) {
         code(t, t->mi.h.nfunc_imports + i);
     }
@@ -696,15 +697,24 @@ static void section(struct tr *t, uint8_t id)
     switch (id) {
     case SEC_CUSTOM: custom_section(t); break;
     case SEC_TYPE: type_section(t); break;
-    case SEC_IMPORT: import_section(t); break;
+    case SEC_IMPORT:
+        t->mi.h.import_section = t->r.pos;
+        import_section(t);
+        break;
     case SEC_FUNCTION: function_section(t); break;
     case SEC_TABLE: table_section(t); break;
     case SEC_MEMORY: memory_section(t); break;
     case SEC_GLOBAL: global_section(t); break;
-    case SEC_EXPORT: export_section(t); break;
+    case SEC_EXPORT:
+        t->mi.h.export_section = t->r.pos;
+        export_section(t);
+        break;
     case SEC_START: start_section(t); break;
     case SEC_ELEMENT: elem_section(t); break;
-    case SEC_CODE: code_section(t); break;
+    case SEC_CODE:
+        t->mi.h.code_section = t->r.pos;
+        code_section(t);
+        break;
     case SEC_DATA: data_section(t); break;
     case SEC_DATA_COUNT: t->mi.data_count = sm_reader_u32(&t->r); break;
     }
