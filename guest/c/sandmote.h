@@ -1,0 +1,101 @@
+/* What a module author includes: the host interface, version 1, for C on wasm32.
+ *
+ * One header, no library: every import names its module and field itself, so a source file that
+ * includes this builds with any clang that knows wasm32 (modules/build.sh has the flags). An import
+ * that is never called is not in the module.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_GUEST_H
+#define SANDMOTE_GUEST_H
+
+#include <stdint.h>
+
+#define SM_IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
+#define SM_EXPORT(name)         __attribute__((export_name(name)))
+
+/* ---- Module "sandmote" ----------------------------------------------------------------------- */
+
+/* Write one line of text (UTF-8, no end of line) to the device's log. Capability "log". */
+SM_IMPORT("sandmote", "log") void sm_log(const char *text, uint32_t len);
+
+/* Milliseconds since the device started; never goes back. Needs no capability. */
+SM_IMPORT("sandmote", "uptime_ms") int64_t sm_uptime_ms(void);
+
+/* ---- Module "wasi_sn": sensors --------------------------------------------------------------- */
+
+/* Read the value `name` of a sensor into buf. Values are 32-bit integers, low byte first, in
+ * thousandths of the unit: 21500 is 21.5 degrees Celsius. sensor and name end with a zero byte.
+ *
+ * The number of bytes written (4), or a negative number when there is no such sensor or value or it
+ * cannot be read now. Capability "sensor/<sensor>/<name>:r". */
+SM_IMPORT("wasi_sn", "read")
+int wasi_sn_read(const char *sensor, const char *name, void *buf, int len);
+
+/* ---- Lines: text put together without a C library -------------------------------------------- */
+
+#define SM_LINE_MAX 96u
+
+/* Kept out of line: inlined at each use they would be a good part of a small module. */
+#define SM_OUT_OF_LINE static inline __attribute__((noinline))
+
+/* What does not fit is cut off. Start with sm_line_begin(). */
+struct sm_line {
+    uint32_t len;
+    char text[SM_LINE_MAX];
+};
+
+static inline void sm_line_begin(struct sm_line *line)
+{
+    line->len = 0;
+}
+
+SM_OUT_OF_LINE void sm_line_char(struct sm_line *line, char c)
+{
+    if (line->len < SM_LINE_MAX)
+        line->text[line->len++] = c;
+}
+
+SM_OUT_OF_LINE void sm_line_text(struct sm_line *line, const char *text)
+{
+    while (*text)
+        sm_line_char(line, *text++);
+}
+
+SM_OUT_OF_LINE void sm_line_uint(struct sm_line *line, uint32_t value)
+{
+    char digits[10];
+    uint32_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    while (n)
+        sm_line_char(line, digits[--n]);
+}
+
+static inline void sm_line_int(struct sm_line *line, int32_t value)
+{
+    if (value < 0)
+        sm_line_char(line, '-');
+    sm_line_uint(line, value < 0 ? 0u - (uint32_t)value : (uint32_t)value);
+}
+
+/* Thousandths with one decimal place, cut towards zero: 21560 becomes 21.5. */
+static inline void sm_line_milli(struct sm_line *line, int32_t value)
+{
+    uint32_t size = value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
+
+    if (value < 0)
+        sm_line_char(line, '-');
+    sm_line_uint(line, size / 1000);
+    sm_line_char(line, '.');
+    sm_line_char(line, (char)('0' + size / 100 % 10));
+}
+
+static inline void sm_line_log(const struct sm_line *line)
+{
+    sm_log(line->text, line->len);
+}
+
+#endif

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Builds the example and the misbehaving modules: modules/build.sh OUTDIR
+#
+# For each module OUTDIR gets NAME.wasm and its manifest NAME.json, neither packed nor signed:
+# `sandmote pack` and `sandmote sign` come next. Prints the sizes. Needs clang and wasm-ld with
+# wasm32, wat2wasm, and a rustc with the wasm32-unknown-unknown target ($CLANG, $WAT2WASM, $RUSTC
+# and $WASM_LD name others than Debian's).
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+
+if [ $# -ne 1 ]; then
+    echo "usage: modules/build.sh OUTDIR" >&2
+    exit 64
+fi
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+guest=$here/../guest
+
+clang=${CLANG:-clang}
+wat2wasm=${WAT2WASM:-wat2wasm}
+rustc=${RUSTC:-/usr/bin/rustc}
+wasm_ld=${WASM_LD:-wasm-ld-14}
+
+# The stack lies below the data (--stack-first), so that overflowing it traps at address 0 and does
+# not run into variables.
+stack=1024
+
+# c NAME SOURCE MANIFEST [FLAG...]: names are stripped unless a flag of the module keeps them.
+c() {
+    name=$1 source=$2 manifest=$3
+    shift 3
+    "$clang" --target=wasm32 -mcpu=mvp -std=c11 -Wall -Wextra -Werror -Oz -nostdlib \
+        -I"$guest/c" -Wl,--no-entry -Wl,--compress-relocations \
+        -Wl,--stack-first -Wl,-z,stack-size=$stack \
+        "${@:--Wl,--strip-all}" "$here/$source" -o "$out/$name.wasm"
+    finish "$name" "$manifest"
+}
+
+rust() {
+    name=$1 source=$2 manifest=$3
+    shift 3
+    "$rustc" --edition 2021 --crate-type cdylib --target wasm32-unknown-unknown \
+        -D warnings -C opt-level=z -C panic=abort -C lto=fat -C linker="$wasm_ld" \
+        -C link-arg=--strip-all -C link-arg=--compress-relocations \
+        -C link-arg=--stack-first -C link-arg=-zstack-size=$stack \
+        --extern sandmote="$out/libsandmote.rlib" "$@" "$here/$source" -o "$out/$name.wasm"
+    finish "$name" "$manifest"
+}
+
+wat() {
+    "$wat2wasm" "$here/$2" -o "$out/$1.wasm"
+    finish "$1" "$3"
+}
+
+finish() {
+    chmod 644 "$out/$1.wasm"
+    cp "$here/$2" "$out/$1.json"
+    printf '%6d bytes  %s\n' "$(wc -c <"$out/$1.wasm")" "$1"
+}
+
+"$rustc" --edition 2021 --crate-type rlib --crate-name sandmote --target wasm32-unknown-unknown \
+    -D warnings -C opt-level=z -C panic=abort -C embed-bitcode=yes \
+    "$guest/rust/src/lib.rs" -o "$out/libsandmote.rlib"
+
+strip=-Wl,--strip-all
+for v in 1 2; do
+    c thermostat-$v thermostat/thermostat.c thermostat/manifest-$v.json \
+        $strip -DTHERMOSTAT_VERSION=$v
+    rust thermostat-rs-$v thermostat-rs/thermostat.rs thermostat-rs/manifest-$v.json \
+        --cfg "thermostat_version=\"$v\""
+done
+c heartbeat heartbeat/heartbeat.c heartbeat/manifest.json
+
+bad=misbehaving
+for name in spin unhealthy grower deep snoop stranger chatty; do
+    c $name $bad/$name.c $bad/$name.json
+done
+c trap_later $bad/trap_later.c $bad/trap_later.json -Wl,--strip-debug
+c hungry $bad/idle.c $bad/hungry.json $strip -Wl,--initial-memory=536870912
+c liar $bad/idle.c $bad/liar.json $strip -Wl,--initial-memory=1048576
+for name in trap_at_start spin_start; do
+    wat $name $bad/$name.wat $bad/$name.json
+done
