@@ -16,22 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
-#include <sandmote/wasm.h>
+#include "slot.h"
 
 #define POOL_BYTES    (5ull << 30) /* address space; only what is touched becomes real */
-#define SCRATCH_BYTES (16u << 20)
 #define STACK_WORDS   (64u << 10)
 #define MAX_MODULES   512
 #define MAX_DEPTH     2000
 
 struct loaded {
     char *name;
-    struct sm_wasm_module module;
+    struct slot slot;
     struct sm_wasm_inst *inst;
     struct sm_wasm_pool pool;
-    uint8_t *map;
-    size_t map_len;
 };
 
 struct counts {
@@ -58,7 +54,6 @@ struct suite {
     int line;
 };
 
-static uint8_t *scratch;
 static uint32_t *stack;
 static const volatile uint32_t epoch;
 
@@ -215,80 +210,13 @@ static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_ext
 
 /* ---- Modules ----------------------------------------------------------------------------------- */
 
-struct buffer {
-    uint8_t *bytes;
-    size_t len, cap;
-};
-
-static int sink_write(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+static int64_t translate(const char *path, struct slot *slot, struct sm_wasm_diag *diag)
 {
-    struct buffer *b = ctx;
-
-    if (off + len > b->cap) {
-        b->cap = 2 * (off + len);
-        b->bytes = realloc(b->bytes, b->cap);
-    }
-    memcpy(b->bytes + off, bytes, len);
-    b->len = off + len > b->len ? off + len : b->len;
-    return 0;
-}
-
-static uint8_t *read_file(const char *path, size_t *len)
-{
-    FILE *f = fopen(path, "rb");
-    uint8_t *bytes;
-
-    if (f == NULL) {
-        perror(path);
-        exit(1);
-    }
-    fseek(f, 0, SEEK_END);
-    *len = (size_t)ftell(f);
-    rewind(f);
-    bytes = malloc(*len + 1);
-    if (fread(bytes, 1, *len, f) != *len) {
-        perror(path);
-        exit(1);
-    }
-    fclose(f);
-    return bytes;
-}
-
-/* Write module and image to an unnamed file and map it read-only: [wasm, padded to 8][image]. */
-static void map_slot(struct loaded *l, const uint8_t *wasm, size_t len, const struct buffer *image)
-{
-    size_t image_at = (len + 7) & ~(size_t)7;
-    int fd = memfd_create("slot", 0);
-
-    l->map_len = image_at + image->len;
-    if (fd < 0 || ftruncate(fd, (off_t)l->map_len) != 0 ||
-        pwrite(fd, wasm, len, 0) != (ssize_t)len ||
-        pwrite(fd, image->bytes, image->len, (off_t)image_at) != (ssize_t)image->len) {
-        perror("slot file");
-        exit(1);
-    }
-    l->map = mmap(NULL, l->map_len, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (l->map == MAP_FAILED || sm_wasm_open(&l->module, l->map + image_at, image->len, l->map,
-                                             len) != 0) {
-        fprintf(stderr, "a fresh image does not open\n");
-        exit(1);
-    }
-}
-
-static int64_t translate(const char *path, struct loaded *l, struct sm_wasm_diag *diag)
-{
-    struct buffer image = { 0 };
-    struct sm_wasm_sink sink = { &image, sink_write };
     size_t len;
     uint8_t *wasm = read_file(path, &len);
-    int64_t size = sm_wasm_translate(wasm, len, &sink, scratch, SCRATCH_BYTES, diag);
+    int64_t size = slot_make(slot, wasm, len, diag);
 
-    if (size >= 0) {
-        map_slot(l, wasm, len, &image);
-    }
     free(wasm);
-    free(image.bytes);
     return size;
 }
 
@@ -312,7 +240,7 @@ static int instantiate(struct suite *s, struct loaded *l)
         perror("pool");
         exit(1);
     }
-    err = sm_wasm_instantiate(&l->inst, &s->store, &l->module, &limits, &linker, &l->pool, &which);
+    err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &limits, &linker, &l->pool, &which);
     if (err == SM_ERR_TRAP) {
         s->exec.trap = (enum sm_wasm_trap)which;
     }
@@ -349,7 +277,7 @@ static void do_module(struct suite *s, const json_t *cmd)
 
     path_of(s, cmd, path, sizeof(path));
     s->current = NULL;
-    if (translate(path, l, &diag) < 0) {
+    if (translate(path, &l->slot, &diag) < 0) {
         fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
         return;
     }
@@ -379,7 +307,7 @@ static bool is_text(struct suite *s, const json_t *cmd)
  * suite may name the other. */
 static void refused(struct suite *s, const json_t *cmd, int64_t want)
 {
-    struct loaded l = { 0 };
+    struct slot slot;
     struct sm_wasm_diag diag;
     char path[2048];
     int64_t got;
@@ -388,9 +316,9 @@ static void refused(struct suite *s, const json_t *cmd, int64_t want)
         return;
     }
     path_of(s, cmd, path, sizeof(path));
-    got = translate(path, &l, &diag);
+    got = translate(path, &slot, &diag);
+    slot_free(&slot);
     if (got >= 0) {
-        munmap(l.map, l.map_len);
         fail(s, "accepted, but: %s", json_string_value(json_object_get(cmd, "text")));
     } else if (got == SM_ERR_INVALID || got == SM_ERR_MALFORMED) {
         s->n.passed++;
@@ -410,7 +338,7 @@ static void not_started(struct suite *s, const json_t *cmd, int want)
     int err;
 
     path_of(s, cmd, path, sizeof(path));
-    if (translate(path, l, &diag) < 0) {
+    if (translate(path, &l->slot, &diag) < 0) {
         fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
         return;
     }
@@ -585,9 +513,7 @@ static void clean_up(struct suite *s)
 {
     for (unsigned i = 0; i < s->nmodules; i++) {
         free(s->modules[i].name);
-        if (s->modules[i].map != NULL) {
-            munmap(s->modules[i].map, s->modules[i].map_len);
-        }
+        slot_free(&s->modules[i].slot);
         if (s->modules[i].pool.base != NULL) {
             munmap(s->modules[i].pool.base, POOL_BYTES);
         }
@@ -630,7 +556,6 @@ int main(int argc, char **argv)
 {
     struct counts all = { 0 };
 
-    scratch = malloc(SCRATCH_BYTES);
     stack = malloc(STACK_WORDS * sizeof(*stack));
     for (int i = 1; i < argc; i++) {
         struct counts n = run_file(argv[i]);
@@ -644,7 +569,6 @@ int main(int argc, char **argv)
            argc - 1, all.passed + all.failed + all.text, all.passed, all.failed, all.text);
     printf("(%u refused as invalid where the suite says malformed, or the other way round)\n",
            all.other);
-    free(scratch);
     free(stack);
     return all.failed != 0 || all.passed == 0;
 }

@@ -1,0 +1,27 @@
+/* A module translated into a slot file: [module, padded to 8][image], mapped read-only.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_WASM_SLOT_H
+#define TEST_WASM_SLOT_H
+
+#include <sandmote/wasm.h>
+
+struct slot {
+    struct sm_wasm_module module;
+    uint8_t *map;
+    size_t map_len;
+    uint8_t *wasm, *image; /* copies in RAM, for tests that change them */
+    size_t wasm_len, image_len;
+};
+
+/* The whole file; ends the program when it cannot be read. */
+uint8_t *read_file(const char *path, size_t *len);
+
+/* Translate the module and map its slot. The image's size or sm_wasm_translate()'s error. */
+int64_t slot_make(struct slot *s, const uint8_t *wasm, size_t len, struct sm_wasm_diag *diag);
+
+/* A second mapping of the same slot contents, at another address. */
+void slot_map_again(const struct slot *from, struct slot *to);
+
+void slot_free(struct slot *s);
+
+#endif
