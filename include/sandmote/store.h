@@ -220,7 +220,8 @@ int sm_store_mount(struct sm_store *s, const struct sm_flash *flash, const struc
  * than before.
  *
  * 0 and records[index] is *r; or
- *   SM_ERR_IO   the flash failed: records[index] is unchanged, and the next mount finds either */
+ *   SM_ERR_IO     the flash failed: records[index] is unchanged, and the next mount finds either
+ *   SM_ERR_LIMIT  record numbers are used up (2^38), which no flash lives to see */
 int sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
 
 /* The highest device time in any record. */

@@ -9,6 +9,8 @@
 /* Record numbers stay below 2^38 (8,700 years at a record a second): adding to one never wraps, and
  * the ids of events, which are made from them, stay exact in a double (JSON). */
 #define SM_STORE_SEQ_MAX (1ull << 38)
+/* The same for moves between record areas: no flash lives that long. */
+#define SM_STORE_GENERATION_MAX (1u << 31)
 
 static inline void put_u16(uint8_t *p, uint16_t v)
 {

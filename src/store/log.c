@@ -225,6 +225,8 @@ static int move(struct sm_store *s)
     uint32_t place = 0;
 
     s->fresh = false;
+    if (s->generation + 1 >= SM_STORE_GENERATION_MAX)
+        return SM_ERR_LIMIT;
     s->generation++;
     s->copied = 0;
     for (unsigned i = 0; i < s->layout.modules; i++)
@@ -254,6 +256,8 @@ int sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
 
     if (err)
         return err;
+    if (s->next_seq >= SM_STORE_SEQ_MAX)
+        return SM_ERR_LIMIT;
     /* Twice: what fails in one area may succeed in the other. */
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         if ((!s->fresh || s->next + 2 > s->layout.places) && move(s) != 0)

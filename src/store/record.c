@@ -234,9 +234,9 @@ int sm_record_decode(const uint8_t in[SM_RECORD_SIZE], struct sm_record *r,
         !get_text(r->fleet, in + AT_FLEET, SM_STORE_NAME - 1) ||
         !get_text(r->name, in + AT_NAME, SM_STORE_NAME - 1))
         return SM_ERR_MALFORMED;
-    if (tag->generation == 0 || r->seq == 0 || r->seq >= SM_STORE_SEQ_MAX ||
-        r->trap_count > SM_STORE_TRAPS || in[AT_ZERO] != 0 || in[AT_ZERO2] != 0 ||
-        !all_zero(in + AT_ZERO3, AT_CRC - AT_ZERO3) || !coherent(r))
+    if (tag->generation == 0 || tag->generation >= SM_STORE_GENERATION_MAX || r->seq == 0 ||
+        r->seq >= SM_STORE_SEQ_MAX || r->trap_count > SM_STORE_TRAPS || in[AT_ZERO] != 0 ||
+        in[AT_ZERO2] != 0 || !all_zero(in + AT_ZERO3, AT_CRC - AT_ZERO3) || !coherent(r))
         return SM_ERR_MALFORMED;
     return 0;
 }
