@@ -106,6 +106,10 @@ bool sm_name_valid(const char *text);
 /* The name of a key as `sandmote pack` spells it ("fleet", "health.good_ticks"), or NULL. */
 const char *sm_manifest_key_name(uint32_t key);
 
+/* The range of a key: of its number, of its text's length, of how many its list holds. 0, or
+ * SM_ERR_NOT_FOUND for a key that has none. */
+int sm_manifest_range(uint32_t key, uint64_t *min, uint64_t *max);
+
 /* A manifest with every default set (no texts, no sequence, no class, no memory). */
 void sm_manifest_defaults(struct sm_manifest *m);
 

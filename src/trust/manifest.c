@@ -100,6 +100,16 @@ const char *sm_manifest_key_name(uint32_t key)
     return f ? f->name : key == SM_KEY_FORMAT ? "format" : NULL;
 }
 
+int sm_manifest_range(uint32_t key, uint64_t *min, uint64_t *max)
+{
+    const struct field *f = field_of(key);
+    if (!f || f->shape == HEALTH)
+        return SM_ERR_NOT_FOUND;
+    *min = f->min;
+    *max = f->max;
+    return 0;
+}
+
 void sm_manifest_defaults(struct sm_manifest *m)
 {
     memset(m, 0, sizeof *m);

@@ -562,6 +562,11 @@ static void keys_classes_and_kinds_have_names(void **state)
     assert_string_equal(sm_manifest_key_name(SM_KEY_MEMORY), "memory_bytes");
     assert_string_equal(sm_manifest_key_name(SM_KEY_HEALTH_TIMEOUT), "health.timeout_ms");
     assert_null(sm_manifest_key_name(16));
+    uint64_t min, max;
+    assert_int_equal(sm_manifest_range(SM_KEY_PERIOD, &min, &max), 0);
+    assert_int_equal(min, 10);
+    assert_int_equal(max, 86400000);
+    assert_int_equal(sm_manifest_range(SM_KEY_HEALTH, &min, &max), SM_ERR_NOT_FOUND);
     assert_int_equal(sm_class_find("gateway"), SM_CLASS_GATEWAY);
     assert_int_equal(sm_class_find("cloud"), SM_ERR_NOT_FOUND);
     assert_null(sm_class_name(SM_CLASSES));
