@@ -34,8 +34,8 @@ struct sm_image_type {
 
 #define SM_FUNC_DECLARED 1u /* occurs outside function bodies: ref.func may name it */
 struct sm_image_func {
-    uint32_t code;  /* offset in 16-bit units; 0 for an import */
-    uint16_t type;  /* canonical */
+    uint32_t code; /* offset in 16-bit units; 0 for an import */
+    uint16_t type; /* canonical */
     uint16_t flags;
 };
 
@@ -86,11 +86,12 @@ struct sm_image { /* offsets in bytes from the image's start */
     uint32_t datas, ndatas;
     uint32_t memory; /* 0 none, 1 own, 2 imported */
     uint32_t memory_min, memory_max;
-    uint32_t start;                                     /* function index or SM_NONE */
+    uint32_t start; /* function index or SM_NONE */
     uint32_t import_section, export_section, code_section, name_section; /* payload, 0 none */
     uint32_t pad[2];
 };
-_Static_assert(sizeof(struct sm_image) == SM_WASM_HEADER, "the header's size is part of the format");
+_Static_assert(sizeof(struct sm_image) == SM_WASM_HEADER,
+               "the header's size is part of the format");
 
 /* A module being translated, or one being run: the same tables, in scratch or in the image. */
 struct sm_modinfo {

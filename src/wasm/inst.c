@@ -36,7 +36,7 @@ struct sm_wasm_inst *sm_inst_of_ref(struct sm_wasm_store *store, uint32_t ref)
     return i;
 }
 
-/* ---- Linking ----------------------------------------------------------------------------------- */
+/* ---- Linking --------------------------------------------------------------------------------- */
 
 static uint8_t type_of_letter(char c)
 {
@@ -78,7 +78,7 @@ static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm
     uint32_t type = inst->funcs[x].type;
 
     if (e->host != NULL) {
-        *b = (struct sm_bound_func){ .host = e->host, .ctx = e->host_ctx };
+        *b = (struct sm_bound_func){.host = e->host, .ctx = e->host_ctx};
         return host_type_matches(inst, &inst->types[type], e->host_type) ? 0 : SM_ERR_LINK;
     }
     if (!sm_same_type(inst, type, e->inst, e->inst->funcs[e->func].type)) {
@@ -87,7 +87,7 @@ static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm
     if (e->func < e->inst->nimports) {
         *b = e->inst->imports[e->func];
     } else {
-        *b = (struct sm_bound_func){ .inst = e->inst, .func = e->func };
+        *b = (struct sm_bound_func){.inst = e->inst, .func = e->func};
     }
     return 0;
 }
@@ -106,7 +106,8 @@ static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struc
         return bind_func(inst, n->funcs++, e);
     }
     if (e->kind == SM_WASM_TABLE) {
-        const struct sm_image_table *want = &SM_IMAGE_AT(m, struct sm_image_table, tables)[n->tables];
+        const struct sm_image_table *want =
+            &SM_IMAGE_AT(m, struct sm_image_table, tables)[n->tables];
 
         inst->tables[n->tables++] = e->table;
         return e->table->type == want->type && e->table->size >= want->min &&
@@ -119,7 +120,8 @@ static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struc
         return e->memory->pages >= h->memory_min && e->memory->max <= h->memory_max ? 0
                                                                                     : SM_ERR_LINK;
     }
-    const struct sm_image_global *want = &SM_IMAGE_AT(m, struct sm_image_global, globals)[n->globals];
+    const struct sm_image_global *want =
+        &SM_IMAGE_AT(m, struct sm_image_global, globals)[n->globals];
 
     inst->globals[n->globals++] = e->global;
     return e->global->type == want->init.type && e->global->is_mutable == want->is_mutable
@@ -130,11 +132,11 @@ static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struc
 static int link_imports(struct sm_wasm_inst *inst, const struct sm_wasm_linker *linker,
                         uint32_t *which)
 {
-    struct linked n = { 0 };
+    struct linked n = {0};
     struct sm_wasm_import import;
 
     for (*which = 0; sm_wasm_import_at(&inst->module, *which, &import) == 0; ++*which) {
-        struct sm_wasm_extern e = { 0 };
+        struct sm_wasm_extern e = {0};
         int err = linker == NULL ? SM_ERR_NOT_FOUND : linker->resolve(linker->ctx, &import, &e);
 
         if (err == SM_ERR_DENIED) {
@@ -147,7 +149,7 @@ static int link_imports(struct sm_wasm_inst *inst, const struct sm_wasm_linker *
     return 0;
 }
 
-/* ---- Layout ------------------------------------------------------------------------------------ */
+/* ---- Layout ---------------------------------------------------------------------------------- */
 
 static void value_of(const struct sm_wasm_inst *inst, const struct sm_image_init *init,
                      uint32_t out[2])
@@ -241,7 +243,7 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     return 0;
 }
 
-/* ---- Segments ---------------------------------------------------------------------------------- */
+/* ---- Segments -------------------------------------------------------------------------------- */
 
 static int write_elems(struct sm_wasm_inst *inst)
 {
@@ -294,7 +296,7 @@ static int write_datas(struct sm_wasm_inst *inst)
     return 0;
 }
 
-/* ---- The instance ------------------------------------------------------------------------------ */
+/* ---- The instance ---------------------------------------------------------------------------- */
 
 static struct sm_wasm_inst *allocate(const struct sm_wasm_module *m, struct sm_wasm_pool *pool)
 {
@@ -356,7 +358,7 @@ int sm_wasm_export_extern(struct sm_wasm_inst *inst, const char *name, uint32_t 
 {
     struct sm_wasm_export e;
 
-    *out = (struct sm_wasm_extern){ 0 };
+    *out = (struct sm_wasm_extern){0};
     for (uint32_t i = 0; sm_wasm_export_at(&inst->module, i, &e) == 0; i++) {
         if (e.name.len != name_len || memcmp(e.name.bytes, name, name_len) != 0) {
             continue;

@@ -42,7 +42,7 @@ static inline uint64_t sm_bits64(double d)
     return bits;
 }
 
-/* ---- Integers ---------------------------------------------------------------------------------- */
+/* ---- Integers -------------------------------------------------------------------------------- */
 
 static inline uint32_t sm_rotl32(uint32_t v, uint32_t n)
 {
@@ -81,7 +81,7 @@ static inline uint32_t sm_popcnt32(uint32_t v)
     return ((v + (v >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
 }
 
-/* ---- Rounding to an integral value -------------------------------------------------------------- */
+/* ---- Rounding to an integral value ----------------------------------------------------------- */
 
 /* Clear the fraction: rounds toward zero, keeps the sign. NaN becomes quiet. */
 static inline float sm_trunc32(float x)
@@ -156,7 +156,7 @@ static inline double sm_nearest64(double x)
     return sm_f64(sm_bits64(sum - 4503599627370496.0) | sign);
 }
 
-/* ---- Square root -------------------------------------------------------------------------------- */
+/* ---- Square root ----------------------------------------------------------------------------- */
 
 double sm_sqrt64(double x); /* numeric.c: for processors without an instruction */
 
@@ -173,7 +173,7 @@ double sm_sqrt64(double x); /* numeric.c: for processors without an instruction 
 #define SM_SQRT32(x) ((float)SM_SQRT64((double)(x)))
 #endif
 
-/* ---- Minimum and maximum ------------------------------------------------------------------------ */
+/* ---- Minimum and maximum --------------------------------------------------------------------- */
 
 static inline float sm_min32(float a, float b)
 {
@@ -207,7 +207,7 @@ static inline double sm_max64(double a, double b)
     return a == b ? sm_f64(sm_bits64(a) & sm_bits64(b)) : a > b ? a : b;
 }
 
-/* ---- Float to integer: the open interval of what converts, and the saturated results ------------- */
+/* ---- Float to integer: the open interval of what converts, and the saturated results --------- */
 
 #define SM_I32_S_LOW_32  -2147483904.0f /* the next float below -2^31 */
 #define SM_I32_S_HIGH_32 2147483648.0f

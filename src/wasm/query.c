@@ -25,8 +25,8 @@ static bool table_fits(uint32_t off, uint32_t n, uint32_t size, uint32_t image)
     return off % 4 == 0 && off <= image && n <= (image - off) / size;
 }
 
-int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len,
-                 const uint8_t *wasm, size_t wasm_len)
+int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len, const uint8_t *wasm,
+                 size_t wasm_len)
 {
     const struct sm_image *h = image;
 
@@ -48,8 +48,7 @@ int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len,
         return SM_ERR_CORRUPT;
     }
     *m = (struct sm_wasm_module){
-        .wasm = wasm, .image = image, .wasm_len = (uint32_t)wasm_len, .image_len = h->size
-    };
+        .wasm = wasm, .image = image, .wasm_len = (uint32_t)wasm_len, .image_len = h->size};
     return 0;
 }
 
@@ -152,10 +151,10 @@ int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wa
     }
     t = SM_IMAGE_AT(m, struct sm_image_type, types) +
         SM_IMAGE_AT(m, struct sm_image_func, funcs)[func].type;
-    *out = (struct sm_wasm_functype){ .params = m->wasm + t->params,
-                                      .results = m->wasm + t->results,
-                                      .nparams = t->nparams,
-                                      .nresults = t->nresults };
+    *out = (struct sm_wasm_functype){.params = m->wasm + t->params,
+                                     .results = m->wasm + t->results,
+                                     .nparams = t->nparams,
+                                     .nresults = t->nresults};
     return 0;
 }
 
@@ -206,7 +205,7 @@ int sm_wasm_custom(const uint8_t *wasm, size_t len, const char *want, const uint
  * Custom sections are not validated, so nothing here is trusted. */
 struct sm_wasm_name sm_wasm_func_name(const struct sm_wasm_module *m, uint32_t func)
 {
-    struct sm_wasm_name none = { "", 0 }, found;
+    struct sm_wasm_name none = {"", 0}, found;
     struct sm_reader r;
     uint32_t at = sm_image_of(m)->name_section;
 

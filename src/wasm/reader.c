@@ -3,7 +3,7 @@
 
 void sm_reader_init(struct sm_reader *r, const uint8_t *base, uint32_t pos, uint32_t end)
 {
-    *r = (struct sm_reader){ .base = base, .pos = pos, .end = end };
+    *r = (struct sm_reader){.base = base, .pos = pos, .end = end};
 }
 
 void sm_reader_fail(struct sm_reader *r, uint32_t pos, int err, const char *rule)
@@ -105,9 +105,9 @@ uint32_t sm_reader_fixed32(struct sm_reader *r)
 {
     const uint8_t *p = sm_reader_skip(r, 4);
 
-    return p == NULL ? 0
-                     : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-                           (uint32_t)p[3] << 24;
+    return p == NULL
+               ? 0
+               : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 uint64_t sm_reader_fixed64(struct sm_reader *r)

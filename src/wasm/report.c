@@ -29,10 +29,8 @@ static uint32_t func_at(const struct sm_wasm_inst *inst, uint32_t at)
 static struct sm_modinfo info_of(const struct sm_wasm_module *m)
 {
     const struct sm_image *h = sm_image_of(m);
-    struct sm_modinfo mi = { .wasm = m->wasm,
-                             .wasm_len = m->wasm_len,
-                             .h = *h,
-                             .data_count = h->ndatas };
+    struct sm_modinfo mi = {
+        .wasm = m->wasm, .wasm_len = m->wasm_len, .h = *h, .data_count = h->ndatas};
 
     /* Read only: the translator of functions takes a const struct sm_modinfo. */
     mi.types = (struct sm_image_type *)(uintptr_t)(m->image + h->types);
@@ -47,7 +45,7 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
                           void *scratch, size_t scratch_len)
 {
     struct sm_modinfo mi = info_of(m);
-    struct sm_func_job job = { .mi = &mi, .func = func, .stop = unit };
+    struct sm_func_job job = {.mi = &mi, .func = func, .stop = unit};
     struct sm_reader r;
     uintptr_t align = -(uintptr_t)scratch & 7;
 
@@ -68,8 +66,8 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
     return !r.err && sm_func_translate(&job) == 0 ? job.where : 0;
 }
 
-uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *frames,
-                           uint32_t max, void *scratch, size_t scratch_len)
+uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *frames, uint32_t max,
+                           void *scratch, size_t scratch_len)
 {
     const struct sm_wasm_inst *inst = x->inst;
     const uint32_t *fp = x->fp;
@@ -83,10 +81,10 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         uint32_t func = func_at(inst, at), start = inst->funcs[func].code;
 
         if (n < max) {
-            frames[n] = (struct sm_wasm_frame){ .module = &inst->module,
-                                                .func = func,
-                                                .name = sm_wasm_func_name(&inst->module, func),
-                                                .offset = at };
+            frames[n] = (struct sm_wasm_frame){.module = &inst->module,
+                                               .func = func,
+                                               .name = sm_wasm_func_name(&inst->module, func),
+                                               .offset = at};
         }
         at = fp[inst->code[start + 2]]; /* the header slot that OP_ENTER names */
         fp -= inst->code[at - 1];
@@ -109,8 +107,8 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         const struct sm_wasm_module *m = frames[i].module;
         uint32_t start = SM_IMAGE_AT(m, struct sm_image_func, funcs)[frames[i].func].code;
 
-        frames[i].offset = offset_of(m, frames[i].func, frames[i].offset - start, scratch,
-                                     scratch_len);
+        frames[i].offset =
+            offset_of(m, frames[i].func, frames[i].offset - start, scratch, scratch_len);
     }
     return n;
 }

@@ -24,9 +24,9 @@
 #error "the engine runs on little-endian processors only"
 #endif
 
-#define PIECE         4096u /* bytes, or table entries, between two looks at the epoch */
-#define CROSS_WORDS   4u    /* return address; base and result words; the caller's instance */
-#define NO_DEADLINE   0x7fffffffu
+#define PIECE       4096u /* bytes, or table entries, between two looks at the epoch */
+#define CROSS_WORDS 4u    /* return address; base and result words; the caller's instance */
+#define NO_DEADLINE 0x7fffffffu
 
 static uint64_t get64(const uint32_t *slot)
 {
@@ -46,16 +46,16 @@ static bool expired(const struct sm_wasm_exec *x)
     return (int32_t)(*x->epoch - x->deadline) >= 0;
 }
 
-/* ---- Starting ---------------------------------------------------------------------------------- */
+/* ---- Starting -------------------------------------------------------------------------------- */
 
 void sm_wasm_exec_init(struct sm_wasm_exec *x, uint32_t *stack, size_t words, uint32_t max_depth,
                        const volatile uint32_t *epoch)
 {
-    *x = (struct sm_wasm_exec){ .state = SM_EXEC_IDLE,
-                                .stack = stack,
-                                .stack_end = stack + words,
-                                .max_depth = max_depth,
-                                .epoch = epoch };
+    *x = (struct sm_wasm_exec){.state = SM_EXEC_IDLE,
+                               .stack = stack,
+                               .stack_end = stack + words,
+                               .max_depth = max_depth,
+                               .epoch = epoch};
 }
 
 static int refuse(struct sm_wasm_exec *x)
@@ -137,7 +137,7 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *x)
     return x->stack;
 }
 
-/* ---- Work that is too long for the loop ---------------------------------------------------------- */
+/* ---- Work that is too long for the loop ------------------------------------------------------ */
 
 /* Each piece: 0 when the operation is finished, 1 when it must go on, or the trap, negative. */
 static int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
@@ -308,7 +308,7 @@ static int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t inde
     if (func < owner->nimports) {
         *out = owner->imports[func];
     } else {
-        *out = (struct sm_bound_func){ .inst = owner, .func = func };
+        *out = (struct sm_bound_func){.inst = owner, .func = func};
     }
     return 0;
 }
@@ -354,21 +354,21 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     return SM_WASM_PENDING;
 }
 
-/* ---- The loop ---------------------------------------------------------------------------------- */
+/* ---- The loop -------------------------------------------------------------------------------- */
 
-#define S(i)         fp[pc[i]]
-#define SI(i)        ((int32_t)fp[pc[i]])
-#define L(i)         get64(&fp[pc[i]])
-#define LI(i)        ((int64_t)get64(&fp[pc[i]]))
-#define F(i)         sm_f32(fp[pc[i]])
-#define D(i)         sm_f64(get64(&fp[pc[i]]))
-#define K(i)         ((int32_t)(int16_t)pc[i])
-#define WORD(i)      ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
-#define SET64(i, v)  set64(&fp[pc[i]], (v))
-#define SETF(i, v)   (fp[pc[i]] = sm_bits32(v))
-#define SETD(i, v)   set64(&fp[pc[i]], sm_bits64(v))
-#define OP(name)     L_##name:
-#define DISPATCH()   goto *labels[*pc]
+#define S(i)        fp[pc[i]]
+#define SI(i)       ((int32_t)fp[pc[i]])
+#define L(i)        get64(&fp[pc[i]])
+#define LI(i)       ((int64_t)get64(&fp[pc[i]]))
+#define F(i)        sm_f32(fp[pc[i]])
+#define D(i)        sm_f64(get64(&fp[pc[i]]))
+#define K(i)        ((int32_t)(int16_t)pc[i])
+#define WORD(i)     ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
+#define SET64(i, v) set64(&fp[pc[i]], (v))
+#define SETF(i, v)  (fp[pc[i]] = sm_bits32(v))
+#define SETD(i, v)  set64(&fp[pc[i]], sm_bits64(v))
+#define OP(name)    L_##name:
+#define DISPATCH()  goto *labels[*pc]
 #define NEXT(units)                                                                                \
     do {                                                                                           \
         pc += (units);                                                                             \
@@ -506,7 +506,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     do {                                                                                           \
         int more = (call);                                                                         \
         if (more < 0) {                                                                            \
-            trap = (enum sm_wasm_trap)-more;                                                       \
+            trap = (enum sm_wasm_trap) - more;                                                     \
             goto trapped;                                                                          \
         }                                                                                          \
         if (more && expired(x)) {                                                                  \
@@ -668,7 +668,7 @@ static int interpret(struct sm_wasm_exec *x)
         int err = indirect(inst, pc, S(3), &callee);
 
         if (err < 0) {
-            trap = (enum sm_wasm_trap)-err;
+            trap = (enum sm_wasm_trap) - err;
             goto trapped;
         }
         type = pc[1];
@@ -1050,7 +1050,7 @@ call_bound: /* callee, type, base; pc is where to go on */
     UNARY(F32_SQRT, SETF(1, SM_SQRT32(F(2))))
     BINARY_F32(F32_ADD, a + b)
     BINARY_F32(F32_SUB, a - b)
-    BINARY_F32(F32_MUL, a *b)
+    BINARY_F32(F32_MUL, a * b)
     BINARY_F32(F32_DIV, a / b)
     BINARY_F32(F32_MIN, sm_min32(a, b))
     BINARY_F32(F32_MAX, sm_max32(a, b))
@@ -1064,27 +1064,39 @@ call_bound: /* callee, type, base; pc is where to go on */
     UNARY(F64_SQRT, SETD(1, SM_SQRT64(D(2))))
     BINARY_F64(F64_ADD, a + b)
     BINARY_F64(F64_SUB, a - b)
-    BINARY_F64(F64_MUL, a *b)
+    BINARY_F64(F64_MUL, a * b)
     BINARY_F64(F64_DIV, a / b)
     BINARY_F64(F64_MIN, sm_min64(a, b))
     BINARY_F64(F64_MAX, sm_max64(a, b))
     BINARY64(F64_COPYSIGN, (a & 0x7fffffffffffffff) | (b & 0x8000000000000000))
-    CHECKED(I32_TRUNC_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, S(1) = (uint32_t)(int32_t)v)
+    CHECKED(I32_TRUNC_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32,
+            S(1) = (uint32_t)(int32_t)v)
     CHECKED(I32_TRUNC_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, S(1) = (uint32_t)v)
-    CHECKED(I32_TRUNC_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, S(1) = (uint32_t)(int32_t)v)
+    CHECKED(I32_TRUNC_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64,
+            S(1) = (uint32_t)(int32_t)v)
     CHECKED(I32_TRUNC_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, S(1) = (uint32_t)v)
-    CHECKED(I64_TRUNC_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, SET64(1, (uint64_t)(int64_t)v))
+    CHECKED(I64_TRUNC_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32,
+            SET64(1, (uint64_t)(int64_t)v))
     CHECKED(I64_TRUNC_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, SET64(1, (uint64_t)v))
-    CHECKED(I64_TRUNC_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, SET64(1, (uint64_t)(int64_t)v))
+    CHECKED(I64_TRUNC_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64,
+            SET64(1, (uint64_t)(int64_t)v))
     CHECKED(I64_TRUNC_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, SET64(1, (uint64_t)v))
-    SATURATED(I32_SAT_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, int32_t, INT32_MIN, INT32_MAX, S(1) = (uint32_t)r)
-    SATURATED(I32_SAT_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, uint32_t, 0, UINT32_MAX, S(1) = r)
-    SATURATED(I32_SAT_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, int32_t, INT32_MIN, INT32_MAX, S(1) = (uint32_t)r)
-    SATURATED(I32_SAT_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, uint32_t, 0, UINT32_MAX, S(1) = r)
-    SATURATED(I64_SAT_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, int64_t, INT64_MIN, INT64_MAX, SET64(1, (uint64_t)r))
-    SATURATED(I64_SAT_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, uint64_t, 0, UINT64_MAX, SET64(1, r))
-    SATURATED(I64_SAT_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, int64_t, INT64_MIN, INT64_MAX, SET64(1, (uint64_t)r))
-    SATURATED(I64_SAT_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, uint64_t, 0, UINT64_MAX, SET64(1, r))
+    SATURATED(I32_SAT_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, int32_t, INT32_MIN,
+              INT32_MAX, S(1) = (uint32_t)r)
+    SATURATED(I32_SAT_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, uint32_t, 0, UINT32_MAX,
+              S(1) = r)
+    SATURATED(I32_SAT_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, int32_t, INT32_MIN,
+              INT32_MAX, S(1) = (uint32_t)r)
+    SATURATED(I32_SAT_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, uint32_t, 0, UINT32_MAX,
+              S(1) = r)
+    SATURATED(I64_SAT_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, int64_t, INT64_MIN,
+              INT64_MAX, SET64(1, (uint64_t)r))
+    SATURATED(I64_SAT_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, uint64_t, 0, UINT64_MAX,
+              SET64(1, r))
+    SATURATED(I64_SAT_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, int64_t, INT64_MIN,
+              INT64_MAX, SET64(1, (uint64_t)r))
+    SATURATED(I64_SAT_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, uint64_t, 0, UINT64_MAX,
+              SET64(1, r))
     UNARY(F32_CONVERT_I32_S, SETF(1, (float)SI(2)))
     UNARY(F32_CONVERT_I32_U, SETF(1, (float)S(2)))
     UNARY(F32_CONVERT_I64_S, SETF(1, (float)LI(2)))

@@ -38,7 +38,7 @@ struct tr {
     const struct sm_wasm_sink *sink;
     uint8_t *scratch;
     size_t scratch_len, used;
-    uint32_t out;  /* image bytes written */
+    uint32_t out;             /* image bytes written */
     uint32_t nfuncs_declared; /* by the function section */
     struct sm_wasm_diag func_diag;
 };
@@ -102,7 +102,7 @@ static uint32_t count(struct tr *t, uint32_t min)
     return ok(t) ? n : 0;
 }
 
-/* ---- Types ------------------------------------------------------------------------------------ */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 static uint8_t value_type(struct tr *t)
 {
@@ -182,8 +182,9 @@ static void limits(struct tr *t, uint32_t bound, const char *rule, uint32_t *min
     uint8_t flags = sm_reader_byte(&t->r);
 
     if (flags > 1) {
-        bad(t, SM_ERR_MALFORMED, flags == 2 || flags == 3 ? "shared memories are not supported"
-                                                          : "malformed limits flags");
+        bad(t, SM_ERR_MALFORMED,
+            flags == 2 || flags == 3 ? "shared memories are not supported"
+                                     : "malformed limits flags");
     }
     *min = sm_reader_u32(&t->r);
     *max = flags == 1 ? sm_reader_u32(&t->r) : bound;
@@ -232,7 +233,7 @@ static void global_type(struct tr *t, struct sm_image_global *out)
     out->is_mutable = m;
 }
 
-/* ---- Declarations ------------------------------------------------------------------------------ */
+/* ---- Declarations ---------------------------------------------------------------------------- */
 
 static void import(struct tr *t, struct sm_modinfo *mi)
 {
@@ -249,15 +250,12 @@ static void import(struct tr *t, struct sm_modinfo *mi)
         table_type(t, &mi->tables[mi->h.ntables++]);
         mi->h.ntable_imports++;
         break;
-    case SM_WASM_MEMORY:
-        memory_type(t, 2);
-        break;
+    case SM_WASM_MEMORY: memory_type(t, 2); break;
     case SM_WASM_GLOBAL:
         global_type(t, &mi->globals[mi->h.nglobals++]);
         mi->h.nglobal_imports++;
         break;
-    default:
-        bad(t, SM_ERR_MALFORMED, "malformed import kind");
+    default: bad(t, SM_ERR_MALFORMED, "malformed import kind");
     }
 }
 
@@ -377,9 +375,7 @@ static void init_expr(struct tr *t, uint8_t type, struct sm_image_init *out)
                 got = t->mi.globals[v].init.type;
             }
             break;
-        case 0xd0:
-            got = ref_type(t);
-            break;
+        case 0xd0: got = ref_type(t); break;
         case 0xd2:
             v = sm_reader_u32(&t->r);
             out->kind = SM_INIT_FUNC;
@@ -419,7 +415,7 @@ static void global_section(struct tr *t)
     }
 }
 
-/* ---- Exports ----------------------------------------------------------------------------------- */
+/* ---- Exports --------------------------------------------------------------------------------- */
 
 static uint32_t hash_name(const uint8_t *p, uint32_t len)
 {
@@ -519,11 +515,11 @@ static void start_section(struct tr *t)
     t->mi.h.start = x;
 }
 
-/* ---- Segments ---------------------------------------------------------------------------------- */
+/* ---- Segments -------------------------------------------------------------------------------- */
 
 static uint32_t elem_entry(struct tr *t, bool expressions, uint8_t type)
 {
-    struct sm_image_init init = { 0 };
+    struct sm_image_init init = {0};
     uint32_t x;
 
     if (expressions) {
@@ -541,7 +537,8 @@ static uint32_t elem_entry(struct tr *t, bool expressions, uint8_t type)
     return x + 1;
 }
 
-/* Flags (5.5.12): bit 0 passive or declared, bit 1 explicit table or declared, bit 2 expressions. */
+/* Flags (5.5.12): bit 0 passive or declared, bit 1 explicit table or declared, bit 2 expressions.
+ */
 static void elem(struct tr *t, struct sm_image_elem *e)
 {
     uint32_t flags = sm_reader_u32(&t->r), n;
@@ -601,7 +598,7 @@ static void data_section(struct tr *t)
 
     t->mi.h.datas = t->out;
     while (t->mi.h.ndatas < n && ok(t)) {
-        struct sm_image_data d = { .mode = SM_SEG_ACTIVE };
+        struct sm_image_data d = {.mode = SM_SEG_ACTIVE};
         uint32_t flags = sm_reader_u32(&t->r);
 
         if (flags > 2) {
@@ -627,11 +624,11 @@ static void data_section(struct tr *t)
     put_aligned(t, NULL, 0);
 }
 
-/* ---- Code -------------------------------------------------------------------------------------- */
+/* ---- Code ------------------------------------------------------------------------------------ */
 
 static void code_stubs(struct tr *t)
 {
-    static const uint16_t stubs[SM_CODE_START] = { 0, OP_EXIT, 4, OP_CROSS_RETURN };
+    static const uint16_t stubs[SM_CODE_START] = {0, OP_EXIT, 4, OP_CROSS_RETURN};
 
     put_aligned(t, NULL, 0);
     t->mi.h.code = t->out;
@@ -642,7 +639,7 @@ static void code_stubs(struct tr *t)
 static void code(struct tr *t, uint32_t func)
 {
     uint32_t size = sm_reader_u32(&t->r), at = t->r.pos;
-    struct sm_func_job job = { .mi = &t->mi, .func = func, .stop = SM_NONE };
+    struct sm_func_job job = {.mi = &t->mi, .func = func, .stop = SM_NONE};
     int err;
 
     if (sm_reader_skip(&t->r, size) == NULL || !ok(t)) {
@@ -679,7 +676,7 @@ static void code_section(struct tr *t)
     }
 }
 
-/* ---- The module -------------------------------------------------------------------------------- */
+/* ---- The module ------------------------------------------------------------------------------ */
 
 static void custom_section(struct tr *t)
 {
@@ -721,7 +718,7 @@ static void section(struct tr *t, uint8_t id)
 }
 
 /* Position of each section in the prescribed order; custom sections may stand anywhere. */
-static const uint8_t section_rank[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 10 };
+static const uint8_t section_rank[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 10};
 
 static void sections(struct tr *t)
 {
@@ -741,7 +738,8 @@ static void sections(struct tr *t)
             sm_reader_fail(&t->r, at, SM_ERR_MALFORMED, "malformed section id");
         } else if (ok(t) && id != SEC_CUSTOM) {
             if (section_rank[id] <= rank) {
-                sm_reader_fail(&t->r, at, SM_ERR_MALFORMED, "unexpected content after last section");
+                sm_reader_fail(&t->r, at, SM_ERR_MALFORMED,
+                               "unexpected content after last section");
             }
             rank = section_rank[id];
         }
@@ -813,12 +811,12 @@ static void header(struct tr *t)
 int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_sink *sink,
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag)
 {
-    static const uint8_t magic[4] = { 0, 'a', 's', 'm' }, version[4] = { 1, 0, 0, 0 };
-    struct tr t = { .sink = sink,
-                    .scratch = scratch,
-                    .scratch_len = scratch_len,
-                    .out = SM_WASM_HEADER,
-                    .mi = { .wasm = wasm, .data_count = SM_NONE, .h = { .start = SM_NONE } } };
+    static const uint8_t magic[4] = {0, 'a', 's', 'm'}, version[4] = {1, 0, 0, 0};
+    struct tr t = {.sink = sink,
+                   .scratch = scratch,
+                   .scratch_len = scratch_len,
+                   .out = SM_WASM_HEADER,
+                   .mi = {.wasm = wasm, .data_count = SM_NONE, .h = {.start = SM_NONE}}};
     const uint8_t *p;
 
     sm_reader_init(&t.r, wasm, 0, len > 0x7fffffff ? 0 : (uint32_t)len);
@@ -841,8 +839,8 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
     tables(&t);
     header(&t);
     if (diag != NULL) {
-        *diag = (struct sm_wasm_diag){ .offset = t.r.err_pos,
-                                       .rule = t.r.rule != NULL ? t.r.rule : "" };
+        *diag =
+            (struct sm_wasm_diag){.offset = t.r.err_pos, .rule = t.r.rule != NULL ? t.r.rule : ""};
     }
     return t.r.err != 0 ? t.r.err : (int64_t)t.out;
 }

@@ -50,9 +50,9 @@ static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_ext
         return sm_wasm_export_extern(e->other, i->field.bytes, i->field.len, out);
     }
     if (memcmp(i->field.bytes, "later", 5) == 0) {
-        *out = (struct sm_wasm_extern){ .host = later, .host_ctx = e, .host_type = "i:I" };
+        *out = (struct sm_wasm_extern){.host = later, .host_ctx = e, .host_type = "i:I"};
     } else {
-        *out = (struct sm_wasm_extern){ .host = fails, .host_type = ":" };
+        *out = (struct sm_wasm_extern){.host = fails, .host_type = ":"};
     }
     return 0;
 }
@@ -73,17 +73,17 @@ static void load(struct engine *e, const char *name)
 
 static void instantiate(struct engine *e, struct engine *with, uint64_t memory_bytes)
 {
-    struct sm_wasm_limits limits = { .memory_bytes = memory_bytes, .table_entries = 16 };
-    struct sm_wasm_linker linker = { e, resolve };
+    struct sm_wasm_limits limits = {.memory_bytes = memory_bytes, .table_entries = 16};
+    struct sm_wasm_linker linker = {e, resolve};
     struct sm_wasm_store *store = with == NULL ? &e->store : &with->store;
     uint32_t which;
 
     e->other = with == NULL ? NULL : with->inst;
-    e->pool = (struct sm_wasm_pool){ .base = malloc(POOL_BYTES), .size = POOL_BYTES };
+    e->pool = (struct sm_wasm_pool){.base = malloc(POOL_BYTES), .size = POOL_BYTES};
     memset(e->pool.base, 0xa5, POOL_BYTES);
-    assert_int_equal(sm_wasm_instantiate(&e->inst, store, &e->slot.module, &limits, &linker,
-                                         &e->pool, &which),
-                     0);
+    assert_int_equal(
+        sm_wasm_instantiate(&e->inst, store, &e->slot.module, &limits, &linker, &e->pool, &which),
+        0);
     sm_wasm_exec_init(&e->exec, e->stack, WORDS, 200, &e->epoch);
 }
 
@@ -95,7 +95,7 @@ static void unload(struct engine *e)
 
 static int call(struct engine *e, const char *name, uint32_t a, uint32_t b, uint32_t budget)
 {
-    uint32_t func, args[2] = { a, b };
+    uint32_t func, args[2] = {a, b};
     int err;
 
     assert_int_equal(sm_wasm_export_find(&e->slot.module, name, SM_WASM_FUNC, &func), 0);
@@ -120,7 +120,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- Interruption ------------------------------------------------------------------------------ */
+/* ---- Interruption ---------------------------------------------------------------------------- */
 
 /* A deadline that has come when the call starts: the host's timer fired in between. */
 static void expect_interrupted(struct engine *e, const char *name)
@@ -168,12 +168,12 @@ static void before_its_deadline_a_call_is_left_alone(void **state)
     assert_int_equal(sm_wasm_results(&e->exec)[0], 500500);
 }
 
-/* ---- Suspension -------------------------------------------------------------------------------- */
+/* ---- Suspension ------------------------------------------------------------------------------ */
 
 static void a_pending_call_is_completed_later(void **state)
 {
     struct engine *e = *state;
-    const uint32_t result[2] = { 0xffffffff, 1 };
+    const uint32_t result[2] = {0xffffffff, 1};
 
     assert_int_equal(call(e, "wait_for", 77, 0, 10), SM_WASM_PENDING);
     assert_int_equal(e->exec.state, SM_EXEC_PENDING);
@@ -190,7 +190,7 @@ static void a_pending_call_is_completed_later(void **state)
 static void time_before_a_suspension_counts(void **state)
 {
     struct engine *e = *state;
-    const uint32_t result[2] = { 0, 0 };
+    const uint32_t result[2] = {0, 0};
 
     assert_int_equal(call(e, "wait_for", 1, 0, 10), SM_WASM_PENDING);
     e->epoch += 1000;
@@ -212,7 +212,7 @@ static void a_pending_call_can_fail(void **state)
 static void while_one_module_waits_another_runs(void **state)
 {
     struct engine *waiting = *state, *busy = malloc(sizeof(*busy));
-    const uint32_t result[2] = { 41, 0 };
+    const uint32_t result[2] = {41, 0};
 
     load(busy, "engine");
     instantiate(busy, NULL, SM_WASM_PAGE);
@@ -229,7 +229,7 @@ static void while_one_module_waits_another_runs(void **state)
 static void a_host_function_exported_again_can_be_called(void **state)
 {
     struct engine *e = *state;
-    const uint32_t result[2] = { 5, 6 };
+    const uint32_t result[2] = {5, 6};
 
     assert_int_equal(call(e, "later_again", 9, 0, 0), SM_WASM_PENDING);
     assert_int_equal(e->asked, 9);
@@ -238,7 +238,7 @@ static void a_host_function_exported_again_can_be_called(void **state)
     assert_int_equal(sm_wasm_results(&e->exec)[1], 6);
 }
 
-/* ---- Traps ------------------------------------------------------------------------------------- */
+/* ---- Traps ----------------------------------------------------------------------------------- */
 
 /* Offset of the only occurrence of an opcode sequence in the module. */
 static uint32_t find(const struct slot *s, const char *bytes, size_t len)
@@ -326,7 +326,7 @@ static void recursion_ends_at_the_end_of_the_value_stack(void **state)
     assert_int_equal(call(e, "depth", 1, 0, 0), SM_ERR_TRAP);
 }
 
-/* ---- Limits and memory ------------------------------------------------------------------------- */
+/* ---- Limits and memory ----------------------------------------------------------------------- */
 
 static void the_host_limits_growth_below_the_module_s_wish(void **state)
 {
@@ -366,16 +366,16 @@ static void a_page_can_be_given_in_part(void **state)
 static void every_pool_that_is_too_small_is_refused(void **state)
 {
     struct engine *e = *state;
-    struct sm_wasm_limits limits = { .memory_bytes = SM_WASM_PAGE, .table_entries = 16 };
-    struct sm_wasm_linker linker = { e, resolve };
+    struct sm_wasm_limits limits = {.memory_bytes = SM_WASM_PAGE, .table_entries = 16};
+    struct sm_wasm_linker linker = {e, resolve};
     uint8_t *bytes = malloc(POOL_BYTES);
     unsigned refused = 0;
     uint32_t which;
     int err;
 
     for (size_t size = 0;; size += 8) {
-        struct sm_wasm_store store = { 0 };
-        struct sm_wasm_pool pool = { .base = bytes, .size = size };
+        struct sm_wasm_store store = {0};
+        struct sm_wasm_pool pool = {.base = bytes, .size = size};
         struct sm_wasm_inst *inst;
 
         err = sm_wasm_instantiate(&inst, &store, &e->slot.module, &limits, &linker, &pool, &which);
@@ -393,24 +393,24 @@ static void every_pool_that_is_too_small_is_refused(void **state)
 static void a_table_above_the_limit_is_refused(void **state)
 {
     struct engine *e = *state;
-    struct sm_wasm_limits limits = { .memory_bytes = SM_WASM_PAGE, .table_entries = 3 };
-    struct sm_wasm_linker linker = { e, resolve };
-    struct sm_wasm_store store = { 0 };
+    struct sm_wasm_limits limits = {.memory_bytes = SM_WASM_PAGE, .table_entries = 3};
+    struct sm_wasm_linker linker = {e, resolve};
+    struct sm_wasm_store store = {0};
     struct sm_wasm_inst *inst;
     uint32_t which;
 
     e->pool.used = 0;
-    assert_int_equal(sm_wasm_instantiate(&inst, &store, &e->slot.module, &limits, &linker,
-                                         &e->pool, &which),
-                     SM_ERR_LIMIT);
-    limits = (struct sm_wasm_limits){ .memory_bytes = 0, .table_entries = 4 };
+    assert_int_equal(
+        sm_wasm_instantiate(&inst, &store, &e->slot.module, &limits, &linker, &e->pool, &which),
+        SM_ERR_LIMIT);
+    limits = (struct sm_wasm_limits){.memory_bytes = 0, .table_entries = 4};
     e->pool.used = 0;
-    assert_int_equal(sm_wasm_instantiate(&inst, &store, &e->slot.module, &limits, &linker,
-                                         &e->pool, &which),
-                     SM_ERR_LIMIT);
+    assert_int_equal(
+        sm_wasm_instantiate(&inst, &store, &e->slot.module, &limits, &linker, &e->pool, &which),
+        SM_ERR_LIMIT);
 }
 
-/* ---- Images ------------------------------------------------------------------------------------ */
+/* ---- Images ---------------------------------------------------------------------------------- */
 
 static void an_image_runs_from_a_read_only_mapping_at_two_addresses(void **state)
 {
@@ -461,7 +461,7 @@ static void translation_stops_with_the_sink_s_error(void **state)
 
     do {
         allowed = left = tries++;
-        size = sm_wasm_translate(s->wasm, s->wasm_len, &(struct sm_wasm_sink){ &left, refuse_write },
+        size = sm_wasm_translate(s->wasm, s->wasm_len, &(struct sm_wasm_sink){&left, refuse_write},
                                  scratch, sizeof(scratch), NULL);
         assert_true(size == SM_ERR_FULL || allowed > 5);
     } while (size < 0);
@@ -473,7 +473,7 @@ static void every_scratch_that_is_too_small_is_refused(void **state)
     struct slot *s = &((struct engine *)*state)->slot;
     static uint64_t scratch[8192];
     int unlimited = 1 << 30;
-    struct sm_wasm_sink sink = { &unlimited, refuse_write };
+    struct sm_wasm_sink sink = {&unlimited, refuse_write};
     struct sm_wasm_diag diag;
     size_t size = 0;
     int64_t got;
@@ -487,8 +487,8 @@ static void every_scratch_that_is_too_small_is_refused(void **state)
 
 static void the_first_custom_section_of_a_name_is_found(void **state)
 {
-    static const uint8_t wasm[] = { 0, 'a', 's', 'm', 1, 0, 0, 0, 0, 5, 2, 'h', 'i', 7, 8,
-                                    0, 3, 2, 'h', 'i' };
+    static const uint8_t wasm[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 0,   5,
+                                   2, 'h', 'i', 7,   8, 0, 3, 2, 'h', 'i'};
     const uint8_t *out;
     size_t len;
 
@@ -500,7 +500,7 @@ static void the_first_custom_section_of_a_name_is_found(void **state)
     assert_int_equal(sm_wasm_custom(wasm, sizeof(wasm) - 1, "hi", &out, &len), SM_ERR_MALFORMED);
 }
 
-/* ---- Long functions ------------------------------------------------------------------------------ */
+/* ---- Long functions -------------------------------------------------------------------------- */
 
 static uint8_t *leb(uint8_t *p, uint32_t v)
 {
@@ -517,13 +517,13 @@ static uint8_t *leb(uint8_t *p, uint32_t v)
  *   (local.get $x)) */
 static size_t long_function(uint8_t *out, unsigned adds)
 {
-    static const uint8_t head[] = { 0, 'a', 's', 'm', 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x7f, 1, 0x7f,
-                                    3, 2, 1, 0, 7, 5, 1, 1, 'f', 0, 0, 10 };
-    static const uint8_t start[] = { 0, 2, 0x40, 3, 0x40, 2, 0x40, 0x20, 0, 0x0e, 3, 0, 2, 1, 0,
-                                     0x0b };
-    static const uint8_t add[] = { 0x20, 0, 0x41, 1, 0x6a, 0x21, 0 };
-    static const uint8_t end[] = { 0x20, 0, 0x41, 0xa0, 0x8d, 6, 0x49, 0x0d, 0, 0x0b, 0x0b, 0x20,
-                                   0, 0x0b };
+    static const uint8_t head[] = {0, 'a',  's', 'm', 1, 0, 0, 0, 1, 6, 1,   0x60, 1, 0x7f,
+                                   1, 0x7f, 3,   2,   1, 0, 7, 5, 1, 1, 'f', 0,    0, 10};
+    static const uint8_t start[] = {0, 2,    0x40, 3, 0x40, 2, 0x40, 0x20,
+                                    0, 0x0e, 3,    0, 2,    1, 0,    0x0b};
+    static const uint8_t add[] = {0x20, 0, 0x41, 1, 0x6a, 0x21, 0};
+    static const uint8_t end[] = {0x20, 0, 0x41, 0xa0, 0x8d, 6, 0x49,
+                                  0x0d, 0, 0x0b, 0x0b, 0x20, 0, 0x0b};
     uint32_t body = (uint32_t)(sizeof(start) + adds * sizeof(add) + sizeof(end));
     uint8_t size[8], *p = out + sizeof(head);
     uint32_t size_len = (uint32_t)(leb(size, body) - size);
@@ -554,7 +554,7 @@ static void expect_interrupted_by_table(struct engine *e)
  * 32 bits. Both must do the same. */
 static void branches_reach_over_functions_of_any_length(void **state)
 {
-    static const unsigned lengths[] = { 1, 8150, 8180, 8186, 8189, 8192, 8200, 20000, 60000 };
+    static const unsigned lengths[] = {1, 8150, 8180, 8186, 8189, 8192, 8200, 20000, 60000};
     uint8_t *wasm = malloc(1u << 20);
 
     (void)state;
@@ -576,13 +576,19 @@ static void branches_reach_over_functions_of_any_length(void **state)
     free(wasm);
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 static void the_portable_square_root_agrees_with_the_processor_s(void **state)
 {
-    static const uint64_t special[] = { 0, 1ull << 63, 1, 0x000fffffffffffff, 0x0010000000000000,
-                                        0x7fefffffffffffff, 0x7ff0000000000000,
-                                        0x3ff0000000000000, 0x4000000000000000 };
+    static const uint64_t special[] = {0,
+                                       1ull << 63,
+                                       1,
+                                       0x000fffffffffffff,
+                                       0x0010000000000000,
+                                       0x7fefffffffffffff,
+                                       0x7ff0000000000000,
+                                       0x3ff0000000000000,
+                                       0x4000000000000000};
     uint64_t x = 88172645463325252u;
 
     (void)state;

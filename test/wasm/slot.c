@@ -58,19 +58,19 @@ static void map(struct slot *s)
     }
     s->map = mmap(NULL, s->map_len, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (s->map == MAP_FAILED || sm_wasm_open(&s->module, s->map + image_at, s->image_len, s->map,
-                                             s->wasm_len) != 0) {
+    if (s->map == MAP_FAILED ||
+        sm_wasm_open(&s->module, s->map + image_at, s->image_len, s->map, s->wasm_len) != 0) {
         die("a fresh image does not open");
     }
 }
 
 int64_t slot_make(struct slot *s, const uint8_t *wasm, size_t len, struct sm_wasm_diag *diag)
 {
-    struct sm_wasm_sink sink = { s, sink_write };
+    struct sm_wasm_sink sink = {s, sink_write};
     void *scratch = malloc(SCRATCH_BYTES);
     int64_t size;
 
-    *s = (struct slot){ .wasm_len = len };
+    *s = (struct slot){.wasm_len = len};
     s->wasm = malloc(len + 1);
     memcpy(s->wasm, wasm, len);
     size = sm_wasm_translate(s->wasm, len, &sink, scratch, SCRATCH_BYTES, diag);
@@ -83,7 +83,7 @@ int64_t slot_make(struct slot *s, const uint8_t *wasm, size_t len, struct sm_was
 
 void slot_map_again(const struct slot *from, struct slot *to)
 {
-    *to = (struct slot){ .wasm_len = from->wasm_len, .image_len = from->image_len };
+    *to = (struct slot){.wasm_len = from->wasm_len, .image_len = from->image_len};
     to->wasm = malloc(from->wasm_len + 1);
     to->image = malloc(from->image_len);
     memcpy(to->wasm, from->wasm, from->wasm_len);

@@ -18,10 +18,10 @@
 #include <sys/mman.h>
 #include "slot.h"
 
-#define POOL_BYTES    (5ull << 30) /* address space; only what is touched becomes real */
-#define STACK_WORDS   (64u << 10)
-#define MAX_MODULES   512
-#define MAX_DEPTH     2000
+#define POOL_BYTES  (5ull << 30) /* address space; only what is touched becomes real */
+#define STACK_WORDS (64u << 10)
+#define MAX_MODULES 512
+#define MAX_DEPTH   2000
 
 struct loaded {
     char *name;
@@ -69,7 +69,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct suite *s, const ch
     printf("\n");
 }
 
-/* ---- Values ------------------------------------------------------------------------------------ */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static unsigned words_of(const char *type)
 {
@@ -123,7 +123,7 @@ static bool value_matches(const json_t *want, const uint32_t *got)
     return memcmp(expect, got, words_of(type) * 4) == 0;
 }
 
-/* ---- The host module --------------------------------------------------------------------------- */
+/* ---- The host module ------------------------------------------------------------------------- */
 
 static int print(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
@@ -136,34 +136,33 @@ static int resolve_spectest(struct suite *s, const struct sm_wasm_import *i,
 {
     static const struct {
         const char *name, *type;
-    } prints[] = { { "print", ":" },          { "print_i32", "i:" },      { "print_i64", "I:" },
-                   { "print_f32", "f:" },     { "print_f64", "F:" },      { "print_i32_f32", "if:" },
-                   { "print_f64_f64", "FF:" } };
-    static const char *const global_names[] = { "global_i32", "global_i64", "global_f32",
-                                                "global_f64" };
+    } prints[] = {{"print", ":"},          {"print_i32", "i:"}, {"print_i64", "I:"},
+                  {"print_f32", "f:"},     {"print_f64", "F:"}, {"print_i32_f32", "if:"},
+                  {"print_f64_f64", "FF:"}};
+    static const char *const global_names[] = {"global_i32", "global_i64", "global_f32",
+                                               "global_f64"};
     char field[64];
 
     snprintf(field, sizeof(field), "%.*s", (int)i->field.len, i->field.bytes);
     for (unsigned k = 0; k < sizeof(prints) / sizeof(prints[0]); k++) {
         if (strcmp(field, prints[k].name) == 0) {
-            *out = (struct sm_wasm_extern){ .kind = SM_WASM_FUNC,
-                                            .host = print,
-                                            .host_type = prints[k].type };
+            *out = (struct sm_wasm_extern){
+                .kind = SM_WASM_FUNC, .host = print, .host_type = prints[k].type};
             return 0;
         }
     }
     for (unsigned k = 0; k < 4; k++) {
         if (strcmp(field, global_names[k]) == 0) {
-            *out = (struct sm_wasm_extern){ .kind = SM_WASM_GLOBAL, .global = &s->globals[k] };
+            *out = (struct sm_wasm_extern){.kind = SM_WASM_GLOBAL, .global = &s->globals[k]};
             return 0;
         }
     }
     if (strcmp(field, "table") == 0) {
-        *out = (struct sm_wasm_extern){ .kind = SM_WASM_TABLE, .table = &s->table };
+        *out = (struct sm_wasm_extern){.kind = SM_WASM_TABLE, .table = &s->table};
         return 0;
     }
     if (strcmp(field, "memory") == 0) {
-        *out = (struct sm_wasm_extern){ .kind = SM_WASM_MEMORY, .memory = &s->memory };
+        *out = (struct sm_wasm_extern){.kind = SM_WASM_MEMORY, .memory = &s->memory};
         return 0;
     }
     return SM_ERR_NOT_FOUND;
@@ -171,25 +170,22 @@ static int resolve_spectest(struct suite *s, const struct sm_wasm_import *i,
 
 static void make_spectest(struct suite *s)
 {
-    static const uint8_t types[4] = { SM_WASM_I32, SM_WASM_I64, SM_WASM_F32, SM_WASM_F64 };
+    static const uint8_t types[4] = {SM_WASM_I32, SM_WASM_I64, SM_WASM_F32, SM_WASM_F64};
     float f = 666.6f;
     double d = 666.6;
 
     for (unsigned k = 0; k < 4; k++) {
-        s->globals[k] = (struct sm_wasm_global){ .value = { 666, 0 }, .type = types[k] };
+        s->globals[k] = (struct sm_wasm_global){.value = {666, 0}, .type = types[k]};
     }
     memcpy(s->globals[2].value, &f, 4);
     memcpy(s->globals[3].value, &d, 8);
-    s->table = (struct sm_wasm_table){ .entries = calloc(20, 4),
-                                       .size = 10,
-                                       .capacity = 20,
-                                       .max = 20,
-                                       .type = SM_WASM_FUNCREF };
-    s->memory = (struct sm_wasm_memory){ .base = calloc(2, SM_WASM_PAGE),
-                                         .size = SM_WASM_PAGE,
-                                         .capacity = 2 * SM_WASM_PAGE,
-                                         .pages = 1,
-                                         .max = 2 };
+    s->table = (struct sm_wasm_table){
+        .entries = calloc(20, 4), .size = 10, .capacity = 20, .max = 20, .type = SM_WASM_FUNCREF};
+    s->memory = (struct sm_wasm_memory){.base = calloc(2, SM_WASM_PAGE),
+                                        .size = SM_WASM_PAGE,
+                                        .capacity = 2 * SM_WASM_PAGE,
+                                        .pages = 1,
+                                        .max = 2};
 }
 
 static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_extern *out)
@@ -208,7 +204,7 @@ static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_ext
     return SM_ERR_NOT_FOUND;
 }
 
-/* ---- Modules ----------------------------------------------------------------------------------- */
+/* ---- Modules --------------------------------------------------------------------------------- */
 
 static int64_t translate(const char *path, struct slot *slot, struct sm_wasm_diag *diag)
 {
@@ -228,8 +224,8 @@ static int run(struct suite *s)
 /* Instantiate and run the start function. */
 static int instantiate(struct suite *s, struct loaded *l)
 {
-    struct sm_wasm_limits limits = { .memory_bytes = 4ull << 30, .table_entries = 10u << 20 };
-    struct sm_wasm_linker linker = { s, resolve };
+    struct sm_wasm_limits limits = {.memory_bytes = 4ull << 30, .table_entries = 10u << 20};
+    struct sm_wasm_linker linker = {s, resolve};
     uint32_t which;
     int err;
 
@@ -240,7 +236,8 @@ static int instantiate(struct suite *s, struct loaded *l)
         perror("pool");
         exit(1);
     }
-    err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &limits, &linker, &l->pool, &which);
+    err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &limits, &linker, &l->pool,
+                              &which);
     if (err == SM_ERR_TRAP) {
         s->exec.trap = (enum sm_wasm_trap)which;
     }
@@ -259,7 +256,7 @@ static struct loaded *new_module(struct suite *s, const char *name)
         fprintf(stderr, "%s: more than %d modules\n", s->file, MAX_MODULES);
         exit(1);
     }
-    *l = (struct loaded){ .name = name == NULL ? NULL : strdup(name) };
+    *l = (struct loaded){.name = name == NULL ? NULL : strdup(name)};
     return l;
 }
 
@@ -290,7 +287,7 @@ static void do_module(struct suite *s, const json_t *cmd)
     s->n.passed++;
 }
 
-/* ---- Assertions -------------------------------------------------------------------------------- */
+/* ---- Assertions ------------------------------------------------------------------------------ */
 
 static bool is_text(struct suite *s, const json_t *cmd)
 {
@@ -374,11 +371,12 @@ static int invoke(struct suite *s, struct sm_wasm_inst *inst, const json_t *fiel
     int err;
 
     /* Names may contain NUL. */
-    if (sm_wasm_export_extern(inst, json_string_value(field),
-                              (uint32_t)json_string_length(field), &e) != 0) {
+    if (sm_wasm_export_extern(inst, json_string_value(field), (uint32_t)json_string_length(field),
+                              &e) != 0) {
         return SM_ERR_NOT_FOUND;
     }
-    json_array_foreach(args, i, arg) {
+    json_array_foreach(args, i, arg)
+    {
         parse_value(arg, words + n);
         n += words_of(json_string_value(json_object_get(arg, "type")));
     }
@@ -419,7 +417,8 @@ static void assert_return(struct suite *s, const json_t *cmd)
         fail(s, "%s (%s)", sm_strerror(err), sm_wasm_trap_text(s->exec.trap));
         return;
     }
-    json_array_foreach(expected, i, want) {
+    json_array_foreach(expected, i, want)
+    {
         const char *type = json_string_value(json_object_get(want, "type"));
 
         if (!value_matches(want, got)) {
@@ -540,7 +539,8 @@ static struct counts run_file(const char *path)
     s->file = strrchr(s->file, '/') != NULL ? strrchr(s->file, '/') + 1 : s->file;
     make_spectest(s);
     sm_wasm_exec_init(&s->exec, stack, STACK_WORDS, MAX_DEPTH, &epoch);
-    json_array_foreach(json_object_get(root, "commands"), i, cmd) {
+    json_array_foreach(json_object_get(root, "commands"), i, cmd)
+    {
         command(s, cmd);
     }
     clean_up(s);
@@ -554,7 +554,7 @@ static struct counts run_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    struct counts all = { 0 };
+    struct counts all = {0};
 
     stack = malloc(STACK_WORDS * sizeof(*stack));
     for (int i = 1; i < argc; i++) {

@@ -1,0 +1,136 @@
+/* The translator of one function, shared by its four files: operand.c (the operand stack and what
+ * it emits), branch.c (labels, blocks), operator.c (every other operator) and func.c.
+ *
+ * The rules of the operand stack, the frame and the scratch memory stand at the head of func.c.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_WASM_FN_H
+#define SM_WASM_FN_H
+
+#include <stdbool.h>
+#include <string.h>
+#include "image.h"
+#include "ops.h"
+#include "reader.h"
+
+enum { IN_HOME, IN_LOCAL, IN_CONST };
+
+struct operand {
+    uint32_t lo, hi; /* constant: its words; local: index, and the next operand of that local */
+    uint16_t home;
+    uint8_t type; /* 0: any type (below a stack that is polymorphic) */
+    uint8_t in;
+};
+
+struct block {                /* an open block; lies on the operand stack, BLOCK_CELLS cells */
+    uint32_t outer;           /* the block around it: cell index, 0 for none */
+    uint32_t params, results; /* offsets of the type codes */
+    uint16_t nparams, nresults;
+    uint32_t label;     /* loop: its start; else the last branch to its end, or SM_NONE */
+    uint32_t else_site; /* if: the branch to the else part, SM_NONE after it */
+    uint32_t home;      /* of the first operand inside */
+    uint8_t op;         /* 0 the function, else the opcode (0x02 block 0x03 loop 0x04 if) */
+    uint8_t dead;       /* the rest cannot be reached: nothing is emitted */
+    uint8_t any;        /* the stack is polymorphic: it gives operands of any type */
+    uint8_t else_dead;  /* if: the else part cannot be reached either */
+    uint8_t has_else;   /* if: the else part has begun */
+    uint8_t pad[3];
+};
+#define BLOCK_CELLS (sizeof(struct block) / sizeof(struct operand))
+_Static_assert(sizeof(struct block) % sizeof(struct operand) == 0, "blocks share the stack");
+
+struct condition { /* a branch: OP_BR_..., and its operands */
+    uint32_t code, a, b;
+};
+
+struct local {
+    uint32_t chain; /* topmost operand that stands for it: cell index + 1, 0 for none */
+    uint16_t slot;
+    uint8_t type, pad;
+};
+
+struct fn {
+    struct sm_reader r;
+    const struct sm_modinfo *mi;
+    struct sm_func_job *job;
+    struct local *locals;
+    uint32_t nlocals;
+    uint16_t *code;
+    uint32_t n;          /* units emitted */
+    struct operand *top; /* one past the highest cell; cell i is top[-1 - i] */
+    uint32_t cells;
+    uint32_t block; /* the innermost: index of its last cell + 1 */
+    uint32_t home;  /* of the next operand */
+    uint32_t max_home;
+    uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
+    uint16_t header;         /* slot of the return address */
+    bool far, too_far;
+    uint32_t at; /* offset of the operator at work */
+};
+
+static inline struct operand *cell(struct fn *f, uint32_t i)
+{
+    return f->top - 1 - i;
+}
+
+static inline struct block *block_at(struct fn *f, uint32_t end)
+{
+    return (struct block *)(void *)cell(f, end - 1);
+}
+
+static inline struct block *inner(struct fn *f)
+{
+    return block_at(f, f->block);
+}
+
+static inline bool dead(struct fn *f)
+{
+    return f->r.err != 0 || inner(f)->dead;
+}
+
+static inline bool is_value_type(uint8_t t)
+{
+    return (t >= SM_WASM_F64 && t <= SM_WASM_I32) || t == SM_WASM_FUNCREF || t == SM_WASM_EXTERNREF;
+}
+
+/* operand.c */
+void sm_fn_fail(struct fn *f, int err, const char *rule);
+void sm_fn_invalid(struct fn *f, const char *rule);
+bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells);
+void sm_fn_unit(struct fn *f, uint32_t value);
+void sm_fn_op(struct fn *f, uint32_t code);
+void sm_fn_op_dst(struct fn *f, uint32_t code, uint32_t dst);
+void sm_fn_word(struct fn *f, uint32_t value);
+bool sm_fn_fits_k(uint32_t lo, uint32_t hi, bool wide);
+void sm_fn_load_const(struct fn *f, const struct operand *o, uint32_t dst);
+void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src);
+void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst);
+uint32_t sm_fn_push(struct fn *f, uint8_t type);
+void sm_fn_push_const(struct fn *f, uint8_t type, uint32_t lo, uint32_t hi);
+void sm_fn_push_local(struct fn *f, uint32_t index);
+struct operand sm_fn_pop(struct fn *f, uint8_t type);
+uint32_t sm_fn_slot(struct fn *f, const struct operand *o);
+void sm_fn_settle_local(struct fn *f, uint32_t x);
+void sm_fn_settle_locals(struct fn *f);
+void sm_fn_settle_top(struct fn *f, uint32_t n);
+uint8_t sm_fn_type_code(struct fn *f, uint32_t off, uint32_t i);
+void sm_fn_push_types(struct fn *f, uint32_t off, uint32_t n);
+void sm_fn_pop_types(struct fn *f, uint32_t off, uint32_t n);
+void sm_fn_check_types(struct fn *f, uint32_t off, uint32_t n);
+
+/* branch.c */
+void sm_fn_br(struct fn *f);
+void sm_fn_br_if(struct fn *f);
+void sm_fn_br_table(struct fn *f);
+void sm_fn_else(struct fn *f);
+void sm_fn_end(struct fn *f);
+void sm_fn_return(struct fn *f, uint32_t n);
+bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c);
+void sm_fn_mark_dead(struct fn *f);
+void sm_fn_block(struct fn *f, uint8_t opcode);
+void sm_fn_opposite(struct condition *c);
+
+/* operator.c */
+void sm_fn_operator(struct fn *f, uint8_t opcode);
+
+#endif

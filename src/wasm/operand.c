@@ -1,0 +1,271 @@
+/* The translator's operand stack: where each operand is, and the moves that bring it elsewhere.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "fn.h"
+
+/* ---- Errors, cells --------------------------------------------------------------------------- */
+
+void sm_fn_fail(struct fn *f, int err, const char *rule)
+{
+    sm_reader_fail(&f->r, f->at, err, rule);
+}
+
+void sm_fn_invalid(struct fn *f, const char *rule)
+{
+    sm_fn_fail(f, SM_ERR_INVALID, rule);
+}
+
+bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
+{
+    if ((uint8_t *)(f->code + f->n + units) > (uint8_t *)(f->top - f->cells - cells)) {
+        sm_fn_fail(f, SM_ERR_MEMORY, "function too large for the translator's memory");
+        return false;
+    }
+    return true;
+}
+
+/* ---- Emitting -------------------------------------------------------------------------------- */
+
+void sm_fn_unit(struct fn *f, uint32_t value)
+{
+    if (sm_fn_room(f, 1, 0)) {
+        f->code[f->n++] = (uint16_t)value;
+    }
+}
+
+/* Start an instruction; its operands follow with sm_fn_unit(). */
+void sm_fn_op(struct fn *f, uint32_t code)
+{
+    f->last = f->n;
+    f->last_dst = SM_NONE;
+    sm_fn_unit(f, code);
+}
+
+void sm_fn_op_dst(struct fn *f, uint32_t code, uint32_t dst)
+{
+    sm_fn_op(f, code);
+    f->last_dst = f->n;
+    sm_fn_unit(f, dst);
+}
+
+void sm_fn_word(struct fn *f, uint32_t value)
+{
+    sm_fn_unit(f, value & 0xffff);
+    sm_fn_unit(f, value >> 16);
+}
+
+bool sm_fn_fits_k(uint32_t lo, uint32_t hi, bool wide)
+{
+    int32_t v = (int32_t)lo;
+
+    return v >= -32768 && v <= 32767 && (!wide || hi == (v < 0 ? 0xffffffffu : 0));
+}
+
+void sm_fn_load_const(struct fn *f, const struct operand *o, uint32_t dst)
+{
+    bool wide = sm_type_words(o->type) == 2;
+
+    if (sm_fn_fits_k(o->lo, o->hi, wide)) {
+        sm_fn_op_dst(f, wide ? OP_CONST_64K : OP_CONST_K, dst);
+        sm_fn_unit(f, o->lo);
+        return;
+    }
+    sm_fn_op_dst(f, wide ? OP_CONST_64 : OP_CONST_32, dst);
+    sm_fn_word(f, o->lo);
+    if (wide) {
+        sm_fn_word(f, o->hi);
+    }
+}
+
+void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src)
+{
+    if (dst != src) {
+        sm_fn_op_dst(f, sm_type_words(type) == 2 ? OP_COPY_64 : OP_COPY_32, dst);
+        sm_fn_unit(f, src);
+    }
+}
+
+/* Write an operand to a slot, leaving the stack's view of it alone. */
+void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst)
+{
+    if (o->in == IN_CONST) {
+        sm_fn_load_const(f, o, dst);
+    } else {
+        sm_fn_copy(f, o->type, dst, o->in == IN_LOCAL ? f->locals[o->lo].slot : o->home);
+    }
+}
+
+/* ---- Operands -------------------------------------------------------------------------------- */
+
+static struct operand *push_cell(struct fn *f, uint8_t type)
+{
+    struct operand *o;
+    uint32_t words = sm_type_words(type);
+
+    if (f->home + words > 0xffff) {
+        sm_fn_fail(f, SM_ERR_LIMIT, "frame of more than 65535 words");
+    }
+    if (f->r.err || !sm_fn_room(f, 0, 1)) {
+        return NULL;
+    }
+    o = cell(f, f->cells++);
+    *o = (struct operand){.home = (uint16_t)f->home, .type = type, .in = IN_HOME};
+    f->home += words;
+    if (f->home > f->max_home) {
+        f->max_home = f->home;
+    }
+    return o;
+}
+
+/* Push an operand that lives in its home; the home, for the instruction that fills it. */
+uint32_t sm_fn_push(struct fn *f, uint8_t type)
+{
+    struct operand *o = push_cell(f, type);
+
+    return o == NULL ? 0 : o->home;
+}
+
+void sm_fn_push_const(struct fn *f, uint8_t type, uint32_t lo, uint32_t hi)
+{
+    struct operand *o = push_cell(f, type);
+
+    if (o != NULL) {
+        o->in = IN_CONST;
+        o->lo = lo;
+        o->hi = hi;
+    }
+}
+
+void sm_fn_push_local(struct fn *f, uint32_t index)
+{
+    struct local *l = &f->locals[index];
+    struct operand *o = push_cell(f, l->type);
+
+    if (o != NULL && !dead(f)) {
+        o->in = IN_LOCAL;
+        o->lo = index;
+        o->hi = l->chain;
+        l->chain = f->cells;
+    }
+}
+
+/* Take the topmost operand; type 0 accepts any. The result is a copy, so its cell may be reused. */
+struct operand sm_fn_pop(struct fn *f, uint8_t type)
+{
+    struct operand o = {.home = (uint16_t)f->home};
+
+    if (f->r.err) {
+        return o;
+    }
+    if (f->cells == f->block) {
+        if (!inner(f)->any) {
+            sm_fn_invalid(f, "type mismatch");
+        }
+        o.type = type;
+        return o;
+    }
+    o = *cell(f, --f->cells);
+    f->home = o.home;
+    if (o.in == IN_LOCAL) {
+        f->locals[o.lo].chain = o.hi;
+    }
+    if (type != 0 && o.type != 0 && o.type != type) {
+        sm_fn_invalid(f, "type mismatch");
+    }
+    return o;
+}
+
+/* The slot to read a popped operand from. */
+uint32_t sm_fn_slot(struct fn *f, const struct operand *o)
+{
+    if (o->in == IN_LOCAL) {
+        return f->locals[o->lo].slot;
+    }
+    if (o->in == IN_CONST && !dead(f)) {
+        sm_fn_load_const(f, o, o->home);
+    }
+    return o->home;
+}
+
+static void settle(struct fn *f, struct operand *o)
+{
+    if (o->in != IN_HOME) {
+        if (!dead(f)) {
+            sm_fn_move_to(f, o, o->home);
+        }
+        if (o->in == IN_LOCAL) {
+            f->locals[o->lo].chain = o->hi; /* callers settle from the top of the chain down */
+        }
+        o->in = IN_HOME;
+    }
+}
+
+/* Before local x changes. */
+void sm_fn_settle_local(struct fn *f, uint32_t x)
+{
+    while (f->locals[x].chain != 0 && !f->r.err) {
+        settle(f, cell(f, f->locals[x].chain - 1));
+    }
+}
+
+/* Bring the topmost n operands home, constants too. */
+void sm_fn_settle_top(struct fn *f, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && f->cells - i > f->block; i++) {
+        settle(f, cell(f, f->cells - 1 - i));
+    }
+}
+
+/* Before a block: nothing on the stack stands for a local. Constants stay. What lies below the
+ * innermost block was settled when that began. */
+void sm_fn_settle_locals(struct fn *f)
+{
+    for (uint32_t i = f->cells; i > f->block; i--) {
+        struct operand *o = cell(f, i - 1);
+
+        if (o->in == IN_LOCAL) {
+            settle(f, o);
+        }
+    }
+}
+
+/* ---- Lists of types -------------------------------------------------------------------------- */
+
+uint8_t sm_fn_type_code(struct fn *f, uint32_t off, uint32_t i)
+{
+    return f->mi->wasm[off + i];
+}
+
+void sm_fn_push_types(struct fn *f, uint32_t off, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        sm_fn_push(f, sm_fn_type_code(f, off, i));
+    }
+}
+
+void sm_fn_pop_types(struct fn *f, uint32_t off, uint32_t n)
+{
+    while (n-- > 0) {
+        sm_fn_pop(f, sm_fn_type_code(f, off, n));
+    }
+}
+
+/* The topmost operands have these types. Pops and pushes nothing when they do, except that a
+ * polymorphic stack gets what it lacks. */
+void sm_fn_check_types(struct fn *f, uint32_t off, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && !f->r.err; i++) {
+        uint32_t want = sm_fn_type_code(f, off, n - 1 - i);
+
+        if (f->cells - i > f->block) {
+            struct operand *o = cell(f, f->cells - 1 - i);
+
+            if (o->type != 0 && o->type != want) {
+                sm_fn_invalid(f, "type mismatch");
+            }
+        } else if (!inner(f)->any) {
+            sm_fn_invalid(f, "type mismatch");
+        } else {
+            return;
+        }
+    }
+}

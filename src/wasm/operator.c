@@ -1,0 +1,803 @@
+/* Operators that do not branch: their types are checked, their instruction is emitted.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "fn.h"
+
+/* ---- Operators ------------------------------------------------------------------------------- */
+
+static void do_local_get(struct fn *f)
+{
+    uint32_t x = sm_reader_u32(&f->r);
+
+    if (x >= f->nlocals) {
+        sm_fn_invalid(f, "unknown local");
+        return;
+    }
+    sm_fn_push_local(f, x);
+}
+
+/* The last instruction computed this operand into its home and may compute it elsewhere instead. */
+static bool can_retarget(struct fn *f, const struct operand *o)
+{
+    return o->in == IN_HOME && f->last != SM_NONE && f->last_dst != SM_NONE &&
+           f->code[f->last_dst] == o->home;
+}
+
+static void do_local_set(struct fn *f, bool tee)
+{
+    uint32_t x = sm_reader_u32(&f->r);
+    struct local *l;
+    struct operand o;
+
+    if (x >= f->nlocals) {
+        sm_fn_invalid(f, "unknown local");
+        return;
+    }
+    l = &f->locals[x];
+    o = sm_fn_pop(f, l->type);
+    if (dead(f)) {
+        if (tee) {
+            sm_fn_push(f, l->type);
+        }
+        return;
+    }
+    if (o.in == IN_LOCAL && o.lo == x) { /* x = x */
+        if (tee) {
+            sm_fn_push_local(f, x);
+        }
+        return;
+    }
+    if (l->chain == 0 && can_retarget(f, &o)) {
+        f->code[f->last_dst] = l->slot;
+        if (tee) {
+            sm_fn_push_local(f, x);
+        }
+        return;
+    }
+    sm_fn_settle_local(f, x);
+    sm_fn_move_to(f, &o, l->slot);
+    if (!tee) {
+        return;
+    }
+    if (o.in == IN_CONST) {
+        sm_fn_push_const(f, o.type, o.lo, o.hi);
+    } else {
+        sm_fn_push_local(f, x);
+    }
+}
+
+static void do_global(struct fn *f, bool set)
+{
+    uint32_t x = sm_reader_u32(&f->r);
+    const struct sm_image_global *g;
+    bool wide;
+
+    if (x >= f->mi->h.nglobals) {
+        sm_fn_invalid(f, "unknown global");
+        return;
+    }
+    g = &f->mi->globals[x];
+    wide = sm_type_words(g->init.type) == 2;
+    if (!set) {
+        uint32_t dst = sm_fn_push(f, g->init.type);
+
+        if (!dead(f)) {
+            sm_fn_op_dst(f, wide ? OP_GLOBAL_GET_64 : OP_GLOBAL_GET_32, dst);
+            sm_fn_unit(f, x);
+        }
+        return;
+    }
+    if (!g->is_mutable) {
+        sm_fn_invalid(f, "global is immutable");
+        return;
+    }
+    struct operand o = sm_fn_pop(f, g->init.type);
+
+    if (!dead(f)) {
+        uint32_t src = sm_fn_slot(f, &o);
+
+        sm_fn_op(f, wide ? OP_GLOBAL_SET_64 : OP_GLOBAL_SET_32);
+        sm_fn_unit(f, x);
+        sm_fn_unit(f, src);
+    }
+}
+
+struct access {
+    uint8_t type, log2_size;
+    uint16_t op;
+};
+static const struct access accesses[] = {
+#define X(code, value, size, image_op) {SM_WASM_##value, size, image_op},
+    SM_ACCESS(X)
+#undef X
+};
+
+static void need_memory(struct fn *f)
+{
+    if (f->mi->h.memory == 0) {
+        sm_fn_invalid(f, "unknown memory");
+    }
+}
+
+/* The address slot and the 16-bit offset that together reach address + offset. */
+static uint32_t address(struct fn *f, const struct operand *o, uint32_t *offset)
+{
+    uint32_t a = sm_fn_slot(f, o);
+
+    if (*offset > 0xffff) {
+        sm_fn_op_dst(f, OP_ADDRESS, o->home);
+        sm_fn_unit(f, a);
+        sm_fn_word(f, *offset);
+        *offset = 0;
+        return o->home;
+    }
+    return a;
+}
+
+static void do_access(struct fn *f, uint8_t opcode)
+{
+    const struct access *acc = &accesses[opcode - SM_ACCESS_MIN];
+    uint32_t align = sm_reader_u32(&f->r);
+    uint32_t offset = sm_reader_u32(&f->r);
+    struct operand addr, value;
+    uint32_t a, b;
+
+    need_memory(f);
+    if (align > acc->log2_size) {
+        sm_fn_invalid(f, "alignment must not be larger than natural");
+    }
+    if (opcode < SM_ACCESS_STORE) {
+        uint32_t dst;
+
+        addr = sm_fn_pop(f, SM_WASM_I32);
+        dst = sm_fn_push(f, acc->type);
+        if (!dead(f)) {
+            a = address(f, &addr, &offset);
+            sm_fn_op_dst(f, acc->op, dst);
+            sm_fn_unit(f, a);
+            sm_fn_unit(f, offset);
+        }
+        return;
+    }
+    value = sm_fn_pop(f, acc->type);
+    addr = sm_fn_pop(f, SM_WASM_I32);
+    if (!dead(f)) {
+        b = sm_fn_slot(f, &value);
+        a = address(f, &addr, &offset);
+        sm_fn_op(f, acc->op);
+        sm_fn_unit(f, a);
+        sm_fn_unit(f, b);
+        sm_fn_unit(f, offset);
+    }
+}
+
+struct numeric {
+    uint8_t in, n, out;
+    uint16_t op;
+};
+static const struct numeric numerics[] = {
+#define X(code, in, n, out, image_op) {SM_WASM_##in, n, SM_WASM_##out, image_op},
+    SM_NUMERIC(X)
+#undef X
+};
+
+/* The form with an immediate right operand: *k may be adjusted (a <= k is a < k + 1). 0 if none. */
+static uint32_t immediate_form(uint32_t opcode, int32_t *k)
+{
+    switch (opcode) {
+    case 0x46: return OP_I32_EQ_K;
+    case 0x47: return OP_I32_NE_K;
+    case 0x48: return OP_I32_LT_S_K;
+    case 0x49: return OP_I32_LT_U_K;
+    case 0x4a: return ++*k, OP_I32_GE_S_K;
+    case 0x4b: return ++*k == 0 ? 0 : OP_I32_GE_U_K;
+    case 0x4c: return ++*k, OP_I32_LT_S_K;
+    case 0x4d: return ++*k == 0 ? 0 : OP_I32_LT_U_K;
+    case 0x4e: return OP_I32_GE_S_K;
+    case 0x4f: return OP_I32_GE_U_K;
+    case 0x6a: return OP_I32_ADD_K;
+    case 0x6b: *k = -*k; return OP_I32_ADD_K;
+    case 0x6c: return OP_I32_MUL_K;
+    case 0x71: return OP_I32_AND_K;
+    case 0x72: return OP_I32_OR_K;
+    case 0x73: return OP_I32_XOR_K;
+    case 0x74: return OP_I32_SHL_K;
+    case 0x75: return OP_I32_SHR_S_K;
+    case 0x76: return OP_I32_SHR_U_K;
+    case 0x77: return OP_I32_ROTL_K;
+    case 0x78: *k = -*k & 31; return OP_I32_ROTL_K;
+    case 0x7c: return OP_I64_ADD_K;
+    case 0x7d: *k = -*k; return OP_I64_ADD_K;
+    case 0x7e: return OP_I64_MUL_K;
+    case 0x83: return OP_I64_AND_K;
+    case 0x84: return OP_I64_OR_K;
+    case 0x85: return OP_I64_XOR_K;
+    case 0x86: return OP_I64_SHL_K;
+    case 0x87: return OP_I64_SHR_S_K;
+    case 0x88: return OP_I64_SHR_U_K;
+    case 0x89: return OP_I64_ROTL_K;
+    case 0x8a: *k = -*k & 63; return OP_I64_ROTL_K;
+    default: return 0;
+    }
+}
+
+static bool commutes(uint32_t op)
+{
+    return op == OP_I32_ADD || op == OP_I32_MUL || op == OP_I32_AND || op == OP_I32_OR ||
+           op == OP_I32_XOR || op == OP_I32_EQ || op == OP_I32_NE || op == OP_I64_ADD ||
+           op == OP_I64_MUL || op == OP_I64_AND || op == OP_I64_OR || op == OP_I64_XOR;
+}
+
+/* a op k, when k fits and there is such a form. */
+static bool emit_immediate(struct fn *f, uint32_t opcode, const struct operand *a,
+                           const struct operand *k, uint32_t dst)
+{
+    int32_t value = (int32_t)k->lo;
+    uint32_t form, src;
+
+    if (k->in != IN_CONST || !sm_fn_fits_k(k->lo, k->hi, k->type == SM_WASM_I64) ||
+        (form = immediate_form(opcode, &value)) == 0 || value > 32767) {
+        return false;
+    }
+    src = sm_fn_slot(f, a);
+    sm_fn_op_dst(f, form, dst);
+    sm_fn_unit(f, src);
+    sm_fn_unit(f, (uint32_t)value);
+    return true;
+}
+
+/* i32.eqz of a comparison just made: the opposite comparison. */
+static bool fuse_eqz(struct fn *f, const struct operand *o, uint32_t dst)
+{
+    struct condition c = {0};
+
+    if (!sm_fn_fuse(f, o, &c)) {
+        return false;
+    }
+    if (c.code == OP_BR_Z) { /* not zero: no such comparison but with a constant */
+        c.code = OP_BR_NE_K;
+        c.b = 0;
+    } else {
+        sm_fn_opposite(&c);
+    }
+    sm_fn_op_dst(f, c.code - OP_BR_EQ + OP_I32_EQ, dst);
+    sm_fn_unit(f, c.a);
+    sm_fn_unit(f, c.b);
+    return true;
+}
+
+static void do_numeric(struct fn *f, uint32_t opcode)
+{
+    const struct numeric *m = &numerics[opcode - SM_NUMERIC_MIN];
+    struct operand a, b = {0};
+    uint32_t dst, sa, sb = 0;
+
+    if (m->n == 2) {
+        b = sm_fn_pop(f, m->in);
+    }
+    a = sm_fn_pop(f, m->in);
+    dst = sm_fn_push(f, m->out);
+    if (dead(f)) {
+        return;
+    }
+    if (m->n == 2) {
+        if (a.in == IN_CONST && b.in != IN_CONST && commutes(m->op)) {
+            struct operand t = a;
+
+            a = b;
+            b = t;
+        }
+        if (emit_immediate(f, opcode, &a, &b, dst)) {
+            return;
+        }
+    } else if (m->op == OP_I32_EQZ && fuse_eqz(f, &a, dst)) {
+        return;
+    }
+    sa = sm_fn_slot(f, &a);
+    if (m->n == 2) {
+        sb = sm_fn_slot(f, &b);
+    }
+    sm_fn_op_dst(f, m->op & ~SM_SWAP, dst);
+    sm_fn_unit(f, m->op & SM_SWAP ? sb : sa);
+    if (m->n == 2) {
+        sm_fn_unit(f, m->op & SM_SWAP ? sa : sb);
+    }
+}
+
+static void do_select(struct fn *f, uint8_t type)
+{
+    struct operand c = sm_fn_pop(f, SM_WASM_I32);
+    struct operand b = sm_fn_pop(f, type);
+    struct operand a = sm_fn_pop(f, type);
+    uint32_t dst, sa, sb, sc;
+
+    if (type == 0) {
+        type = a.type != 0 ? a.type : b.type;
+        if ((a.type != 0 && b.type != 0 && a.type != b.type) || type == SM_WASM_FUNCREF ||
+            type == SM_WASM_EXTERNREF) {
+            sm_fn_invalid(f, "type mismatch");
+            return;
+        }
+    }
+    dst = sm_fn_push(f, type);
+    if (dead(f)) {
+        return;
+    }
+    sa = sm_fn_slot(f, &a);
+    sb = sm_fn_slot(f, &b);
+    sc = sm_fn_slot(f, &c);
+    sm_fn_op_dst(f, sm_type_words(type) == 2 ? OP_SELECT_64 : OP_SELECT_32, dst);
+    sm_fn_unit(f, sa);
+    sm_fn_unit(f, sb);
+    sm_fn_unit(f, sc);
+}
+
+static void do_select_typed(struct fn *f)
+{
+    uint32_t n = sm_reader_u32(&f->r);
+    uint8_t type = sm_reader_byte(&f->r);
+
+    if (f->r.err) {
+        return;
+    }
+    if (n != 1) {
+        sm_fn_invalid(f, "invalid result arity");
+    } else if (!is_value_type(type)) {
+        sm_fn_fail(f, SM_ERR_MALFORMED, "malformed value type");
+    } else {
+        do_select(f, type);
+    }
+}
+
+/* Arguments go home, where they are the callee's frame. The base is that of the first. */
+static uint32_t take_arguments(struct fn *f, const struct sm_image_type *t)
+{
+    uint32_t base;
+
+    sm_fn_check_types(f, t->params, t->nparams);
+    if (!dead(f)) {
+        sm_fn_settle_top(f, t->nparams);
+    }
+    sm_fn_pop_types(f, t->params, t->nparams);
+    base = f->home;
+    sm_fn_push_types(f, t->results, t->nresults);
+    return base;
+}
+
+static void do_call(struct fn *f)
+{
+    uint32_t x = sm_reader_u32(&f->r), base;
+
+    if (x >= f->mi->h.nfuncs) {
+        sm_fn_invalid(f, "unknown function");
+        return;
+    }
+    base = take_arguments(f, &f->mi->types[f->mi->funcs[x].type]);
+    if (!dead(f)) {
+        sm_fn_op(f, x < f->mi->h.nfunc_imports ? OP_CALL_IMPORT : OP_CALL);
+        sm_fn_unit(f, x);
+        sm_fn_unit(f, base);
+        f->last = SM_NONE;
+    }
+}
+
+static void need_table(struct fn *f, uint32_t table, uint8_t type)
+{
+    if (table >= f->mi->h.ntables) {
+        sm_fn_invalid(f, "unknown table");
+    } else if (type != 0 && f->mi->tables[table].type != type) {
+        sm_fn_invalid(f, "type mismatch");
+    }
+}
+
+static void do_call_indirect(struct fn *f)
+{
+    uint32_t type = sm_reader_u32(&f->r);
+    uint32_t table = sm_reader_u32(&f->r);
+    struct operand index;
+    uint32_t src = 0, base;
+
+    need_table(f, table, SM_WASM_FUNCREF);
+    if (type >= f->mi->h.ntypes) {
+        sm_fn_invalid(f, "unknown type");
+    }
+    index = sm_fn_pop(f, SM_WASM_I32);
+    if (f->r.err) {
+        return;
+    }
+    if (!dead(f)) {
+        src = sm_fn_slot(f, &index);
+    }
+    base = take_arguments(f, &f->mi->types[type]);
+    if (dead(f)) {
+        return;
+    }
+    sm_fn_op(f, OP_CALL_INDIRECT);
+    sm_fn_unit(f, f->mi->types[type].canon);
+    sm_fn_unit(f, table);
+    sm_fn_unit(f, src);
+    sm_fn_unit(f, base);
+    f->last = SM_NONE;
+}
+
+/* ---- References, tables, bulk memory --------------------------------------------------------- */
+
+static uint8_t ref_type(struct fn *f)
+{
+    uint8_t t = sm_reader_byte(&f->r);
+
+    if (!f->r.err && t != SM_WASM_FUNCREF && t != SM_WASM_EXTERNREF) {
+        sm_fn_fail(f, SM_ERR_MALFORMED, "malformed reference type");
+    }
+    return t;
+}
+
+static void do_ref_is_null(struct fn *f)
+{
+    struct operand o = sm_fn_pop(f, 0);
+    uint32_t dst = sm_fn_push(f, SM_WASM_I32);
+
+    if (o.type != 0 && o.type != SM_WASM_FUNCREF && o.type != SM_WASM_EXTERNREF) {
+        sm_fn_invalid(f, "type mismatch");
+    }
+    if (!dead(f)) {
+        uint32_t src = sm_fn_slot(f, &o);
+
+        sm_fn_op_dst(f, OP_I32_EQZ, dst); /* null is the word 0 */
+        sm_fn_unit(f, src);
+    }
+}
+
+static void do_ref_func(struct fn *f)
+{
+    uint32_t x = sm_reader_u32(&f->r), dst;
+
+    if (x >= f->mi->h.nfuncs) {
+        sm_fn_invalid(f, "unknown function");
+        return;
+    }
+    if (!(f->mi->funcs[x].flags & SM_FUNC_DECLARED)) {
+        sm_fn_invalid(f, "undeclared function reference");
+        return;
+    }
+    dst = sm_fn_push(f, SM_WASM_FUNCREF);
+    if (!dead(f)) {
+        sm_fn_op_dst(f, OP_REF_FUNC, dst);
+        sm_fn_unit(f, x);
+    }
+}
+
+static void do_table_get(struct fn *f)
+{
+    uint32_t table = sm_reader_u32(&f->r);
+    struct operand index;
+    uint32_t dst;
+
+    need_table(f, table, 0);
+    index = sm_fn_pop(f, SM_WASM_I32);
+    if (f->r.err) {
+        return;
+    }
+    dst = sm_fn_push(f, f->mi->tables[table].type);
+    if (!dead(f)) {
+        uint32_t src = sm_fn_slot(f, &index);
+
+        sm_fn_op_dst(f, OP_TABLE_GET, dst);
+        sm_fn_unit(f, src);
+        sm_fn_unit(f, table);
+    }
+}
+
+static void do_table_set(struct fn *f)
+{
+    uint32_t table = sm_reader_u32(&f->r);
+    struct operand index, value;
+
+    need_table(f, table, 0);
+    if (f->r.err) {
+        return;
+    }
+    value = sm_fn_pop(f, f->mi->tables[table].type);
+    index = sm_fn_pop(f, SM_WASM_I32);
+    if (!dead(f)) {
+        uint32_t a = sm_fn_slot(f, &index), b = sm_fn_slot(f, &value);
+
+        sm_fn_op(f, OP_TABLE_SET);
+        sm_fn_unit(f, a);
+        sm_fn_unit(f, b);
+        sm_fn_unit(f, table);
+    }
+}
+
+static void do_table_grow(struct fn *f, uint32_t table)
+{
+    struct operand n, init;
+    uint32_t dst;
+
+    n = sm_fn_pop(f, SM_WASM_I32);
+    init = sm_fn_pop(f, f->mi->tables[table].type);
+    dst = sm_fn_push(f, SM_WASM_I32);
+    if (!dead(f)) {
+        uint32_t a = sm_fn_slot(f, &init), b = sm_fn_slot(f, &n);
+
+        sm_fn_op_dst(f, OP_TABLE_GROW, dst);
+        sm_fn_unit(f, a);
+        sm_fn_unit(f, b);
+        sm_fn_unit(f, table);
+    }
+}
+
+/* Operations on three words that the interpreter uses up piece by piece: they go home, where it
+ * may change them. */
+static void bulk(struct fn *f, uint32_t code, uint8_t middle, uint32_t n, uint32_t x, uint32_t y)
+{
+    const uint8_t types[3] = {SM_WASM_I32, middle, SM_WASM_I32};
+
+    if (f->r.err) {
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (f->cells - (uint32_t)i > f->block) {
+            uint8_t t = cell(f, f->cells - 1 - (uint32_t)i)->type;
+
+            if (t != 0 && t != types[2 - i]) {
+                sm_fn_invalid(f, "type mismatch");
+                return;
+            }
+        }
+    }
+    if (!dead(f)) {
+        sm_fn_settle_top(f, 3);
+    }
+    sm_fn_pop(f, SM_WASM_I32);
+    sm_fn_pop(f, middle);
+    sm_fn_pop(f, SM_WASM_I32);
+    if (!dead(f)) {
+        sm_fn_op(f, code);
+        sm_fn_unit(f, f->home);
+        if (n > 0) {
+            sm_fn_unit(f, x);
+        }
+        if (n > 1) {
+            sm_fn_unit(f, y);
+        }
+    }
+}
+
+static void drop_segment(struct fn *f, uint32_t code, uint32_t x)
+{
+    if (!dead(f)) {
+        sm_fn_op(f, code);
+        sm_fn_unit(f, x);
+    }
+}
+
+static void zero_byte(struct fn *f)
+{
+    if (sm_reader_byte(&f->r) != 0) {
+        sm_fn_fail(f, SM_ERR_MALFORMED, "zero byte expected");
+    }
+}
+
+static uint32_t data_index(struct fn *f)
+{
+    uint32_t x = sm_reader_u32(&f->r);
+
+    if (f->mi->data_count == SM_NONE) {
+        sm_fn_fail(f, SM_ERR_MALFORMED, "data count section required");
+    } else if (x >= f->mi->data_count) {
+        sm_fn_invalid(f, "unknown data segment");
+    }
+    return x;
+}
+
+static uint32_t elem_index(struct fn *f)
+{
+    uint32_t x = sm_reader_u32(&f->r);
+
+    if (x >= f->mi->h.nelems) {
+        sm_fn_invalid(f, "unknown elem segment");
+    }
+    return x;
+}
+
+static void do_table_init(struct fn *f)
+{
+    uint32_t x = elem_index(f);
+    uint32_t table = sm_reader_u32(&f->r);
+
+    need_table(f, table, 0);
+    if (!f->r.err && f->mi->elems[x].type != f->mi->tables[table].type) {
+        sm_fn_invalid(f, "type mismatch");
+    }
+    bulk(f, OP_TABLE_INIT, SM_WASM_I32, 2, x, table);
+}
+
+static void do_table_copy(struct fn *f)
+{
+    uint32_t to = sm_reader_u32(&f->r), from = sm_reader_u32(&f->r);
+
+    need_table(f, to, 0);
+    need_table(f, from, f->r.err ? 0 : f->mi->tables[to].type);
+    bulk(f, OP_TABLE_COPY, SM_WASM_I32, 2, to, from);
+}
+
+static void do_table_op(struct fn *f, uint32_t sub)
+{
+    uint32_t table = sm_reader_u32(&f->r);
+
+    need_table(f, table, 0);
+    if (f->r.err) {
+        return;
+    }
+    if (sub == 0x0f) {
+        do_table_grow(f, table);
+    } else if (sub == 0x11) {
+        bulk(f, OP_TABLE_FILL, f->mi->tables[table].type, 1, table, 0);
+    } else {
+        uint32_t dst = sm_fn_push(f, SM_WASM_I32);
+
+        if (!dead(f)) {
+            sm_fn_op_dst(f, OP_TABLE_SIZE, dst);
+            sm_fn_unit(f, table);
+        }
+    }
+}
+
+static void do_prefixed(struct fn *f)
+{
+    uint32_t sub = sm_reader_u32(&f->r), x;
+
+    if (f->r.err) {
+        return;
+    }
+    if (sub <= 7) {
+        do_numeric(f, SM_NUMERIC_SAT + sub);
+        return;
+    }
+    switch (sub) {
+    case 0x08: /* memory.init */
+        x = data_index(f);
+        zero_byte(f);
+        need_memory(f);
+        bulk(f, OP_MEMORY_INIT, SM_WASM_I32, 1, x, 0);
+        break;
+    case 0x09:
+        x = data_index(f);
+        drop_segment(f, OP_DATA_DROP, x);
+        break;
+    case 0x0a: /* memory.copy */
+        zero_byte(f);
+        zero_byte(f);
+        need_memory(f);
+        bulk(f, OP_MEMORY_COPY, SM_WASM_I32, 0, 0, 0);
+        break;
+    case 0x0b:
+        zero_byte(f);
+        need_memory(f);
+        bulk(f, OP_MEMORY_FILL, SM_WASM_I32, 0, 0, 0);
+        break;
+    case 0x0c: do_table_init(f); break;
+    case 0x0d:
+        x = elem_index(f);
+        drop_segment(f, OP_ELEM_DROP, x);
+        break;
+    case 0x0e: do_table_copy(f); break;
+    case 0x0f:
+    case 0x10:
+    case 0x11: do_table_op(f, sub); break;
+    default: sm_fn_fail(f, SM_ERR_MALFORMED, "illegal opcode");
+    }
+}
+
+static void do_memory_size(struct fn *f)
+{
+    uint32_t dst;
+
+    zero_byte(f);
+    need_memory(f);
+    dst = sm_fn_push(f, SM_WASM_I32);
+    if (!dead(f)) {
+        sm_fn_op_dst(f, OP_MEMORY_SIZE, dst);
+    }
+}
+
+static void do_memory_grow(struct fn *f)
+{
+    struct operand n;
+    uint32_t dst;
+
+    zero_byte(f);
+    need_memory(f);
+    n = sm_fn_pop(f, SM_WASM_I32);
+    dst = sm_fn_push(f, SM_WASM_I32);
+    if (!dead(f)) {
+        uint32_t src = sm_fn_slot(f, &n);
+
+        sm_fn_op_dst(f, OP_MEMORY_GROW, dst);
+        sm_fn_unit(f, src);
+    }
+}
+
+static void do_return(struct fn *f)
+{
+    struct block *b = block_at(f, BLOCK_CELLS); /* the function's own */
+
+    sm_fn_check_types(f, b->results, b->nresults);
+    if (!dead(f)) {
+        sm_fn_return(f, b->nresults);
+    }
+    sm_fn_mark_dead(f);
+}
+
+static void do_unreachable(struct fn *f)
+{
+    if (!dead(f)) {
+        sm_fn_op(f, OP_UNREACHABLE);
+    }
+    sm_fn_mark_dead(f);
+}
+
+static void do_const(struct fn *f, uint8_t opcode)
+{
+    uint64_t v;
+
+    switch (opcode) {
+    case 0x41: sm_fn_push_const(f, SM_WASM_I32, (uint32_t)sm_reader_s32(&f->r), 0); break;
+    case 0x42:
+        v = (uint64_t)sm_reader_s64(&f->r);
+        sm_fn_push_const(f, SM_WASM_I64, (uint32_t)v, (uint32_t)(v >> 32));
+        break;
+    case 0x43: sm_fn_push_const(f, SM_WASM_F32, sm_reader_fixed32(&f->r), 0); break;
+    default:
+        v = sm_reader_fixed64(&f->r);
+        sm_fn_push_const(f, SM_WASM_F64, (uint32_t)v, (uint32_t)(v >> 32));
+    }
+}
+
+void sm_fn_operator(struct fn *f, uint8_t opcode)
+{
+    if (opcode >= SM_NUMERIC_MIN && opcode < SM_NUMERIC_SAT) {
+        do_numeric(f, opcode);
+        return;
+    }
+    if (opcode >= SM_ACCESS_MIN && opcode <= SM_ACCESS_MAX) {
+        do_access(f, opcode);
+        return;
+    }
+    switch (opcode) {
+    case 0x00: do_unreachable(f); break;
+    case 0x01: break;
+    case 0x02:
+    case 0x03:
+    case 0x04: sm_fn_block(f, opcode); break;
+    case 0x05: sm_fn_else(f); break;
+    case 0x0b: sm_fn_end(f); break;
+    case 0x0c: sm_fn_br(f); break;
+    case 0x0d: sm_fn_br_if(f); break;
+    case 0x0e: sm_fn_br_table(f); break;
+    case 0x0f: do_return(f); break;
+    case 0x10: do_call(f); break;
+    case 0x11: do_call_indirect(f); break;
+    case 0x1a: sm_fn_pop(f, 0); break;
+    case 0x1b: do_select(f, 0); break;
+    case 0x1c: do_select_typed(f); break;
+    case 0x20: do_local_get(f); break;
+    case 0x21: do_local_set(f, false); break;
+    case 0x22: do_local_set(f, true); break;
+    case 0x23: do_global(f, false); break;
+    case 0x24: do_global(f, true); break;
+    case 0x25: do_table_get(f); break;
+    case 0x26: do_table_set(f); break;
+    case 0x3f: do_memory_size(f); break;
+    case 0x40: do_memory_grow(f); break;
+    case 0x41:
+    case 0x42:
+    case 0x43:
+    case 0x44: do_const(f, opcode); break;
+    case 0xd0: sm_fn_push_const(f, ref_type(f), 0, 0); break;
+    case 0xd1: do_ref_is_null(f); break;
+    case 0xd2: do_ref_func(f); break;
+    case 0xfc: do_prefixed(f); break;
+    default: sm_fn_fail(f, SM_ERR_MALFORMED, "illegal opcode");
+    }
+}
