@@ -1,0 +1,204 @@
+#!/bin/sh
+# How fast the engine runs, beside native code and any other engine: bench/run.sh [OPTION]... [KERNEL]...
+#
+#   --build DIR          where the built sandmote is; default build/gcc
+#   --rounds N           runs of each command, of which the best counts; default 5
+#   --callgrind          count instructions instead of taking time
+#   --peer NAME='CMD'    one more column: CMD with {wasm} and {n} filled in prints the result last;
+#                        may be given more than once
+#   --markdown           the table as Markdown
+#
+# Each kernel of bench/kernels is compiled by gcc -O2 to a program and by clang -O2 to wasm32. All
+# must give the same result. Exit status 1 when one does not.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/.." && pwd)
+
+build=$root/build/gcc rounds=5 callgrind='' markdown=0 kernels='' peers=''
+newline='
+'
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2 && shift ;;
+    --rounds) rounds=$2 && shift ;;
+    --callgrind) callgrind=1 ;;
+    --peer) peers="$peers$2$newline" && shift ;;
+    --markdown) markdown=1 ;;
+    -*) echo "bench/run.sh: unknown option $1" >&2 && exit 64 ;;
+    *) kernels="$kernels $1" ;;
+    esac
+    shift
+done
+[ -n "$kernels" ] || kernels=$(awk '!/^#/ { print $1 }' "$here/kernels/list")
+
+sandmote=$build/app/sandmote
+if [ ! -x "$sandmote" ]; then
+    echo "bench/run.sh: no $sandmote: build first" >&2
+    exit 2
+fi
+out=$build/bench
+mkdir -p "$out"
+
+native_flags="-std=c11 -O2"
+wasm_flags="-std=c11 -O2 --target=wasm32 -mcpu=mvp"
+cc_native=${NATIVE_CC:-gcc}
+cc_wasm=${CLANG:-clang}
+
+compile() {
+    # shellcheck disable=SC2086 # flags are words
+    $cc_native $native_flags "$here/kernels/$1.c" "$here/native.c" -o "$out/$1"
+    # No C library: the compiler may not turn loops into calls of memset (-fno-builtin).
+    # shellcheck disable=SC2086
+    $cc_wasm $wasm_flags -fno-builtin -nostdlib -Wl,--no-entry -Wl,--strip-all \
+        -Wl,--stack-first -Wl,-z,stack-size=8192 "$here/kernels/$1.c" -o "$out/$1.wasm"
+}
+
+# The commands for kernel $1 and $2 rounds, one a line: native, ours, the peers.
+commands() {
+    echo "$out/$1 $2"
+    echo "$sandmote run --class edge --epoch-ms 600000 --invoke run $out/$1.wasm $2"
+    printf %s "$peers" | while IFS= read -r peer; do
+        echo "${peer#*=}" | sed "s|{wasm}|$out/$1.wasm|g; s|{n}|$2|g"
+    done
+}
+
+# A result as an unsigned number, whatever dress an engine gives it: i32:-5, 0xfffffffb:i32, -5.
+number() {
+    text=$(echo "$1" | sed 's/:i32//; s/i32://' | grep -Eo '0x[0-9a-fA-F]+|-?[0-9]+' | tail -n 1)
+    echo $((${text:-0} & 0xffffffff))
+}
+
+# Reads what measure or count printed for one kernel ("cost TAB result"); prints the costs.
+check() {
+    wanted=
+    while IFS=$(printf '\t') read -r cost result; do
+        [ -n "$wanted" ] || wanted=$(number "$result")
+        if [ "$(number "$result")" != "$wanted" ]; then
+            echo "bench/run.sh: $1: native says $wanted, another $result" >&2
+            return 1
+        fi
+        printf ' %s' "$cost"
+    done
+}
+
+# Runs the commands on standard input under callgrind; prints "instructions TAB result".
+count() {
+    while IFS= read -r command; do
+        # shellcheck disable=SC2086 # a command is words
+        result=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$out/log" \
+            $command </dev/null | tail -n 1)
+        printf '%s\t%s\n' "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log")" "$result"
+    done
+}
+
+time_kernel() {
+    commands "$1" "$2" >"$out/commands"
+    set -- "$1"
+    while IFS= read -r command; do
+        set -- "$@" "$command"
+    done <"$out/commands"
+    name=$1
+    shift
+    "$out/measure" "$rounds" "$@" >"$out/measured"
+    costs=$(check "$name" <"$out/measured")
+    echo "$name$costs"
+}
+
+# The work of a fortieth of the rounds, as the difference between two numbers of rounds: what
+# starting costs cancels out.
+count_kernel() {
+    few=$(($2 / 40)) many=$(($2 / 20))
+    commands "$1" "$few" | count >"$out/measured"
+    low=$(check "$1" <"$out/measured")
+    commands "$1" "$many" | count >"$out/measured"
+    high=$(check "$1" <"$out/measured")
+    echo "$1 $low $high" | awk '{
+        line = $1; half = (NF - 1) / 2
+        for (i = 2; i <= half + 1; i++) line = line " " ($(i + half) - $i) / 1e6
+        print line
+    }'
+}
+
+names="native sandmote $(printf %s "$peers" | sed 's/=.*//' | tr '\n' ' ')"
+table() {
+    awk -v names="$names" -v unit="$unit" -v markdown=$markdown '
+    function put(cells, n,    i, line) {
+        line = markdown ? "|" : ""
+        for (i = 1; i <= n; i++)
+            line = line (markdown ? " " cells[i] " |" : sprintf(i == 1 ? "%-10s" : "%14s", cells[i]))
+        print line
+        fflush()
+    }
+    function head(    i, n) {
+        cell[n = 1] = "kernel"
+        for (i = 1; i <= engines; i++) {
+            cell[++n] = name[i] " " unit
+            if (i > 1) cell[++n] = "x native"
+        }
+        put(cell, n)
+        if (markdown) {
+            cell[1] = "---"
+            for (i = 2; i <= n; i++) cell[i] = "---:"
+            put(cell, n)
+        }
+    }
+    BEGIN { engines = split(names, name, " "); head() }
+    {
+        cell[n = 1] = $1
+        for (i = 1; i <= engines; i++) {
+            cell[++n] = sprintf("%.1f", $(i + 1))
+            if (i > 1) {
+                cell[++n] = sprintf("%.2f", $(i + 1) / $2)
+                logs[i] += log($(i + 1) / $2)
+            }
+        }
+        put(cell, n)
+        rows++
+    }
+    END {
+        cell[n = 1] = "geo. mean"
+        for (i = 1; i <= engines; i++) {
+            cell[++n] = ""
+            if (i > 1) cell[++n] = rows ? sprintf("%.2f", exp(logs[i] / rows)) : ""
+        }
+        put(cell, n)
+    }'
+}
+
+method() {
+    echo "native: $($cc_native --version | head -n 1), $native_flags"
+    echo "wasm32: $($cc_wasm --version | head -n 1), $wasm_flags"
+    echo "sandmote: commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)," \
+        "epoch checks, limits and full validation on"
+    if [ -n "$callgrind" ]; then
+        echo "method: instructions counted by callgrind in millions, difference between a twentieth" \
+            "and a fortieth of the rounds; every result equals native's"
+    else
+        echo "method: processor time of the whole process in ms, best of $rounds interleaved runs;" \
+            "every result equals native's"
+    fi
+    echo
+}
+
+gcc -O2 "$here/measure.c" -o "$out/measure"
+unit=ms measured=time_kernel
+if [ -n "$callgrind" ]; then
+    unit=Minstr measured=count_kernel
+fi
+method
+rm -f "$out/finished"
+{
+    for kernel in $kernels; do
+        n=$(awk -v k="$kernel" '$1 == k { print $2 }' "$here/kernels/list")
+        if [ -z "$n" ]; then
+            echo "bench/run.sh: no kernel $kernel in bench/kernels/list" >&2
+            exit 64
+        fi
+        compile "$kernel"
+        $measured "$kernel" "$n"
+    done
+    : >"$out/finished"
+} | table
+[ -f "$out/finished" ]
