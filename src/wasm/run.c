@@ -387,7 +387,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         if (by < 0 && expired(x)) {                                                                \
             TRAP(EPOCH);                                                                           \
         }                                                                                          \
-        pc += (field) + by;                                                                        \
+        pc += (int32_t)(field) + by;                                                                        \
         DISPATCH();                                                                                \
     } while (0)
 #define BRANCH_IF(condition, units)                                                                \

@@ -576,6 +576,14 @@ static void branches_reach_over_functions_of_any_length(void **state)
     free(wasm);
 }
 
+static void a_table_branches_backward(void **state)
+{
+    struct engine *e = *state;
+
+    assert_int_equal(call(e, "rounds_by_table", 1000, 0, 0), 0);
+    assert_int_equal(sm_wasm_results(&e->exec)[0], 1000);
+}
+
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
 static void the_portable_square_root_agrees_with_the_processor_s(void **state)
@@ -638,6 +646,7 @@ int main(void)
         CASE(every_scratch_that_is_too_small_is_refused),
         CASE(the_first_custom_section_of_a_name_is_found),
         CASE(branches_reach_over_functions_of_any_length),
+        CASE(a_table_branches_backward),
         CASE(the_portable_square_root_agrees_with_the_processor_s),
     };
 

@@ -23,6 +23,12 @@
       (br_if $l (i32.const 1))))
   (func (export "spin_by_table") (local i32)
     (loop $l (block $out (br_table $l $out $l (local.get 0)))))
+  (func (export "rounds_by_table") (param i32) (result i32) (local i32)
+    (loop $l
+      (block $out
+        (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+        (br_table $out $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (local.get 1))
   (func $recurse (export "recurse") (call $recurse))
   (func $deep (export "depth") (param i32) (result i32)
     (if (result i32) (i32.eqz (local.get 0))
