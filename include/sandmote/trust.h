@@ -9,11 +9,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sandmote/crypto.h>
 #include <sandmote/error.h>
 #include <sandmote/manifest.h>
 
-#define SM_PUBLIC_KEY_BYTES 32u
-#define SM_SIGNATURE_BYTES  64u
+#define SM_PUBLIC_KEY_BYTES SM_ED25519_PUBLIC_SIZE
+#define SM_SIGNATURE_BYTES  SM_ED25519_SIG_SIZE
 
 /* What a key may sign. Numbers are those of the format; only the signer is in use today. */
 enum sm_role {

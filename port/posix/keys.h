@@ -11,10 +11,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sandmote/crypto.h>
 #include <sandmote/error.h>
 
-#define SM_KEYS_PUBLIC_SIZE    32u
-#define SM_KEYS_SIGNATURE_SIZE 64u
+#define SM_KEYS_PUBLIC_SIZE    SM_ED25519_PUBLIC_SIZE
+#define SM_KEYS_SIGNATURE_SIZE SM_ED25519_SIG_SIZE
 
 struct sm_keys_why {
     char text[512];

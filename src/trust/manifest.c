@@ -279,16 +279,11 @@ static int decode_health(struct decoder *d, const struct field *f)
 static int decode_value(struct decoder *d, const struct field *f)
 {
     switch ((enum shape)f->shape) {
-    case UINT:
-        return decode_uint(d, f);
-    case TEXT:
-        return decode_text(d, f, (char *)d->m + f->at);
-    case CLASSES:
-        return decode_classes(d, f);
-    case CAPABILITIES:
-        return decode_capabilities(d, f);
-    case HEALTH:
-        return decode_health(d, f);
+    case UINT: return decode_uint(d, f);
+    case TEXT: return decode_text(d, f, (char *)d->m + f->at);
+    case CLASSES: return decode_classes(d, f);
+    case CAPABILITIES: return decode_capabilities(d, f);
+    case HEALTH: return decode_health(d, f);
     }
     return SM_ERR_ARG;
 }
@@ -430,15 +425,10 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
                              const struct sm_manifest *m)
 {
     switch ((enum shape)f->shape) {
-    case UINT:
-        sm_cbor_put_uint(out, number_of(m, f));
-        return check_uint(f, number_of(m, f));
-    case TEXT:
-        return put_text(out, f, (const char *)m + f->at);
-    case CLASSES:
-        return put_classes(out, m->classes);
-    case CAPABILITIES:
-        return put_capabilities(out, m);
+    case UINT: sm_cbor_put_uint(out, number_of(m, f)); return check_uint(f, number_of(m, f));
+    case TEXT: return put_text(out, f, (const char *)m + f->at);
+    case CLASSES: return put_classes(out, m->classes);
+    case CAPABILITIES: return put_capabilities(out, m);
     case HEALTH: /* its two entries are the fields that follow */
         sm_cbor_put_map(out, HEALTH_KEYS);
         return NULL;

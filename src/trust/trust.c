@@ -1,0 +1,179 @@
+/* The trust store and the one way in for a module: signature, then manifest, then scope.
+ *
+ * The order is the defence. Until a key of the store has verified all the bytes, no code reads
+ * them but the hash; so the section walk and the decoder only ever work on what a trusted key
+ * signed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/trust.h>
+
+#include <stdbool.h>
+#include <string.h>
+
+const char *sm_role_name(unsigned role)
+{
+    static const char *const names[] = {"signer", "root", "vendor", "builder", "requester"};
+    return role >= SM_ROLE_SIGNER && role <= SM_ROLE_REQUESTER ? names[role - 1] : NULL;
+}
+
+void sm_trust_init(struct sm_trust *trust, struct sm_trust_key *keys, uint32_t capacity)
+{
+    trust->keys = keys;
+    trust->capacity = capacity;
+    trust->count = 0;
+}
+
+/* y of the points of small order (RFC 8032, 5.1.3 encoding without the sign of x): orders 4, 1, 2
+ * and twice 8. */
+static const uint8_t small_order[][32] = {
+    {0},
+    {1},
+    {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+    {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+     0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+     0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+    {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+     0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+     0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+};
+
+/* Whether y is at least p = 2^255 - 19. */
+static bool not_canonical(const uint8_t y[32])
+{
+    for (unsigned i = 1; i < 31; i++)
+        if (y[i] != 0xff)
+            return false;
+    return y[31] == 0x7f && y[0] >= 0xed;
+}
+
+/* A key of small order verifies signatures that nobody made; one that is not canonical is the same
+ * key under a second name. Neither comes out of a key generator. */
+static bool unfit_key(const uint8_t key[32])
+{
+    uint8_t y[32];
+    memcpy(y, key, sizeof y);
+    y[31] &= 0x7f;
+    for (size_t i = 0; i < sizeof small_order / sizeof small_order[0]; i++)
+        if (memcmp(y, small_order[i], sizeof y) == 0)
+            return true;
+    return not_canonical(y);
+}
+
+/* A fleet name copied into a zeroed field: 0, or SM_ERR_INVALID. */
+static int copy_fleet(char into[SM_FLEET_MAX + 1], const char *fleet)
+{
+    if (!sm_name_valid(fleet))
+        return SM_ERR_INVALID;
+    memset(into, 0, SM_FLEET_MAX + 1);
+    memcpy(into, fleet, strlen(fleet));
+    return 0;
+}
+
+static bool same_key(const struct sm_trust_key *a, const struct sm_trust_key *b)
+{
+    return memcmp(a->key, b->key, sizeof a->key) == 0;
+}
+
+int sm_trust_add(struct sm_trust *trust, enum sm_role role, const char *fleet,
+                 const uint8_t key[SM_PUBLIC_KEY_BYTES])
+{
+    struct sm_trust_key entry = {.role = (uint32_t)role};
+    if (!sm_role_name(entry.role) || copy_fleet(entry.fleet, fleet) || unfit_key(key))
+        return SM_ERR_INVALID;
+    memcpy(entry.key, key, sizeof entry.key);
+    for (uint32_t i = 0; i < trust->count; i++) {
+        if (!same_key(&trust->keys[i], &entry))
+            continue;
+        if (trust->keys[i].role != entry.role)
+            return SM_ERR_KEY;
+        if (strcmp(trust->keys[i].fleet, entry.fleet) == 0)
+            return 0;
+    }
+    if (trust->count == trust->capacity)
+        return SM_ERR_LIMIT;
+    trust->keys[trust->count++] = entry;
+    return 0;
+}
+
+const struct sm_trust_key *sm_trust_at(const struct sm_trust *trust, uint32_t i)
+{
+    return i < trust->count ? &trust->keys[i] : NULL;
+}
+
+/* The first of the entries with this key: the others need no second try. */
+static bool tried_before(const struct sm_trust *trust, uint32_t i)
+{
+    for (uint32_t j = 0; j < i; j++)
+        if (same_key(&trust->keys[j], &trust->keys[i]))
+            return true;
+    return false;
+}
+
+/* An entry whose key made the signature in *out: 0, SM_ERR_SIGNATURE when there is none, or what
+ * the crypto library failed with. */
+static int find_signer(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
+                       const uint8_t *sig, const struct sm_trust_key **out)
+{
+    for (uint32_t i = 0; i < trust->count; i++) {
+        if (tried_before(trust, i))
+            continue;
+        int err = sm_ed25519_verify(trust->keys[i].key, wasm, len, sig);
+        if (err == 0)
+            *out = &trust->keys[i];
+        if (err != SM_ERR_SIGNATURE)
+            return err;
+    }
+    return SM_ERR_SIGNATURE;
+}
+
+/* Whether any entry with the signer's key lets it sign this manifest. Only a signer may sign
+ * modules, and applications of its own fleet only. */
+static bool in_scope(const struct sm_trust *trust, const struct sm_trust_key *signer,
+                     const struct sm_manifest *m)
+{
+    for (uint32_t i = 0; i < trust->count; i++) {
+        const struct sm_trust_key *entry = &trust->keys[i];
+        if (same_key(entry, signer) && entry->role == SM_ROLE_SIGNER &&
+            m->kind == SM_KIND_APPLICATION && strcmp(entry->fleet, m->fleet) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int refuse(struct sm_manifest_detail *detail, uint32_t key, int err, const char *rule)
+{
+    *detail = (struct sm_manifest_detail){.key = key, .rule = rule};
+    return err;
+}
+
+static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len, const uint8_t *sig,
+                  size_t sig_len, struct sm_manifest *m, struct sm_manifest_detail *detail)
+{
+    const struct sm_trust_key *signer;
+    if (sig_len != SM_SIGNATURE_BYTES)
+        return refuse(detail, 0, SM_ERR_SIGNATURE, "a signature has exactly 64 bytes");
+    int err = find_signer(trust, wasm, len, sig, &signer);
+    if (err)
+        return refuse(detail, 0, err, "no trusted key made this signature over these bytes");
+    if (signer->role != SM_ROLE_SIGNER)
+        return refuse(detail, 0, SM_ERR_KEY,
+                      "the key that signed has a role that signs no modules");
+    err = sm_manifest_read(m, wasm, len, detail);
+    if (err)
+        return err;
+    if (m->kind != SM_KIND_APPLICATION)
+        return refuse(detail, SM_KEY_KIND, SM_ERR_KEY, "a signer's key signs applications only");
+    if (!in_scope(trust, signer, m))
+        return refuse(detail, SM_KEY_FLEET, SM_ERR_KEY, "the key that signed is of another fleet");
+    return 0;
+}
+
+int sm_trust_verify_module(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
+                           const uint8_t *sig, size_t sig_len, struct sm_manifest *m,
+                           struct sm_manifest_detail *detail)
+{
+    struct sm_manifest_detail unused;
+    return verify(trust, wasm, len, sig, sig_len, m, detail ? detail : &unused);
+}
