@@ -1,0 +1,139 @@
+/* sandmote inspect: what is in a module file.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <posix/json_read.h>
+#include <sandmote/crypto.h>
+
+#include "cli.h"
+#include "module.h"
+
+static void print_file(const char *path, const struct module *module)
+{
+    uint8_t hash[SM_SHA256_SIZE];
+    char hex[2 * SM_SHA256_SIZE + 1], sig[4096];
+    struct stat st;
+    sm_sha256(module->bytes, module->len, hash);
+    sm_hex_encode(hash, sizeof hash, hex);
+    snprintf(sig, sizeof sig, "%s.sig", path);
+    printf("file       %s\nbytes      %zu\nsha256     %s\n", path, module->len, hex);
+    if (stat(sig, &st) != 0)
+        printf("signature  none (%s is not there)\n", sig);
+    else if (st.st_size != SM_ED25519_SIG_SIZE)
+        printf("signature  %s, which has not the 64 bytes of one\n", sig);
+    else
+        printf("signature  %s, not checked here: `sandmote verify`\n", sig);
+}
+
+static void print_manifest(const struct sm_manifest *m)
+{
+    printf("manifest\n");
+    printf("  kind            %s\n", sm_module_kind_name(m->kind));
+    printf("  fleet           %s\n  name            %s\n", m->fleet, m->name);
+    printf("  version         %s\n", m->version);
+    printf("  sequence        %" PRIu64 "\n", m->sequence);
+    printf("  security_floor  %" PRIu64 "\n", m->security_floor);
+    printf("  classes        ");
+    for (unsigned i = 0; i < SM_CLASSES; i++)
+        if (m->classes >> i & 1)
+            printf(" %s", sm_class_name(i));
+    printf("\n  entry           %s\n", m->entry);
+    printf("  period_ms       %" PRIu32 "\n", m->period_ms);
+    printf("  memory_bytes    %" PRIu64 "\n", m->memory_bytes);
+    printf("  stack_bytes     %" PRIu32 "\n", m->stack_bytes);
+    printf("  capabilities   %s", m->capabilities ? "" : " none");
+    for (uint32_t i = 0; i < m->capabilities; i++)
+        printf(" %s", m->capability[i]);
+    printf("\n  interface       %" PRIu32 "\n", m->interface);
+    printf("  health          %" PRIu32 " good ticks within %" PRIu32 " ms\n", m->good_ticks,
+           m->timeout_ms);
+}
+
+/* CLI_BAD when there is a manifest and it is broken. */
+static int inspect_manifest(const char *path, const struct module *module)
+{
+    struct sm_manifest m;
+    struct sm_manifest_detail detail;
+    int err = sm_manifest_read(&m, module->bytes, module->len, &detail);
+    if (!err)
+        print_manifest(&m);
+    else
+        printf("manifest   %s\n", err == SM_ERR_NOT_FOUND ? "none" : "broken");
+    if (err && err != SM_ERR_NOT_FOUND)
+        module_say_manifest(path, err, &detail);
+    return err && err != SM_ERR_NOT_FOUND ? CLI_BAD : CLI_GOOD;
+}
+
+static void print_func_type(const struct module *module, uint32_t func)
+{
+    struct sm_wasm_functype type;
+    putchar(' ');
+    if (sm_wasm_functype(&module->wasm, func, &type) == 0)
+        module_print_type(stdout, &type);
+}
+
+static void print_imports(const struct module *module)
+{
+    struct sm_wasm_import import;
+    uint32_t funcs = 0;
+    for (uint32_t i = 0; sm_wasm_import_at(&module->wasm, i, &import) == 0; i++) {
+        printf("%s  %s ", i == 0 ? "imports\n" : "", module_kind_name(import.kind));
+        cli_print_text(stdout, import.module.bytes, import.module.len);
+        putchar('.');
+        cli_print_text(stdout, import.field.bytes, import.field.len);
+        if (import.kind == SM_WASM_FUNC)
+            print_func_type(module, funcs++);
+        putchar('\n');
+    }
+}
+
+static void print_exports(const struct module *module)
+{
+    struct sm_wasm_export export;
+    uint32_t min, max;
+    for (uint32_t i = 0; sm_wasm_export_at(&module->wasm, i, &export) == 0; i++) {
+        printf("%s  %s ", i == 0 ? "exports\n" : "", module_kind_name(export.kind));
+        cli_print_text(stdout, export.name.bytes, export.name.len);
+        if (export.kind == SM_WASM_FUNC)
+            print_func_type(module, export.index);
+        putchar('\n');
+    }
+    if (sm_wasm_memory_type(&module->wasm, &min, &max))
+        printf("memory     %" PRIu32 " pages at start, at most %" PRIu32 "\n", min, max);
+    printf("image      %zu bytes for this engine\n", module->image_len);
+}
+
+static int inspect(int argc, char **argv)
+{
+    static const struct cli_option none[] = {{0}};
+    struct module module = {0};
+    int n = cli_options(none, false, argc, argv);
+    if (n != 1)
+        return n < 0 ? CLI_USAGE : cli_usage(&cli_inspect, "name one file");
+    int status = module_load(&module, argv[1]);
+    if (module.bytes && status != CLI_BAD) {
+        print_file(argv[1], &module);
+        int manifest = inspect_manifest(argv[1], &module);
+        if (status == CLI_GOOD) {
+            print_imports(&module);
+            print_exports(&module);
+            status = manifest;
+        }
+    }
+    module_free(&module);
+    return status;
+}
+
+const struct cli_command cli_inspect = {
+    .name = "inspect",
+    .arguments = "FILE.wasm",
+    .purpose = "Show a module: manifest, hash, imports, exports, memory",
+    .run = inspect,
+    .details =
+        "No key is needed and nothing is run. What is in a file says nothing about who made\n"
+        "it: `sandmote verify` does.\n\n"
+        "Exit status: 0, 1 the manifest is broken, 2 not a valid module.\n"};

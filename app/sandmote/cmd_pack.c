@@ -1,0 +1,178 @@
+/* sandmote pack: put a manifest into a module.
+ *
+ * What makes a file unusable is an error; what one device or another would refuse is a warning,
+ * since the author may have other devices in mind.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+#include "manifest_json.h"
+#include "module.h"
+
+struct pack_args {
+    const char *in, *out, *manifest;
+    bool replace;
+};
+
+/* ---- Warnings ---------------------------------------------------------------------------------
+ */
+
+static void warn_entry(const char *path, const struct module *module, const struct sm_manifest *m)
+{
+    struct sm_wasm_functype type;
+    uint32_t func;
+    if (m->kind != SM_KIND_APPLICATION)
+        return;
+    if (sm_wasm_export_find(&module->wasm, m->entry, SM_WASM_FUNC, &func) != 0)
+        cli_say("%s: warning: it exports no function \"%s\", which the manifest names as its entry",
+                path, m->entry);
+    else if (sm_wasm_functype(&module->wasm, func, &type) == 0 && type.nparams > 0)
+        cli_say("%s: warning: the entry \"%s\" takes parameters, and devices call it without", path,
+                m->entry);
+}
+
+static void warn_memory(const char *path, const struct module *module, const struct sm_manifest *m)
+{
+    uint32_t min = 0, max;
+    sm_wasm_memory_type(&module->wasm, &min, &max);
+    /* The last page may be given in part. */
+    if (min > 0 && m->memory_bytes <= (uint64_t)(min - 1) * SM_WASM_PAGE)
+        cli_say("%s: warning: the module declares %" PRIu64 " bytes of memory, its manifest allows "
+                "%" PRIu64 ": it will not start",
+                path, (uint64_t)min * SM_WASM_PAGE, m->memory_bytes);
+    for (unsigned i = 0; i < SM_CLASSES; i++)
+        if (m->classes >> i & 1 && m->memory_bytes > sm_class_limits(i)->memory_bytes)
+            cli_say("%s: warning: memory_bytes is %" PRIu64 "; devices of class %s give at most "
+                    "%" PRIu64 " unless they are set up otherwise",
+                    path, m->memory_bytes, sm_class_name(i), sm_class_limits(i)->memory_bytes);
+}
+
+static void warn_health(const char *path, const struct sm_manifest *m)
+{
+    /* The first call comes at once, the others a period apart. */
+    uint64_t needed = (uint64_t)(m->good_ticks - 1) * m->period_ms;
+    if (needed >= m->timeout_ms)
+        cli_say("%s: warning: %" PRIu32 " good ticks every %" PRIu32 " ms take longer than "
+                "health.timeout_ms, %" PRIu32 ": its trial will fail",
+                path, m->good_ticks, m->period_ms, m->timeout_ms);
+}
+
+/* ---- pack -------------------------------------------------------------------------------------
+ */
+
+/* Nothing is replaced silently: neither a manifest that is there nor the input file. */
+static bool may_replace(const struct pack_args *args, const struct module *module)
+{
+    const uint8_t *found;
+    size_t found_len;
+    struct sm_manifest_detail detail;
+    struct stat in, out;
+    if (args->replace)
+        return true;
+    if (sm_manifest_find(module->bytes, module->len, &found, &found_len, &detail) !=
+        SM_ERR_NOT_FOUND) {
+        cli_say("%s: has a manifest already (`sandmote inspect` shows it); --replace puts the new "
+                "one in its place",
+                args->in);
+        return false;
+    }
+    if (stat(args->in, &in) == 0 && stat(args->out, &out) == 0 && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino) {
+        cli_say("%s: is the input too; name another output, or say --replace", args->out);
+        return false;
+    }
+    return true;
+}
+
+static int write_packed(const struct pack_args *args, const struct module *module,
+                        const struct sm_manifest *m)
+{
+    struct sm_manifest_detail detail;
+    size_t room = module->len + SM_MANIFEST_MAX + 32;
+    uint8_t *out = malloc(room);
+    int64_t len = SM_ERR_MEMORY;
+    bool good = false;
+    if (out)
+        len = sm_manifest_pack(m, module->bytes, module->len, out, room, &detail);
+    if (!out)
+        cli_say("%s: no memory", args->in);
+    else if (len < 0)
+        module_say_manifest(args->manifest, (int)len, &detail);
+    else
+        good = cli_write(args->out, out, (size_t)len);
+    if (good)
+        printf("%s: %" PRId64 " bytes, %s %s sequence %" PRIu64 " for fleet %s\n", args->out, len,
+               m->name, m->version, m->sequence, m->fleet);
+    free(out);
+    return good ? CLI_GOOD : CLI_BAD;
+}
+
+static int pack_module(const struct pack_args *args, const struct module *module)
+{
+    struct manifest_json json;
+    uint32_t min, max;
+    if (!may_replace(args, module) || !manifest_json_load(&json, args->manifest))
+        return CLI_BAD;
+    if (!json.memory_given && sm_wasm_memory_type(&module->wasm, &min, &max))
+        json.m.memory_bytes = (uint64_t)min * SM_WASM_PAGE;
+    int status = write_packed(args, module, &json.m);
+    if (status == CLI_GOOD) {
+        warn_entry(args->in, module, &json.m);
+        warn_memory(args->in, module, &json.m);
+        warn_health(args->manifest, &json.m);
+    }
+    return status;
+}
+
+static int pack(int argc, char **argv)
+{
+    struct pack_args args = {0};
+    struct module module = {0};
+    const struct cli_option options[] = {{"manifest", &args.manifest, NULL},
+                                         {"o", &args.out, NULL},
+                                         {"replace", NULL, &args.replace},
+                                         {0}};
+    int n = cli_options(options, false, argc, argv);
+    if (n == CLI_USAGE_ERROR)
+        return CLI_USAGE;
+    if (n != 1 || !args.manifest || !args.out)
+        return cli_usage(&cli_pack, !args.manifest ? "--manifest is missing"
+                                    : !args.out    ? "-o is missing"
+                                                   : "name one module");
+    args.in = argv[1];
+    int status = module_load(&module, args.in);
+    if (status == CLI_GOOD)
+        status = pack_module(&args, &module);
+    module_free(&module);
+    return status;
+}
+
+const struct cli_command cli_pack = {
+    .name = "pack",
+    .arguments = "--manifest M.json IN.wasm -o OUT.wasm [--replace]",
+    .purpose = "Validate a module and put its manifest into it",
+    .run = pack,
+    .details =
+        "The manifest is a JSON object. Sign the output afterwards: the signature covers it.\n\n"
+        "  fleet           whose devices it is for; a-z 0-9 . _ -, at most 32\n"
+        "  name            of the module within the fleet; the same letters\n"
+        "  version         for people, at most 32 letters\n"
+        "  sequence        whole number from 1; an update needs a higher one\n"
+        "  classes         [\"mcu\", \"mpu\", \"gateway\", \"edge\"] or some of them\n"
+        "may be absent:\n"
+        "  kind            \"application\" (default) or \"plugin\"\n"
+        "  security_floor  default 0; once this module is committed, nothing with a lower\n"
+        "                  sequence runs on the device ever again\n"
+        "  entry           exported function to call, default \"sensor_tick\"\n"
+        "  period_ms       how often, default 1000\n"
+        "  memory_bytes    memory it may touch, grown pages included; default what the module\n"
+        "                  declares at start\n"
+        "  stack_bytes     value stack, default 4096\n"
+        "  capabilities    what it asks for, default []; for example [\"log\"]\n"
+        "  interface       least host interface version, default 1\n"
+        "  health          {\"good_ticks\": 3, \"timeout_ms\": 30000}: what a trial needs\n\n"
+        "A module that has a manifest already is refused unless --replace is said.\n"};

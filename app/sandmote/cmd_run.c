@@ -1,0 +1,413 @@
+/* sandmote run: call an exported function, as a device would.
+ *
+ * The same engine, limits and epoch as on a device. The epoch is a count of milliseconds that an
+ * interval timer's handler keeps: it reads the clock, so a late or lost signal makes no epoch
+ * longer than the timer's interval.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include <sandmote/host.h>
+
+#include "cli.h"
+#include "module.h"
+#include "values.h"
+
+#define STACK_BYTES   (8u << 20) /* value stack, unless the manifest says less */
+#define MAX_DEPTH     65536u     /* nested calls */
+#define TABLE_ENTRIES (1u << 20)
+#define POOL_EXTRA    (256u << 20) /* tables, globals and the instance, beside its memory */
+#define ARGS_MAX      64
+#define FRAMES_SHOWN  32
+
+struct run {
+    struct module module;
+    const char *path;
+    const struct sm_class_limits *class_limits;
+    uint64_t memory_bytes, stack_bytes;
+    uint32_t epoch_ms;
+    uint32_t func;
+    struct sm_wasm_functype type;
+    uint32_t args[2 * ARGS_MAX];
+    struct sm_wasm_pool pool;
+    uint32_t *stack;
+    struct sm_wasm_store store;
+    struct sm_wasm_inst *inst;
+    struct sm_wasm_exec exec;
+    struct sm_manifest manifest; /* the module's own, or one that asks for the log */
+    struct sm_host host;
+    struct sm_host_port port;
+};
+
+/* ---- The epoch --------------------------------------------------------------------------------
+ */
+
+/* A signal handler has no argument to find it by. */
+static volatile uint32_t epoch;
+
+static uint64_t now_ms(void *ctx)
+{
+    struct timespec now;
+    (void)ctx;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void tick(int signal)
+{
+    (void)signal;
+    epoch = (uint32_t)now_ms(NULL); /* wraps; only differences count */
+}
+
+static void start_timer(uint32_t epoch_ms)
+{
+    uint32_t interval_ms = epoch_ms < 100 ? 1 : epoch_ms < 2000 ? epoch_ms / 100 : 20;
+    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+    struct itimerval timer = {.it_interval.tv_usec = (suseconds_t)interval_ms * 1000,
+                              .it_value.tv_usec = (suseconds_t)interval_ms * 1000};
+    tick(SIGALRM);
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* ---- What to call -----------------------------------------------------------------------------
+ */
+
+static void list_exports(const struct sm_wasm_module *module)
+{
+    struct sm_wasm_export export;
+    struct sm_wasm_functype type;
+    unsigned shown = 0;
+    for (uint32_t i = 0; sm_wasm_export_at(module, i, &export) == 0; i++) {
+        if (export.kind != SM_WASM_FUNC || sm_wasm_functype(module, export.index, &type) != 0)
+            continue;
+        fputs(shown++ ? "  " : "it exports:\n  ", stderr);
+        cli_print_text(stderr, export.name.bytes, export.name.len);
+        fputc(' ', stderr);
+        module_print_type(stderr, &type);
+        fputc('\n', stderr);
+    }
+    if (!shown)
+        fputs("it exports no functions\n", stderr);
+}
+
+static int choose_function(struct run *run, const char *name)
+{
+    const struct sm_wasm_module *module = &run->module.wasm;
+    int err = sm_wasm_export_find(module, name ? name : "_start", SM_WASM_FUNC, &run->func);
+    if (err && !name)
+        err = sm_wasm_export_find(module, "main", SM_WASM_FUNC, &run->func);
+    if (!err)
+        err = sm_wasm_functype(module, run->func, &run->type);
+    if (!err)
+        return CLI_GOOD;
+    if (name)
+        cli_say("%s: no exported function is called \"%s\"", run->path, name);
+    else
+        cli_say("%s: neither _start nor main is exported; name a function with --invoke",
+                run->path);
+    list_exports(module);
+    return CLI_USAGE;
+}
+
+static int parse_arguments(struct run *run, int argc, char **argv)
+{
+    uint32_t *at = run->args, words[2];
+    if (run->type.nparams > ARGS_MAX || (uint32_t)argc != run->type.nparams) {
+        cli_say("%s: the function takes %" PRIu32 " argument%s, %d %s given", run->path,
+                run->type.nparams, run->type.nparams == 1 ? "" : "s", argc,
+                argc == 1 ? "is" : "are");
+        return CLI_USAGE;
+    }
+    for (int i = 0; i < argc; i++) {
+        uint8_t type = run->type.params[i];
+        const char *wrong = value_parse(type, argv[i], words);
+        if (wrong) {
+            cli_say("argument %d, \"%s\", is no %s: %s", i + 1, argv[i], value_type_name(type),
+                    wrong);
+            return CLI_USAGE;
+        }
+        memcpy(at, words, sizeof words[0] * value_words(type));
+        at += value_words(type);
+    }
+    return CLI_GOOD;
+}
+
+/* ---- Instance ---------------------------------------------------------------------------------
+ */
+
+/* The module runs within what its manifest allows, where it has one: as it would on a device. */
+static void apply_manifest(struct run *run)
+{
+    struct sm_manifest_detail detail;
+    struct sm_manifest *m = &run->manifest;
+    int err = sm_manifest_read(m, run->module.bytes, run->module.len, &detail);
+    if (err && err != SM_ERR_NOT_FOUND)
+        module_say_manifest(run->path, err, &detail);
+    if (err) {
+        sm_manifest_defaults(m);
+        m->capabilities = 1;
+        memcpy(m->capability[0], "log", sizeof "log");
+        return;
+    }
+    if (m->memory_bytes < run->memory_bytes)
+        run->memory_bytes = m->memory_bytes;
+    run->stack_bytes = m->stack_bytes;
+}
+
+/* Address space that becomes memory where it is touched; NULL after saying so. */
+static void *reserve(uint64_t bytes)
+{
+    void *p = MAP_FAILED;
+    if (bytes <= SIZE_MAX)
+        p = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED)
+        return p;
+    cli_say("cannot set aside %" PRIu64 " bytes of address space; say less with --memory", bytes);
+    return NULL;
+}
+
+static void log_line(void *ctx, const char *module, const char *line)
+{
+    (void)ctx, (void)module;
+    fprintf(stderr, "log: %s\n", line);
+}
+
+static void say_import(const struct run *run, uint32_t i, const struct sm_wasm_import *import,
+                       int err)
+{
+    fprintf(stderr, "sandmote: %s: import %" PRIu32 " %s: %s ", run->path, i,
+            err == SM_ERR_DENIED ? "is not among the capabilities that the manifest asks for"
+            : err                ? "is missing"
+                                 : "has another type here",
+            module_kind_name(import->kind));
+    cli_print_text(stderr, import->module.bytes, import->module.len);
+    fputc('.', stderr);
+    cli_print_text(stderr, import->field.bytes, import->field.len);
+    fputc('\n', stderr);
+}
+
+/* Name the import that did not link, and those after it that would not either. */
+static int say_imports(struct run *run, uint32_t first)
+{
+    struct sm_wasm_import import;
+    struct sm_wasm_extern out;
+    for (uint32_t i = first; sm_wasm_import_at(&run->module.wasm, i, &import) == 0; i++) {
+        int err = sm_host_resolve(&run->host, &import, &out);
+        if (err || i == first)
+            say_import(run, i, &import, err);
+    }
+    return CLI_IMPORT;
+}
+
+static int instantiate(struct run *run)
+{
+    struct sm_wasm_limits limits = {run->memory_bytes, TABLE_ENTRIES};
+    struct sm_wasm_linker linker = {&run->host, sm_host_resolve};
+    uint32_t which;
+    run->pool.size = (size_t)(run->memory_bytes + POOL_EXTRA);
+    run->pool.base = reserve(run->memory_bytes + POOL_EXTRA);
+    run->stack = reserve(run->stack_bytes);
+    if (!run->pool.base || !run->stack)
+        return CLI_BAD;
+    run->port = (struct sm_host_port){.log = log_line, .clock = {.now_ms = now_ms}};
+    sm_host_init(&run->host, &run->port, &run->manifest, now_ms(NULL));
+    int err = sm_wasm_instantiate(&run->inst, &run->store, &run->module.wasm, &limits, &linker,
+                                  &run->pool, &which);
+    switch (err) {
+    case 0:
+        sm_wasm_exec_init(&run->exec, run->stack, run->stack_bytes / sizeof *run->stack, MAX_DEPTH,
+                          &epoch);
+        return CLI_GOOD;
+    case SM_ERR_LINK:
+    case SM_ERR_DENIED: return say_imports(run, which);
+    case SM_ERR_TRAP:
+        cli_say("%s: trap: %s (a segment does not fit at the start)", run->path,
+                sm_wasm_trap_text((enum sm_wasm_trap)which));
+        return CLI_TRAP;
+    case SM_ERR_LIMIT:
+        cli_say("%s: needs more memory than the %" PRIu64 " bytes it may have, or a larger table "
+                "than %u entries; --memory and --class say how much",
+                run->path, run->memory_bytes, TABLE_ENTRIES);
+        return CLI_BAD;
+    default: cli_say("%s: cannot be instantiated: %s", run->path, sm_strerror(err)); return CLI_BAD;
+    }
+}
+
+/* ---- Call -------------------------------------------------------------------------------------
+ */
+
+static void print_frame(FILE *out, const struct sm_wasm_frame *frame)
+{
+    fprintf(out, "function %" PRIu32, frame->func);
+    if (frame->name.len) {
+        fputs(" \"", out);
+        cli_print_text(out, frame->name.bytes, frame->name.len);
+        fputc('"', out);
+    }
+    if (frame->offset)
+        fprintf(out, " at offset 0x%" PRIx32 " (%" PRIu32 ")", frame->offset, frame->offset);
+    fputc('\n', out);
+}
+
+static void print_backtrace(const struct run *run)
+{
+    struct sm_wasm_frame frames[FRAMES_SHOWN];
+    size_t scratch_len;
+    void *scratch = module_scratch(&run->module, &scratch_len);
+    uint32_t n = sm_wasm_backtrace(&run->exec, frames, FRAMES_SHOWN, scratch, scratch_len);
+    free(scratch);
+    for (uint32_t i = 0; i < n && i < FRAMES_SHOWN; i++) {
+        fprintf(stderr, "  #%" PRIu32 " ", i);
+        print_frame(stderr, &frames[i]);
+    }
+    if (n > FRAMES_SHOWN)
+        fprintf(stderr, "  and %" PRIu32 " more\n", n - FRAMES_SHOWN);
+}
+
+static int say_trap(const struct run *run, const char *phase)
+{
+    const struct sm_wasm_exec *exec = &run->exec;
+    if (exec->trap == SM_TRAP_EPOCH)
+        cli_say("%s: interrupted%s: it ran longer than its epoch of %" PRIu32 " ms", run->path,
+                phase, run->epoch_ms);
+    else if (exec->trap == SM_TRAP_HOST)
+        cli_say("%s: trap%s: %s: %s", run->path, phase, sm_wasm_trap_text(exec->trap),
+                sm_strerror(exec->host_error));
+    else
+        cli_say("%s: trap%s: %s", run->path, phase, sm_wasm_trap_text(exec->trap));
+    print_backtrace(run);
+    return exec->trap == SM_TRAP_EPOCH ? CLI_EPOCH : CLI_TRAP;
+}
+
+/* Run what was called; err is what the call returned. */
+static int finish(struct run *run, int err, const char *phase)
+{
+    if (!err)
+        err = sm_wasm_run(&run->exec);
+    if (err == 0)
+        return CLI_GOOD;
+    if (err == SM_ERR_TRAP || err == SM_ERR_EPOCH)
+        return say_trap(run, phase);
+    cli_say("%s: cannot run%s: %s", run->path, phase, sm_strerror(err));
+    return CLI_BAD;
+}
+
+static void print_results(const struct run *run)
+{
+    const uint32_t *at = sm_wasm_results(&run->exec);
+    char text[VALUE_TEXT];
+    for (uint32_t i = 0; i < run->type.nresults; i++) {
+        value_print(run->type.results[i], at, text);
+        puts(text);
+        at += value_words(run->type.results[i]);
+    }
+}
+
+static int execute(struct run *run)
+{
+    if (run->epoch_ms)
+        start_timer(run->epoch_ms);
+    int err = sm_wasm_call_start(&run->exec, run->inst, run->epoch_ms);
+    int status = err == SM_ERR_NOT_FOUND ? CLI_GOOD : finish(run, err, " in the start function");
+    if (status != CLI_GOOD)
+        return status;
+    tick(SIGALRM); /* the deadline counts from now, not from the timer's last signal */
+    err = sm_wasm_call(&run->exec, run->inst, run->func, run->args, run->epoch_ms);
+    status = finish(run, err, "");
+    if (status == CLI_GOOD)
+        print_results(run);
+    return status;
+}
+
+/* ---- The command ------------------------------------------------------------------------------
+ */
+
+struct run_options {
+    const char *invoke, *class_name, *memory, *epoch_ms;
+};
+
+static int read_options(struct run *run, const struct run_options *options)
+{
+    int cls = options->class_name ? sm_class_find(options->class_name) : SM_CLASS_EDGE;
+    uint64_t n;
+    if (cls < 0)
+        return cli_usage(&cli_run, "no class is called \"%s\"", options->class_name);
+    run->class_limits = sm_class_limits((unsigned)cls);
+    run->memory_bytes = run->class_limits->memory_bytes;
+    run->epoch_ms = run->class_limits->epoch_ms;
+    run->stack_bytes = STACK_BYTES;
+    if (options->memory && !cli_number(options->memory, 1ull << 32, &run->memory_bytes))
+        return cli_usage(&cli_run, "--memory: \"%s\" is not a number of bytes up to 4294967296",
+                         options->memory);
+    if (options->epoch_ms) {
+        if (!cli_number(options->epoch_ms, INT32_MAX, &n))
+            return cli_usage(&cli_run, "--epoch-ms: \"%s\" is not a number of milliseconds",
+                             options->epoch_ms);
+        run->epoch_ms = (uint32_t)n;
+    }
+    return CLI_GOOD;
+}
+
+static int run_file(struct run *run, const struct run_options *options, int argc, char **argv)
+{
+    int status = module_load(&run->module, run->path);
+    if (status == CLI_GOOD)
+        status = choose_function(run, options->invoke);
+    if (status == CLI_GOOD)
+        status = parse_arguments(run, argc, argv);
+    if (status != CLI_GOOD)
+        return status;
+    apply_manifest(run);
+    status = instantiate(run);
+    return status == CLI_GOOD ? execute(run) : status;
+}
+
+static int run_command(int argc, char **argv)
+{
+    struct run_options o = {0};
+    const struct cli_option options[] = {{"invoke", &o.invoke, NULL},
+                                         {"class", &o.class_name, NULL},
+                                         {"memory", &o.memory, NULL},
+                                         {"epoch-ms", &o.epoch_ms, NULL},
+                                         {0}};
+    struct run run = {0};
+    int n = cli_options(options, true, argc, argv);
+    if (n < 1)
+        return n < 0 ? CLI_USAGE : cli_usage(&cli_run, "name a module");
+    int status = read_options(&run, &o);
+    if (status != CLI_GOOD)
+        return status;
+    run.path = argv[1];
+    status = run_file(&run, &o, n - 1, argv + 2);
+    module_free(&run.module);
+    return status;
+}
+
+const struct cli_command cli_run = {
+    .name = "run",
+    .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
+                 "                    FILE.wasm [ARGS...]",
+    .purpose = "Call an exported function and print its results",
+    .run = run_command,
+    .details =
+        "Without --invoke, _start or main is called. The start function runs before it.\n"
+        "Arguments are read by the function's types: -5, 0xff, 2.5, 0x1.8p+1, inf, nan,\n"
+        "nan:0x8000000000000, null. Results come one a line, as i32:-5 or f64:0x1p-1.\n\n"
+        "  --class      limits of a device class; edge when absent\n"
+        "                 mcu 128 KiB, 10 ms     mpu 4 MiB, 100 ms\n"
+        "                 gateway 256 MiB, 500 ms     edge 4 GiB, 1000 ms\n"
+        "  --memory     linear memory it may touch, grown pages included, instead\n"
+        "  --epoch-ms   how long a call may take, instead; 0 for no end\n\n"
+        "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
+        "are granted; without one, only the log is. What is logged goes to stderr. There are no\n"
+        "sensors here: reading one finds no value.\n\n"
+        "Exit status: 0, 2 not a valid module, 3 trap, 4 interrupted by the epoch, 5 an import\n"
+        "is missing, 64 wrong usage, 1 anything else.\n"};

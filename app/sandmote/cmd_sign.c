@@ -1,0 +1,170 @@
+/* sandmote sign, sandmote verify: the detached signature of a module.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <posix/file.h>
+#include <posix/keys.h>
+#include <sandmote/crypto.h>
+#include <sandmote/manifest.h>
+
+#include "cli.h"
+#include "module.h"
+
+#define PATH_MAX_BYTES 4096
+
+static bool signature_path(const char *path, char out[PATH_MAX_BYTES])
+{
+    if (snprintf(out, PATH_MAX_BYTES, "%s.sig", path) < PATH_MAX_BYTES)
+        return true;
+    cli_say("the path is too long");
+    return false;
+}
+
+/* What a device would say about a file whose signature is good. */
+static void note_manifest(const char *path, const uint8_t *bytes, size_t len)
+{
+    struct sm_manifest m;
+    struct sm_manifest_detail detail;
+    int err = sm_manifest_read(&m, bytes, len, &detail);
+    if (!err)
+        return;
+    module_say_manifest(path, err, &detail);
+    cli_say("%s: note: no device will take it; `sandmote pack` puts a manifest in", path);
+}
+
+/* ---- sign -------------------------------------------------------------------------------------
+ */
+
+static int sign_file(const struct sm_keys_private *key, const char *path)
+{
+    static const uint8_t magic[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+    struct sm_keys_why why;
+    uint8_t *bytes, sig[SM_KEYS_SIGNATURE_SIZE];
+    size_t len;
+    char out[PATH_MAX_BYTES];
+    int status = CLI_BAD;
+    if (!signature_path(path, out) || !cli_read(path, &bytes, &len))
+        return CLI_BAD;
+    /* A key for modules signs modules only, so that its signature cannot be used elsewhere. */
+    if (len < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
+        cli_say("%s: not a WebAssembly module, so it is not signed", path);
+    else if (sm_keys_sign(key, bytes, len, sig, &why))
+        cli_say("%s: %s", path, why.text);
+    else if (cli_write(out, sig, sizeof sig))
+        status = CLI_GOOD;
+    if (status == CLI_GOOD) {
+        printf("%s\n", out);
+        note_manifest(path, bytes, len);
+    }
+    free(bytes);
+    return status;
+}
+
+static int sign(int argc, char **argv)
+{
+    const char *key_path = NULL;
+    const struct cli_option options[] = {{"key", &key_path, NULL}, {0}};
+    struct sm_keys_private key;
+    struct sm_keys_why why;
+    int n = cli_options(options, false, argc, argv);
+    if (n == CLI_USAGE_ERROR)
+        return CLI_USAGE;
+    if (n != 1 || !key_path)
+        return cli_usage(&cli_sign, key_path ? "name one module" : "--key is missing");
+    if (sm_keys_load_private(key_path, &key, &why)) {
+        cli_say("%s", why.text);
+        return CLI_BAD;
+    }
+    int status = sign_file(&key, argv[1]);
+    sm_keys_free(&key);
+    return status;
+}
+
+const struct cli_command cli_sign = {
+    .name = "sign",
+    .arguments = "--key PRIVATE.pem FILE.wasm",
+    .purpose = "Sign a module: writes FILE.wasm.sig",
+    .run = sign,
+    .details =
+        "The signature is 64 bytes of Ed25519 over the whole file, the same that\n"
+        "  openssl pkeyutl -sign -rawin -inkey PRIVATE.pem -in FILE.wasm -out FILE.wasm.sig\n"
+        "makes. Any later change of the file, a byte added at its end included, breaks it.\n"};
+
+/* ---- verify -----------------------------------------------------------------------------------
+ */
+
+/* A module and its signature, as files and as bytes. */
+struct pair {
+    const char *path, *sig_path;
+    uint8_t *bytes, *sig;
+    size_t len, sig_len;
+};
+
+static int verify_pair(const struct pair *p, const uint8_t key[SM_KEYS_PUBLIC_SIZE])
+{
+    if (p->sig_len != SM_ED25519_SIG_SIZE) {
+        cli_say("%s: BAD signature: it must have 64 bytes and has %zu", p->sig_path, p->sig_len);
+        return CLI_BAD;
+    }
+    int err = sm_ed25519_verify(key, p->bytes, p->len, p->sig);
+    if (err == SM_ERR_SIGNATURE)
+        cli_say("%s: BAD signature: the key did not sign these bytes; the module or the signature "
+                "was changed, or another key made it",
+                p->path);
+    else if (err)
+        cli_say("%s: not verified: %s", p->path, sm_strerror(err));
+    if (err)
+        return CLI_BAD;
+    printf("%s: good signature\n", p->path);
+    note_manifest(p->path, p->bytes, p->len);
+    return CLI_GOOD;
+}
+
+static int verify_files(const char *path, const char *sig_path,
+                        const uint8_t key[SM_KEYS_PUBLIC_SIZE])
+{
+    struct pair p = {.path = path, .sig_path = sig_path};
+    int status = CLI_BAD;
+    if (cli_read(path, &p.bytes, &p.len) && cli_read(sig_path, &p.sig, &p.sig_len))
+        status = verify_pair(&p, key);
+    free(p.bytes);
+    free(p.sig);
+    return status;
+}
+
+static int verify(int argc, char **argv)
+{
+    const char *key_path = NULL, *sig_path = NULL;
+    const struct cli_option options[] = {
+        {"key", &key_path, NULL}, {"signature", &sig_path, NULL}, {0}};
+    uint8_t key[SM_KEYS_PUBLIC_SIZE];
+    char beside[PATH_MAX_BYTES];
+    struct sm_keys_why why;
+    int n = cli_options(options, false, argc, argv);
+    if (n == CLI_USAGE_ERROR)
+        return CLI_USAGE;
+    if (n != 1 || !key_path)
+        return cli_usage(&cli_verify, key_path ? "name one module" : "--key is missing");
+    if (sm_keys_load_public(key_path, key, &why)) {
+        cli_say("%s", why.text);
+        return CLI_BAD;
+    }
+    if (!sig_path) {
+        if (!signature_path(argv[1], beside))
+            return CLI_BAD;
+        sig_path = beside;
+    }
+    return verify_files(argv[1], sig_path, key);
+}
+
+const struct cli_command cli_verify = {
+    .name = "verify",
+    .arguments = "--key PUBLIC.pem [--signature FILE] FILE.wasm",
+    .purpose = "Check a module's signature",
+    .run = verify,
+    .details = "The signature is read from FILE.wasm.sig unless --signature names another file.\n"
+               "A good signature over a file that no device would take is still good; what is\n"
+               "wrong with its manifest is then noted on stderr.\n\n"
+               "Exit status: 0 good, 1 bad.\n"};

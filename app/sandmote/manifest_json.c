@@ -1,0 +1,169 @@
+/* JSON to struct sm_manifest.
+ *
+ * Types and unknown keys are judged by the strict reader; texts are only bounded so that they fit
+ * into the struct's members with room for the encoder to see that they are too long.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "manifest_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <posix/json_read.h>
+
+#include "cli.h"
+
+#define FILE_MAX   65536u
+#define NOT_GIVEN  UINT64_MAX /* above what JSON can say */
+#define MAX_NUMBER INT64_MAX
+
+struct raw {
+    const char *kind, *fleet, *name, *version, *entry;
+    uint64_t sequence, floor, period, memory, stack, interface;
+    json_t *classes, *capabilities, *health;
+};
+
+#define FIELD(key, kind, required, max, member)                                                    \
+    {                                                                                              \
+        key, kind, required, 0, max, SM_JSON_AT(struct raw, member)                                \
+    }
+static const struct sm_json_field fields[] = {
+    FIELD("kind", SM_JSON_TEXT, false, 32, kind),
+    FIELD("fleet", SM_JSON_TEXT, true, SM_FLEET_MAX, fleet),
+    FIELD("name", SM_JSON_TEXT, true, SM_NAME_MAX, name),
+    FIELD("version", SM_JSON_TEXT, true, SM_VERSION_MAX, version),
+    FIELD("sequence", SM_JSON_UINT, true, MAX_NUMBER, sequence),
+    FIELD("security_floor", SM_JSON_UINT, false, MAX_NUMBER, floor),
+    FIELD("classes", SM_JSON_ARRAY, true, SM_CLASSES, classes),
+    FIELD("entry", SM_JSON_TEXT, false, SM_ENTRY_MAX, entry),
+    FIELD("period_ms", SM_JSON_UINT, false, UINT32_MAX, period),
+    FIELD("memory_bytes", SM_JSON_UINT, false, MAX_NUMBER, memory),
+    FIELD("stack_bytes", SM_JSON_UINT, false, UINT32_MAX, stack),
+    FIELD("capabilities", SM_JSON_ARRAY, false, SM_CAPABILITIES_MAX, capabilities),
+    FIELD("interface", SM_JSON_UINT, false, UINT32_MAX, interface),
+    FIELD("health", SM_JSON_OBJECT, false, 16, health),
+    {0},
+};
+
+struct raw_health {
+    uint64_t ticks, timeout;
+};
+static const struct sm_json_field health_fields[] = {
+    {"good_ticks", SM_JSON_UINT, false, 0, UINT32_MAX, SM_JSON_AT(struct raw_health, ticks)},
+    {"timeout_ms", SM_JSON_UINT, false, 0, UINT32_MAX, SM_JSON_AT(struct raw_health, timeout)},
+    {0},
+};
+
+/* Texts are no longer than their members: the reader has seen to it. */
+static void copy(char *into, const char *text)
+{
+    if (text)
+        memcpy(into, text, strlen(text) + 1);
+}
+
+static bool read_kind(const struct raw *raw, struct sm_manifest *m, struct sm_json_error *err)
+{
+    if (!raw->kind)
+        return true;
+    for (m->kind = 0; m->kind < SM_KINDS; m->kind++)
+        if (strcmp(raw->kind, sm_module_kind_name(m->kind)) == 0)
+            return true;
+    snprintf(err->text, sizeof err->text, "kind: \"%s\" is neither \"application\" nor \"plugin\"",
+             raw->kind);
+    return false;
+}
+
+static bool read_classes(const struct raw *raw, struct sm_manifest *m, struct sm_json_error *err)
+{
+    for (size_t i = 0; i < json_array_size(raw->classes); i++) {
+        const char *name = json_string_value(json_array_get(raw->classes, i));
+        int cls = name ? sm_class_find(name) : SM_ERR_NOT_FOUND;
+        if (cls < 0) {
+            snprintf(err->text, sizeof err->text,
+                     "classes: %s%.64s%s is none of \"mcu\", \"mpu\", \"gateway\", \"edge\"",
+                     name ? "\"" : "", name ? name : "an element", name ? "\"" : "");
+            return false;
+        }
+        m->classes |= 1u << cls;
+    }
+    return true;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The author's order does not matter: the format has one. */
+static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
+                              struct sm_json_error *err)
+{
+    size_t count = json_array_size(raw->capabilities);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(raw->capabilities, i));
+        if (!text || strlen(text) > SM_CAPABILITY_MAX) {
+            snprintf(err->text, sizeof err->text,
+                     "capabilities: each must be a text of at most %u bytes", SM_CAPABILITY_MAX);
+            return false;
+        }
+        copy(m->capability[i], text);
+    }
+    m->capabilities = (uint32_t)count;
+    qsort(m->capability, count, sizeof m->capability[0], by_bytes);
+    return true;
+}
+
+static bool read_health(const struct raw *raw, struct manifest_json *json,
+                        struct sm_json_error *err)
+{
+    struct raw_health health = {json->m.good_ticks, NOT_GIVEN};
+    if (raw->health && sm_json_read(raw->health, "health", health_fields, false, &health, err) < 0)
+        return false;
+    json->m.good_ticks = (uint32_t)health.ticks;
+    json->timeout_given = health.timeout != NOT_GIVEN;
+    if (json->timeout_given)
+        json->m.timeout_ms = (uint32_t)health.timeout;
+    return true;
+}
+
+static bool convert(const json_t *root, struct manifest_json *json, struct sm_json_error *err)
+{
+    struct sm_manifest *m = &json->m;
+    sm_manifest_defaults(m);
+    struct raw raw = {.memory = NOT_GIVEN,
+                      .period = m->period_ms,
+                      .stack = m->stack_bytes,
+                      .interface = m->interface};
+    if (sm_json_read(root, "", fields, false, &raw, err) < 0 || !read_kind(&raw, m, err) ||
+        !read_classes(&raw, m, err) || !read_capabilities(&raw, m, err) ||
+        !read_health(&raw, json, err))
+        return false;
+    copy(m->fleet, raw.fleet);
+    copy(m->name, raw.name);
+    copy(m->version, raw.version);
+    copy(m->entry, raw.entry);
+    m->sequence = raw.sequence;
+    m->security_floor = raw.floor;
+    m->period_ms = (uint32_t)raw.period;
+    m->stack_bytes = (uint32_t)raw.stack;
+    m->interface = (uint32_t)raw.interface;
+    json->memory_given = raw.memory != NOT_GIVEN;
+    m->memory_bytes = json->memory_given ? raw.memory : 0;
+    return true;
+}
+
+bool manifest_json_load(struct manifest_json *json, const char *path)
+{
+    struct sm_json_error err;
+    json_t *root = sm_json_load(path, FILE_MAX, &err);
+    bool good = false;
+    if (!root) {
+        cli_say("%s", err.text); /* begins with the path */
+        return false;
+    }
+    good = convert(root, json, &err);
+    if (!good)
+        cli_say("%s: %s", path, err.text);
+    json_decref(root);
+    return good;
+}

@@ -1,0 +1,130 @@
+/* Module files for the commands that need the engine.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "module.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "values.h"
+
+/* An image that grows as the translator writes it. */
+struct image {
+    uint8_t *bytes;
+    size_t len, room;
+};
+
+static int write_image(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    struct image *image = ctx;
+    size_t end = (size_t)off + len;
+    if (end > image->room) {
+        size_t room = 2 * end + 4096;
+        uint8_t *grown = realloc(image->bytes, room);
+        if (!grown)
+            return SM_ERR_MEMORY;
+        image->bytes = grown;
+        image->room = room;
+    }
+    memcpy(image->bytes + off, bytes, len);
+    if (end > image->len)
+        image->len = end;
+    return 0;
+}
+
+void *module_scratch(const struct module *m, size_t *len)
+{
+    /* Eight times the largest function and eight bytes a function would do: the whole module is
+     * the bound for both, and what is not touched costs nothing. */
+    *len = 32 * m->len + (1u << 20);
+    return malloc(*len);
+}
+
+static int say_invalid(const char *path, int err, const struct sm_wasm_diag *diag)
+{
+    if (err == SM_ERR_MEMORY)
+        cli_say("%s: no memory to translate it (offset 0x%" PRIx32 ")", path, diag->offset);
+    else
+        cli_say("%s: %s at offset 0x%" PRIx32 " (%" PRIu32 "): %s", path,
+                err == SM_ERR_LIMIT ? "beyond a limit of the engine" : "not a valid module",
+                diag->offset, diag->offset, diag->rule);
+    return err == SM_ERR_MEMORY ? CLI_BAD : CLI_INVALID;
+}
+
+int module_load(struct module *m, const char *path)
+{
+    struct image image = {0};
+    struct sm_wasm_sink sink = {&image, write_image};
+    struct sm_wasm_diag diag = {0, ""};
+    size_t scratch_len;
+    if (!cli_read(path, &m->bytes, &m->len))
+        return CLI_BAD;
+    void *scratch = module_scratch(m, &scratch_len);
+    int64_t len = SM_ERR_MEMORY;
+    if (scratch)
+        len = sm_wasm_translate(m->bytes, m->len, &sink, scratch, scratch_len, &diag);
+    free(scratch);
+    m->image = image.bytes;
+    m->image_len = image.len;
+    if (len < 0)
+        return say_invalid(path, (int)len, &diag);
+    int err = sm_wasm_open(&m->wasm, m->image, m->image_len, m->bytes, m->len);
+    if (err) {
+        cli_say("%s: the image that was just made does not open: %s", path, sm_strerror(err));
+        return CLI_BAD;
+    }
+    return CLI_GOOD;
+}
+
+void module_free(struct module *m)
+{
+    free(m->bytes);
+    free(m->image);
+    memset(m, 0, sizeof *m);
+}
+
+static void print_types(FILE *out, const uint8_t *types, uint32_t count)
+{
+    fputc('(', out);
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(out, "%s%s", i ? " " : "", value_type_name(types[i]));
+    fputc(')', out);
+}
+
+void module_print_type(FILE *out, const struct sm_wasm_functype *type)
+{
+    print_types(out, type->params, type->nparams);
+    fputs(" -> ", out);
+    print_types(out, type->results, type->nresults);
+}
+
+const char *module_kind_name(enum sm_wasm_kind kind)
+{
+    static const char *const names[] = {"function", "table", "memory", "global"};
+    return names[kind];
+}
+
+void module_say_manifest(const char *path, int err, const struct sm_manifest_detail *detail)
+{
+    const char *name = sm_manifest_key_name(detail->key);
+    char key[64] = "", place[32] = "", range[64] = "";
+    uint64_t min, max;
+    if (err == SM_ERR_UNSUPPORTED) {
+        cli_say("%s: a manifest of format %" PRIu64
+                ", from the future (this tool knows format %u): "
+                "use a newer sandmote",
+                path, detail->value, SM_MANIFEST_FORMAT);
+        return;
+    }
+    if (name)
+        snprintf(key, sizeof key, ", key %s", name);
+    else if (detail->key)
+        snprintf(key, sizeof key, ", key %" PRIu32, detail->key);
+    if (detail->offset) /* no manifest begins at 0: there is no file to point into yet */
+        snprintf(place, sizeof place, ", offset 0x%" PRIx32, detail->offset);
+    if (err == SM_ERR_INVALID && sm_manifest_range(detail->key, &min, &max) == 0)
+        snprintf(range, sizeof range, " (%" PRIu64 " to %" PRIu64 ")", min, max);
+    cli_say("%s: manifest%s%s: %s%s", path, key, place, detail->rule, range);
+}
