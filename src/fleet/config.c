@@ -1,0 +1,155 @@
+/* The server's configuration file. SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <posix/file.h>
+#include <posix/keys.h>
+
+#include "route.h"
+
+#define CONFIG_MAX 1048576u
+
+/* What the root holds before paths are resolved and lists are read. */
+struct raw {
+    const char *address, *public_url, *tenant, *certificate, *key, *data;
+    uint64_t port, poll_seconds, max_module_bytes, max_connections;
+    json_t *signers, *operators;
+};
+
+__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
+                                                      ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    return SM_ERR_INVALID;
+}
+
+static int add_signer(struct sm_fleet_config *cfg, const char *path, size_t i, const json_t *v,
+                      struct sm_json_error *err)
+{
+    struct {
+        const char *fleet, *key;
+    } in;
+    const struct sm_json_field fields[] = {
+        {"fleet", SM_JSON_TEXT, true, 1, SM_FLEET_MAX, 0},
+        {"key", SM_JSON_TEXT, true, 1, PATH_MAX - 1, sizeof(const char *)},
+        {0}};
+    char where[32], file[PATH_MAX];
+    uint8_t key[SM_KEYS_PUBLIC_SIZE];
+    struct sm_keys_why why;
+    snprintf(where, sizeof where, "signers[%zu]", i);
+    if (sm_json_read(v, where, fields, false, &in, err) < 0)
+        return SM_ERR_INVALID;
+    if (sm_file_beside(path, in.key, file, sizeof file) < 0)
+        return fail(err, "%s.key: the path is too long", where);
+    if (sm_keys_load_public(file, key, &why) < 0)
+        return fail(err, "%s.key: %s", where, why.text);
+    int r = sm_trust_add(&cfg->trust, SM_ROLE_SIGNER, in.fleet, key);
+    return r < 0 ? fail(err, "%s: not a usable signer of that fleet: %s", where, sm_strerror(r))
+                 : 0;
+}
+
+static int add_operator(struct sm_fleet_config *cfg, size_t i, const json_t *v,
+                        struct sm_json_error *err)
+{
+    struct {
+        const char *name, *token;
+    } in;
+    const struct sm_json_field fields[] = {
+        {"name", SM_JSON_TEXT, true, 1, SM_FLEET_NAME_MAX, 0},
+        {"token_sha256", SM_JSON_TEXT, true, 64, 64, sizeof(const char *)},
+        {0}};
+    char where[32];
+    snprintf(where, sizeof where, "operators[%zu]", i);
+    if (sm_json_read(v, where, fields, false, &in, err) < 0)
+        return SM_ERR_INVALID;
+    struct sm_fleet_operator *op = &cfg->operators[cfg->operator_count];
+    if (sm_hex_decode(in.token, op->token_sha256, sizeof op->token_sha256) < 0)
+        return fail(err, "%s.token_sha256: must be lower case hex", where);
+    op->name = in.name;
+    cfg->operator_count++;
+    return 0;
+}
+
+static int read_root(const json_t *root, struct raw *in, struct sm_json_error *err)
+{
+#define AT(member) SM_JSON_AT(struct raw, member)
+    static const struct sm_json_field fields[] = {
+        {"address", SM_JSON_TEXT, false, 1, 64, AT(address)},
+        {"port", SM_JSON_UINT, true, 0, 65535, AT(port)},
+        {"public_url", SM_JSON_TEXT, false, 9, 256, AT(public_url)},
+        {"certificate", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(certificate)},
+        {"key", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(key)},
+        {"data", SM_JSON_TEXT, true, 1, PATH_MAX - 128, AT(data)},
+        {"tenant", SM_JSON_TEXT, false, 1, SM_FLEET_NAME_MAX, AT(tenant)},
+        {"poll_seconds", SM_JSON_UINT, false, 1, 86399, AT(poll_seconds)},
+        {"max_module_bytes", SM_JSON_UINT, false, 1024, 1u << 30, AT(max_module_bytes)},
+        {"max_connections", SM_JSON_UINT, false, 1, 100000, AT(max_connections)},
+        {"signers", SM_JSON_ARRAY, true, 1, SM_FLEET_SIGNERS_MAX, AT(signers)},
+        {"operators", SM_JSON_ARRAY, true, 1, SM_FLEET_OPERATORS_MAX, AT(operators)},
+        {0}};
+#undef AT
+    *in = (struct raw){.address = "127.0.0.1",
+                       .tenant = "default",
+                       .poll_seconds = 300,
+                       .max_module_bytes = 16u << 20,
+                       .max_connections = 1000};
+    if (sm_json_read(root, "", fields, false, in, err) < 0)
+        return SM_ERR_INVALID;
+    if (!sm_fleet_name_valid(in->tenant))
+        return fail(err, "tenant: letters, digits, '.', '_' and '-' only");
+    if (in->public_url && (strncmp(in->public_url, "https://", 8) != 0 ||
+                           in->public_url[strlen(in->public_url) - 1] == '/'))
+        return fail(err, "public_url: must begin with https:// and have no slash at its end");
+    return 0;
+}
+
+static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_error *err)
+{
+    struct raw in;
+    if (read_root(cfg->root, &in, err) < 0)
+        return SM_ERR_INVALID;
+    cfg->address = in.address;
+    cfg->public_url = in.public_url;
+    cfg->tenant = in.tenant;
+    cfg->port = in.port;
+    cfg->poll_seconds = in.poll_seconds;
+    cfg->max_module_bytes = in.max_module_bytes;
+    cfg->max_connections = in.max_connections;
+    if (sm_file_beside(path, in.certificate, cfg->certificate, sizeof cfg->certificate) < 0 ||
+        sm_file_beside(path, in.key, cfg->key, sizeof cfg->key) < 0 ||
+        sm_file_beside(path, in.data, cfg->data, sizeof cfg->data - 128) < 0)
+        return fail(err, "certificate, key or data: the path is too long");
+    sm_trust_init(&cfg->trust, cfg->keys, SM_FLEET_SIGNERS_MAX);
+    for (size_t i = 0; i < json_array_size(in.signers); i++)
+        if (add_signer(cfg, path, i, json_array_get(in.signers, i), err) < 0)
+            return SM_ERR_INVALID;
+    for (size_t i = 0; i < json_array_size(in.operators); i++)
+        if (add_operator(cfg, i, json_array_get(in.operators, i), err) < 0)
+            return SM_ERR_INVALID;
+    return 0;
+}
+
+int sm_fleet_config_load(const char *path, struct sm_fleet_config *cfg, struct sm_json_error *err)
+{
+    struct sm_json_error inner;
+    memset(cfg, 0, sizeof *cfg);
+    cfg->root = sm_json_load(path, CONFIG_MAX, err);
+    if (!cfg->root)
+        return SM_ERR_INVALID;
+    if (!fill(cfg, path, &inner))
+        return 0;
+    snprintf(err->text, sizeof err->text, "%s: %.*s", path, (int)sizeof err->text / 2, inner.text);
+    sm_fleet_config_free(cfg);
+    return SM_ERR_INVALID;
+}
+
+void sm_fleet_config_free(struct sm_fleet_config *cfg)
+{
+    json_decref(cfg->root);
+    cfg->root = NULL;
+}

@@ -1,0 +1,52 @@
+/* The server's configuration: one JSON file, read once at start.
+ *
+ * {
+ *   "address": "0.0.0.0",           numeric; default "127.0.0.1"
+ *   "port": 8443,                   0 takes any free one
+ *   "public_url": "https://fleet.example:8443",  what devices reach; default: their Host header
+ *   "certificate": "server.pem",    with the key: what TLS shows
+ *   "key": "server.key",
+ *   "data": "fleet-data",           folder for the database and the modules; made when missing
+ *   "tenant": "default",
+ *   "poll_seconds": 300,
+ *   "max_module_bytes": 16777216,
+ *   "max_connections": 1000,
+ *   "signers": [{"fleet": "plant-7", "key": "signer.pub.pem"}],
+ *   "operators": [{"name": "anna", "token_sha256": "<hex>"}]
+ * }
+ * Paths are relative to the file's folder. An unknown key is an error.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_FLEET_CONFIG_H
+#define SM_FLEET_CONFIG_H
+
+#include <limits.h>
+#include <posix/json_read.h>
+#include <sandmote/trust.h>
+
+#define SM_FLEET_SIGNERS_MAX   64u
+#define SM_FLEET_OPERATORS_MAX 64u
+
+struct sm_fleet_operator {
+    const char *name;
+    uint8_t token_sha256[32];
+};
+
+struct sm_fleet_config {
+    json_t *root; /* owns the texts */
+    const char *address, *public_url, *tenant;
+    uint64_t port, poll_seconds, max_module_bytes, max_connections;
+    char certificate[PATH_MAX], key[PATH_MAX], data[PATH_MAX];
+    struct sm_trust trust;
+    struct sm_trust_key keys[SM_FLEET_SIGNERS_MAX];
+    struct sm_fleet_operator operators[SM_FLEET_OPERATORS_MAX];
+    size_t operator_count;
+};
+
+/* Read the file and the keys that it names. *cfg must stay where it is (trust points into it).
+ * 0, or SM_ERR_INVALID with one sentence in *err that begins with the path. */
+int sm_fleet_config_load(const char *path, struct sm_fleet_config *cfg, struct sm_json_error *err);
+
+void sm_fleet_config_free(struct sm_fleet_config *cfg);
+
+#endif

@@ -1,0 +1,113 @@
+/* What the server remembers: SQLite, one file in WAL mode. Processes over it keep no state.
+ *
+ * Everything that a caller was told is durable (synchronous=FULL); only the time a device was last
+ * seen is written without waiting for the disk. A database made by a newer server is refused, one
+ * made by an older is brought up to date in one transaction.
+ *
+ * Functions return 0 or what each says, and on trouble with the database itself, which is logged,
+ *   SM_ERR_BUSY  another process holds it for too long: try again
+ *   SM_ERR_FULL  no room left on the disk
+ *   SM_ERR_IO    anything else
+ * Times are milliseconds since 1970. Lists are filled as JSON, in the form that operators get.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_FLEET_DB_H
+#define SM_FLEET_DB_H
+
+#include <sqlite3.h>
+#include <sandmote/manifest.h>
+#include "body.h"
+#include "route.h"
+
+struct sm_fleet_db {
+    sqlite3 *sql;
+    sqlite3 *quick; /* a second connection that does not wait for the disk */
+};
+
+/* Open or make the database. On an error nothing stays open. SM_ERR_UNSUPPORTED: made by a newer
+ * server. */
+int sm_fleet_db_open(struct sm_fleet_db *db, const char *path);
+void sm_fleet_db_close(struct sm_fleet_db *db);
+
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+struct sm_fleet_module {
+    char sha256[SM_FLEET_SHA_TEXT], sha1[41];         /* of the module */
+    char sig_sha256[SM_FLEET_SHA_TEXT], sig_sha1[41]; /* of the signature */
+    uint8_t signature[64];
+    uint64_t size; /* bytes of the module */
+    char fleet[SM_FLEET_MAX + 1], name[SM_NAME_MAX + 1], version[SM_VERSION_MAX + 1];
+    uint64_t sequence;
+};
+
+/* Add a verified module. manifest is the JSON that operators see. A module that is there already is
+ * left as it is: *created says which. SM_ERR_STATE: its fleet, name and sequence are taken by
+ * another module, whose hash is in taken. */
+int sm_fleet_db_module_add(struct sm_fleet_db *db, const struct sm_fleet_module *m,
+                           const json_t *manifest, const char *who, int64_t now, bool *created,
+                           char taken[SM_FLEET_SHA_TEXT]);
+/* SM_ERR_NOT_FOUND. */
+int sm_fleet_db_module(struct sm_fleet_db *db, const char *sha256, struct sm_fleet_module *out);
+int sm_fleet_db_modules(struct sm_fleet_db *db, json_t *array);
+
+/* ---- Channels -------------------------------------------------------------------------------- */
+
+/* Set the modules of a channel, made when it is new, and give each of its devices an action; an
+ * open action of theirs is superseded. All of that or nothing.
+ * *actions is how many were made. SM_ERR_NOT_FOUND: a module is not there, *at says which;
+ * SM_ERR_INVALID: modules[*at] has the same fleet and name as one before it. */
+int sm_fleet_db_assign(struct sm_fleet_db *db, const char *channel,
+                       const struct sm_fleet_assignment *a, const char *who, int64_t now,
+                       uint64_t *actions, size_t *at);
+/* One channel (name) or all (NULL). SM_ERR_NOT_FOUND: no such channel. */
+int sm_fleet_db_channels(struct sm_fleet_db *db, const char *name, json_t *array);
+
+/* ---- Devices --------------------------------------------------------------------------------- */
+
+/* Make a device or change it. channel and token_sha256 may be NULL: unchanged. A channel that is
+ * new is made; a device that comes to one with modules gets an action at once. *created, *action (0
+ * for none) are set. SM_ERR_ARG: a new device needs a token. */
+int sm_fleet_db_device_put(struct sm_fleet_db *db, const char *id, const char *channel,
+                           const uint8_t *token_sha256, int64_t now, bool *created,
+                           uint64_t *action);
+/* SM_ERR_NOT_FOUND: no such device; hash is then all zero. */
+int sm_fleet_db_device_token(struct sm_fleet_db *db, const char *id, uint8_t hash[32]);
+int sm_fleet_db_device_seen(struct sm_fleet_db *db, const char *id, int64_t now);
+/* Devices after an id in order of ids, at most limit. */
+int sm_fleet_db_devices(struct sm_fleet_db *db, const char *after, uint64_t limit, json_t *array);
+/* One device with its attributes and its latest actions. SM_ERR_NOT_FOUND. */
+int sm_fleet_db_device(struct sm_fleet_db *db, const char *id, json_t *object);
+int sm_fleet_db_attributes(struct sm_fleet_db *db, const char *id,
+                           const struct sm_fleet_attributes *a, int64_t now);
+
+/* ---- Actions --------------------------------------------------------------------------------- */
+
+/* The open action of a device, or 0 in *action. */
+int sm_fleet_db_action(struct sm_fleet_db *db, const char *device, uint64_t *action);
+/* The modules of an open action of this device, at most max; the device has now asked for them.
+ * *count is set. SM_ERR_NOT_FOUND: no such open action. */
+int sm_fleet_db_action_modules(struct sm_fleet_db *db, const char *device, uint64_t action,
+                               int64_t now, struct sm_fleet_module *out, size_t max, size_t *count);
+/* A module that some action of this device names: SM_ERR_NOT_FOUND. */
+int sm_fleet_db_action_module(struct sm_fleet_db *db, const char *device, const char *sha256,
+                              struct sm_fleet_module *out);
+/* SM_ERR_NOT_FOUND: no such action of this device; SM_ERR_STATE: it is closed. */
+int sm_fleet_db_feedback(struct sm_fleet_db *db, const char *device, uint64_t action,
+                         const struct sm_fleet_feedback *f, int64_t now);
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+/* Add one event of a device. An event is known when the device sent this id with this content
+ * before: a device that was set up anew counts from the start again, and its events are others.
+ * *known says which. To be called between begin and commit. */
+int sm_fleet_db_event_add(struct sm_fleet_db *db, const char *device,
+                          const struct sm_fleet_event *e, int64_t now, bool *known);
+/* Events with a number above after, oldest first, at most limit; device may be NULL for all. */
+int sm_fleet_db_events(struct sm_fleet_db *db, const char *device, uint64_t after, uint64_t limit,
+                       json_t *array);
+
+int sm_fleet_db_begin(struct sm_fleet_db *db);
+/* Commit when err is 0, else undo all since begin. Returns err, or what the commit met. */
+int sm_fleet_db_end(struct sm_fleet_db *db, int err);
+
+#endif

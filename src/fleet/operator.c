@@ -1,0 +1,318 @@
+/* What operators ask: modules, channels, devices, events.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <openssl/evp.h>
+#include <posix/log.h>
+#include <sandmote/crypto.h>
+
+#include "server.h"
+
+#define LIST_DEFAULT 1000u
+#define LIST_MAX     10000u
+
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+/* A refused manifest in words: which rule, which key, where. */
+static void refuse_manifest(struct sm_fleet_answer *a, int err, const struct sm_manifest_detail *d)
+{
+    const char *key = sm_manifest_key_name(d->key);
+    if (err == SM_ERR_NOT_FOUND)
+        sm_fleet_refuse(a, 422, "module: has no manifest; `sandmote pack` adds one");
+    else if (err == SM_ERR_UNSUPPORTED)
+        sm_fleet_refuse(a, 422, "module: its manifest has format %llu, from the future",
+                        (unsigned long long)d->value);
+    else
+        sm_fleet_refuse(a, 422, "module: %s%s%s, at byte %u", d->rule ? d->rule : sm_strerror(err),
+                        key ? ", in " : "", key ? key : "", d->offset);
+}
+
+/* The module is authentic and its manifest is in *m, or the answer says why not. */
+static bool verify(struct sm_fleet *f, const struct sm_fleet_request *q, struct sm_manifest *m,
+                   struct sm_fleet_answer *a)
+{
+    struct sm_manifest_detail detail = {0};
+    if (!q->module.at || !q->signature.at) {
+        sm_fleet_refuse(a, 400, "%s: is missing", q->module.at ? "signature" : "module");
+        return false;
+    }
+    if (q->signature.len != SM_SIGNATURE_BYTES) {
+        sm_fleet_refuse(a, 422, "signature: must have %u bytes, has %zu", SM_SIGNATURE_BYTES,
+                        q->signature.len);
+        return false;
+    }
+    int err = sm_trust_verify_module(&f->cfg.trust, q->module.at, q->module.len, q->signature.at,
+                                     q->signature.len, m, &detail);
+    if (err == SM_ERR_SIGNATURE)
+        sm_fleet_refuse(a, 422,
+                        "signature: no signer that this server knows made it over this file");
+    else if (err == SM_ERR_KEY)
+        sm_fleet_refuse(a, 422,
+                        "signature: its key may not sign this kind of module, or not for "
+                        "this fleet");
+    else if (err)
+        refuse_manifest(a, err, &detail);
+    return err == 0;
+}
+
+static json_t *manifest_json(const struct sm_manifest *m)
+{
+    json_t *classes = json_array(), *capabilities = json_array();
+    for (unsigned c = 0; c < SM_CLASSES; c++)
+        if (m->classes & 1u << c)
+            json_array_append_new(classes, json_string(sm_class_name(c)));
+    for (uint32_t i = 0; i < m->capabilities; i++)
+        json_array_append_new(capabilities, json_string(m->capability[i]));
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:{s:I, s:I}}", "kind",
+        sm_module_kind_name(m->kind), "fleet", m->fleet, "name", m->name, "version", m->version,
+        "sequence", (json_int_t)m->sequence, "security_floor", (json_int_t)m->security_floor,
+        "classes", classes, "entry", m->entry, "period_ms", (json_int_t)m->period_ms,
+        "memory_bytes", (json_int_t)m->memory_bytes, "stack_bytes", (json_int_t)m->stack_bytes,
+        "capabilities", capabilities, "interface", (json_int_t)m->interface, "health", "good_ticks",
+        (json_int_t)m->good_ticks, "timeout_ms", (json_int_t)m->timeout_ms);
+}
+
+static void sha256_text(struct sm_bytes b, char out[SM_FLEET_SHA_TEXT])
+{
+    uint8_t hash[SM_SHA256_SIZE];
+    sm_sha256(b.at, b.len, hash);
+    sm_hex_encode(hash, sizeof hash, out);
+}
+
+/* Clients of the DDI interface made before SHA-256 came to it check SHA-1 only: for them, and for
+ * nothing that we decide. */
+static void sha1_text(struct sm_bytes b, char out[41])
+{
+    uint8_t hash[20] = {0};
+    if (EVP_Digest(b.at, b.len, hash, NULL, EVP_sha1(), NULL) == 1)
+        sm_hex_encode(hash, sizeof hash, out);
+    else
+        out[0] = 0;
+}
+
+static void describe(const struct sm_fleet_request *q, const struct sm_manifest *m,
+                     struct sm_fleet_module *out)
+{
+    memset(out, 0, sizeof *out);
+    sha256_text(q->module, out->sha256);
+    sha1_text(q->module, out->sha1);
+    sha256_text(q->signature, out->sig_sha256);
+    sha1_text(q->signature, out->sig_sha1);
+    memcpy(out->signature, q->signature.at, sizeof out->signature);
+    out->size = q->module.len;
+    memcpy(out->fleet, m->fleet, sizeof out->fleet);
+    memcpy(out->name, m->name, sizeof out->name);
+    memcpy(out->version, m->version, sizeof out->version);
+    out->sequence = m->sequence;
+}
+
+void sm_fleet_module_upload(struct sm_fleet *f, const struct sm_fleet_request *q,
+                            struct sm_fleet_answer *a)
+{
+    struct sm_manifest m;
+    struct sm_fleet_module row;
+    char taken[SM_FLEET_SHA_TEXT];
+    bool created;
+    if (!verify(f, q, &m, a))
+        return;
+    describe(q, &m, &row);
+    int err = sm_fleet_artifact_store(f, row.sha256, q->module);
+    json_t *json = manifest_json(&m);
+    if (!err)
+        err = json ? sm_fleet_db_module_add(&f->db, &row, json, q->who, sm_time_now_ms(), &created,
+                                            taken)
+                   : SM_ERR_MEMORY;
+    if (err) {
+        json_decref(json);
+        if (err == SM_ERR_STATE)
+            sm_fleet_refuse(a, 409, "module: sequence %llu of %s in fleet %s is taken by module %s",
+                            (unsigned long long)m.sequence, m.name, m.fleet, taken);
+        else
+            sm_fleet_fail(a, err);
+        return;
+    }
+    json_object_set_new(json, "sha256", json_string(row.sha256));
+    json_object_set_new(json, "size", json_integer((json_int_t)row.size));
+    sm_fleet_reply(a, created ? 201 : 200, json);
+    if (created)
+        sm_log(SM_LOG_INFO, "%s uploaded %s %s (sequence %llu, fleet %s, %zu bytes, %s)", q->who,
+               m.name, m.version, (unsigned long long)m.sequence, m.fleet, q->module.len,
+               row.sha256);
+}
+
+/* {"<name>": array} filled by a list function, whose error is answered instead. */
+static void reply_list(struct sm_fleet_answer *a, const char *name, json_t *array, int err)
+{
+    if (err) {
+        json_decref(array);
+        sm_fleet_fail(a, err);
+        return;
+    }
+    sm_fleet_reply(a, 200, json_pack("{s:o}", name, array));
+}
+
+void sm_fleet_modules(struct sm_fleet *f, const struct sm_fleet_request *q,
+                      struct sm_fleet_answer *a)
+{
+    (void)q;
+    json_t *array = json_array();
+    reply_list(a, "modules", array, sm_fleet_db_modules(&f->db, array));
+}
+
+/* ---- Channels -------------------------------------------------------------------------------- */
+
+void sm_fleet_channels(struct sm_fleet *f, const struct sm_fleet_request *q,
+                       struct sm_fleet_answer *a)
+{
+    (void)q;
+    json_t *array = json_array();
+    reply_list(a, "channels", array, sm_fleet_db_channels(&f->db, NULL, array));
+}
+
+void sm_fleet_channel(struct sm_fleet *f, const struct sm_fleet_request *q,
+                      struct sm_fleet_answer *a)
+{
+    json_t *array = json_array();
+    int err = sm_fleet_db_channels(&f->db, q->route.name, array);
+    if (err == SM_ERR_NOT_FOUND)
+        sm_fleet_refuse(a, 404, "no channel %s", q->route.name);
+    else if (err)
+        sm_fleet_fail(a, err);
+    else
+        sm_fleet_reply(a, 200, json_incref(json_array_get(array, 0)));
+    json_decref(array);
+}
+
+static void assign(struct sm_fleet *f, const struct sm_fleet_request *q,
+                   const struct sm_fleet_assignment *body, struct sm_fleet_answer *a)
+{
+    uint64_t actions = 0;
+    size_t at = 0;
+    int err =
+        sm_fleet_db_assign(&f->db, q->route.name, body, q->who, sm_time_now_ms(), &actions, &at);
+    if (err == SM_ERR_NOT_FOUND)
+        sm_fleet_refuse(a, 422, "modules[%zu]: no module %s", at, body->sha256[at]);
+    else if (err == SM_ERR_INVALID)
+        sm_fleet_refuse(a, 422, "modules[%zu]: another version of it is in the list already", at);
+    else if (err)
+        sm_fleet_fail(a, err);
+    else
+        sm_fleet_reply(
+            a, 200,
+            json_pack("{s:s, s:I}", "channel", q->route.name, "actions", (json_int_t)actions));
+    if (!err)
+        sm_log(SM_LOG_INFO, "%s assigned %zu module%s to channel %s: %llu devices to update",
+               q->who, body->count, body->count == 1 ? "" : "s", q->route.name,
+               (unsigned long long)actions);
+}
+
+void sm_fleet_channel_assign(struct sm_fleet *f, const struct sm_fleet_request *q,
+                             struct sm_fleet_answer *a)
+{
+    struct sm_fleet_assignment body;
+    struct sm_json_error why;
+    if (sm_fleet_read_assignment(q->body.at, q->body.len, &body, &why) < 0) {
+        sm_fleet_refuse(a, 400, "%s", why.text);
+        return;
+    }
+    assign(f, q, &body, a);
+    json_decref(body.root);
+}
+
+/* ---- Devices and events ---------------------------------------------------------------------- */
+
+static void put_device(struct sm_fleet *f, const struct sm_fleet_request *q,
+                       const struct sm_fleet_enrolment *body, struct sm_fleet_answer *a)
+{
+    uint8_t hash[SM_SHA256_SIZE];
+    bool created = false;
+    uint64_t action = 0;
+    if (body->token)
+        sm_sha256(body->token, strlen(body->token), hash);
+    int err =
+        sm_fleet_db_device_put(&f->db, q->route.name, body->channel, body->token ? hash : NULL,
+                               sm_time_now_ms(), &created, &action);
+    if (err == SM_ERR_ARG)
+        sm_fleet_refuse(a, 422, "token: is missing, and device %s is new", q->route.name);
+    else if (err)
+        sm_fleet_fail(a, err);
+    else
+        sm_fleet_reply(a, created ? 201 : 200,
+                       json_pack("{s:s, s:I}", "id", q->route.name, "action", (json_int_t)action));
+    if (!err)
+        sm_log(SM_LOG_INFO, "%s %s device %s%s%s", q->who, created ? "enrolled" : "changed",
+               q->route.name, body->channel ? ", channel " : "",
+               body->channel ? body->channel : "");
+}
+
+void sm_fleet_device_put(struct sm_fleet *f, const struct sm_fleet_request *q,
+                         struct sm_fleet_answer *a)
+{
+    struct sm_fleet_enrolment body;
+    struct sm_json_error why;
+    if (sm_fleet_read_enrolment(q->body.at, q->body.len, &body, &why) < 0) {
+        sm_fleet_refuse(a, 400, "%s", why.text);
+        return;
+    }
+    put_device(f, q, &body, a);
+    json_decref(body.root);
+}
+
+/* ?limit= as a number in range, or the answer says what is wrong. */
+static bool read_limit(const struct sm_fleet_request *q, uint64_t *limit, struct sm_fleet_answer *a)
+{
+    *limit = LIST_DEFAULT;
+    if (!q->query_limit ||
+        (!sm_fleet_number(q->query_limit, limit) && *limit >= 1 && *limit <= LIST_MAX))
+        return true;
+    sm_fleet_refuse(a, 400, "limit: must be a whole number from 1 to %u", LIST_MAX);
+    return false;
+}
+
+void sm_fleet_devices(struct sm_fleet *f, const struct sm_fleet_request *q,
+                      struct sm_fleet_answer *a)
+{
+    uint64_t limit;
+    if (!read_limit(q, &limit, a))
+        return;
+    json_t *array = json_array();
+    const char *after = q->query_after ? q->query_after : "";
+    reply_list(a, "devices", array, sm_fleet_db_devices(&f->db, after, limit, array));
+}
+
+void sm_fleet_device(struct sm_fleet *f, const struct sm_fleet_request *q,
+                     struct sm_fleet_answer *a)
+{
+    json_t *object = json_object();
+    int err = sm_fleet_db_device(&f->db, q->route.name, object);
+    if (!err) {
+        sm_fleet_reply(a, 200, object);
+        return;
+    }
+    json_decref(object);
+    if (err == SM_ERR_NOT_FOUND)
+        sm_fleet_refuse(a, 404, "no device %s", q->route.name);
+    else
+        sm_fleet_fail(a, err);
+}
+
+void sm_fleet_events(struct sm_fleet *f, const struct sm_fleet_request *q,
+                     struct sm_fleet_answer *a)
+{
+    uint64_t limit, after = 0;
+    if (!read_limit(q, &limit, a))
+        return;
+    if (q->query_after && sm_fleet_number(q->query_after, &after) < 0) {
+        sm_fleet_refuse(a, 400, "after: must be the number of an event");
+        return;
+    }
+    if (q->query_device && !sm_fleet_name_valid(q->query_device)) {
+        sm_fleet_refuse(a, 400, "device: is not a device id");
+        return;
+    }
+    json_t *array = json_array();
+    reply_list(a, "events", array,
+               sm_fleet_db_events(&f->db, q->query_device, after, limit, array));
+}
