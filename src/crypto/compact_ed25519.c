@@ -21,6 +21,7 @@
 #include <sandmote/crypto.h>
 #include <string.h>
 #include "compact_field.h"
+#include "compact_scalar.h"
 #include "crypto_internal.h"
 
 struct point {
@@ -42,7 +43,6 @@ struct sum_term {
  * eight would, and 512 bytes of stack less; the multiples of B are constants. */
 #define A_WIDTH 4
 #define B_WIDTH 5
-#define DIGITS  256
 
 /* The common end of doubling and addition: (E F, G H, F G, E H). t is left alone unless asked for:
  * only an addition reads it. */
@@ -106,7 +106,7 @@ static void prepare(struct sum_term *r, const struct point *p)
 /* The negative of the point that the bytes encode (RFC 8032 5.1.3 with rule 2 above), or
  * SM_ERR_SIGNATURE. With u = y^2 - 1 and v = d y^2 + 1, x^2 = u/v; the candidate
  * x = u v^3 (u v^7)^((p - 5) / 8) has v x^2 = u, or -u, or u/v is no square. */
-static int decode_negative(struct point *p, const uint8_t bytes[32])
+static __attribute__((noinline)) int decode_negative(struct point *p, const uint8_t bytes[32])
 {
     struct sm_fe u, v, v3, t;
     sm_fe_load(&p->y, bytes);
@@ -140,7 +140,7 @@ static int decode_negative(struct point *p, const uint8_t bytes[32])
     return SM_OK;
 }
 
-static void encode(uint8_t bytes[32], const struct point *p)
+static __attribute__((noinline)) void encode(uint8_t bytes[32], const struct point *p)
 {
     struct sm_fe x, y, inverse;
     sm_fe_invert(&inverse, &p->z);
@@ -150,102 +150,36 @@ static void encode(uint8_t bytes[32], const struct point *p)
     bytes[31] |= (uint8_t)(sm_fe_is_odd(&x) << 7);
 }
 
-/* ---- Scalars: 256 bits in eight words, and a ninth that is 0 so that digits may look beyond ---
- */
+#define A_MULTIPLES (1 << (A_WIDTH - 2))
 
-struct scalar {
-    uint32_t w[9];
-};
-
-static bool below_order(const struct scalar *s)
+/* A, 3A, 5A, 7A; p is A at first and 7A in the end. This and the functions below that keep much on
+ * the stack are not inlined, so that none stands on top of another's leavings. */
+static __attribute__((noinline)) void odd_multiples(struct sum_term odd[A_MULTIPLES],
+                                                    struct point *p)
 {
-    for (int i = 7; i >= 0; i--)
-        if (s->w[i] != group_order[i])
-            return s->w[i] < group_order[i];
-    return false;
-}
-
-/* r - q L, in nine words that wrap. */
-static void subtract_multiple(struct scalar *r, uint32_t q)
-{
-    uint32_t carry = 0;
-    int64_t t = 0;
-    for (int i = 0; i < 8; i++) {
-        t += r->w[i];
-        t -= sm_mul_add2(&carry, q, group_order[i], 0, carry);
-        r->w[i] = (uint32_t)t;
-        t >>= 32;
-    }
-    r->w[8] += (uint32_t)t - carry;
-}
-
-static void add_order(struct scalar *r)
-{
-    uint64_t t = 0;
-    for (int i = 0; i < 8; i++) {
-        t += (uint64_t)r->w[i] + group_order[i];
-        r->w[i] = (uint32_t)t;
-        t >>= 32;
-    }
-    r->w[8] += (uint32_t)t;
-}
-
-/* 512 bits mod L, by long division from the top, a word at a time. Before each step r < L, so that
- * r 2^32 + word < 2^32 L and its quotient fits a word. L lies between 2^252 and 2^252 (1 + 2^-127),
- * so that the bits from 252 on are the quotient or one more; the one case in which they do not fit
- * a word is too large by at least that one, hence the cap. */
-static void reduce_order(struct scalar *r, const uint8_t bytes[64])
-{
-    memset(r, 0, sizeof *r);
-    for (int i = 15; i >= 0; i--) {
-        memmove(r->w + 1, r->w, 8 * sizeof r->w[0]);
-        r->w[0] = sm_load_le32(bytes + 4 * i);
-        uint32_t q = r->w[8] >> 28 ? UINT32_MAX : r->w[8] << 4 | r->w[7] >> 28;
-        subtract_multiple(r, q);
-        if (r->w[8] != 0)
-            add_order(r);
-    }
-}
-
-/* s as the sum of digits[i] 2^i: each digit is 0 or odd and below 2^(width - 1) in size, and at
- * least width - 1 zeros follow a digit that is not 0. s < 2^253, so the last carry finds room. */
-static void recode(int8_t digits[DIGITS], const struct scalar *s, unsigned width)
-{
-    unsigned carry = 0;
-    memset(digits, 0, DIGITS);
-    for (unsigned i = 0; i < DIGITS;) {
-        uint64_t two = (uint64_t)s->w[i / 32 + 1] << 32 | s->w[i / 32];
-        unsigned window = ((unsigned)(two >> (i % 32)) & ((1u << width) - 1)) + carry;
-        if (window % 2 == 0) { /* a 1 and the carry make 2: 0 here, and the carry goes on */
-            i++;
-            continue;
-        }
-        carry = window >> (width - 1);
-        digits[i] = (int8_t)((int)window - (int)(carry << width));
-        i += width;
+    struct sum_term twice;
+    struct point p2 = *p;
+    point_double(&p2, true);
+    prepare(&twice, &p2);
+    prepare(&odd[0], p);
+    for (int i = 1; i < A_MULTIPLES; i++) {
+        point_add(p, &twice.n, &twice.z, false, true);
+        prepare(&odd[i], p);
     }
 }
 
 /* s B + k A, for any point A. p is A at first. */
-static void multiply_add(struct point *p, const struct scalar *s, const struct scalar *k)
+static __attribute__((noinline)) void multiply_add(struct point *p, const struct sm_scalar *s,
+                                                   const struct sm_scalar *k)
 {
-    struct sum_term a_odd[1 << (A_WIDTH - 2)]; /* A, 3A, 5A, 7A */
-    int8_t s_digits[DIGITS], k_digits[DIGITS];
-    recode(s_digits, s, B_WIDTH);
-    recode(k_digits, k, A_WIDTH);
-
-    struct sum_term twice;
-    prepare(&a_odd[0], p);
-    struct point odd = *p;
-    point_double(&odd, true);
-    prepare(&twice, &odd);
-    for (unsigned i = 1; i < sizeof a_odd / sizeof a_odd[0]; i++) {
-        point_add(p, &twice.n, &twice.z, false, true);
-        prepare(&a_odd[i], p);
-    }
+    struct sum_term a_odd[A_MULTIPLES];
+    int8_t s_digits[SM_SCALAR_DIGITS], k_digits[SM_SCALAR_DIGITS];
+    odd_multiples(a_odd, p);
+    sm_scalar_recode(s_digits, s, B_WIDTH);
+    sm_scalar_recode(k_digits, k, A_WIDTH);
 
     *p = (struct point){.y = {{1}}, .z = {{1}}};
-    int i = DIGITS - 1;
+    int i = SM_SCALAR_DIGITS - 1;
     while (i >= 0 && s_digits[i] == 0 && k_digits[i] == 0)
         i--;
     for (; i >= 0; i--) {
@@ -260,8 +194,9 @@ static void multiply_add(struct point *p, const struct scalar *s, const struct s
     }
 }
 
-static void hash_to_scalar(struct scalar *k, const uint8_t r[32], const uint8_t pub[32],
-                           const void *msg, size_t len)
+static __attribute__((noinline)) void hash_to_scalar(struct sm_scalar *k, const uint8_t r[32],
+                                                     const uint8_t pub[32], const void *msg,
+                                                     size_t len)
 {
     struct sm_compact_sha512 sha;
     uint8_t hash[64];
@@ -270,18 +205,16 @@ static void hash_to_scalar(struct scalar *k, const uint8_t r[32], const uint8_t 
     sm_compact_sha512_update(&sha, pub, 32);
     sm_compact_sha512_update(&sha, msg, len);
     sm_compact_sha512_final(&sha, hash);
-    reduce_order(k, hash);
+    sm_scalar_reduce(k, hash);
 }
 
 int sm_compact_ed25519_verify(const uint8_t pub[32], const void *msg, size_t len,
                               const uint8_t sig[64])
 {
-    struct scalar s = {{0}}, k;
+    struct sm_scalar s, k;
     struct point p;
     uint8_t r[32];
-    for (int i = 0; i < 8; i++)
-        s.w[i] = sm_load_le32(sig + 32 + 4 * i);
-    if (!below_order(&s) || decode_negative(&p, pub) != SM_OK)
+    if (!sm_scalar_load(&s, sig + 32) || decode_negative(&p, pub) != SM_OK)
         return SM_ERR_SIGNATURE;
     hash_to_scalar(&k, sig, pub, msg, len);
     multiply_add(&p, &s, &k);

@@ -3,10 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* clang-format off */
 
-static const uint32_t group_order[8] = {
-    0x5cf5d3ed, 0x5812631a, 0xa2f79cd6, 0x14def9de,
-    0x00000000, 0x00000000, 0x00000000, 0x10000000};
-
 static const struct sm_fe curve_d =
     {{0x135978a3, 0x75eb4dca, 0x4141d8ab, 0x00700a4d,
       0x7779e898, 0x8cc74079, 0x2b6ffe73, 0x52036cee}};

@@ -7,50 +7,44 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compact_field.h"
+#include <string.h>
 #include "crypto_internal.h"
 
 /* r + top * 2^256 into 256 bits; |top| < 2^31.
  *
- * The first pass leaves 0 or 1 (0 or -1 for a negative top) to carry. When it is not 0, the words
- * have just wrapped round and are below 38 * |top| (or above 2^256 - 38 * |top|), so the second
- * pass, in the lowest word or two, cannot carry out again. */
+ * The first pass carries 0 or 1 out at the top (0 or -1 for a negative top). When that is not 0,
+ * the words have just wrapped round and are below 38 * |top| (or above 2^256 - 38 * |top|), so that
+ * the second pass cannot carry out again. */
 static void fold(struct sm_fe *r, int64_t top)
 {
     for (int pass = 0; pass < 2; pass++) {
         int64_t t = top * 38;
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < 8 && t != 0; i++) {
             t += r->w[i];
             r->w[i] = (uint32_t)t;
-            t >>= 32;
+            t >>= 32; /* keeps the sign: gcc and clang shift it in */
         }
         top = t;
-        if (top == 0)
-            return;
     }
 }
 
 void sm_fe_add(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b)
 {
-    uint64_t t = 0;
-    for (int i = 0; i < 8; i++) {
-        t += (uint64_t)a->w[i] + b->w[i];
-        r->w[i] = (uint32_t)t;
-        t >>= 32;
-    }
-    if (t != 0)
-        fold(r, 1);
+    uint32_t carry = 0;
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        r->w[i] = sm_mul_add2(&carry, a->w[i], 1, b->w[i], carry);
+    fold(r, carry);
 }
 
+/* a - b = a + (2^256 - 1 - b) + 1 - 2^256, and 2^256 - 1 - b is b with all bits turned. */
 void sm_fe_sub(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b)
 {
-    int64_t t = 0;
-    for (int i = 0; i < 8; i++) {
-        t += (int64_t)a->w[i] - b->w[i];
-        r->w[i] = (uint32_t)t;
-        t >>= 32; /* 0 or -1: gcc and clang shift the sign in */
-    }
-    if (t != 0)
-        fold(r, -1);
+    uint32_t carry = 1;
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        r->w[i] = sm_mul_add2(&carry, ~b->w[i], 1, a->w[i], carry);
+    fold(r, (int64_t)carry - 1);
 }
 
 /* A product of 512 bits into 256: its upper half counts 38 times. */
@@ -65,7 +59,8 @@ static void reduce_product(struct sm_fe *r, const uint32_t t[16])
 
 void sm_fe_mul(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b)
 {
-    uint32_t t[16] = {0};
+    uint32_t t[16];
+    memset(t, 0, sizeof t / 2);
     for (int i = 0; i < 8; i++) {
         uint32_t carry = 0, x = a->w[i];
 #pragma GCC unroll 8
@@ -74,11 +69,6 @@ void sm_fe_mul(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b)
         t[i + 8] = carry;
     }
     reduce_product(r, t);
-}
-
-void sm_fe_sqr(struct sm_fe *r, const struct sm_fe *a)
-{
-    sm_fe_mul(r, a, a);
 }
 
 static void square_times(struct sm_fe *r, int n)

@@ -18,7 +18,11 @@ struct sm_fe {
 void sm_fe_add(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b);
 void sm_fe_sub(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b);
 void sm_fe_mul(struct sm_fe *r, const struct sm_fe *a, const struct sm_fe *b);
-void sm_fe_sqr(struct sm_fe *r, const struct sm_fe *a);
+/* Its own code for squares would save an eighth of them, for 400 bytes. */
+static inline void sm_fe_sqr(struct sm_fe *r, const struct sm_fe *a)
+{
+    sm_fe_mul(r, a, a);
+}
 /* 1 / a, and 0 for 0. */
 void sm_fe_invert(struct sm_fe *r, const struct sm_fe *a);
 /* a^((p - 5) / 8): the heart of a square root. */

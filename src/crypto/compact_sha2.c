@@ -48,26 +48,28 @@ static inline uint32_t ror32(uint32_t x, unsigned n)
         h += (ror32(a, 2) ^ ror32(a, 13) ^ ror32(a, 22)) + ((a & b) | (c & (a | b)));              \
     } while (0)
 
-/* The next 16 words of the message schedule, in place: w[i] is w[t - 16] until it is w[t]. */
-static void schedule256(uint32_t w[16])
+/* The whole message schedule stands in memory: a ring of 16 words would spend a quarter of the time
+ * on its indices. */
+static void schedule256(uint32_t w[64], const uint8_t *block)
 {
-    for (unsigned i = 0; i < 16; i++) {
-        uint32_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
-        w[i] += w[(i + 9) & 15] + (ror32(x, 7) ^ ror32(x, 18) ^ x >> 3) +
+    for (unsigned i = 0; i < 16; i++)
+        w[i] = sm_load_be32(block + 4 * i);
+    for (uint32_t *v = w; v < w + 48; v++) {
+        uint32_t x = v[1], y = v[14];
+        v[16] = v[0] + v[9] + (ror32(x, 7) ^ ror32(x, 18) ^ x >> 3) +
                 (ror32(y, 17) ^ ror32(y, 19) ^ y >> 10);
     }
 }
 
 static void block256(uint32_t state[8], const uint8_t *block)
 {
-    uint32_t w[16];
-    for (unsigned i = 0; i < 16; i++)
-        w[i] = sm_load_be32(block + 4 * i);
+    uint32_t w[64];
+    schedule256(w, block);
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (unsigned t = 0;;) {
+    for (unsigned t = 0; t < 64; t += 8) {
         const uint64_t *k = round_constant + t;
-        const uint32_t *v = w + (t & 15);
+        const uint32_t *v = w + t;
         ROUND256(a, b, c, d, e, f, g, h, k[0], v[0]);
         ROUND256(h, a, b, c, d, e, f, g, k[1], v[1]);
         ROUND256(g, h, a, b, c, d, e, f, k[2], v[2]);
@@ -76,11 +78,6 @@ static void block256(uint32_t state[8], const uint8_t *block)
         ROUND256(d, e, f, g, h, a, b, c, k[5], v[5]);
         ROUND256(c, d, e, f, g, h, a, b, k[6], v[6]);
         ROUND256(b, c, d, e, f, g, h, a, k[7], v[7]);
-        t += 8;
-        if (t == 64)
-            break;
-        if ((t & 15) == 0)
-            schedule256(w);
     }
     state[0] += a;
     state[1] += b;
@@ -105,45 +102,36 @@ static inline uint64_t ror64(uint64_t x, unsigned n)
     return x >> n | x << (64 - n);
 }
 
-static void schedule512(uint64_t w[16])
+/* The message schedule, downwards: word t goes to v[-t]. */
+static void schedule512(uint64_t *v, const uint8_t *block)
 {
-    for (unsigned i = 0; i < 16; i++) {
-        uint64_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
-        w[i] += w[(i + 9) & 15] + (ror64(x, 1) ^ ror64(x, 8) ^ x >> 7) +
-                (ror64(y, 19) ^ ror64(y, 61) ^ y >> 6);
+    for (int i = 0; i < 16; i++)
+        v[-i] = (uint64_t)sm_load_be32(block + 8 * i) << 32 | sm_load_be32(block + 8 * i + 4);
+    for (int t = 16; t < 80; t++, v--) {
+        uint64_t x = v[-1], y = v[-14];
+        v[-16] = v[0] + v[-9] + (ror64(x, 1) ^ ror64(x, 8) ^ x >> 7) +
+                 (ror64(y, 19) ^ ror64(y, 61) ^ y >> 6);
     }
 }
 
-/* Sixteen rounds. v holds a..h from v[16] on; each round stores its new a one place below, which
- * moves all eight names at once. Sixteen 64-bit words do not fit a 32-bit core's registers, so they
- * may as well stand in memory. */
-static void rounds512(uint64_t v[24], const uint64_t *k, const uint64_t w[16])
-{
-    uint64_t *s = v + 16;
-    for (unsigned i = 0; i < 16; i++, s--) {
-        uint64_t e = s[4], a = s[0];
-        uint64_t t = s[7] + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) +
-                     ((e & (s[5] ^ s[6])) ^ s[6]) + k[i] + w[i];
-        s[3] += t;
-        s[-1] =
-            t + (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) + ((a & s[1]) | (s[2] & (a | s[1])));
-    }
-    memmove(v + 16, v, 8 * sizeof v[0]);
-}
-
+/* The eight words a..h stand at s, and each round stores its new a one place below, which moves all
+ * the names at once: sixteen 32-bit halves do not fit a 32-bit core's registers, so they may as
+ * well stand in memory. The place below holds the round's word of the schedule until then. */
 static void block512(uint64_t h[8], const uint8_t *block)
 {
-    uint64_t w[16], v[24];
-    for (unsigned i = 0; i < 16; i++)
-        w[i] = (uint64_t)sm_load_be32(block + 8 * i) << 32 | sm_load_be32(block + 8 * i + 4);
-    memcpy(v + 16, h, 8 * sizeof v[0]);
-    for (unsigned t = 0; t < 80; t += 16) {
-        if (t > 0)
-            schedule512(w);
-        rounds512(v, round_constant + t, w);
+    uint64_t v[88], *s = v + 80;
+    schedule512(s - 1, block);
+    memcpy(s, h, 8 * sizeof v[0]);
+    for (unsigned t = 0; t < 80; t++, s--) {
+        uint64_t e = s[4], a = s[0];
+        uint64_t sum = s[7] + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) +
+                       ((e & (s[5] ^ s[6])) ^ s[6]) + round_constant[t] + s[-1];
+        s[3] += sum;
+        s[-1] =
+            sum + (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) + ((a & s[1]) | (s[2] & (a | s[1])));
     }
     for (unsigned i = 0; i < 8; i++)
-        h[i] += v[16 + i];
+        h[i] += s[i];
 }
 
 static void blocks512(void *h, const uint8_t *blocks, size_t count)

@@ -23,12 +23,12 @@ void sm_md_update(const struct sm_md *md, const void *data, size_t len);
 /* Pads and compresses the last one or two blocks: h is the hash. */
 void sm_md_pad(const struct sm_md *md);
 
-static inline uint32_t sm_load_be32(const uint8_t *p)
+static inline __attribute__((always_inline)) uint32_t sm_load_be32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static inline uint32_t sm_load_le32(const uint8_t *p)
+static inline __attribute__((always_inline)) uint32_t sm_load_le32(const uint8_t *p)
 {
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }

@@ -1,0 +1,170 @@
+/* Start-up and devices of QEMU's mps2-an386 (Arm MPS2 with the Cortex-M4 image, CMSDK devices).
+ *
+ * Owns the vector table, the memory set-up before sm_board_main(), UART0, SysTick and the way out.
+ * File-scope state is what hardware forces on it: interrupt handlers take no arguments.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "board.h"
+#include <string.h>
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+/* Armv7-M system control space */
+#define SYST_CSR REGISTER(0xe000e010)
+#define SYST_RVR REGISTER(0xe000e014)
+#define SYST_CVR REGISTER(0xe000e018)
+#define CPACR    REGISTER(0xe000ed88)
+#define CSR_ON   5u /* enabled, processor clock */
+#define CSR_IRQ  2u
+
+/* CMSDK UART */
+#define UART0_DATA    REGISTER(0x40004000)
+#define UART0_STATE   REGISTER(0x40004004)
+#define UART0_CTRL    REGISTER(0x40004008)
+#define UART0_BAUDDIV REGISTER(0x40004010)
+
+#define CLOCK_MHZ   25u /* SysTick */
+#define STACK_PAINT 0xa5a5a5a5u
+
+extern uint32_t sm_board_stack_low[], sm_board_stack_top[];
+extern uint8_t sm_board_data_start[], sm_board_data_end[], sm_board_data_load[];
+extern uint8_t sm_board_bss_start[], sm_board_bss_end[];
+
+static struct {
+    void (*fn)(void *ctx);
+    void *ctx;
+} tick;
+
+_Noreturn void sm_board_exit(int status)
+{
+    /* ADP_Stopped_ApplicationExit with the status, by the call SYS_EXIT_EXTENDED */
+    const uint32_t block[2] = {0x20026, (uint32_t)status};
+    register uint32_t call __asm__("r0") = 0x20;
+    register const uint32_t *argument __asm__("r1") = block;
+    __asm__ volatile("bkpt 0xab" : "+r"(call) : "r"(argument) : "memory");
+    for (;;)
+        ;
+}
+
+void sm_board_write(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        while (UART0_STATE & 1)
+            ;
+        UART0_DATA = (uint8_t)bytes[i];
+    }
+}
+
+void sm_board_print(const char *text)
+{
+    sm_board_write(text, strlen(text));
+}
+
+void sm_board_print_u32(uint32_t value)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    sm_board_write(digits + at, sizeof digits - at);
+}
+
+void sm_board_print_i32(int32_t value)
+{
+    if (value < 0)
+        sm_board_print("-");
+    sm_board_print_u32(value < 0 ? 0u - (uint32_t)value : (uint32_t)value);
+}
+
+void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us)
+{
+    SYST_CSR = 0;
+    tick.fn = fn;
+    tick.ctx = ctx;
+    if (!fn)
+        return;
+    SYST_RVR = period_us * CLOCK_MHZ - 1;
+    SYST_CVR = 0;
+    SYST_CSR = CSR_ON | CSR_IRQ;
+}
+
+static void on_systick(void)
+{
+    if (tick.fn)
+        tick.fn(tick.ctx);
+}
+
+static uint32_t ticks_of(void (*fn)(void *ctx), void *ctx)
+{
+    SYST_RVR = 0xffffff;
+    SYST_CVR = 0;
+    SYST_CSR = CSR_ON;
+    uint32_t start = SYST_CVR;
+    fn(ctx);
+    uint32_t ticks = (start - SYST_CVR) & 0xffffff; /* it counts down */
+    SYST_CSR = 0;
+    return ticks;
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+uint32_t sm_board_count(void (*fn)(void *ctx), void *ctx)
+{
+    uint32_t ticks = ticks_of(fn, ctx), empty = ticks_of(nothing, NULL);
+    return (uint32_t)((uint64_t)(ticks - empty) * 40 / 32);
+}
+
+uint32_t sm_board_stack_used(void)
+{
+    const uint32_t *low = sm_board_stack_low;
+    while (low < sm_board_stack_top && *low == STACK_PAINT)
+        low++;
+    return (uint32_t)((sm_board_stack_top - low) * sizeof *low);
+}
+
+/* Paints what is below the stack pointer; word by word itself, as a call would overwrite the frame
+ * that it returns to. */
+static void paint_stack(void)
+{
+    uint32_t *sp;
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    for (volatile uint32_t *p = sm_board_stack_low; p < sp; p++)
+        *p = STACK_PAINT;
+}
+
+_Noreturn void sm_board_reset(void)
+{
+    paint_stack();
+    CPACR |= 0xfu << 20; /* full access to the FPU */
+    __asm__ volatile("dsb\n\tisb" : : : "memory");
+    memcpy(sm_board_data_start, sm_board_data_load,
+           (size_t)(sm_board_data_end - sm_board_data_start));
+    memset(sm_board_bss_start, 0, (size_t)(sm_board_bss_end - sm_board_bss_start));
+    UART0_BAUDDIV = 16;
+    UART0_CTRL = 1;
+    sm_board_exit(sm_board_main());
+}
+
+static _Noreturn void on_fault(void)
+{
+    sm_board_print("fault: the processor stopped the program\n");
+    sm_board_exit(70);
+}
+
+/* The stack pointer, reset, and the Armv7-M exceptions up to SysTick. */
+__attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
+    sm_board_stack_top, sm_board_reset, on_fault, /* NMI */
+    on_fault,                                     /* HardFault */
+    on_fault,                                     /* MemManage */
+    on_fault,                                     /* BusFault */
+    on_fault,                                     /* UsageFault */
+    [11] = on_fault,                              /* SVCall */
+    [12] = on_fault,                              /* debug monitor */
+    [14] = on_fault,                              /* PendSV */
+    [15] = on_systick,
+};

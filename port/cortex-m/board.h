@@ -1,0 +1,38 @@
+/* The emulated board: text out on UART0, an exit status, a tick, counts.
+ *
+ * One program runs on it, from sm_board_main() to sm_board_exit(); the state behind these functions
+ * is the board's registers and one tick counter.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_BOARD_H
+#define SM_BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The program: called once with the FPU on, data and bss set up, interrupts enabled and the tick
+ * stopped. Its result is the exit status. */
+int sm_board_main(void);
+
+/* Ends the emulation with a status (semihosting). */
+_Noreturn void sm_board_exit(int status);
+
+/* Text on UART0, as it is and at once. */
+void sm_board_write(const char *bytes, size_t len);
+void sm_board_print(const char *text);
+void sm_board_print_u32(uint32_t value);
+void sm_board_print_i32(int32_t value);
+
+/* Calls fn(ctx) from the SysTick interrupt each period_us microseconds, 1 to 500000, from now on;
+ * a NULL fn stops it. */
+void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us);
+
+/* Instructions that fn(ctx) executes. A count only under `-icount shift=5` (32 ns an instruction);
+ * otherwise host time in units of 32 ns. At most 20 million. Uses the tick's timer, which must be
+ * stopped. */
+uint32_t sm_board_count(void (*fn)(void *ctx), void *ctx);
+
+/* Bytes of stack that were used at the deepest moment since reset. */
+uint32_t sm_board_stack_used(void);
+
+#endif
