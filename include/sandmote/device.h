@@ -1,0 +1,243 @@
+/* The supervisor: which module of each application runs, and for how long it may.
+ *
+ * One struct sm_device over one flash. Each application has two slots, a memory pool of its own and
+ * a record in the store; nothing that happens to one application touches another. The owner calls
+ * sm_device_step() in a loop; the update agent hands over modules with sm_device_install_*().
+ *
+ * What decides is on flash, and every decision is one record: the device may lose power or be
+ * killed at any moment and goes on from the last one.
+ *
+ * Nothing here allocates, knows an OS or keeps file-scope state. One thread: all calls for one
+ * struct sm_device come from the same one; only the epoch is advanced from elsewhere.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_DEVICE_H
+#define SANDMOTE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sandmote/crypto.h>
+#include <sandmote/error.h>
+#include <sandmote/host.h>
+#include <sandmote/manifest.h>
+#include <sandmote/store.h>
+#include <sandmote/trust.h>
+#include <sandmote/wasm.h>
+
+#define SM_DEVICE_REASON 160u
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+/* Something that happened to a module. Pointers are valid until the callback returns, or until the
+ * next call on the device. */
+struct sm_event {
+    enum sm_event_kind kind;
+    uint64_t id; /* unique on the device and the same whenever it is told again; 0: not to report */
+    uint16_t index; /* of the application */
+    const char *name, *version;
+    const char *action; /* the deployment that brought the module; may be empty */
+    const char *detail; /* one line, may be empty */
+    uint64_t sequence;
+    const uint8_t *sha; /* SHA-256 of the module */
+    int error;          /* enum sm_err, or 0 */
+};
+
+/* "INSTALLED", "TRAP", ...; "?" for anything else. */
+const char *sm_event_name(enum sm_event_kind kind);
+
+/* ---- Configuration --------------------------------------------------------------------------- */
+
+/* Borrowed, with all it points to, for the device's life. Optional fields are 0 for the default. */
+struct sm_device_cfg {
+    const struct sm_flash *flash;
+    struct sm_store_cfg store;
+    const char *fleet;
+    enum sm_class cls;
+    const struct sm_trust *trust;
+    const struct sm_host_port *host;
+    const char *const *capabilities; /* what may be granted; "x*" stands for all beginning with x */
+    size_t ncapabilities;
+
+    /* Counts up by one about every epoch_tick_ms, from a timer, an interrupt or a thread. */
+    const volatile uint32_t *epoch;
+    uint32_t epoch_tick_ms; /* at least 1 */
+
+    /* Working memory for translating modules, aligned to 8 bytes; see sm_wasm_translate(). */
+    void *scratch;
+    size_t scratch_len;
+
+    void *event_ctx;
+    void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
+
+    uint64_t memory_bytes;   /* most linear memory of a module; 0 = the class's */
+    uint32_t epoch_ms;       /* longest time of one call; 0 = the class's */
+    uint32_t table_entries;  /* most entries of a table; 0 = 4096 */
+    uint32_t call_depth;     /* nested calls; 0 = 256 */
+    uint32_t health_ms_max;  /* longest trial a manifest may ask for; 0 = 10 minutes */
+    uint32_t good_ticks_max; /* most good ticks a manifest may ask for; 0 = 100 */
+    uint32_t trap_window_s;  /* 0 = 300 */
+    uint8_t boots;           /* starts a trial has, power cuts included; 0 = 3 */
+};
+
+/* ---- Applications ---------------------------------------------------------------------------- */
+
+enum sm_app_state {
+    SM_APP_EMPTY,   /* no module that may run */
+    SM_APP_STOPPED, /* to be started when due */
+    SM_APP_WAITING, /* an instance is up, the next call is due later */
+    SM_APP_PENDING  /* a call waits for the host */
+};
+enum sm_app_phase { SM_PHASE_START, SM_PHASE_ENTRY, SM_PHASE_HEALTH };
+
+/* Set pool and pool_size, zero the rest. Fields other than these are private. */
+struct sm_device_app {
+    void *pool; /* value stack, instance and linear memory; aligned to 8 bytes */
+    size_t pool_size;
+
+    enum sm_app_state state;
+    enum sm_app_phase phase;
+    uint8_t slot;        /* the one that runs, or SM_STORE_NO_SLOT */
+    bool counted;        /* this session's start of the trial is on flash */
+    uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
+    uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
+    uint32_t good_ticks; /* since the instance was made */
+    uint32_t backoff_ms; /* before the next start, when there is nothing to go back to */
+    uint64_t due_ms;     /* of the next start or call */
+    uint64_t trial_ms;   /* when the trial began in this session */
+    uint64_t up_ms;      /* when the instance was made */
+    uint64_t tidy_ms;    /* the record is not tidied before */
+    struct sm_manifest manifest;
+    struct sm_wasm_module module;
+    struct sm_wasm_store wasm;
+    struct sm_wasm_exec exec;
+    struct sm_wasm_inst *inst;
+    struct sm_host host;
+    uint32_t entry_func, health_func;
+    bool has_health;
+};
+
+/* An installation under way; private. */
+struct sm_device_install {
+    bool open;
+    uint16_t index;
+    uint8_t slot;
+    uint32_t written; /* bytes of the module handed to the writer */
+    struct sm_slot_writer writer;
+};
+
+/* Fields are private. About 2.5 KB, of which the manifest is 1.8. */
+struct sm_device {
+    const struct sm_device_cfg *cfg;
+    struct sm_store store;
+    struct sm_device_app *apps;
+    uint64_t start_ms, now_ms;
+    uint32_t base_s; /* device time at start */
+    struct sm_device_install install;
+    struct sm_manifest work; /* of a module that is being looked at */
+    char reason[SM_DEVICE_REASON];
+};
+
+/* Mount the flash and decide what runs; nothing runs before the first step. records has room for
+ * cfg->store.applications + plugins, apps for cfg->store.applications.
+ *
+ * now_ms, here and below, is a monotonic clock in milliseconds from any point on.
+ *
+ * 0; or the errors of sm_store_mount(), or SM_ERR_ARG (a setting is missing); sm_device_reason()
+ * has a sentence. */
+int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
+                    struct sm_device_app *apps, struct sm_record *records, uint64_t now_ms);
+
+/* Start, call and judge whatever is due: at most one call into each application, each for at most
+ * its epoch. Returns the milliseconds until something is due again; UINT32_MAX for nothing. */
+uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms);
+
+/* A sensor call that the port answered with SM_WASM_PENDING has ended; the module goes on in the
+ * next step. 0, or SM_ERR_STATE: nobody waits for it. */
+int sm_device_sensor_ready(struct sm_device *d, uint16_t index, uint32_t call, int err,
+                           int32_t value);
+
+/* The operator returns to the committed module of the other slot. 0, or, nothing changed,
+ * SM_ERR_NOT_FOUND (no such application), SM_ERR_STATE (nothing to return to, or a trial runs),
+ * SM_ERR_ROLLBACK (below the security floor), SM_ERR_IO. */
+int sm_device_rollback(struct sm_device *d, const char *name, const char *why);
+
+/* What an application is at. Pointers are valid until the next call on the device. */
+struct sm_app_info {
+    const struct sm_record *record;
+    enum sm_app_state state;
+    uint8_t slot; /* that runs or is due to, or SM_STORE_NO_SLOT */
+    bool trial;
+};
+/* 0, or SM_ERR_NOT_FOUND past the last or for a place without a module. */
+int sm_device_app(const struct sm_device *d, uint16_t index, struct sm_app_info *out);
+int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index);
+
+/* One sentence about the last error that any function here returned. */
+const char *sm_device_reason(const struct sm_device *d);
+
+/* ---- Reports --------------------------------------------------------------------------------- */
+
+/* The i-th event that the server does not have yet, oldest module first; SM_ERR_NOT_FOUND past the
+ * last. They come from the flash: nothing is lost by a restart. */
+int sm_device_event_at(const struct sm_device *d, uint32_t i, struct sm_event *out);
+
+/* The server has it. Put on flash in the next step, those of one application together; until then
+ * a restart would tell it again, with the same id. SM_ERR_NOT_FOUND: no such event waits. */
+int sm_device_event_done(struct sm_device *d, uint64_t id);
+
+/* ---- Install --------------------------------------------------------------------------------- */
+
+struct sm_install_request {
+    const char *name; /* of the application, as its manifest says */
+    uint8_t signature[SM_SIGNATURE_BYTES];
+    uint8_t sha[SM_SHA256_SIZE]; /* of the whole module */
+    uint32_t len;
+    const char *action; /* the deployment, at most 24 printable characters; may be empty */
+};
+
+/* Begin to receive a module into the slot that is not in use, or go on with it: the same name,
+ * signature, hash and length continue what an earlier session or connection left.
+ *
+ * The offset from which bytes are wanted, or, with a sentence in sm_device_reason() and no change,
+ *   SM_ERR_ARG      a field is out of range
+ *   SM_ERR_BUSY     another installation is open, a trial runs, or the outcome of what the slot
+ *                   holds has not been reported
+ *   SM_ERR_STATE    this module is the committed one already
+ *   SM_ERR_DENIED   this module failed in this deployment before: it takes another deployment
+ *   SM_ERR_LIMIT    it does not fit the slot, or no application place is left for the name
+ *   SM_ERR_IO       the flash failed */
+int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_request *req);
+
+/* The next bytes. 0, or, the installation over,
+ *   SM_ERR_LIMIT  more than were announced; the slot is discarded
+ *   SM_ERR_IO     the flash failed; a later begin goes on
+ *   SM_ERR_STATE  none is open */
+int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len);
+
+/* All bytes are there: read them back, check hash and signature, only then look at manifest and
+ * code, translate, and put the module on trial from the next step on.
+ *
+ * 0, or, the slot discarded and a REFUSED (DOWNLOAD_FAILED for SM_ERR_CORRUPT) event waiting,
+ *   SM_ERR_STATE        bytes are missing (the installation stays open), or none is open
+ *   SM_ERR_CORRUPT      not the bytes of that hash
+ *   SM_ERR_SIGNATURE    the signature does not verify
+ *   SM_ERR_KEY          the key may not sign this
+ *   SM_ERR_MALFORMED, SM_ERR_INVALID, SM_ERR_UNSUPPORTED, SM_ERR_NOT_FOUND   manifest or code
+ *   SM_ERR_ROLLBACK     not newer than the committed module, or below the floor
+ *   SM_ERR_LIMIT        more memory, stack, time than this device gives
+ *   SM_ERR_DENIED       another fleet, name, class, kind; or more capabilities than allowed
+ *   SM_ERR_LINK         an import that no device of this interface version has
+ *   SM_ERR_FULL         the image does not fit the slot
+ *   SM_ERR_MEMORY       scratch is too small for a function
+ *   SM_ERR_IO           the flash failed; the slot may be as before finish */
+int sm_device_install_finish(struct sm_device *d);
+
+/* The connection broke: remember how far it came, for the next begin. */
+void sm_device_install_suspend(struct sm_device *d);
+
+/* Give up: the slot is discarded, a DOWNLOAD_FAILED event with this reason waits. 0, SM_ERR_STATE
+ * (none is open) or SM_ERR_IO. */
+int sm_device_install_abort(struct sm_device *d, const char *why);
+
+#endif

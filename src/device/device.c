@@ -1,0 +1,593 @@
+/* The supervisor's loop: which slot of each application runs, its starts, calls and traps.
+ *
+ * An application:
+ *
+ *   EMPTY ----- a slot may run -----> STOPPED --- due: start() ---> WAITING --- due: call --+
+ *     ^                                  ^  ^                          ^                    |
+ *     |  nothing may run any more        |  +-- trap, slot changed ----+--- returned -------+
+ *     +----------------------------------+                             |                    |
+ *                                                        sensor ready  PENDING <-- pending -+
+ *
+ * Which slot may run is read from the record alone (choice()), so whatever changes a record
+ * (commit, rollback, an installation) changes what runs in the next step and needs to tell nobody.
+ *
+ * A trial costs a start before it runs: the record with one start less is on flash first. Later
+ * starts within one session are not counted, traps are. It ends by commit, by a trap before its
+ * first good tick, by three traps in the window, by its time, or by no start being left.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include "internal.h"
+#include "text.h"
+
+enum {
+    WINDOW_S = 300,
+    CALL_DEPTH = 256,
+    BACKOFF_FIRST_MS = 1000,
+    BACKOFF_MOST_MS = 3600000,
+    TIDY_AGAIN_MS = 60000, /* a flash that fails is not asked at every step */
+};
+
+static const struct sm_record *record_of(const struct sm_device *d, uint16_t index)
+{
+    return &d->store.records[index];
+}
+
+static struct sm_slot *running_slot(struct sm_device *d, struct sm_record *next, uint16_t index)
+{
+    return &next->slot[d->apps[index].slot];
+}
+
+static uint32_t window_s(const struct sm_device *d)
+{
+    return d->cfg->trap_window_s ? d->cfg->trap_window_s : WINDOW_S;
+}
+
+/* ---- What runs ------------------------------------------------------------------------------- */
+
+static bool avoided(const struct sm_device_app *app, unsigned slot)
+{
+    return app->avoid >> slot & 1;
+}
+
+/* The slot that ought to run, or SM_STORE_NO_SLOT. `avoid` stands in for records that could not be
+ * written. */
+static unsigned choice(const struct sm_device *d, uint16_t index)
+{
+    const struct sm_record *r = record_of(d, index);
+    const struct sm_device_app *app = &d->apps[index];
+    unsigned trial = sm_dev_trial_slot(r);
+
+    if (trial != SM_STORE_NO_SLOT && !avoided(app, trial) && r->slot[trial].sequence >= r->floor)
+        return trial;
+    if (r->active == SM_STORE_NO_SLOT || !sm_dev_usable(r, r->active))
+        return SM_STORE_NO_SLOT;
+    if (!avoided(app, r->active))
+        return r->active;
+    return sm_dev_usable(r, !r->active) && !avoided(app, !r->active) ? !r->active
+                                                                     : SM_STORE_NO_SLOT;
+}
+
+static bool on_trial(const struct sm_device *d, uint16_t index)
+{
+    unsigned slot = d->apps[index].slot;
+
+    return slot != SM_STORE_NO_SLOT && record_of(d, index)->slot[slot].state == SM_SLOT_TRIAL;
+}
+
+static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    app->state = SM_APP_STOPPED;
+    app->inst = NULL;
+    app->good_ticks = 0;
+    app->due_ms = due_ms;
+    app->exec.state = SM_EXEC_IDLE;
+}
+
+/* Later and later, for a module that has nothing it could give way to. */
+static void back_off(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    if (app->backoff_ms == 0)
+        app->backoff_ms = BACKOFF_FIRST_MS;
+    else if (app->backoff_ms < BACKOFF_MOST_MS)
+        app->backoff_ms *= 2;
+    stop(d, index, d->now_ms + app->backoff_ms);
+}
+
+void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    app->counted = false;
+    app->backoff_ms = 0;
+    app->avoid &= (uint8_t) ~(1u << slot);
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+/* Pay for a start of a trial. False when it may not start (then its record or `avoid` says so). */
+static bool count_start(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_record next;
+
+    if (app->counted)
+        return true;
+    if (record_of(d, index)->boots_left == 0) {
+        (void)sm_dev_give_up(d, index, slot, SM_EVENT_ROLLED_BACK, SM_ERR_STATE,
+                             "started as often as a trial may, and never got healthy");
+        return false;
+    }
+    sm_dev_change(d, index, &next);
+    next.boots_left--;
+    if (sm_dev_put(d, index, &next) != 0) {
+        app->avoid |= (uint8_t)(1u << slot);
+        return false;
+    }
+    app->counted = true;
+    app->trial_ms = d->now_ms;
+    sm_dev_emit(d, index, slot, SM_EVENT_TRIAL);
+    return true;
+}
+
+/* Value stack first, then the instance: both in the application's own pool. */
+static int lay_out(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    size_t stack = ((size_t)app->manifest.stack_bytes + 7) / 8 * 8;
+    struct sm_wasm_limits limits = sm_dev_limits(d, &app->manifest);
+    struct sm_wasm_linker linker = {&app->host, sm_host_resolve};
+    uint32_t which;
+
+    if (stack >= app->pool_size)
+        return sm_dev_say(d, SM_ERR_MEMORY, "its pool is smaller than its stack");
+    struct sm_wasm_pool pool = {(uint8_t *)app->pool + stack, app->pool_size - stack, 0};
+    memset(&app->wasm, 0, sizeof app->wasm);
+    sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
+    int err =
+        sm_wasm_instantiate(&app->inst, &app->wasm, &app->module, &limits, &linker, &pool, &which);
+    if (err)
+        return sm_dev_say(d, err, "cannot be set up in its pool of %llu bytes: %s",
+                          (unsigned long long)app->pool_size, sm_strerror(err));
+    sm_wasm_exec_init(&app->exec, app->pool, stack / 4,
+                      d->cfg->call_depth ? d->cfg->call_depth : CALL_DEPTH, d->cfg->epoch);
+    return 0;
+}
+
+static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_manifest_detail detail;
+    int err = sm_dev_open_slot(d, index, slot, &app->module);
+
+    if (err)
+        return err;
+    err = sm_manifest_read(&app->manifest, app->module.wasm, app->module.wasm_len, &detail);
+    if (err)
+        return sm_dev_say(d, err, "its manifest: %s", detail.rule);
+    err = sm_dev_admit(d, &app->manifest, index);
+    if (!err)
+        err = sm_dev_find_calls(d, &app->module, &app->manifest, &app->entry_func,
+                                &app->health_func, &app->has_health);
+    return err ? err : lay_out(d, index);
+}
+
+/* Whether a committed module that cannot be started is to give way. What hangs on the device's
+ * settings or on a flash that fails now may be right again later; the module's bytes will not. */
+static bool lasting(int err)
+{
+    return err == SM_ERR_CORRUPT || err == SM_ERR_MALFORMED || err == SM_ERR_INVALID ||
+           err == SM_ERR_LINK;
+}
+
+static void cannot_start(struct sm_device *d, uint16_t index, unsigned slot, int err)
+{
+    enum sm_event_kind kind = err == SM_ERR_CORRUPT ? SM_EVENT_CORRUPT_SLOT : SM_EVENT_ROLLED_BACK;
+    bool trial = on_trial(d, index);
+
+    if (err != SM_ERR_IO && (trial || err == SM_ERR_CORRUPT ||
+                             (lasting(err) && sm_dev_usable(record_of(d, index), !slot)))) {
+        char why[SM_DEVICE_REASON]; /* giving up may say something else */
+        memcpy(why, d->reason, sizeof why);
+        (void)sm_dev_give_up(d, index, slot, kind, err, why);
+        stop(d, index, d->now_ms);
+        return;
+    }
+    sm_dev_emit_passing(d, index, slot, SM_EVENT_REFUSED, d->reason);
+    back_off(d, index);
+}
+
+static uint32_t budget(const struct sm_device *d)
+{
+    uint32_t ms = d->cfg->epoch_ms ? d->cfg->epoch_ms : sm_class_limits(d->cfg->cls)->epoch_ms;
+
+    /* One more: the tick under way may end at once. */
+    return (ms + d->cfg->epoch_tick_ms - 1) / d->cfg->epoch_tick_ms + 1;
+}
+
+static void run(struct sm_device *d, uint16_t index);
+
+static void start(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    app->slot = (uint8_t)slot;
+    if (on_trial(d, index) && !count_start(d, index, slot)) {
+        stop(d, index, d->now_ms);
+        return;
+    }
+    int err = prepare(d, index, slot);
+    if (err) {
+        cannot_start(d, index, slot, err);
+        return;
+    }
+    app->state = SM_APP_WAITING;
+    app->up_ms = d->now_ms;
+    app->due_ms = d->now_ms;
+    app->good_ticks = 0;
+    sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, "");
+    app->phase = SM_PHASE_ENTRY;
+    err = sm_wasm_call_start(&app->exec, app->inst, budget(d));
+    if (err == SM_ERR_NOT_FOUND)
+        return;
+    app->phase = SM_PHASE_START;
+    run(d, index);
+}
+
+/* ---- Judgement ------------------------------------------------------------------------------- */
+
+static void commit(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_record next;
+
+    sm_dev_change(d, index, &next);
+    struct sm_slot *s = running_slot(d, &next, index);
+    s->state = SM_SLOT_COMMITTED;
+    next.active = app->slot;
+    next.boots_left = 0;
+    next.trap_count = 0;
+    if (s->floor > next.floor)
+        next.floor = s->floor;
+    sm_dev_note(&next, app->slot, SM_EVENT_COMMITTED);
+    if (sm_dev_put(d, index, &next) == 0) /* else the next good tick tries again */
+        sm_dev_emit(d, index, app->slot, SM_EVENT_COMMITTED);
+}
+
+/* A window of the latest traps, oldest first; those that are out of it leave. */
+static void prune_window(struct sm_record *r, uint32_t now_s, uint32_t window)
+{
+    unsigned keep = 0;
+
+    for (unsigned i = 0; i < r->trap_count; i++)
+        if (now_s - r->trap_time_s[i] < window)
+            r->trap_time_s[keep++] = r->trap_time_s[i];
+    for (unsigned i = keep; i < SM_STORE_TRAPS; i++)
+        r->trap_time_s[i] = 0;
+    r->trap_count = (uint8_t)keep;
+}
+
+static void count_trap(struct sm_record *r, uint32_t now_s, uint32_t window)
+{
+    prune_window(r, now_s, window);
+    if (r->trap_count == SM_STORE_TRAPS) {
+        memmove(r->trap_time_s, r->trap_time_s + 1, (SM_STORE_TRAPS - 1) * sizeof *r->trap_time_s);
+        r->trap_count--;
+    }
+    r->trap_time_s[r->trap_count++] = now_s;
+}
+
+/* The last trap, in numbers and as a line. Scratch finds the offset. */
+static void report_trap(struct sm_device *d, uint16_t index, struct sm_slot *s)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_wasm_frame f;
+    const char *text = sm_wasm_trap_text(app->exec.trap);
+
+    if (s->traps < UINT16_MAX)
+        s->traps++;
+    s->trap_code = (uint8_t)app->exec.trap;
+    s->error = app->exec.trap == SM_TRAP_EPOCH ? SM_ERR_EPOCH : SM_ERR_TRAP;
+    memset(&f, 0, sizeof f);
+    if (sm_wasm_backtrace(&app->exec, &f, 1, d->cfg->scratch, d->cfg->scratch_len) == 0) {
+        sm_text(s->detail, sizeof s->detail, "%s", text);
+        return;
+    }
+    s->trap_func = f.func;
+    s->trap_offset = f.offset;
+    sm_text(s->detail, sizeof s->detail, "%s in %.*s%sfunction %u at %x", text, (int)f.name.len,
+            f.name.len ? f.name.bytes : "", f.name.len ? ", " : "", (unsigned)f.func,
+            (unsigned)f.offset);
+}
+
+/* A trap costs the instance. It costs the module its place when it is on trial and has not had one
+ * good tick, or when it is the third in the window and there is something to go back to. */
+static void trapped(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    unsigned slot = app->slot;
+    bool trial = on_trial(d, index), gives_up;
+    enum sm_event_kind kind = app->exec.trap == SM_TRAP_EPOCH ? SM_EVENT_EPOCH : SM_EVENT_TRAP;
+    struct sm_record next;
+
+    sm_dev_change(d, index, &next);
+    report_trap(d, index, &next.slot[slot]);
+    sm_dev_note(&next, slot, kind);
+    count_trap(&next, sm_dev_time_s(d), window_s(d));
+    bool third = next.trap_count == SM_STORE_TRAPS;
+    gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_usable(&next, !slot);
+    if (gives_up)
+        sm_dev_condemn(&next, slot);
+    if (d->now_ms - app->up_ms >= (uint64_t)window_s(d) * 1000)
+        app->backoff_ms = 0;
+    if (third && !gives_up)
+        back_off(d, index);
+    else
+        stop(d, index, d->now_ms + (gives_up ? 0 : app->manifest.period_ms));
+    if (sm_dev_put(d, index, &next) == 0) {
+        sm_dev_emit(d, index, slot, kind);
+        if (gives_up)
+            sm_dev_emit(d, index, slot, SM_EVENT_ROLLED_BACK);
+    } else if (gives_up) {
+        app->avoid |= (uint8_t)(1u << slot);
+    }
+}
+
+static void ticked(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    app->good_ticks++;
+    app->due_ms += app->manifest.period_ms;
+    if (app->due_ms <= d->now_ms)
+        app->due_ms = d->now_ms + app->manifest.period_ms; /* late: ticks are not made up for */
+    if (!on_trial(d, index) || app->good_ticks < app->manifest.good_ticks)
+        return;
+    if (app->has_health) {
+        app->phase = SM_PHASE_HEALTH;
+        app->due_ms = d->now_ms;
+    } else {
+        commit(d, index);
+    }
+}
+
+static void returned(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    enum sm_app_phase phase = app->phase;
+
+    app->state = SM_APP_WAITING;
+    app->phase = SM_PHASE_ENTRY;
+    if (phase == SM_PHASE_ENTRY)
+        ticked(d, index);
+    if (phase != SM_PHASE_HEALTH)
+        return;
+    app->due_ms = d->now_ms + app->manifest.period_ms;
+    /* Not healthy yet is asked again after the next tick, until the trial's time is over. */
+    if (sm_wasm_results(&app->exec)[0] == 0 && on_trial(d, index))
+        commit(d, index);
+}
+
+static void run(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    int err = sm_wasm_run(&app->exec);
+
+    if (err == 0)
+        returned(d, index);
+    else if (err == SM_WASM_PENDING)
+        app->state = SM_APP_PENDING;
+    else
+        trapped(d, index);
+}
+
+static void call(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    uint32_t func = app->phase == SM_PHASE_HEALTH ? app->health_func : app->entry_func;
+    int err = sm_wasm_call(&app->exec, app->inst, func, NULL, budget(d));
+
+    if (err)
+        trapped(d, index); /* not even its first frame fits the stack */
+    else
+        run(d, index);
+}
+
+/* ---- Step ------------------------------------------------------------------------------------ */
+
+/* Events that the server has, and traps that are out of the window, leave the record. The latter
+ * because device time stands still without power: a trap of long ago must not look recent after
+ * the next start. */
+static void tidy(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_record next;
+    const struct sm_record *r = record_of(d, index);
+    bool leak =
+        r->trap_count > 0 && sm_dev_time_s(d) - r->trap_time_s[r->trap_count - 1] >= window_s(d);
+
+    if ((!leak && (app->acked[0] | app->acked[1]) == 0) || d->now_ms < app->tidy_ms)
+        return;
+    sm_dev_change(d, index, &next);
+    prune_window(&next, sm_dev_time_s(d), window_s(d));
+    if (sm_dev_put(d, index, &next) != 0)
+        app->tidy_ms = d->now_ms + TIDY_AGAIN_MS;
+}
+
+static bool out_of_time(const struct sm_device *d, uint16_t index)
+{
+    const struct sm_device_app *app = &d->apps[index];
+
+    return app->state != SM_APP_STOPPED && on_trial(d, index) && app->counted &&
+           d->now_ms - app->trial_ms >= app->manifest.timeout_ms;
+}
+
+static void step_app(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    tidy(d, index);
+    if (out_of_time(d, index)) {
+        char why[SM_STORE_DETAIL];
+        sm_text(why, sizeof why, "not healthy within %u ms, after %u good ticks",
+                (unsigned)app->manifest.timeout_ms, (unsigned)app->good_ticks);
+        (void)sm_dev_give_up(d, index, app->slot, SM_EVENT_HEALTH_FAILED, SM_ERR_STATE, why);
+    }
+    unsigned want = choice(d, index);
+    if (want == SM_STORE_NO_SLOT) {
+        stop(d, index, 0);
+        app->state = SM_APP_EMPTY;
+        app->slot = SM_STORE_NO_SLOT;
+        return;
+    }
+    if (app->state == SM_APP_EMPTY || app->slot != want) {
+        app->slot = (uint8_t)want;
+        app->backoff_ms = 0;
+        stop(d, index, d->now_ms);
+    }
+    if (app->state == SM_APP_PENDING) {
+        if (app->exec.state == SM_EXEC_READY)
+            run(d, index);
+    } else if (d->now_ms >= app->due_ms) {
+        if (app->state == SM_APP_STOPPED)
+            start(d, index, want);
+        else
+            call(d, index);
+    }
+}
+
+/* When an application wants its next turn. */
+static uint64_t next_due(const struct sm_device *d, uint16_t index)
+{
+    const struct sm_device_app *app = &d->apps[index];
+    uint64_t due = app->due_ms;
+
+    if (app->state == SM_APP_EMPTY)
+        return UINT64_MAX;
+    if (choice(d, index) != app->slot)
+        return d->now_ms;
+    if (app->state == SM_APP_PENDING)
+        due = app->exec.state == SM_EXEC_READY ? d->now_ms : UINT64_MAX;
+    if (app->state != SM_APP_STOPPED && on_trial(d, index) &&
+        app->trial_ms + app->manifest.timeout_ms < due)
+        due = app->trial_ms + app->manifest.timeout_ms;
+    return due;
+}
+
+uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
+{
+    uint64_t due = UINT64_MAX;
+
+    if (now_ms > d->now_ms)
+        d->now_ms = now_ms;
+    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+        step_app(d, i);
+        uint64_t at = next_due(d, i);
+        due = at < due ? at : due;
+    }
+    if (due <= d->now_ms)
+        return 0;
+    return due - d->now_ms < UINT32_MAX ? (uint32_t)(due - d->now_ms) : UINT32_MAX;
+}
+
+/* ---- The rest of the interface --------------------------------------------------------------- */
+
+static bool cfg_fits(const struct sm_device_cfg *c)
+{
+    return c->flash && c->fleet && c->trust && c->host && c->host->clock.now_ms && c->epoch &&
+           c->epoch_tick_ms > 0 && c->scratch && sm_class_limits(c->cls) != NULL;
+}
+
+int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
+                    struct sm_device_app *apps, struct sm_record *records, uint64_t now_ms)
+{
+    uint64_t need = 0;
+    struct sm_layout layout;
+
+    memset(d, 0, sizeof *d);
+    d->cfg = cfg;
+    d->apps = apps;
+    d->start_ms = d->now_ms = now_ms;
+    if (!cfg_fits(cfg))
+        return sm_dev_say(d, SM_ERR_ARG, "the device's settings are not complete");
+    int err = sm_store_layout(&layout, cfg->flash, &cfg->store, &need);
+    if (err == SM_ERR_FULL)
+        return sm_dev_say(d, err, "the flash is too small: %llu bytes are needed, it has %llu",
+                          (unsigned long long)need,
+                          (unsigned long long)cfg->flash->sector_size * cfg->flash->sector_count);
+    if (!err)
+        err = sm_store_mount(&d->store, cfg->flash, &cfg->store, records);
+    if (err == SM_ERR_INVALID)
+        return sm_dev_say(d, err, "the flash is laid out for other settings");
+    if (err)
+        return sm_dev_say(d, err, "the flash cannot be used: %s", sm_strerror(err));
+    d->base_s = sm_store_time_s(&d->store);
+    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+        void *pool = apps[i].pool;
+        size_t size = apps[i].pool_size;
+        memset(&apps[i], 0, sizeof apps[i]);
+        apps[i].pool = pool;
+        apps[i].pool_size = size;
+        apps[i].slot = SM_STORE_NO_SLOT;
+    }
+    return 0;
+}
+
+int sm_device_sensor_ready(struct sm_device *d, uint16_t index, uint32_t call, int err,
+                           int32_t value)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    if (index >= d->store.layout.applications || app->state != SM_APP_PENDING)
+        return sm_dev_say(d, SM_ERR_STATE, "no call of this application waits");
+    return sm_host_sensor_ready(&app->host, &app->exec, app->inst, call, err, value);
+}
+
+int sm_device_rollback(struct sm_device *d, const char *name, const char *why)
+{
+    uint16_t index;
+    int err = sm_device_find(d, name, &index);
+
+    if (err)
+        return sm_dev_say(d, err, "no application of that name");
+    const struct sm_record *r = record_of(d, index);
+    unsigned active = r->active;
+    if (active == SM_STORE_NO_SLOT || sm_dev_trial_slot(r) != SM_STORE_NO_SLOT ||
+        r->slot[!active].state != SM_SLOT_COMMITTED)
+        return sm_dev_say(d, SM_ERR_STATE, "there is no earlier module to return to");
+    if (!sm_dev_usable(r, !active))
+        return sm_dev_say(d, SM_ERR_ROLLBACK,
+                          "the earlier module, sequence %llu, is below the security floor %llu",
+                          (unsigned long long)r->slot[!active].sequence,
+                          (unsigned long long)r->floor);
+    return sm_dev_give_up(d, index, active, SM_EVENT_ROLLED_BACK, 0, why);
+}
+
+int sm_device_app(const struct sm_device *d, uint16_t index, struct sm_app_info *out)
+{
+    if (index >= d->store.layout.applications || record_of(d, index)->name[0] == 0)
+        return SM_ERR_NOT_FOUND;
+    *out = (struct sm_app_info){record_of(d, index), d->apps[index].state, d->apps[index].slot,
+                                on_trial(d, index)};
+    return 0;
+}
+
+int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index)
+{
+    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+        if (name[0] != 0 && strcmp(record_of(d, i)->name, name) == 0) {
+            *index = i;
+            return 0;
+        }
+    }
+    return SM_ERR_NOT_FOUND;
+}
+
+const char *sm_device_reason(const struct sm_device *d)
+{
+    return d->reason;
+}

@@ -1,0 +1,89 @@
+/* What the supervisor's files share. device.c: start and step. outcome.c: records and events.
+ * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
+ * install.c: how modules come in.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_DEVICE_INTERNAL_H
+#define SANDMOTE_DEVICE_INTERNAL_H
+
+#include <sandmote/device.h>
+
+/* Put a sentence into the device's reason and return err. */
+int sm_dev_say(struct sm_device *d, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- outcome.c ------------------------------------------------------------------------------- */
+
+/* Start a change of an application's record: a copy, without the events the server has. */
+void sm_dev_change(const struct sm_device *d, uint16_t index, struct sm_record *next);
+/* Make it so. 0 or SM_ERR_IO, said. */
+int sm_dev_put(struct sm_device *d, uint16_t index, struct sm_record *next);
+
+/* Note an event of a slot in a record that is being changed. */
+void sm_dev_note(struct sm_record *next, unsigned slot, enum sm_event_kind kind);
+/* Tell the owner of an event that is on flash now. */
+void sm_dev_emit(const struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind);
+/* The same of one that is not kept, with a text of its own. */
+void sm_dev_emit_passing(const struct sm_device *d, uint16_t index, unsigned slot,
+                         enum sm_event_kind kind, const char *detail);
+
+/* Whether a slot of a record may be returned to: it was committed and is not below the floor. */
+bool sm_dev_usable(const struct sm_record *r, unsigned slot);
+
+/* Change a record so that the module in a slot is given up: it stays there for post-mortem, is not
+ * tried again in its deployment, and the other one is active if it may be. */
+void sm_dev_condemn(struct sm_record *next, unsigned slot);
+/* Condemn, with an event and a line that say why, and put. */
+int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
+                   int error, const char *why);
+/* Whether this module failed in this deployment. */
+bool sm_dev_failed_before(const struct sm_record *r, const uint8_t *sha, const char *action);
+void sm_dev_remember_failure(struct sm_record *next, unsigned slot);
+
+uint32_t sm_dev_time_s(const struct sm_device *d);
+
+/* ---- slot.c ---------------------------------------------------------------------------------- */
+
+/* Check a slot's module and image against their hashes and join them; make the image anew when the
+ * engine is another one or the image rotted. 0, or, said, SM_ERR_CORRUPT (the module's bytes),
+ * SM_ERR_IO, or the errors of a translation. */
+int sm_dev_open_slot(struct sm_device *d, uint16_t index, unsigned slot, struct sm_wasm_module *m);
+
+/* Translate the module in a slot, write its image beside it, and note it in *s (a slot of a record
+ * that is being changed): offset, length, build and hash. 0, or, said, SM_ERR_FULL, SM_ERR_IO, or
+ * the errors of sm_wasm_translate(). */
+int sm_dev_make_image(struct sm_device *d, uint16_t index, unsigned slot, struct sm_slot *s);
+
+/* ---- admit.c --------------------------------------------------------------------------------- */
+
+/* Whether this device may run a module with this manifest: fleet, kind, class, interface, sizes,
+ * times, capabilities. 0, or, said, SM_ERR_DENIED, SM_ERR_LIMIT, SM_ERR_UNSUPPORTED. */
+int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t index);
+
+/* Whether its code fits the manifest and the host: exports, imports, memory, table, segments. It
+ * is laid out once in scratch, and nothing of it runs. 0, or, said, SM_ERR_NOT_FOUND, _LINK,
+ * _DENIED, _LIMIT, _INVALID. */
+int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_manifest *m);
+
+/* The limits that the engine gets for a module. */
+struct sm_wasm_limits sm_dev_limits(const struct sm_device *d, const struct sm_manifest *m);
+
+/* The exported functions that the device calls. 0 or SM_ERR_NOT_FOUND, _INVALID, said. */
+int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_manifest *m, uint32_t *entry, uint32_t *health,
+                      bool *has_health);
+
+/* ---- device.c -------------------------------------------------------------------------------- */
+
+static inline unsigned sm_dev_trial_slot(const struct sm_record *r)
+{
+    if (r->slot[0].state == SM_SLOT_TRIAL)
+        return 0;
+    return r->slot[1].state == SM_SLOT_TRIAL ? 1 : SM_STORE_NO_SLOT;
+}
+
+/* A new trial is on flash: forget what was known about the slot's last tenant. */
+void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot);
+
+#endif

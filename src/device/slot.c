@@ -1,0 +1,137 @@
+/* From a slot's bytes to a module that may run: hashes, image, open.
+ *
+ * Hashes are taken from the mapped bytes, the same that are executed afterwards, before every
+ * start. An image that rotted or was made by another engine is made anew from the module, which
+ * the signature vouched for; first the record stops counting on it, so that power failing in
+ * between leaves no image that half checks out.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include "internal.h"
+
+static bool matches(const uint8_t *bytes, uint32_t len, const uint8_t *sha)
+{
+    uint8_t have[SM_SHA256_SIZE];
+
+    sm_sha256(bytes, len, have);
+    return memcmp(have, sha, sizeof have) == 0;
+}
+
+/* ---- Translation ----------------------------------------------------------------------------- */
+
+/* The image's body is written as it comes, its header at the end: without one it does not open. */
+struct image_sink {
+    struct sm_device *d;
+    uint16_t index;
+    uint8_t slot;
+    uint32_t off; /* of the image in the slot */
+    struct sm_slot_writer body;
+};
+
+static int sink_write(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    struct image_sink *k = ctx;
+
+    if (off != 0)
+        return sm_slot_write(&k->body, bytes, len);
+    int err = sm_slot_flush(&k->body);
+    if (err)
+        return err;
+    struct sm_slot_writer header;
+    /* The body's first byte made the writer erase the sector; without a body nobody did. */
+    bool fresh = sm_slot_writer_tell(&k->body) !=
+                 sm_store_slot(&k->d->store, k->index, k->slot).off + k->off + SM_WASM_HEADER;
+    sm_slot_writer_init(&header, &k->d->store, k->index, k->slot, k->off, !fresh);
+    err = sm_slot_write(&header, bytes, len);
+    return err ? err : sm_slot_flush(&header);
+}
+
+static int say_diag(struct sm_device *d, int err, const struct sm_wasm_diag *diag)
+{
+    if (err == SM_ERR_FULL)
+        return sm_dev_say(d, err, "module and image do not fit the slot");
+    if (err == SM_ERR_IO || diag->rule == NULL)
+        return sm_dev_say(d, err, "the image cannot be written: %s", sm_strerror(err));
+    return sm_dev_say(d, err, "not a valid module: %s at %x", diag->rule, (unsigned)diag->offset);
+}
+
+int sm_dev_make_image(struct sm_device *d, uint16_t index, unsigned slot, struct sm_slot *s)
+{
+    struct image_sink k = {.d = d, .index = index, .slot = (uint8_t)slot};
+    struct sm_wasm_sink sink = {&k, sink_write};
+    struct sm_wasm_diag diag = {0, NULL};
+    const uint8_t *wasm = sm_store_map(&d->store, index, slot, SM_SLOT_MODULE, s->module_len);
+
+    k.off = sm_store_image_off(&d->store, s->module_len);
+    if (wasm == NULL)
+        return sm_dev_say(d, SM_ERR_IO, "the slot cannot be read");
+    if (sm_store_map(&d->store, index, slot, k.off, SM_WASM_HEADER) == NULL)
+        return say_diag(d, SM_ERR_FULL, &diag);
+    sm_slot_writer_init(&k.body, &d->store, index, slot, k.off + SM_WASM_HEADER, true);
+    int64_t len =
+        sm_wasm_translate(wasm, s->module_len, &sink, d->cfg->scratch, d->cfg->scratch_len, &diag);
+    if (len < 0)
+        return say_diag(d, (int)len, &diag);
+    const uint8_t *image = sm_store_map(&d->store, index, slot, k.off, (uint32_t)len);
+    if (image == NULL)
+        return sm_dev_say(d, SM_ERR_IO, "the slot cannot be read");
+    s->image_off = k.off;
+    s->image_len = (uint32_t)len;
+    s->image_build = SM_WASM_BUILD;
+    sm_sha256(image, (size_t)len, s->image_sha);
+    return 0;
+}
+
+/* ---- Open ------------------------------------------------------------------------------------ */
+
+static bool image_good(const struct sm_device *d, uint16_t index, unsigned slot,
+                       const struct sm_slot *s)
+{
+    if (s->image_len == 0 || s->image_build != SM_WASM_BUILD || s->image_off % 8 != 0)
+        return false;
+    const uint8_t *image = sm_store_map(&d->store, index, slot, s->image_off, s->image_len);
+    return image != NULL && matches(image, s->image_len, s->image_sha);
+}
+
+static int remake(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_record next;
+    const struct sm_slot *s = &d->store.records[index].slot[slot];
+    const char *why = s->image_build == SM_WASM_BUILD ? "its image was damaged" : "another engine";
+    int err = 0;
+
+    sm_dev_change(d, index, &next);
+    if (next.slot[slot].image_len != 0) {
+        next.slot[slot].image_len = 0;
+        err = sm_dev_put(d, index, &next);
+    }
+    if (!err)
+        err = sm_dev_make_image(d, index, slot, &next.slot[slot]);
+    if (!err)
+        err = sm_dev_put(d, index, &next);
+    if (!err)
+        sm_dev_emit_passing(d, index, slot, SM_EVENT_REPAIRED, why);
+    return err;
+}
+
+int sm_dev_open_slot(struct sm_device *d, uint16_t index, unsigned slot, struct sm_wasm_module *m)
+{
+    const struct sm_slot *s = &d->store.records[index].slot[slot];
+    const uint8_t *wasm = sm_store_map(&d->store, index, slot, SM_SLOT_MODULE, s->module_len);
+
+    if (wasm == NULL)
+        return sm_dev_say(d, SM_ERR_IO, "the slot cannot be read");
+    if (!matches(wasm, s->module_len, s->module_sha))
+        return sm_dev_say(d, SM_ERR_CORRUPT,
+                          "the module's bytes in slot %s do not match their "
+                          "hash",
+                          slot ? "B" : "A");
+    if (!image_good(d, index, slot, s)) {
+        int err = remake(d, index, slot);
+        if (err)
+            return err;
+    }
+    const uint8_t *image = sm_store_map(&d->store, index, slot, s->image_off, s->image_len);
+    int err = image ? sm_wasm_open(m, image, s->image_len, wasm, s->module_len) : SM_ERR_IO;
+    return err ? sm_dev_say(d, err, "the image does not open: %s", sm_strerror(err)) : 0;
+}
