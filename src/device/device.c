@@ -399,6 +399,17 @@ static void call(struct sm_device *d, uint16_t index)
 
 /* ---- Step ------------------------------------------------------------------------------------ */
 
+/* How long the latest trap stays in the window, in seconds; UINT32_MAX when there is none. */
+static uint32_t window_left_s(const struct sm_device *d, uint16_t index)
+{
+    const struct sm_record *r = record_of(d, index);
+
+    if (r->trap_count == 0)
+        return UINT32_MAX;
+    uint32_t age = sm_dev_time_s(d) - r->trap_time_s[r->trap_count - 1];
+    return age < window_s(d) ? window_s(d) - age : 0;
+}
+
 /* Events that the server has, and traps that are out of the window, leave the record. The latter
  * because device time stands still without power: a trap of long ago must not look recent after
  * the next start. */
@@ -406,11 +417,9 @@ static void tidy(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
     struct sm_record next;
-    const struct sm_record *r = record_of(d, index);
-    bool leak =
-        r->trap_count > 0 && sm_dev_time_s(d) - r->trap_time_s[r->trap_count - 1] >= window_s(d);
 
-    if ((!leak && (app->acked[0] | app->acked[1]) == 0) || d->now_ms < app->tidy_ms)
+    if ((window_left_s(d, index) > 0 && (app->acked[0] | app->acked[1]) == 0) ||
+        d->now_ms < app->tidy_ms)
         return;
     sm_dev_change(d, index, &next);
     prune_window(&next, sm_dev_time_s(d), window_s(d));
@@ -475,7 +484,10 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
     if (app->state != SM_APP_STOPPED && on_trial(d, index) &&
         app->trial_ms + app->manifest.timeout_ms < due)
         due = app->trial_ms + app->manifest.timeout_ms;
-    return due;
+    uint64_t leaves = d->now_ms + (uint64_t)window_left_s(d, index) * 1000;
+    if (leaves <= d->now_ms)
+        leaves = app->tidy_ms; /* putting that failed */
+    return leaves < due ? leaves : due;
 }
 
 uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)

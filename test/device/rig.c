@@ -1,0 +1,288 @@
+/* The device of the tests (rig.h). SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <cmocka.h>
+#include <posix/keys.h>
+#include "rig.h"
+
+#define FLEET "greenhouse"
+
+static struct {
+    struct sm_keys_private signer, stranger, other;
+    struct sm_trust trust;
+    struct sm_trust_key keys[2];
+    uint8_t good[256][32]; /* hashes of modules with a good signature */
+    unsigned ngood;
+    volatile uint32_t epoch;
+} g;
+
+static const char *const capabilities[] = {"log", "sensor/*"};
+
+static void tick(int signal)
+{
+    (void)signal;
+    g.epoch++;
+}
+
+void rig_epoch_timer(bool on)
+{
+    struct itimerval t = {{0, on ? 1000 : 0}, {0, on ? 1000 : 0}};
+
+    signal(SIGALRM, tick);
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
+void rig_global_setup(void)
+{
+    struct sm_keys_why why;
+
+    assert_int_equal(sm_keys_generate(&g.signer, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.stranger, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.other, &why), 0);
+    sm_trust_init(&g.trust, g.keys, 2);
+    assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_SIGNER, FLEET, g.signer.public_key), 0);
+    assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_SIGNER, "orchard", g.other.public_key), 0);
+}
+
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+static uint8_t *read_wat(const char *name, size_t *len)
+{
+    char path[512];
+    uint8_t *bytes = malloc(65536);
+
+    snprintf(path, sizeof path, WAT_DIR "/%s.wasm", name);
+    FILE *f = fopen(path, "rb");
+    if (f == NULL)
+        fail_msg("%s is missing", path);
+    *len = fread(bytes, 1, 65536, f);
+    fclose(f);
+    return bytes;
+}
+
+static void manifest_of(const struct recipe *r, struct sm_manifest *m)
+{
+    sm_manifest_defaults(m);
+    m->kind = SM_KIND_APPLICATION;
+    snprintf(m->fleet, sizeof m->fleet, "%s", r->fleet ? r->fleet : FLEET);
+    snprintf(m->name, sizeof m->name, "%s", r->name ? r->name : "thermostat");
+    m->sequence = r->sequence ? r->sequence : 1;
+    snprintf(m->version, sizeof m->version, "%u.0", (unsigned)m->sequence);
+    m->security_floor = r->floor;
+    m->classes = r->classes ? r->classes : 1u << SM_CLASS_GATEWAY;
+    if (r->entry)
+        snprintf(m->entry, sizeof m->entry, "%s", r->entry);
+    m->period_ms = r->period_ms ? r->period_ms : 100;
+    m->memory_bytes = r->memory ? r->memory : 65536;
+    m->stack_bytes = r->stack ? r->stack : 1024;
+    m->interface = r->interface ? r->interface : 1;
+    m->good_ticks = r->good_ticks ? r->good_ticks : 3;
+    m->timeout_ms = r->timeout_ms ? r->timeout_ms : 5000;
+    for (; m->capabilities < 4 && r->capability[m->capabilities]; m->capabilities++)
+        snprintf(m->capability[m->capabilities], SM_CAPABILITY_MAX + 1, "%s",
+                 r->capability[m->capabilities]);
+}
+
+struct module rig_make(const struct recipe *r)
+{
+    struct module m = {0};
+    struct sm_manifest manifest;
+    struct sm_manifest_detail detail;
+    struct sm_keys_why why;
+    size_t len;
+    uint8_t *wasm = read_wat(r->wat, &len);
+    const struct sm_keys_private *key = r->how == SIGNED_BY_STRANGER      ? &g.stranger
+                                        : r->how == SIGNED_BY_OTHER_FLEET ? &g.other
+                                                                          : &g.signer;
+
+    manifest_of(r, &manifest);
+    m.bytes = malloc(len + SM_MANIFEST_MAX + 32);
+    if (r->no_manifest) {
+        memcpy(m.bytes, wasm, len);
+        m.len = (uint32_t)len;
+    } else {
+        int64_t packed =
+            sm_manifest_pack(&manifest, wasm, len, m.bytes, len + SM_MANIFEST_MAX + 32, &detail);
+        if (packed < 0)
+            fail_msg("%s cannot be packed: %s", r->wat, detail.rule);
+        m.len = (uint32_t)packed;
+    }
+    free(wasm);
+    assert_int_equal(sm_keys_sign(key, m.bytes, m.len - (r->how == SIGNED_SHORT), m.sig, &why), 0);
+    sm_sha256(m.bytes, m.len, m.sha);
+    strcpy(m.name, manifest.name);
+    if (r->how == SIGNED_WELL && g.ngood < 256)
+        memcpy(g.good[g.ngood++], m.sha, 32);
+    return m;
+}
+
+void rig_drop(struct module *m)
+{
+    free(m->bytes);
+}
+
+/* ---- Host ------------------------------------------------------------------------------------ */
+
+static uint64_t clock_ms(void *ctx)
+{
+    return ((struct rig *)ctx)->now_ms;
+}
+
+static void log_line(void *ctx, const char *module, const char *line)
+{
+    struct rig *rig = ctx;
+
+    (void)module;
+    rig->log_lines++;
+    snprintf(rig->last_log, sizeof rig->last_log, "%s", line);
+}
+
+static int sensor(void *ctx, uint32_t call, const char *name, const char *value_name,
+                  int32_t *value)
+{
+    struct rig *rig = ctx;
+
+    if (strcmp(name, "BME280") != 0 || strcmp(value_name, "temperature") != 0)
+        return SM_ERR_NOT_FOUND;
+    *value = 21500;
+    if (!rig->sensor_is_slow)
+        return 0;
+    rig->pending_call = call;
+    return SM_WASM_PENDING;
+}
+
+static void keep_event(void *ctx, const struct sm_event *e)
+{
+    struct rig *rig = ctx;
+
+    assert_true(rig->nevents < RIG_EVENTS);
+    struct rig_event *k = &rig->events[rig->nevents++];
+    k->kind = e->kind;
+    k->id = e->id;
+    k->sequence = e->sequence;
+    snprintf(k->name, sizeof k->name, "%s", e->name);
+    snprintf(k->version, sizeof k->version, "%s", e->version);
+    snprintf(k->detail, sizeof k->detail, "%s", e->detail);
+}
+
+/* ---- The device ------------------------------------------------------------------------------ */
+
+void rig_init(struct rig *rig, struct flash_sim *sim)
+{
+    memset(rig, 0, sizeof *rig);
+    rig->sim = sim;
+    rig->host = (struct sm_host_port){rig, log_line, sensor, {rig, clock_ms}};
+    rig->cfg = (struct sm_device_cfg){.flash = &sim->flash,
+                                      .store = {.applications = RIG_APPS, .slot_size = 6000},
+                                      .fleet = FLEET,
+                                      .cls = SM_CLASS_GATEWAY,
+                                      .trust = &g.trust,
+                                      .host = &rig->host,
+                                      .capabilities = capabilities,
+                                      .ncapabilities = 2,
+                                      .epoch = &g.epoch,
+                                      .epoch_tick_ms = 1,
+                                      .epoch_ms = 20,
+                                      .scratch = rig->scratch,
+                                      .scratch_len = sizeof rig->scratch,
+                                      .event_ctx = rig,
+                                      .event = keep_event};
+    rig->now_ms = 1000;
+}
+
+int rig_boot(struct rig *rig)
+{
+    memset(&rig->dev, 0xa5, sizeof rig->dev);
+    memset(rig->records, 0xa5, sizeof rig->records);
+    memset(rig->apps, 0xa5, sizeof rig->apps);
+    memset(rig->scratch, 0xa5, 4096);
+    for (unsigned i = 0; i < RIG_APPS; i++) {
+        memset(rig->pools[i], 0xa5, 4096);
+        rig->apps[i].pool = rig->pools[i];
+        rig->apps[i].pool_size = sizeof rig->pools[i];
+    }
+    rig->nevents = 0;
+    rig->log_lines = 0;
+    rig->pending_call = 0;
+    return sm_device_start(&rig->dev, &rig->cfg, rig->apps, rig->records, rig->now_ms);
+}
+
+int64_t rig_begin(struct rig *rig, const struct module *m, const char *action)
+{
+    struct sm_install_request req = {.name = m->name, .len = m->len, .action = action};
+
+    memcpy(req.signature, m->sig, sizeof req.signature);
+    memcpy(req.sha, m->sha, sizeof req.sha);
+    return sm_device_install_begin(&rig->dev, &req);
+}
+
+int rig_install(struct rig *rig, const struct module *m, const char *action)
+{
+    int64_t at = rig_begin(rig, m, action);
+
+    while (at >= 0 && at < m->len) {
+        uint32_t n = m->len - (uint32_t)at < 97 ? m->len - (uint32_t)at : 97;
+        int err = sm_device_install_write(&rig->dev, m->bytes + at, n);
+        if (err)
+            return err;
+        at += n;
+    }
+    return at < 0 ? (int)at : sm_device_install_finish(&rig->dev);
+}
+
+void rig_run(struct rig *rig, uint32_t ms)
+{
+    uint64_t end = rig->now_ms + ms;
+
+    for (unsigned i = 0; i < 10000; i++) {
+        uint32_t wait = sm_device_step(&rig->dev, rig->now_ms);
+        if (rig->now_ms + wait > end)
+            break;
+        rig->now_ms += wait;
+    }
+    rig->now_ms = end;
+}
+
+bool rig_told(const struct rig *rig, enum sm_event_kind kind, struct rig_event *out)
+{
+    for (unsigned i = rig->nevents; i-- > 0;) {
+        if (rig->events[i].kind != kind)
+            continue;
+        if (out)
+            *out = rig->events[i];
+        return true;
+    }
+    return false;
+}
+
+unsigned rig_report(struct rig *rig)
+{
+    struct sm_event e;
+    unsigned n = 0;
+
+    while (sm_device_event_at(&rig->dev, 0, &e) == 0) {
+        assert_int_equal(sm_device_event_done(&rig->dev, e.id), 0);
+        n++;
+    }
+    return n;
+}
+
+uint64_t rig_runs(struct rig *rig, uint16_t index)
+{
+    const struct sm_device_app *app = &rig->apps[index];
+    uint8_t sha[32];
+
+    if (app->state != SM_APP_WAITING && app->state != SM_APP_PENDING)
+        return 0;
+    sm_sha256(app->module.wasm, app->module.wasm_len, sha);
+    for (unsigned i = 0; i < g.ngood; i++)
+        if (memcmp(g.good[i], sha, 32) == 0)
+            return app->manifest.sequence;
+    fail_msg("a module runs that nobody signed");
+    return 0;
+}

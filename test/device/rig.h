@@ -1,0 +1,89 @@
+/* A device on simulated flash with a clock set by hand, modules made to order, and every event
+ * kept.
+ *
+ * The whole device lies in one struct rig: copying the struct back restores it, pointers included.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_TEST_RIG_H
+#define SM_TEST_RIG_H
+
+#include <sandmote/device.h>
+#include "flash_sim.h"
+
+enum { RIG_APPS = 2, RIG_POOL = 3 * 65536 + 16384, RIG_SCRATCH = 65536, RIG_EVENTS = 64 };
+
+struct rig_event {
+    enum sm_event_kind kind;
+    uint64_t id, sequence;
+    char name[33], version[33], detail[SM_DEVICE_REASON];
+};
+
+struct rig {
+    struct flash_sim *sim;
+    struct sm_device dev;
+    struct sm_device_cfg cfg;
+    struct sm_device_app apps[RIG_APPS];
+    struct sm_record records[RIG_APPS];
+    struct sm_host_port host;
+    uint64_t now_ms;
+    struct rig_event events[RIG_EVENTS];
+    unsigned nevents;
+    unsigned log_lines;
+    char last_log[SM_HOST_LOG_MAX + 1];
+    uint32_t pending_call; /* of a sensor that answers later; 0 none */
+    bool sensor_is_slow;
+    _Alignas(16) uint8_t pools[RIG_APPS][RIG_POOL];
+    _Alignas(16) uint8_t scratch[RIG_SCRATCH];
+};
+
+/* What a module is made of; zero fields are filled with what fits the device. */
+struct recipe {
+    const char *wat; /* name of a file in test/device/wat */
+    uint64_t sequence, floor;
+    const char *name, *fleet, *entry;
+    uint32_t classes;
+    uint64_t memory;
+    uint32_t stack, interface, good_ticks, timeout_ms, period_ms;
+    const char *capability[4];
+    bool no_manifest;
+    enum { SIGNED_WELL, SIGNED_BY_STRANGER, SIGNED_BY_OTHER_FLEET, SIGNED_SHORT } how;
+};
+
+struct module {
+    uint8_t *bytes;
+    uint32_t len;
+    uint8_t sig[64], sha[32];
+    char name[33];
+};
+
+/* Keys and epoch of the whole test program. */
+void rig_global_setup(void);
+/* Let time advance the epoch while a module runs, for tests with endless loops. */
+void rig_epoch_timer(bool on);
+
+struct module rig_make(const struct recipe *recipe);
+void rig_drop(struct module *m);
+
+/* A device over sim, not yet started. */
+void rig_init(struct rig *rig, struct flash_sim *sim);
+/* Power on with memory that holds nothing of before. */
+int rig_boot(struct rig *rig);
+
+/* begin, write in pieces, finish, under this deployment. */
+int rig_install(struct rig *rig, const struct module *m, const char *action);
+int64_t rig_begin(struct rig *rig, const struct module *m, const char *action);
+
+/* Steps until `ms` have passed. */
+void rig_run(struct rig *rig, uint32_t ms);
+
+/* Whether an event was told since boot; the last such one in *out, which may be NULL. */
+bool rig_told(const struct rig *rig, enum sm_event_kind kind, struct rig_event *out);
+/* Acknowledge every waiting event, as a server would. How many. */
+unsigned rig_report(struct rig *rig);
+
+/* Sequence of the module that application 0 runs; 0 when none does. Checks, independently of the
+ * supervisor, that the bytes it runs are those of a module made by rig_make() with a good
+ * signature. */
+uint64_t rig_runs(struct rig *rig, uint16_t index);
+
+#endif
