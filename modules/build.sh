@@ -77,6 +77,7 @@ bad=misbehaving
 for name in spin unhealthy grower deep snoop stranger chatty; do
     c $name $bad/$name.c $bad/$name.json
 done
+c snoop_unasked $bad/snoop.c $bad/snoop_unasked.json
 c trap_later $bad/trap_later.c $bad/trap_later.json -Wl,--strip-debug
 c hungry $bad/idle.c $bad/hungry.json $strip -Wl,--initial-memory=536870912
 c liar $bad/idle.c $bad/liar.json $strip -Wl,--initial-memory=1048576

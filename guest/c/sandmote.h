@@ -23,11 +23,12 @@ SM_IMPORT("sandmote", "uptime_ms") int64_t sm_uptime_ms(void);
 
 /* ---- Module "wasi_sn": sensors --------------------------------------------------------------- */
 
-/* Read the value `name` of a sensor into buf. Values are 32-bit integers, low byte first, in
- * thousandths of the unit: 21500 is 21.5 degrees Celsius. sensor and name end with a zero byte.
+/* Read the value `name` of a sensor into buf: a 32-bit integer, low byte first, in thousandths of
+ * its unit (21500 is 21.5 degrees Celsius), so len is at least 4. sensor and name end with a zero
+ * byte.
  *
- * The number of bytes written (4), or a negative number when there is no such sensor or value or it
- * cannot be read now. Capability "sensor/<sensor>/<name>:r". */
+ * 1; or 0 with buf unchanged, when there is no such sensor or value, it cannot be read now, or it
+ * was not granted. Capability "sensor/<sensor>/<name>:r". */
 SM_IMPORT("wasi_sn", "read")
 int wasi_sn_read(const char *sensor, const char *name, void *buf, int len);
 

@@ -41,12 +41,12 @@ fn decide(before: u8, temperature: i32) -> u8 {
     }
 }
 
-fn report(state: u8, reading: Result<i32, i32>) {
+fn report(state: u8, reading: Option<i32>) {
     let mut line = Line::new();
     line.text(NAME);
     match reading {
-        Err(error) => line.text("no temperature, error ").int(error).text(": heater off"),
-        Ok(temperature) => line.milli(temperature).text(match state {
+        None => line.text("no temperature: heater off"),
+        Some(temperature) => line.milli(temperature).text(match state {
             HEATING => " C: heater on",
             _ => " C: heater off",
         }),
@@ -59,8 +59,8 @@ pub extern "C" fn sensor_tick() {
     let before = STATE.load(Relaxed);
     let reading = TEMPERATURE.read();
     let state = match reading {
-        Ok(temperature) => decide(before, temperature),
-        Err(_) => SENSOR_LOST,
+        Some(temperature) => decide(before, temperature),
+        None => SENSOR_LOST,
     };
     STATE.store(state, Relaxed);
     if state != before {

@@ -39,9 +39,7 @@ static void report(int32_t temperature)
     sm_line_begin(&line);
     sm_line_text(&line, RELEASE);
     if (state == SENSOR_LOST) {
-        sm_line_text(&line, "no temperature, error ");
-        sm_line_int(&line, temperature);
-        sm_line_text(&line, ": heater off");
+        sm_line_text(&line, "no temperature: heater off");
     } else {
         sm_line_milli(&line, temperature);
         sm_line_text(&line, state == HEATING ? " C: heater on" : " C: heater off");
@@ -51,16 +49,13 @@ static void report(int32_t temperature)
 
 SM_EXPORT("sensor_tick") void sensor_tick(void)
 {
-    int32_t temperature;
+    int32_t temperature = 0;
     enum state before = state;
-    int n = wasi_sn_read("BME280", "temperature", &temperature, sizeof temperature);
 
-    if (n != (int)sizeof temperature) {
-        state = SENSOR_LOST;
-        temperature = n;
-    } else {
+    if (wasi_sn_read("BME280", "temperature", &temperature, sizeof temperature))
         state = decide(temperature);
-    }
+    else
+        state = SENSOR_LOST;
     if (state != before)
         report(temperature);
 }

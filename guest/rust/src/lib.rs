@@ -51,13 +51,13 @@ impl Reading {
         Reading { sensor, name }
     }
 
-    /// The value in thousandths of its unit (21500 is 21.5 degrees Celsius), or the host's negative
-    /// number when there is no such sensor or value or it cannot be read now.
+    /// The value in thousandths of its unit (21500 is 21.5 degrees Celsius), or nothing when there
+    /// is no such sensor or value, it cannot be read now, or it was not granted.
     /// Capability "sensor/<sensor>/<name>:r".
-    pub fn read(&self) -> Result<i32, i32> {
+    pub fn read(&self) -> Option<i32> {
         let mut value = [0u8; 4];
         // Both names end with a zero byte (new), and the host writes at most the length it is told.
-        let n = unsafe {
+        let done = unsafe {
             imports::read(
                 self.sensor.as_ptr(),
                 self.name.as_ptr(),
@@ -65,11 +65,7 @@ impl Reading {
                 value.len() as i32,
             )
         };
-        if n == value.len() as i32 {
-            Ok(i32::from_le_bytes(value))
-        } else {
-            Err(n)
-        }
+        (done == 1).then(|| i32::from_le_bytes(value))
     }
 }
 
