@@ -30,7 +30,8 @@
 
 #define SM_STORE_MODULES_MAX 64u /* applications and plugins together */
 
-/* How the flash is divided. Sizes are in bytes and rounded up to whole sectors. */
+/* How the flash is divided. Sizes are in bytes and rounded up to whole sectors, those of slots to
+ * two at least: module and image have sectors of their own. */
 struct sm_store_cfg {
     uint16_t applications;    /* 1 to SM_STORE_MODULES_MAX */
     uint16_t plugins;         /* may be 0 */

@@ -38,10 +38,11 @@ static int sink_write(void *ctx, uint32_t off, const void *bytes, uint32_t len)
     if (err)
         return err;
     struct sm_slot_writer header;
-    /* The body's first byte made the writer erase the sector; without a body nobody did. */
-    bool fresh = sm_slot_writer_tell(&k->body) !=
-                 sm_store_slot(&k->d->store, k->index, k->slot).off + k->off + SM_WASM_HEADER;
-    sm_slot_writer_init(&header, &k->d->store, k->index, k->slot, k->off, !fresh);
+    uint32_t sector = k->d->store.flash->sector_size;
+    uint32_t body = sm_store_slot(&k->d->store, k->index, k->slot).off + k->off + SM_WASM_HEADER;
+    /* The body's first byte had its sector erased: the header's too, if they share one. */
+    bool blank = sm_slot_writer_tell(&k->body) != body && sector > SM_WASM_HEADER;
+    sm_slot_writer_init(&header, &k->d->store, k->index, k->slot, k->off, !blank);
     err = sm_slot_write(&header, bytes, len);
     return err ? err : sm_slot_flush(&header);
 }

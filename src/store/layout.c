@@ -26,6 +26,14 @@ static bool cfg_fits(const struct sm_store_cfg *c)
            c->slot_size > SM_SLOT_MODULE && (c->plugins == 0 || c->plugin_size > SM_SLOT_MODULE);
 }
 
+/* A slot's size: module and image have sectors of their own, so there are two at least. */
+static uint64_t slot_size(uint32_t size, uint32_t sector)
+{
+    uint64_t rounded = round_up(size, sector);
+
+    return rounded < 2ull * sector ? 2ull * sector : rounded;
+}
+
 /* Takes `size` bytes, in whole sectors, from *at on. Offsets are kept in 64 bits until the total
  * is known to fit. */
 static struct sm_region take(uint64_t *at, uint64_t size, uint32_t sector)
@@ -64,15 +72,17 @@ int sm_store_layout(struct sm_layout *out, const struct sm_flash *flash,
     /* A put takes two places: each record is written twice. */
     uint32_t puts = out->modules + (cfg->log_records ? cfg->log_records : 4u);
     uint64_t log_size = round_up((uint64_t)puts * 2 * SM_RECORD_SIZE, sector);
-    out->slot_size = (uint32_t)round_up(cfg->slot_size, sector);
-    out->plugin_size = cfg->plugins ? (uint32_t)round_up(cfg->plugin_size, sector) : 0;
+    uint64_t slot = slot_size(cfg->slot_size, sector);
+    uint64_t plugin = cfg->plugins ? slot_size(cfg->plugin_size, sector) : 0;
+    out->slot_size = (uint32_t)slot;
+    out->plugin_size = (uint32_t)plugin;
     out->log[0] = take(&at, log_size, sector);
     out->log[1] = take(&at, log_size, sector);
     out->keys[0] = take(&at, cfg->keys_size ? cfg->keys_size : 1, sector);
     out->keys[1] = take(&at, cfg->keys_size ? cfg->keys_size : 1, sector);
     out->golden = take(&at, cfg->golden_size, sector);
-    out->slots = take(&at, round_up(cfg->slot_size, sector) * 2 * cfg->applications, sector);
-    out->plugins = take(&at, round_up(cfg->plugin_size, sector) * 2 * cfg->plugins, sector);
+    out->slots = take(&at, slot * 2 * cfg->applications, sector);
+    out->plugins = take(&at, plugin * 2 * cfg->plugins, sector);
     out->places = (uint32_t)(log_size / SM_RECORD_SIZE);
     out->checkpoint_size = cfg->checkpoint_size ? cfg->checkpoint_size : out->slot_size / 8;
     out->id = layout_id(out, flash);

@@ -22,10 +22,10 @@ struct geometry {
 };
 
 static const struct geometry geometries[] = {
-    {256, 128, 1, 0xff, 1, 97},   {4096, 16, 1, 0x00, 0, 67}, {512, 80, 2, 0xff, 2, 41},
-    {1024, 48, 4, 0x00, 3, 23},   {2048, 24, 8, 0xff, 1, 17}, {4096, 16, 8, 0x00, 0, 11},
-    {4096, 16, 16, 0xff, 5, 7},   {64, 400, 16, 0x00, 1, 13}, {8192, 12, 32, 0xff, 0, 3},
-    {16384, 12, 32, 0x00, 12, 5}, {192, 160, 32, 0xff, 1, 5}, {65536, 9, 16, 0xff, 2, 13},
+    {256, 128, 1, 0xff, 1, 97},   {4096, 20, 1, 0x00, 0, 67}, {512, 80, 2, 0xff, 2, 41},
+    {1024, 48, 4, 0x00, 3, 23},   {2048, 24, 8, 0xff, 1, 17}, {4096, 20, 8, 0x00, 0, 11},
+    {4096, 20, 16, 0xff, 5, 7},   {64, 400, 16, 0x00, 1, 13}, {8192, 16, 32, 0xff, 0, 3},
+    {16384, 16, 32, 0x00, 12, 5}, {192, 160, 32, 0xff, 1, 5}, {65536, 14, 16, 0xff, 2, 13},
 };
 #define GEOMETRIES (sizeof geometries / sizeof *geometries)
 
@@ -321,9 +321,9 @@ static void a_flash_of_another_layout_or_a_newer_format_is_left_alone(void **sta
     assert_int_equal(boot(&life), 0);
     assert_int_equal(step(&life, 0), 0);
     sim_power(&life.sim, UINT64_MAX);
-    life.cfg.slot_size += 4096;
+    life.cfg.golden_size = 1;
     assert_int_equal(boot(&life), SM_ERR_INVALID);
-    life.cfg.slot_size -= 4096;
+    life.cfg.golden_size = 0;
     bytes = life.sim.bytes;
     bytes[4] = 2;
     seal(bytes);
@@ -564,7 +564,7 @@ static void a_slot_is_not_written_past_its_end_nor_beside_it(void **state)
     (void)state;
     for (unsigned g = 0; g < GEOMETRIES; g++) {
         struct life life;
-        static const uint8_t byte[65536];
+        static const uint8_t byte[2 * 65536];
         struct sm_slot_writer w;
         life_init(&life, &geometries[g]);
         assert_int_equal(boot(&life), 0);

@@ -1,0 +1,302 @@
+/* Power cuts through whole lives of modules: install, trial, commit, traps, rollback, refusal, a
+ * new engine. The real supervisor, store, engine and trust; the power fails at every point of every
+ * flash operation, memory is lost, and once more at random while the device recovers.
+ *
+ * After each cut, whatever boots follow: what runs is always a module with a good signature, the
+ * device is never without one, the floor never sinks, and in the end the right module runs and the
+ * server knows what became of the other.
+ *
+ * SANDMOTE_TEST_FULL=1 tries every point; without it each story and flash tries every stride-th.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "rig.h"
+
+struct geometry {
+    uint32_t sector, sectors, unit;
+    uint8_t erased;
+    unsigned stride;
+};
+
+static const struct geometry geometries[] = {
+    {256, 160, 1, 0xff, 499}, {512, 90, 2, 0x00, 307},  {1024, 48, 4, 0xff, 199},
+    {2048, 32, 8, 0x00, 97},  {4096, 20, 8, 0xff, 101}, {512, 90, 8, 0xff, 103},
+    {4096, 20, 16, 0x00, 53}, {64, 640, 16, 0xff, 59},  {1024, 48, 32, 0x00, 31},
+    {192, 240, 32, 0xff, 37}, {8192, 14, 32, 0xff, 29}, {16384, 12, 16, 0x00, 61},
+};
+#define GEOMETRIES (sizeof geometries / sizeof *geometries)
+
+/* A story: version 2 is committed and runs; then this happens. */
+struct story {
+    const char *name;
+    struct recipe update; /* what the server offers; wat NULL: nothing */
+    bool rollback;        /* the operator returns to version 2 once 3 is committed */
+    bool new_engine;      /* images have to be made anew */
+    uint64_t ends_with;   /* the sequence that runs at last */
+    uint32_t reported;    /* event kinds (bits) about version 3 that the server has at last */
+};
+
+#define BIT(kind) (1u << SM_EVENT_##kind)
+static const struct story stories[] = {
+    {"a healthy update",
+     {.wat = "plain", .sequence = 3, .floor = 2},
+     false,
+     false,
+     3,
+     BIT(INSTALLED) | BIT(TRIAL) | BIT(COMMITTED)},
+    {"an update that traps at start",
+     {.wat = "trap_start", .sequence = 3, .floor = 3},
+     false,
+     false,
+     2,
+     BIT(INSTALLED) | BIT(ROLLED_BACK)},
+    {"an update that traps later",
+     {.wat = "trap_fourth", .sequence = 3, .floor = 2},
+     false,
+     false,
+     2,
+     BIT(COMMITTED) | BIT(ROLLED_BACK) | BIT(TRAP)},
+    {"an update that is never healthy",
+     {.wat = "sick", .sequence = 3, .timeout_ms = 500},
+     false,
+     false,
+     2,
+     BIT(ROLLED_BACK)},
+    {"an update that nobody signed",
+     {.wat = "plain", .sequence = 3, .how = SIGNED_BY_STRANGER},
+     false,
+     false,
+     2,
+     BIT(REFUSED)},
+    {"the operator's return",
+     {.wat = "plain", .sequence = 3, .floor = 2},
+     true,
+     false,
+     2,
+     BIT(COMMITTED) | BIT(ROLLED_BACK)},
+    {"a new engine", {.wat = NULL}, false, true, 2, 0},
+};
+#define STORIES (sizeof stories / sizeof *stories)
+
+/* What the server and the operator know; they do not lose power. */
+struct world {
+    const struct story *story;
+    struct module update;
+    uint32_t reported;
+    bool rolled_back;
+    uint64_t floor, commits;
+    uint64_t ids[16];
+    unsigned kinds[16], nids;
+};
+
+static struct rig *rig;
+
+/* The same id always means the same event. */
+static void check_id(struct world *w, const struct sm_event *e)
+{
+    for (unsigned i = 0; i < w->nids; i++) {
+        if (w->ids[i] == e->id) {
+            assert_int_equal(w->kinds[i], e->kind);
+            return;
+        }
+    }
+    assert_true(w->nids < 16);
+    w->ids[w->nids] = e->id;
+    w->kinds[w->nids++] = e->kind;
+}
+
+static void report(struct world *w)
+{
+    struct sm_event e;
+
+    while (sm_device_event_at(&rig->dev, 0, &e) == 0) {
+        check_id(w, &e);
+        if (e.action[0] == 'u') /* the update, not version 2 from before */
+            w->reported |= 1u << e.kind;
+        assert_int_equal(sm_device_event_done(&rig->dev, e.id), 0);
+    }
+}
+
+/* What an update agent does when it has contact: report, then fetch what is assigned. */
+static void contact(struct world *w)
+{
+    report(w);
+    if (w->story->update.wat && !w->rolled_back)
+        (void)rig_install(rig, &w->update, "u1");
+    const struct sm_record *r = &rig->records[0];
+    if (w->story->rollback && !w->rolled_back && r->active != SM_STORE_NO_SLOT &&
+        r->slot[r->active].sequence == 3 &&
+        sm_device_rollback(&rig->dev, "thermostat", "operator") == 0)
+        w->rolled_back = true;
+}
+
+static void check_now(struct world *w)
+{
+    uint64_t runs = rig_runs(rig, 0);
+
+    if (runs != 2 && runs != 3)
+        fail_msg("nothing runs: %s", sm_device_reason(&rig->dev));
+    assert_true(rig->records[0].floor >= w->floor);
+    w->floor = rig->records[0].floor;
+    assert_true(runs >= w->floor);
+}
+
+/* One session: power on, run, contact, run, contact. */
+static void session(struct world *w)
+{
+    assert_int_equal(rig_boot(rig), 0);
+    rig_run(rig, 20);
+    check_now(w);
+    contact(w);
+    rig_run(rig, 1200);
+    check_now(w);
+    contact(w);
+    rig_run(rig, 800);
+    check_now(w);
+    report(w);
+    rig_run(rig, 10);
+}
+
+/* A session with the power failing at this point; whether it did. */
+static bool session_is_cut(struct world *w, uint64_t cut)
+{
+    sim_power(rig->sim, cut);
+    if (setjmp(rig->sim->power) != 0)
+        return true;
+    session(w);
+    return false;
+}
+
+static void check_end(const struct world *w)
+{
+    assert_int_equal(rig_runs(rig, 0), w->story->ends_with);
+    assert_int_equal(w->reported & w->story->reported, w->story->reported);
+}
+
+/* Flash with version 2 committed, reported, and at rest. */
+static void make_start(struct flash_sim *start, const struct geometry *g, const struct story *story)
+{
+    struct module v2 = rig_make(&(struct recipe){.wat = "plain", .sequence = 2, .floor = 1});
+
+    sim_init(start, g->sector, g->sectors, g->unit, g->erased);
+    rig_init(rig, start);
+    rig->cfg.store.applications = 1;
+    assert_int_equal(rig_boot(rig), 0);
+    assert_int_equal(rig_install(rig, &v2, "first"), 0);
+    rig_run(rig, 1000);
+    rig_report(rig);
+    rig_run(rig, 100);
+    assert_int_equal(rig_runs(rig, 0), 2);
+    if (story->new_engine) {
+        struct sm_record r = rig->records[0];
+        r.slot[r.active].image_build = SM_WASM_BUILD - 1;
+        assert_int_equal(sm_store_put(&rig->dev.store, 0, &r), 0);
+    }
+    rig_drop(&v2);
+}
+
+/* The story with each cut, then boots until it has ended. Returns how many cuts were tried. */
+static uint64_t tell(const struct geometry *g, const struct story *story, unsigned stride)
+{
+    struct flash_sim start, sim;
+    struct module update = {0};
+    uint64_t tried = 0, points = 0;
+
+    make_start(&start, g, story);
+    sim_init(&sim, g->sector, g->sectors, g->unit, g->erased);
+    if (story->update.wat)
+        update = rig_make(&story->update);
+    for (uint64_t cut = (uintptr_t)(story - stories) % stride;; cut += stride, tried++) {
+        struct world w = {.story = story, .update = update};
+        sim_copy(&sim, &start);
+        sim.rng = (uint32_t)(cut * 2654435761u) | 1;
+        rig->sim = &sim;
+        rig->cfg.flash = &sim.flash;
+        bool was_cut = session_is_cut(&w, cut);
+        if (was_cut)
+            (void)session_is_cut(&w, sim_random(&sim) % (points ? points : 5000));
+        for (unsigned clean = 0; clean < 3; clean++)
+            assert_false(session_is_cut(&w, UINT64_MAX));
+        check_end(&w);
+        if (!was_cut)
+            break;
+        points = cut;
+    }
+    free(update.bytes);
+    sim_free(&start);
+    sim_free(&sim);
+    return tried;
+}
+
+static void a_cut_at_any_point_of_any_story_leaves_it_to_end_well(void **state)
+{
+    const char *full = getenv("SANDMOTE_TEST_FULL");
+    uint64_t all = 0;
+
+    (void)state;
+    for (unsigned s = 0; s < STORIES; s++) {
+        uint64_t tried = 0;
+        for (unsigned g = 0; g < GEOMETRIES; g++)
+            tried +=
+                tell(&geometries[g], &stories[s], full && *full == '1' ? 1 : geometries[g].stride);
+        printf("  %-34s %7llu power cuts on %u flashes\n", stories[s].name,
+               (unsigned long long)tried, (unsigned)GEOMETRIES);
+        all += tried;
+    }
+    printf("  %llu power cuts, each followed by another one at random\n", (unsigned long long)all);
+}
+
+/* Any number of cuts: the update still comes, unless its starts were used up by them. */
+static void many_cuts_in_a_row_end_well(void **state)
+{
+    uint64_t cuts = 0;
+
+    (void)state;
+    for (unsigned n = 0; n < 60; n++) {
+        const struct story *story = &stories[n % STORIES];
+        const struct geometry *g = &geometries[n % GEOMETRIES];
+        struct world w = {.story = story};
+        struct flash_sim sim;
+        make_start(&sim, g, story);
+        if (story->update.wat)
+            w.update = rig_make(&story->update);
+        sim.rng = n + 1;
+        for (unsigned i = 0; i < 12; i++)
+            cuts += session_is_cut(&w, sim_random(&sim) % (30 * SM_RECORD_SIZE / g->unit));
+        for (unsigned clean = 0; clean < 3; clean++)
+            assert_false(session_is_cut(&w, UINT64_MAX));
+        assert_true(rig_runs(rig, 0) == story->ends_with || rig_runs(rig, 0) == 2);
+        free(w.update.bytes);
+        sim_free(&sim);
+    }
+    printf("  %llu power cuts\n", (unsigned long long)cuts);
+}
+
+static int once(void **state)
+{
+    (void)state;
+    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
+    rig_global_setup();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    free(rig);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cut_at_any_point_of_any_story_leaves_it_to_end_well),
+        cmocka_unit_test(many_cuts_in_a_row_end_well),
+    };
+    return cmocka_run_group_tests(tests, once, end);
+}
