@@ -70,7 +70,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 1u
+#define SM_WASM_BUILD 2u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 

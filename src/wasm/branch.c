@@ -67,7 +67,7 @@ static bool in_place(struct fn *f, uint32_t n, uint32_t home)
     for (uint32_t i = 0; i < n; i++) {
         const struct operand *o = cell(f, f->cells - n + i);
 
-        if (o->in != IN_HOME || o->home != home) {
+        if (o->in != IN_HOME || o->add != 0 || o->home != home) {
             return false;
         }
         home += sm_type_words(o->type);
@@ -93,12 +93,10 @@ void sm_fn_return(struct fn *f, uint32_t n)
 {
     struct operand *o = n == 0 ? NULL : cell(f, f->cells - 1);
 
-    if (n == 1 && o->in != IN_CONST) {
-        uint32_t src = o->in == IN_LOCAL ? f->locals[o->lo].slot : o->home;
-
+    if (n == 1 && o->in != IN_CONST && o->add == 0) {
         sm_fn_op(f, sm_type_words(o->type) == 2 ? OP_RETURN_64 : OP_RETURN_32);
         sm_fn_unit(f, f->header);
-        sm_fn_unit(f, src);
+        sm_fn_unit(f, sm_fn_place(f, o));
         return;
     }
     if (n > 1) {
@@ -106,7 +104,7 @@ void sm_fn_return(struct fn *f, uint32_t n)
         for (uint32_t i = 0; i < n; i++) {
             const struct operand *p = cell(f, f->cells - n + i);
 
-            if (p->in == IN_LOCAL) {
+            if (p->in == IN_LOCAL || (p->in == IN_HOME && p->add != 0)) {
                 sm_fn_move_to(f, p, p->home);
             }
         }
@@ -145,7 +143,7 @@ bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c)
 {
     uint32_t was;
 
-    if (f->last == SM_NONE || f->last_dst == SM_NONE || cond->in != IN_HOME ||
+    if (f->last == SM_NONE || f->last_dst == SM_NONE || cond->in != IN_HOME || cond->add != 0 ||
         f->code[f->last_dst] != cond->home) {
         return false;
     }

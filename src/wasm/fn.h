@@ -16,7 +16,14 @@
 enum { IN_HOME, IN_LOCAL, IN_CONST };
 
 struct operand {
-    uint32_t lo, hi; /* constant: its words; local: index, and the next operand of that local */
+    union {
+        uint32_t lo; /* constant: its low word */
+        struct {
+            uint16_t local; /* IN_LOCAL: index */
+            int16_t add;    /* not IN_CONST: the value is what is there plus this; i32 only */
+        };
+    };
+    uint32_t hi; /* constant: its high word; IN_LOCAL: the next operand of that local */
     uint16_t home;
     uint8_t type; /* 0: any type (below a stack that is polymorphic) */
     uint8_t in;
@@ -108,6 +115,8 @@ void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst);
 uint32_t sm_fn_push(struct fn *f, uint8_t type);
 void sm_fn_push_const(struct fn *f, uint8_t type, uint32_t lo, uint32_t hi);
 void sm_fn_push_local(struct fn *f, uint32_t index);
+uint32_t sm_fn_place(struct fn *f, const struct operand *o);
+bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k);
 struct operand sm_fn_pop(struct fn *f, uint8_t type);
 uint32_t sm_fn_slot(struct fn *f, const struct operand *o);
 void sm_fn_settle_local(struct fn *f, uint32_t x);

@@ -84,13 +84,23 @@ void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src)
     }
 }
 
+/* Where an operand lies that is no constant, before anything is added to it. */
+uint32_t sm_fn_place(struct fn *f, const struct operand *o)
+{
+    return o->in == IN_LOCAL ? f->locals[o->local].slot : o->home;
+}
+
 /* Write an operand to a slot, leaving the stack's view of it alone. */
 void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst)
 {
     if (o->in == IN_CONST) {
         sm_fn_load_const(f, o, dst);
+    } else if (o->add != 0) {
+        sm_fn_op_dst(f, OP_I32_ADD_K, dst);
+        sm_fn_unit(f, sm_fn_place(f, o));
+        sm_fn_unit(f, (uint32_t)o->add);
     } else {
-        sm_fn_copy(f, o->type, dst, o->in == IN_LOCAL ? f->locals[o->lo].slot : o->home);
+        sm_fn_copy(f, o->type, dst, sm_fn_place(f, o));
     }
 }
 
@@ -142,10 +152,32 @@ void sm_fn_push_local(struct fn *f, uint32_t index)
 
     if (o != NULL && !dead(f)) {
         o->in = IN_LOCAL;
-        o->lo = index;
+        o->local = (uint16_t)index;
         o->hi = l->chain;
         l->chain = f->cells;
     }
+}
+
+/* Push i32 operand a, just popped, plus k, without an instruction. False, and nothing is pushed,
+ * when that needs one. */
+bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k)
+{
+    struct operand *o;
+
+    if (a->in == IN_CONST || (a->in == IN_HOME && a->home != f->home) || a->add + k < -32768 ||
+        a->add + k > 32767) {
+        return false;
+    }
+    if (a->in == IN_LOCAL) {
+        sm_fn_push_local(f, a->local);
+    } else {
+        sm_fn_push(f, SM_WASM_I32);
+    }
+    if (!f->r.err) {
+        o = cell(f, f->cells - 1);
+        o->add = (int16_t)(a->add + k);
+    }
+    return true;
 }
 
 /* Take the topmost operand; type 0 accepts any. The result is a copy, so its cell may be reused. */
@@ -166,7 +198,7 @@ struct operand sm_fn_pop(struct fn *f, uint8_t type)
     o = *cell(f, --f->cells);
     f->home = o.home;
     if (o.in == IN_LOCAL) {
-        f->locals[o.lo].chain = o.hi;
+        f->locals[o.local].chain = o.hi;
     }
     if (type != 0 && o.type != 0 && o.type != type) {
         sm_fn_invalid(f, "type mismatch");
@@ -177,25 +209,24 @@ struct operand sm_fn_pop(struct fn *f, uint8_t type)
 /* The slot to read a popped operand from. */
 uint32_t sm_fn_slot(struct fn *f, const struct operand *o)
 {
-    if (o->in == IN_LOCAL) {
-        return f->locals[o->lo].slot;
+    if (!dead(f) && (o->in == IN_CONST || o->add != 0)) {
+        sm_fn_move_to(f, o, o->home);
+        return o->home;
     }
-    if (o->in == IN_CONST && !dead(f)) {
-        sm_fn_load_const(f, o, o->home);
-    }
-    return o->home;
+    return sm_fn_place(f, o);
 }
 
 static void settle(struct fn *f, struct operand *o)
 {
-    if (o->in != IN_HOME) {
+    if (o->in != IN_HOME || o->add != 0) {
         if (!dead(f)) {
             sm_fn_move_to(f, o, o->home);
         }
         if (o->in == IN_LOCAL) {
-            f->locals[o->lo].chain = o->hi; /* callers settle from the top of the chain down */
+            f->locals[o->local].chain = o->hi; /* callers settle from the top of the chain down */
         }
         o->in = IN_HOME;
+        o->add = 0;
     }
 }
 

@@ -18,7 +18,7 @@ static void do_local_get(struct fn *f)
 /* The last instruction computed this operand into its home and may compute it elsewhere instead. */
 static bool can_retarget(struct fn *f, const struct operand *o)
 {
-    return o->in == IN_HOME && f->last != SM_NONE && f->last_dst != SM_NONE &&
+    return o->in == IN_HOME && o->add == 0 && f->last != SM_NONE && f->last_dst != SM_NONE &&
            f->code[f->last_dst] == o->home;
 }
 
@@ -40,7 +40,7 @@ static void do_local_set(struct fn *f, bool tee)
         }
         return;
     }
-    if (o.in == IN_LOCAL && o.lo == x) { /* x = x */
+    if (o.in == IN_LOCAL && o.local == x && o.add == 0) { /* x = x */
         if (tee) {
             sm_fn_push_local(f, x);
         }
@@ -118,19 +118,81 @@ static void need_memory(struct fn *f)
     }
 }
 
-/* The address slot and the 16-bit offset that together reach address + offset. */
-static uint32_t address(struct fn *f, const struct operand *o, uint32_t *offset)
-{
-    uint32_t a = sm_fn_slot(f, o);
+/* How a load or store reaches its address: one slot, a slot plus a 16-bit number, or two slots. The
+ * sum wraps as i32.add does, the access's own offset then does not. */
+struct address {
+    uint32_t form; /* what to add to the plain operation */
+    uint32_t a, b; /* b: the number or the second slot; unused in the plain form */
+    uint32_t offset;
+};
+#define ADDRESS_SUM (OP_LOAD_32_K - OP_LOAD_32)
+#define ADDRESS_TWO (OP_LOAD_32_R - OP_LOAD_32)
 
-    if (*offset > 0xffff) {
+/* free: nothing will be computed between here and the access, so an addition may be taken back. */
+static struct address address(struct fn *f, const struct operand *o, uint32_t offset, bool free)
+{
+    struct address at = {.offset = offset};
+
+    if (offset > 0xffff) {
+        at.a = sm_fn_slot(f, o);
         sm_fn_op_dst(f, OP_ADDRESS, o->home);
-        sm_fn_unit(f, a);
-        sm_fn_word(f, *offset);
-        *offset = 0;
-        return o->home;
+        sm_fn_unit(f, at.a);
+        sm_fn_word(f, offset);
+        at.a = o->home;
+        at.offset = 0;
+    } else if (o->in != IN_CONST && o->add != 0) {
+        at.form = ADDRESS_SUM;
+        at.a = sm_fn_place(f, o);
+        at.b = (uint32_t)o->add;
+    } else if (free && can_retarget(f, o) && f->code[f->last] == OP_I32_ADD) {
+        at.form = ADDRESS_TWO; /* the addition just made is taken back */
+        at.a = f->code[f->last + 2];
+        at.b = f->code[f->last + 3];
+        f->n = f->last;
+        f->last = SM_NONE;
+    } else {
+        at.a = sm_fn_slot(f, o);
     }
-    return a;
+    return at;
+}
+
+static void address_operands(struct fn *f, const struct address *at)
+{
+    sm_fn_unit(f, at->a);
+    if (at->form != 0) {
+        sm_fn_unit(f, at->b);
+    }
+}
+
+static void do_load(struct fn *f, const struct access *acc, uint32_t offset)
+{
+    struct operand addr = sm_fn_pop(f, SM_WASM_I32);
+    uint32_t dst = sm_fn_push(f, acc->type);
+
+    if (!dead(f)) {
+        struct address at = address(f, &addr, offset, true);
+
+        sm_fn_op_dst(f, acc->op + at.form, dst);
+        address_operands(f, &at);
+        sm_fn_unit(f, at.offset);
+    }
+}
+
+static void do_store(struct fn *f, const struct access *acc, uint32_t offset)
+{
+    struct operand value = sm_fn_pop(f, acc->type);
+    struct operand addr = sm_fn_pop(f, SM_WASM_I32);
+
+    if (!dead(f)) {
+        bool free = value.in == IN_LOCAL && value.add == 0;
+        struct address at = address(f, &addr, offset, free);
+        uint32_t src = sm_fn_slot(f, &value);
+
+        sm_fn_op(f, acc->op + at.form);
+        address_operands(f, &at);
+        sm_fn_unit(f, src);
+        sm_fn_unit(f, at.offset);
+    }
 }
 
 static void do_access(struct fn *f, uint8_t opcode)
@@ -138,35 +200,15 @@ static void do_access(struct fn *f, uint8_t opcode)
     const struct access *acc = &accesses[opcode - SM_ACCESS_MIN];
     uint32_t align = sm_reader_u32(&f->r);
     uint32_t offset = sm_reader_u32(&f->r);
-    struct operand addr, value;
-    uint32_t a, b;
 
     need_memory(f);
     if (align > acc->log2_size) {
         sm_fn_invalid(f, "alignment must not be larger than natural");
     }
     if (opcode < SM_ACCESS_STORE) {
-        uint32_t dst;
-
-        addr = sm_fn_pop(f, SM_WASM_I32);
-        dst = sm_fn_push(f, acc->type);
-        if (!dead(f)) {
-            a = address(f, &addr, &offset);
-            sm_fn_op_dst(f, acc->op, dst);
-            sm_fn_unit(f, a);
-            sm_fn_unit(f, offset);
-        }
-        return;
-    }
-    value = sm_fn_pop(f, acc->type);
-    addr = sm_fn_pop(f, SM_WASM_I32);
-    if (!dead(f)) {
-        b = sm_fn_slot(f, &value);
-        a = address(f, &addr, &offset);
-        sm_fn_op(f, acc->op);
-        sm_fn_unit(f, a);
-        sm_fn_unit(f, b);
-        sm_fn_unit(f, offset);
+        do_load(f, acc, offset);
+    } else {
+        do_store(f, acc, offset);
     }
 }
 
@@ -234,6 +276,13 @@ static bool emit_immediate(struct fn *f, uint32_t opcode, const struct operand *
     int32_t value = (int32_t)k->lo;
     uint32_t form, src;
 
+    if (opcode == 0x6a && k->in == IN_CONST) { /* often the address of a table */
+        src = sm_fn_slot(f, a);
+        sm_fn_op_dst(f, OP_I32_ADD_W, dst);
+        sm_fn_unit(f, src);
+        sm_fn_word(f, k->lo);
+        return true;
+    }
     if (k->in != IN_CONST || !sm_fn_fits_k(k->lo, k->hi, k->type == SM_WASM_I64) ||
         (form = immediate_form(opcode, &value)) == 0 || value > 32767) {
         return false;
@@ -265,6 +314,18 @@ static bool fuse_eqz(struct fn *f, const struct operand *o, uint32_t dst)
     return true;
 }
 
+/* i32.add and i32.sub of a constant: nothing is emitted before somebody needs the sum. */
+static bool push_sum(struct fn *f, uint32_t op, const struct operand *a, const struct operand *k)
+{
+    int32_t value = (int32_t)k->lo;
+
+    if ((op != OP_I32_ADD && op != OP_I32_SUB) || k->in != IN_CONST || value < -32767 ||
+        value > 32767) {
+        return false;
+    }
+    return sm_fn_push_sum(f, a, op == OP_I32_ADD ? value : -value);
+}
+
 static void do_numeric(struct fn *f, uint32_t opcode)
 {
     const struct numeric *m = &numerics[opcode - SM_NUMERIC_MIN];
@@ -275,17 +336,21 @@ static void do_numeric(struct fn *f, uint32_t opcode)
         b = sm_fn_pop(f, m->in);
     }
     a = sm_fn_pop(f, m->in);
-    dst = sm_fn_push(f, m->out);
     if (dead(f)) {
+        sm_fn_push(f, m->out);
         return;
     }
-    if (m->n == 2) {
-        if (a.in == IN_CONST && b.in != IN_CONST && commutes(m->op)) {
-            struct operand t = a;
+    if (m->n == 2 && a.in == IN_CONST && b.in != IN_CONST && commutes(m->op)) {
+        struct operand t = a;
 
-            a = b;
-            b = t;
-        }
+        a = b;
+        b = t;
+    }
+    if (push_sum(f, m->op, &a, &b)) {
+        return;
+    }
+    dst = sm_fn_push(f, m->out);
+    if (m->n == 2) {
         if (emit_immediate(f, opcode, &a, &b, dst)) {
             return;
         }

@@ -104,6 +104,8 @@
     X(DATA_DROP, "segment")                                                                        \
     X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
 
+/* Loads and stores with the address in a slot, in a slot plus a number, in the sum of two slots:
+ * the same order in all three. */
 #define SM_OPS_MEMORY(X)                                                                           \
     X(LOAD_32, "d a offset")                                                                       \
     X(LOAD_64, "d a offset")                                                                       \
@@ -120,17 +122,50 @@
     X(STORE_8, "a b offset")                                                                       \
     X(STORE_16, "a b offset")                                                                      \
     X(STORE_32, "a b offset")                                                                      \
-    X(STORE_64, "a b offset")
+    X(STORE_64, "a b offset")                                                                      \
+    X(LOAD_32_K, "d a k offset")                                                                   \
+    X(LOAD_64_K, "d a k offset")                                                                   \
+    X(LOAD_8S_K, "d a k offset")                                                                   \
+    X(LOAD_8U_K, "d a k offset")                                                                   \
+    X(LOAD_16S_K, "d a k offset")                                                                  \
+    X(LOAD_16U_K, "d a k offset")                                                                  \
+    X(LOAD_8S_64_K, "d a k offset")                                                                \
+    X(LOAD_8U_64_K, "d a k offset")                                                                \
+    X(LOAD_16S_64_K, "d a k offset")                                                               \
+    X(LOAD_16U_64_K, "d a k offset")                                                               \
+    X(LOAD_32S_64_K, "d a k offset")                                                               \
+    X(LOAD_32U_64_K, "d a k offset")                                                               \
+    X(STORE_8_K, "a k b offset")                                                                   \
+    X(STORE_16_K, "a k b offset")                                                                  \
+    X(STORE_32_K, "a k b offset")                                                                  \
+    X(STORE_64_K, "a k b offset")                                                                  \
+    X(LOAD_32_R, "d a a offset")                                                                   \
+    X(LOAD_64_R, "d a a offset")                                                                   \
+    X(LOAD_8S_R, "d a a offset")                                                                   \
+    X(LOAD_8U_R, "d a a offset")                                                                   \
+    X(LOAD_16S_R, "d a a offset")                                                                  \
+    X(LOAD_16U_R, "d a a offset")                                                                  \
+    X(LOAD_8S_64_R, "d a a offset")                                                                \
+    X(LOAD_8U_64_R, "d a a offset")                                                                \
+    X(LOAD_16S_64_R, "d a a offset")                                                               \
+    X(LOAD_16U_64_R, "d a a offset")                                                               \
+    X(LOAD_32S_64_R, "d a a offset")                                                               \
+    X(LOAD_32U_64_R, "d a a offset")                                                               \
+    X(STORE_8_R, "a a b offset")                                                                   \
+    X(STORE_16_R, "a a b offset")                                                                  \
+    X(STORE_32_R, "a a b offset")                                                                  \
+    X(STORE_64_R, "a a b offset")
 
 #define SM_OPS_NUMERIC(X)                                                                          \
     X(I32_EQZ, "d a")                                                                              \
     X(I64_EQZ, "d a")                                                                              \
     X(I32_ADD, "d a b")                                                                            \
     X(I32_SUB, "d a b")                                                                            \
-    X(I32_MUL, "d a b") X(I32_DIV_S, "d a b") X(I32_DIV_U, "d a b") X(I32_REM_S, "d a b") X(       \
-        I32_REM_U, "d a b") X(I32_AND, "d a b") X(I32_OR, "d a b") X(I32_XOR, "d a b")             \
-        X(I32_SHL, "d a b") X(I32_SHR_S, "d a b") X(I32_SHR_U, "d a b") X(I32_ROTL, "d a b") X(    \
-            I32_ROTR, "d a b") X(I32_ADD_K, "d a k") X(I32_MUL_K, "d a k") X(I32_AND_K, "d a k")   \
+    X(I32_MUL, "d a b")                                                                            \
+    X(I32_DIV_S, "d a b") X(I32_DIV_U, "d a b") X(I32_REM_S, "d a b") X(I32_REM_U, "d a b") X(     \
+        I32_AND, "d a b") X(I32_OR, "d a b") X(I32_XOR, "d a b") X(I32_SHL, "d a b")               \
+        X(I32_SHR_S, "d a b") X(I32_SHR_U, "d a b") X(I32_ROTL, "d a b") X(I32_ROTR, "d a b") X(   \
+            I32_ADD_W, "d a w") X(I32_ADD_K, "d a k") X(I32_MUL_K, "d a k") X(I32_AND_K, "d a k")  \
             X(I32_OR_K, "d a k") X(I32_XOR_K, "d a k") X(I32_SHL_K, "d a k") X(                    \
                 I32_SHR_S_K, "d a k") X(I32_SHR_U_K, "d a k") X(I32_ROTL_K, "d a k")               \
                 X(I64_ADD, "d a b") X(I64_SUB, "d a b") X(I64_MUL, "d a b") X(I64_DIV_S, "d a b")  \
@@ -156,32 +191,31 @@
 #define SM_OPS_FLOAT(X)                                                                            \
     X(F32_EQ, "d a b")                                                                             \
     X(F32_NE, "d a b")                                                                             \
-    X(F32_LT, "d a b") X(F32_LE, "d a b") X(F64_EQ, "d a b") X(F64_NE, "d a b") X(F64_LT, "d a b") \
-        X(F64_LE, "d a b") X(F32_ABS, "d a") X(F32_NEG, "d a") X(F32_CEIL, "d a")                  \
-            X(F32_FLOOR, "d a") X(F32_TRUNC, "d a") X(F32_NEAREST, "d a") X(F32_SQRT, "d a") X(    \
-                F32_ADD, "d a b") X(F32_SUB, "d a b") X(F32_MUL, "d a b") X(F32_DIV, "d a b")      \
-                X(F32_MIN, "d a b") X(F32_MAX, "d a b") X(F32_COPYSIGN, "d a b") X(F64_ABS, "d a") \
-                    X(F64_NEG, "d a") X(F64_CEIL, "d a") X(F64_FLOOR, "d a") X(F64_TRUNC, "d a")   \
-                        X(F64_NEAREST, "d a") X(F64_SQRT, "d a") X(F64_ADD, "d a b")               \
-                            X(F64_SUB, "d a b") X(F64_MUL, "d a b") X(F64_DIV, "d a b")            \
-                                X(F64_MIN, "d a b") X(F64_MAX, "d a b") X(F64_COPYSIGN, "d a b")   \
-                                    X(I32_TRUNC_F32_S, "d a") X(I32_TRUNC_F32_U,                   \
-                                                                "d a") X(I32_TRUNC_F64_S, "d a")   \
-                                        X(I32_TRUNC_F64_U, "d a") X(I64_TRUNC_F32_S, "d a") X(     \
-                                            I64_TRUNC_F32_U, "d a") X(I64_TRUNC_F64_S, "d a")      \
-                                            X(I64_TRUNC_F64_U, "d a") X(I32_SAT_F32_S, "d a") X(   \
-                                                I32_SAT_F32_U, "d a") X(I32_SAT_F64_S, "d a")      \
-                                                X(I32_SAT_F64_U,                                   \
-                                                  "d a") X(I64_SAT_F32_S,                          \
-                                                           "d a") X(I64_SAT_F32_U, "d a")          \
-                                                    X(I64_SAT_F64_S,                               \
-                                                      "d a") X(I64_SAT_F64_U,                      \
-                                                               "d a") X(F32_CONVERT_I32_S, "d a")  \
-                                                        X(F32_CONVERT_I32_U,                       \
-                                                          "d a") X(F32_CONVERT_I64_S, "d a")       \
-                                                            X(F32_CONVERT_I64_U,                   \
-                                                              "d a") X(F64_CONVERT_I32_S, "d a")   \
-                                                                X(F64_CONVERT_I32_U, "d a")        \
+    X(F32_LT, "d a b")                                                                             \
+    X(F32_LE, "d a b") X(F64_EQ, "d a b") X(F64_NE, "d a b") X(F64_LT, "d a b") X(F64_LE, "d a b") \
+        X(F32_ABS, "d a") X(F32_NEG, "d a") X(F32_CEIL, "d a") X(F32_FLOOR, "d a") X(              \
+            F32_TRUNC, "d a") X(F32_NEAREST, "d a") X(F32_SQRT, "d a") X(F32_ADD, "d a b")         \
+            X(F32_SUB, "d a b") X(F32_MUL, "d a b") X(F32_DIV, "d a b") X(F32_MIN, "d a b") X(     \
+                F32_MAX, "d a b") X(F32_COPYSIGN, "d a b") X(F64_ABS, "d a") X(F64_NEG, "d a")     \
+                X(F64_CEIL, "d a") X(F64_FLOOR, "d a") X(F64_TRUNC, "d a") X(F64_NEAREST, "d a")   \
+                    X(F64_SQRT, "d a") X(F64_ADD, "d a b") X(F64_SUB, "d a b") X(F64_MUL, "d a b") \
+                        X(F64_DIV, "d a b") X(F64_MIN, "d a b") X(F64_MAX, "d a b")                \
+                            X(F64_COPYSIGN, "d a b") X(I32_TRUNC_F32_S, "d a")                     \
+                                X(I32_TRUNC_F32_U, "d a") X(I32_TRUNC_F64_S, "d a")                \
+                                    X(I32_TRUNC_F64_U, "d a") X(I64_TRUNC_F32_S, "d a")            \
+                                        X(I64_TRUNC_F32_U, "d a") X(I64_TRUNC_F64_S, "d a")        \
+                                            X(I64_TRUNC_F64_U, "d a") X(I32_SAT_F32_S, "d a")      \
+                                                X(I32_SAT_F32_U, "d a") X(I32_SAT_F64_S, "d a") X( \
+                                                    I32_SAT_F64_U, "d a") X(I64_SAT_F32_S, "d a")  \
+                                                    X(I64_SAT_F32_U,                               \
+                                                      "d a") X(I64_SAT_F64_S,                      \
+                                                               "d a") X(I64_SAT_F64_U, "d a")      \
+                                                        X(F32_CONVERT_I32_S,                       \
+                                                          "d a") X(F32_CONVERT_I32_U, "d a")       \
+                                                            X(F32_CONVERT_I64_S,                   \
+                                                              "d a") X(F32_CONVERT_I64_U, "d a")   \
+                                                                X(F64_CONVERT_I32_S, "d a") X(     \
+                                                                    F64_CONVERT_I32_U, "d a")      \
                                                                     X(F64_CONVERT_I64_S, "d a") X( \
                                                                         F64_CONVERT_I64_U, "d a")  \
                                                                         X(F32_DEMOTE, "d a")       \

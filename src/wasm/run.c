@@ -387,7 +387,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         if (by < 0 && expired(x)) {                                                                \
             TRAP(EPOCH);                                                                           \
         }                                                                                          \
-        pc += (int32_t)(field) + by;                                                                        \
+        pc += (int32_t)(field) + by;                                                               \
         DISPATCH();                                                                                \
     } while (0)
 #define BRANCH_IF(condition, units)                                                                \
@@ -515,40 +515,53 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         NEXT(more ? 0 : (units));                                                                  \
     } while (0)
 
+/* The three forms of an address (ops.h): the i32 sum, and where the offset stands. */
+#define ADDRESS_1(at) S(at)
+#define ADDRESS_K(at) (S(at) + (uint32_t)K((at) + 1))
+#define ADDRESS_R(at) (S(at) + S((at) + 1))
+
 /* ea is the address of n bytes in memory, or a trap. An address has up to 33 bits. */
 #if UINTPTR_MAX > 0xffffffff
 typedef uint64_t mem_size_t;
-#define EFFECTIVE(ea, slot, n)                                                                     \
-    uint64_t ea = (uint64_t)S(slot) + pc[3];                                                       \
+#define EFFECTIVE(ea, address, offset, n)                                                          \
+    uint64_t ea = (uint64_t)(address) + pc[offset];                                                \
     if (__builtin_expect(ea + (n) > mem_size, 0)) {                                                \
         TRAP(MEMORY);                                                                              \
     }
 #else
 typedef uint32_t mem_size_t;
-#define EFFECTIVE(ea, slot, n)                                                                     \
+#define EFFECTIVE(ea, address, offset, n)                                                          \
     uint32_t ea;                                                                                   \
-    if (__builtin_add_overflow(S(slot), (uint32_t)pc[3], &ea) || ea > mem_size ||                  \
+    if (__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea > mem_size ||           \
         mem_size - ea < (n)) {                                                                     \
         TRAP(MEMORY);                                                                              \
     }
 #endif
-#define LOAD(name, c_type, store)                                                                  \
+#define LOAD_FORM(name, address, units, c_type, store)                                             \
     OP(name)                                                                                       \
     {                                                                                              \
         c_type v;                                                                                  \
-        EFFECTIVE(ea, 2, sizeof(v))                                                                \
+        EFFECTIVE(ea, address(2), (units)-1, sizeof(v))                                            \
         memcpy(&v, mem + ea, sizeof(v));                                                           \
         store;                                                                                     \
-        NEXT(4);                                                                                   \
+        NEXT(units);                                                                               \
     }
-#define STORE(name, c_type, value)                                                                 \
+#define STORE_FORM(name, address, units, c_type, value)                                            \
     OP(name)                                                                                       \
     {                                                                                              \
-        c_type v = (c_type)(value);                                                                \
-        EFFECTIVE(ea, 1, sizeof(v))                                                                \
+        c_type v = (c_type)value((units)-2);                                                       \
+        EFFECTIVE(ea, address(1), (units)-1, sizeof(v))                                            \
         memcpy(mem + ea, &v, sizeof(v));                                                           \
-        NEXT(4);                                                                                   \
+        NEXT(units);                                                                               \
     }
+#define LOAD(name, c_type, store)                                                                  \
+    LOAD_FORM(name, ADDRESS_1, 4, c_type, store)                                                   \
+    LOAD_FORM(name##_K, ADDRESS_K, 5, c_type, store)                                               \
+    LOAD_FORM(name##_R, ADDRESS_R, 5, c_type, store)
+#define STORE(name, c_type, value)                                                                 \
+    STORE_FORM(name, ADDRESS_1, 4, c_type, value)                                                  \
+    STORE_FORM(name##_K, ADDRESS_K, 5, c_type, value)                                              \
+    STORE_FORM(name##_R, ADDRESS_R, 5, c_type, value)
 
 #define RELOAD()                                                                                   \
     do {                                                                                           \
@@ -891,10 +904,10 @@ call_bound: /* callee, type, base; pc is where to go on */
     LOAD(LOAD_16U_64, uint16_t, SET64(1, v))
     LOAD(LOAD_32S_64, int32_t, SET64(1, (uint64_t)v))
     LOAD(LOAD_32U_64, uint32_t, SET64(1, v))
-    STORE(STORE_8, uint8_t, S(2))
-    STORE(STORE_16, uint16_t, S(2))
-    STORE(STORE_32, uint32_t, S(2))
-    STORE(STORE_64, uint64_t, L(2))
+    STORE(STORE_8, uint8_t, S)
+    STORE(STORE_16, uint16_t, S)
+    STORE(STORE_32, uint32_t, S)
+    STORE(STORE_64, uint64_t, L)
 
     /* ---- Integers */
     UNARY(I32_EQZ, S(1) = S(2) == 0)
@@ -910,6 +923,11 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY32(I32_SHR_U, a >> (b & 31))
     BINARY32(I32_ROTL, sm_rotl32(a, b))
     BINARY32(I32_ROTR, sm_rotl32(a, -b))
+    OP(I32_ADD_W)
+    {
+        S(1) = S(2) + WORD(3);
+        NEXT(5);
+    }
     BINARY32_K(I32_ADD_K, a + b)
     BINARY32_K(I32_MUL_K, a * b)
     BINARY32_K(I32_AND_K, a & b)
