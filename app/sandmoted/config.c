@@ -1,0 +1,329 @@
+/* The daemon's configuration file. SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <posix/file.h>
+#include <posix/keys.h>
+#include <sandmote/crypto.h>
+
+#define CONFIG_MAX  1048576u
+#define CA_MAX      1048576u
+#define TOKEN_MAX   129u
+#define SENSOR_MAX  128u
+#define SECONDS_MAX 86400u
+
+/* The file being read, for paths beside it and for errors. */
+struct reading {
+    const char *path;
+    struct config *c;
+    struct sm_json_error *err;
+};
+
+__attribute__((format(printf, 2, 3))) static int fail(struct reading *r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->err->text, sizeof r->err->text, format, args);
+    va_end(args);
+    return SM_ERR_INVALID;
+}
+
+static int beside(struct reading *r, const char *what, const char *path, char out[PATH_MAX])
+{
+    return sm_file_beside(r->path, path, out, PATH_MAX) < 0
+               ? fail(r, "%s: the path is too long", what)
+               : 0;
+}
+
+/* Device ids and tenants go into URLs as they are. */
+static bool url_part(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+               strlen(text) &&
+           text[0] != '.';
+}
+
+/* ---- Keys, capabilities, sensors ------------------------------------------------------------- */
+
+static int add_signer(struct reading *r, size_t i, const json_t *v)
+{
+    char file[PATH_MAX], where[32];
+    uint8_t key[SM_KEYS_PUBLIC_SIZE];
+    struct sm_keys_why why;
+    const char *path = json_string_value(v);
+    snprintf(where, sizeof where, "signers[%zu]", i);
+    if (!path || beside(r, where, path, file) < 0)
+        return fail(r, "%s: must be the path of a public key", where);
+    if (sm_keys_load_public(file, key, &why) < 0)
+        return fail(r, "%s: %s", where, why.text);
+    int err = sm_trust_add(&r->c->trust, SM_ROLE_SIGNER, r->c->fleet, key);
+    return err < 0 ? fail(r, "%s: not a usable key: %s", where, sm_strerror(err)) : 0;
+}
+
+static int add_capability(struct reading *r, size_t i, const json_t *v)
+{
+    const char *text = json_string_value(v);
+    if (!text || !*text || strlen(text) > SM_CAPABILITY_MAX || !sm_json_printable(text))
+        return fail(r, "capabilities[%zu]: must be a text of 1 to %u bytes", i, SM_CAPABILITY_MAX);
+    r->c->capabilities[r->c->ncapabilities++] = text;
+    return 0;
+}
+
+static int add_sensor(struct reading *r, size_t i, const json_t *v)
+{
+    struct {
+        const char *name, *file;
+    } in = {NULL, NULL};
+    static const struct sm_json_field fields[] = {
+        {"name", SM_JSON_TEXT, true, 3, SENSOR_MAX, 0},
+        {"file", SM_JSON_TEXT, false, 1, PATH_MAX - 1, sizeof(const char *)},
+        {0}};
+    char where[32];
+    snprintf(where, sizeof where, "sensors[%zu]", i);
+    struct config_sensor *s = &r->c->sensors[r->c->nsensors];
+    const json_t *value = json_object_get(v, "value");
+    /* Numbers may be negative here, which no table says: so this key is read by hand. */
+    json_t *rest = json_copy((json_t *)v);
+    json_object_del(rest, "value");
+    int err = sm_json_read(rest, where, fields, false, &in, r->err);
+    if (!err && (in.file != NULL) == (value != NULL))
+        err = fail(r, "%s: must have either a value or a file", where);
+    if (!err && value &&
+        (!json_is_integer(value) || json_integer_value(value) < INT32_MIN ||
+         json_integer_value(value) > INT32_MAX))
+        err = fail(r, "%s.value: must be a whole number of 32 bits", where);
+    if (!err && in.file)
+        err = beside(r, where, in.file, s->file);
+    json_decref(rest);
+    if (err)
+        return err;
+    s->name = json_string_value(json_object_get(v, "name"));
+    s->value = (int32_t)json_integer_value(value);
+    r->c->nsensors++;
+    return 0;
+}
+
+static int each(struct reading *r, const json_t *array,
+                int (*add)(struct reading *, size_t, const json_t *))
+{
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (add(r, i, json_array_get(array, i)) < 0)
+            return SM_ERR_INVALID;
+    return 0;
+}
+
+/* ---- Flash ----------------------------------------------------------------------------------- */
+
+static int read_flash(struct reading *r, const json_t *flash)
+{
+    struct {
+        const char *file;
+        uint64_t applications, slot_bytes, sector_bytes;
+    } in = {NULL, 1, 262144, 4096};
+#define AT(n) ((n) * sizeof(uint64_t))
+    static const struct sm_json_field fields[] = {
+        {"file", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(0)},
+        {"applications", SM_JSON_UINT, false, 1, SM_STORE_MODULES_MAX, AT(1)},
+        {"slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(2)},
+        {"sector_bytes", SM_JSON_UINT, false, 256, 1u << 20, AT(3)},
+        {0}};
+#undef AT
+    _Static_assert(sizeof(const char *) == sizeof(uint64_t),
+                   "the table counts in words of 64 bits");
+    if (sm_json_read(flash, "flash", fields, false, &in, r->err) < 0)
+        return SM_ERR_INVALID;
+    if (in.sector_bytes & (in.sector_bytes - 1))
+        return fail(r, "flash.sector_bytes: must be a power of two");
+    r->c->store = (struct sm_store_cfg){.applications = (uint16_t)in.applications,
+                                        .slot_size = (uint32_t)in.slot_bytes};
+    r->c->sector_bytes = (uint32_t)in.sector_bytes;
+    return beside(r, "flash.file", in.file, r->c->flash_file);
+}
+
+/* ---- Server ---------------------------------------------------------------------------------- */
+
+struct server {
+    const char *url, *tenant, *ca, *pin, *token_file;
+    uint64_t first, retry, retry_max, request, download, min_rate, stall, attempts;
+};
+
+static int read_token(struct reading *r, const char *path)
+{
+    char file[PATH_MAX];
+    uint8_t *bytes;
+    size_t len;
+    struct sm_file_why why;
+    if (beside(r, "server.token_file", path, file) < 0)
+        return SM_ERR_INVALID;
+    if (sm_file_read(file, TOKEN_MAX, &bytes, &len, &why) < 0)
+        return fail(r, "server.token_file: %s", why.text);
+    char *token = (char *)bytes;
+    token[strcspn(token, "\r\n")] = 0;
+    bool good = *token && !strchr(token, ' ') && sm_json_printable(token);
+    snprintf(r->c->authorization, sizeof r->c->authorization, "TargetToken %s", token);
+    sm_wipe(bytes, len);
+    free(bytes);
+    return good ? 0 : fail(r, "server.token_file: %s must be one line with a token", file);
+}
+
+static int read_ca(struct reading *r, const char *path)
+{
+    uint8_t *bytes;
+    size_t len;
+    struct sm_file_why why;
+    if (beside(r, "server.ca", path, r->c->ca) < 0)
+        return SM_ERR_INVALID;
+    if (sm_file_read(r->c->ca, CA_MAX, &bytes, &len, &why) < 0)
+        return fail(r, "server.ca: %s", why.text);
+    bool good = strstr((char *)bytes, "-----BEGIN CERTIFICATE-----") != NULL;
+    free(bytes);
+    return good ? 0 : fail(r, "server.ca: %s has no PEM certificate", r->c->ca);
+}
+
+static void take_server(struct config *c, const struct server *in)
+{
+    c->has_server = true;
+    c->update = (struct sm_update_cfg){.server = in->url,
+                                       .tenant = in->tenant,
+                                       .device_id = c->device,
+                                       .cls = sm_class_name(c->cls),
+                                       .transfer = {.ca = c->ca,
+                                                    .pin = in->pin,
+                                                    .authorization = c->authorization,
+                                                    .min_bytes_per_s = (uint32_t)in->min_rate,
+                                                    .stall_s = (uint32_t)in->stall},
+                                       .first_s = (uint32_t)in->first,
+                                       .retry_s = (uint32_t)in->retry,
+                                       .retry_max_s = (uint32_t)in->retry_max,
+                                       .request_s = (uint32_t)in->request,
+                                       .download_s = (uint32_t)in->download,
+                                       .attempts = (uint32_t)in->attempts};
+}
+
+/* "https://host[:port]" and nothing behind it. */
+static bool is_origin(const char *url)
+{
+    char with_path[300];
+    return (size_t)snprintf(with_path, sizeof with_path, "%s/", url) < sizeof with_path &&
+           sm_ddi_same_origin(url, with_path);
+}
+
+static int read_server(struct reading *r, const json_t *server)
+{
+#define AT(member) SM_JSON_AT(struct server, member)
+    static const struct sm_json_field fields[] = {
+        {"url", SM_JSON_TEXT, true, 9, 256, AT(url)},
+        {"tenant", SM_JSON_TEXT, false, 1, 64, AT(tenant)},
+        {"ca", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(ca)},
+        {"pin", SM_JSON_TEXT, false, 1, 1024, AT(pin)},
+        {"token_file", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(token_file)},
+        {"first_poll_seconds", SM_JSON_UINT, false, 0, SECONDS_MAX, AT(first)},
+        {"retry_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(retry)},
+        {"retry_max_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(retry_max)},
+        {"request_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(request)},
+        {"download_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(download)},
+        {"min_bytes_per_second", SM_JSON_UINT, false, 1, 1u << 30, AT(min_rate)},
+        {"stall_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(stall)},
+        {"attempts", SM_JSON_UINT, false, 1, 1000, AT(attempts)},
+        {0}};
+#undef AT
+    struct server in = {.tenant = "default",
+                        .first = 30,
+                        .retry = 5,
+                        .retry_max = 3600,
+                        .request = 30,
+                        .download = 3600,
+                        .min_rate = 256,
+                        .stall = 20,
+                        .attempts = 10};
+    if (sm_json_read(server, "server", fields, false, &in, r->err) < 0)
+        return SM_ERR_INVALID;
+    if (!is_origin(in.url))
+        return fail(r, "server.url: must be https://host or https://host:port");
+    if (!url_part(in.tenant))
+        return fail(r, "server.tenant: letters, digits, '.', '_' and '-' only");
+    if (in.pin && strncmp(in.pin, "sha256//", 8) != 0)
+        return fail(r, "server.pin: must begin with sha256//");
+    take_server(r->c, &in);
+    return read_ca(r, in.ca) < 0 ? SM_ERR_INVALID : read_token(r, in.token_file);
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+struct root {
+    const char *device, *fleet, *cls;
+    uint64_t memory_bytes;
+    json_t *signers, *capabilities, *flash, *server, *sensors;
+};
+
+static int read_identity(struct reading *r, const struct root *in)
+{
+    struct config *c = r->c;
+    int cls = sm_class_find(in->cls);
+    if (!url_part(in->device))
+        return fail(r, "device: letters, digits, '.', '_' and '-' only");
+    if (!sm_name_valid(in->fleet))
+        return fail(r, "fleet: a-z, 0-9, '.', '_' and '-' only");
+    if (cls < 0)
+        return fail(r, "class: must be mcu, mpu, gateway or edge");
+    c->device = in->device;
+    c->fleet = in->fleet;
+    c->cls = (enum sm_class)cls;
+    c->memory_bytes = sm_class_limits((unsigned)cls)->memory_bytes;
+    if (in->memory_bytes > c->memory_bytes)
+        return fail(r, "memory_bytes: class %s has at most %llu", in->cls,
+                    (unsigned long long)c->memory_bytes);
+    if (in->memory_bytes)
+        c->memory_bytes = in->memory_bytes;
+    return 0;
+}
+
+static int read_root(struct reading *r)
+{
+#define AT(member) SM_JSON_AT(struct root, member)
+    static const struct sm_json_field fields[] = {
+        {"device", SM_JSON_TEXT, true, 1, 64, AT(device)},
+        {"fleet", SM_JSON_TEXT, true, 1, SM_FLEET_MAX, AT(fleet)},
+        {"class", SM_JSON_TEXT, true, 1, 16, AT(cls)},
+        {"memory_bytes", SM_JSON_UINT, false, 1024, 1ull << 32, AT(memory_bytes)},
+        {"signers", SM_JSON_ARRAY, true, 1, CONFIG_SIGNERS_MAX, AT(signers)},
+        {"capabilities", SM_JSON_ARRAY, false, 0, CONFIG_CAPABILITIES_MAX, AT(capabilities)},
+        {"flash", SM_JSON_OBJECT, true, 0, 16, AT(flash)},
+        {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
+        {"sensors", SM_JSON_ARRAY, false, 0, CONFIG_SENSORS_MAX, AT(sensors)},
+        {0}};
+#undef AT
+    struct root in = {0};
+    if (sm_json_read(r->c->root, "", fields, false, &in, r->err) < 0 || read_identity(r, &in) < 0)
+        return SM_ERR_INVALID;
+    sm_trust_init(&r->c->trust, r->c->keys, CONFIG_SIGNERS_MAX);
+    if (each(r, in.signers, add_signer) < 0 || each(r, in.capabilities, add_capability) < 0 ||
+        each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0)
+        return SM_ERR_INVALID;
+    return in.server ? read_server(r, in.server) : 0;
+}
+
+int config_load(const char *path, struct config *c, struct sm_json_error *err)
+{
+    struct sm_json_error inner;
+    struct reading r = {path, c, &inner};
+    memset(c, 0, sizeof *c);
+    c->root = sm_json_load(path, CONFIG_MAX, err);
+    if (!c->root)
+        return SM_ERR_INVALID;
+    if (!read_root(&r))
+        return 0;
+    snprintf(err->text, sizeof err->text, "%.150s: %.350s", path, inner.text);
+    config_free(c);
+    return SM_ERR_INVALID;
+}
+
+void config_free(struct config *c)
+{
+    sm_wipe(c->authorization, sizeof c->authorization);
+    json_decref(c->root);
+    c->root = NULL;
+}

@@ -1,0 +1,78 @@
+/* The daemon's configuration: one JSON file, read once at start.
+ *
+ * {
+ *   "device": "dev-1", "fleet": "plant-7", "class": "gateway",
+ *   "signers": ["signer.pub.pem"],       public keys of the fleet's signers
+ *   "capabilities": ["log", "sensor/door*"],   what modules may be granted; default: nothing
+ *   "memory_bytes": 1048576,             most memory of a module; default and limit: the class's
+ *   "flash": {
+ *     "file": "dev-1.flash",             made when missing, with all its room
+ *     "applications": 2,                 how many there can be; default 1
+ *     "slot_bytes": 262144,              of each of their two slots: module and image
+ *     "sector_bytes": 4096
+ *   },
+ *   "server": {                          without it the device runs what it has
+ *     "url": "https://fleet.example:8443", "tenant": "default",
+ *     "ca": "ca.pem",                    the trust anchor, and the only one
+ *     "pin": "sha256//...",              optional: the server's public key, or several by ';'
+ *     "token_file": "dev-1.token",
+ *     "first_poll_seconds": 30,          the first poll comes at random within
+ *     "retry_seconds": 5,                first pause after a failure, doubled with each,
+ *     "retry_max_seconds": 3600,         up to this
+ *     "request_seconds": 30,             deadline of a small request
+ *     "download_seconds": 3600,          deadline of one go at a module
+ *     "min_bytes_per_second": 256, "stall_seconds": 20,
+ *     "attempts": 10                     goes without progress before a download is given up
+ *   },
+ *   "sensors": [                         virtual ones: a fixed value, or a number in a file
+ *     {"name": "BME280/temperature", "value": 21500},
+ *     {"name": "door/open", "file": "door.txt"}
+ *   ]
+ * }
+ * Paths are relative to the file's folder. An unknown key is an error.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTED_CONFIG_H
+#define SANDMOTED_CONFIG_H
+
+#include <limits.h>
+#include <posix/json_read.h>
+#include <posix/update_client.h>
+#include <sandmote/device.h>
+
+#define CONFIG_SIGNERS_MAX      16u
+#define CONFIG_CAPABILITIES_MAX 64u
+#define CONFIG_SENSORS_MAX      64u
+
+struct config_sensor {
+    const char *name;
+    char file[PATH_MAX]; /* "": value is it */
+    int32_t value;
+};
+
+struct config {
+    json_t *root; /* owns the texts */
+    const char *device, *fleet;
+    enum sm_class cls;
+    uint64_t memory_bytes; /* never 0 */
+    struct sm_trust trust;
+    struct sm_trust_key keys[CONFIG_SIGNERS_MAX];
+    const char *capabilities[CONFIG_CAPABILITIES_MAX];
+    size_t ncapabilities;
+    char flash_file[PATH_MAX];
+    struct sm_store_cfg store;
+    uint32_t sector_bytes;
+    bool has_server;
+    struct sm_update_cfg update; /* without device and entropy */
+    char ca[PATH_MAX];
+    char authorization[160];
+    struct config_sensor sensors[CONFIG_SENSORS_MAX];
+    size_t nsensors;
+};
+
+/* Read the file, the keys and the token that it names. *c must stay where it is.
+ * 0, or SM_ERR_INVALID with one sentence in *err that begins with the path. */
+int config_load(const char *path, struct config *c, struct sm_json_error *err);
+void config_free(struct config *c);
+
+#endif

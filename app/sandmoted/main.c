@@ -1,0 +1,292 @@
+/* sandmoted: the device daemon. One thread, one loop: modules are called when they are due, and in
+ * between the update client's sockets are waited for.
+ *
+ * Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start (one line says why), 64 for wrong
+ * usage.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <posix/file.h>
+#include <posix/flash_file.h>
+#include <posix/log.h>
+#include <posix/system.h>
+
+#include "config.h"
+#include "epoch.h"
+
+#define PROGRAM_SIZE  8u
+#define ERASED        0xffu
+#define STACK_MAX     (16u << 20) /* the most a manifest can ask for */
+#define INSTANCE_MAX  (1u << 20)  /* globals, tables and the like */
+#define SCRATCH_MIN   (1u << 20)
+#define TICKS_A_EPOCH 10u
+
+struct daemon {
+    struct config config;
+    struct sm_flash_file flash;
+    struct sm_device_cfg device_cfg;
+    struct sm_host_port host;
+    struct sm_device device;
+    struct sm_device_app apps[SM_STORE_MODULES_MAX];
+    struct sm_record records[SM_STORE_MODULES_MAX];
+    struct sm_update update;
+    CURLM *multi;
+    int signals;
+    bool happened; /* an event came during the last step: the client may have something to tell */
+};
+
+/* ---- What modules and the device tell -------------------------------------------------------- */
+
+static void module_log(void *ctx, const char *module, const char *line)
+{
+    (void)ctx;
+    sm_log(SM_LOG_INFO, "[%s] %s", module, line);
+}
+
+/* The number in a sensor's file, at most 31 characters of it. */
+static int read_sensor_file(const char *path, int32_t *value)
+{
+    struct sm_file_why why;
+    uint8_t *text;
+    size_t len;
+    int err = sm_file_read(path, 31, &text, &len, &why);
+    if (err)
+        return SM_ERR_IO;
+    char *end;
+    long n = strtol((char *)text, &end, 10);
+    bool good =
+        end != (char *)text && (*end == 0 || *end == '\n') && n >= INT32_MIN && n <= INT32_MAX;
+    free(text);
+    *value = (int32_t)n;
+    return good ? 0 : SM_ERR_IO;
+}
+
+static int read_sensor(void *ctx, uint32_t call, const char *sensor, const char *name,
+                       int32_t *value)
+{
+    const struct config *c = ctx;
+    size_t n = strlen(sensor);
+    (void)call;
+    for (size_t i = 0; i < c->nsensors; i++) {
+        const struct config_sensor *s = &c->sensors[i];
+        if (strncmp(s->name, sensor, n) != 0 || s->name[n] != '/' || strcmp(s->name + n + 1, name))
+            continue;
+        *value = s->value;
+        return s->file[0] ? read_sensor_file(s->file, value) : 0;
+    }
+    return SM_ERR_NOT_FOUND;
+}
+
+static bool is_good_news(enum sm_event_kind kind)
+{
+    return kind == SM_EVENT_INSTALLED || kind == SM_EVENT_TRIAL || kind == SM_EVENT_COMMITTED ||
+           kind == SM_EVENT_STARTED || kind == SM_EVENT_REPAIRED;
+}
+
+/* What a server offered and was not taken is logged with its whole hash and where it came from. */
+static void log_event(void *ctx, const struct sm_event *e)
+{
+    struct daemon *d = ctx;
+    char sha[2 * SM_SHA256_SIZE + 1];
+    bool offered = e->kind == SM_EVENT_REFUSED || e->kind == SM_EVENT_DOWNLOAD_FAILED;
+    sm_hex_encode(e->sha, SM_SHA256_SIZE, sha);
+    sm_log(is_good_news(e->kind) ? SM_LOG_INFO : SM_LOG_WARN,
+           "%s %s %s (sequence %llu, module %.*s%s%s)%s%s", sm_event_name(e->kind), e->name,
+           e->version, (unsigned long long)e->sequence, offered ? 64 : 12, sha,
+           offered && d->config.has_server ? " from " : "",
+           offered && d->config.has_server ? d->config.update.server : "", *e->detail ? ": " : "",
+           e->detail);
+    d->happened = true;
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static int refuse(const char *text)
+{
+    sm_log(SM_LOG_ERROR, "%s", text);
+    return SM_ERR_STATE;
+}
+
+/* Memory that costs nothing until it is touched. */
+static void *reserve(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* The smallest flash that the configured division fits. */
+static int open_flash(struct daemon *d)
+{
+    const struct config *c = &d->config;
+    struct sm_flash shape = {.sector_size = c->sector_bytes,
+                             .sector_count = UINT32_MAX / c->sector_bytes,
+                             .program_size = PROGRAM_SIZE,
+                             .erased = ERASED};
+    struct sm_layout layout;
+    struct sm_flash_file_why why;
+    uint64_t need = 0;
+    shape.sector_count = 1;
+    int err = sm_store_layout(&layout, &shape, &c->store, &need);
+    if (err != SM_ERR_FULL || need > UINT32_MAX)
+        return refuse("flash: the slots do not fit an address space of 4 GiB");
+    struct sm_flash_file_cfg cfg = {.sector_size = c->sector_bytes,
+                                    .sector_count =
+                                        (uint32_t)((need + c->sector_bytes - 1) / c->sector_bytes),
+                                    .program_size = PROGRAM_SIZE,
+                                    .erased = ERASED};
+    err = sm_flash_file_open(&d->flash, c->flash_file, &cfg, &why);
+    return err ? refuse(why.text) : 0;
+}
+
+static int reserve_pools(struct daemon *d)
+{
+    size_t size = (size_t)d->config.memory_bytes + STACK_MAX + INSTANCE_MAX;
+    for (unsigned i = 0; i < d->config.store.applications; i++) {
+        d->apps[i].pool = reserve(size);
+        d->apps[i].pool_size = size;
+        if (!d->apps[i].pool)
+            return refuse("memory_bytes: this machine cannot set aside so much");
+    }
+    return 0;
+}
+
+static void configure(struct daemon *d)
+{
+    const struct config *c = &d->config;
+    /* A function is never longer than its module, a module never longer than its slot. */
+    size_t scratch = (size_t)c->store.slot_size * 16;
+    uint32_t tick = sm_class_limits(c->cls)->epoch_ms / TICKS_A_EPOCH;
+    d->host = (struct sm_host_port){
+        .ctx = &d->config, .log = module_log, .sensor = read_sensor, .clock = sm_posix_clock};
+    d->device_cfg =
+        (struct sm_device_cfg){.flash = &d->flash.flash,
+                               .store = c->store,
+                               .fleet = c->fleet,
+                               .cls = c->cls,
+                               .trust = &c->trust,
+                               .host = &d->host,
+                               .capabilities = c->capabilities,
+                               .ncapabilities = c->ncapabilities,
+                               .epoch = &epoch_count,
+                               .epoch_tick_ms = tick ? tick : 1,
+                               .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
+                               .event_ctx = d,
+                               .event = log_event,
+                               .memory_bytes = c->memory_bytes};
+    d->device_cfg.scratch = reserve(d->device_cfg.scratch_len);
+}
+
+static int start_device(struct daemon *d)
+{
+    char text[SM_DEVICE_REASON + 64];
+    uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
+    configure(d);
+    if (!d->device_cfg.scratch || reserve_pools(d) < 0)
+        return refuse("no memory for the modules");
+    if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
+        return refuse("no timer for the epoch");
+    int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
+    if (!err)
+        return 0;
+    snprintf(text, sizeof text, "%.60s: %s", d->config.flash_file, sm_device_reason(&d->device));
+    return refuse(text);
+}
+
+static int start_client(struct daemon *d)
+{
+    uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    d->multi = curl_multi_init();
+    if (!d->multi)
+        return refuse("no memory for the update client");
+    if (!d->config.has_server)
+        return 0;
+    d->config.update.device = &d->device;
+    d->config.update.entropy = &sm_posix_entropy;
+    if (sm_update_init(&d->update, &d->config.update, d->multi, now) < 0)
+        return refuse("no memory for the update client");
+    return 0;
+}
+
+static int start(struct daemon *d)
+{
+    const struct config *c = &d->config;
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    d->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (d->signals < 0)
+        return refuse("no signalfd");
+    if (open_flash(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
+        return SM_ERR_STATE;
+    sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, server %s", c->device,
+           c->fleet, sm_class_name(c->cls), c->store.applications,
+           c->store.applications == 1 ? "" : "s", c->has_server ? c->update.server : "none");
+    return 0;
+}
+
+/* ---- The loop -------------------------------------------------------------------------------- */
+
+static uint32_t step(struct daemon *d)
+{
+    uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
+    uint32_t client = d->config.has_server ? sm_update_step(&d->update, now) : UINT32_MAX;
+    d->happened = false;
+    epoch_run();
+    uint32_t device = sm_device_step(&d->device, now);
+    epoch_pause();
+    if (d->happened)
+        return 0;
+    return client < device ? client : device;
+}
+
+static void run(struct daemon *d)
+{
+    struct curl_waitfd ends = {.fd = d->signals, .events = CURL_WAIT_POLLIN};
+    struct signalfd_siginfo info;
+    for (;;) {
+        uint32_t wait = step(d);
+        curl_multi_poll(d->multi, &ends, 1, wait < 60000 ? (int)wait : 60000, NULL);
+        if (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info)
+            break;
+    }
+    sm_log(SM_LOG_INFO, "%s: stopping", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void stop(struct daemon *d)
+{
+    if (d->config.has_server)
+        sm_update_free(&d->update);
+    curl_multi_cleanup(d->multi);
+    sm_flash_file_close(&d->flash);
+    config_free(&d->config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon daemon;
+    struct sm_json_error why;
+    if (argc != 3 || strcmp(argv[1], "--config") != 0) {
+        fputs("usage: sandmoted --config FILE\n", stderr);
+        return 64;
+    }
+    if (config_load(argv[2], &daemon.config, &why) < 0) {
+        refuse(why.text);
+        return 1;
+    }
+    if (start(&daemon) < 0)
+        return 1;
+    run(&daemon);
+    stop(&daemon);
+    return 0;
+}

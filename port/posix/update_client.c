@@ -1,0 +1,549 @@
+/* The update client's decisions. One transfer is under way at a time; when it has ended its answer
+ * is taken, and choose() looks for the most urgent thing that can be done next.
+ *
+ * The fate of each module of a deployment follows from what the device says to
+ * sm_device_install_begin(): it is committed (good), it failed in this deployment (bad), it is on
+ * trial or its outcome is not reported yet (open), or it is wanted. So nothing has to be kept here
+ * across a restart.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "update_client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define ANSWER_MAX  262144u /* bytes of a base resource or a deployment */
+#define REPLY_MAX   65536u  /* of an answer that nobody reads */
+#define WAIT_MAX_MS 60000u  /* time is looked at again at least this often */
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+/* A time between (100 - percent) and (100 + percent) percent of ms. */
+static uint64_t jitter(const struct sm_update *u, uint64_t ms, unsigned percent)
+{
+    uint32_t random = 0;
+    if (u->cfg->entropy->fill(u->cfg->entropy->ctx, &random, sizeof random) < 0)
+        return ms; /* better all at once than not at all */
+    uint64_t span = ms * 2 * percent / 100;
+    return ms - span / 2 + span * random / UINT32_MAX;
+}
+
+/* The server, or the way to it, failed: leave it alone for a while. */
+static void back_off(struct sm_update *u, const char *what)
+{
+    const struct sm_transfer_result *r = &u->transfer.result;
+    uint64_t pause = u->cfg->retry_s * 1000ull;
+    uint32_t doublings = u->failures < 16 ? u->failures : 16;
+    pause <<= doublings;
+    if (pause > u->cfg->retry_max_s * 1000ull)
+        pause = u->cfg->retry_max_s * 1000ull;
+    pause = jitter(u, pause, 50);
+    if (pause < r->retry_after_s * 1000ull)
+        pause = jitter(u, r->retry_after_s * 1100ull, 9);
+    u->failures++;
+    u->retry_ms = u->now_ms + pause;
+    sm_log(SM_LOG_WARN, "server %s: %s: %s; again in %llu s", u->cfg->server, what, r->text,
+           (unsigned long long)(pause + 999) / 1000);
+}
+
+/* An answer that was HTTP as it should be, but not what it should say. */
+static void back_off_from_answer(struct sm_update *u, const char *what, const char *why)
+{
+    snprintf(u->transfer.result.text, sizeof u->transfer.result.text, "its answer: %.200s", why);
+    back_off(u, what);
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+static void request(struct sm_update *u, enum sm_update_work work, const char *method,
+                    const char *url, char *json)
+{
+    free(u->body);
+    u->body = json;
+    u->work = work;
+    bool read = work == SM_UPDATE_POLL || work == SM_UPDATE_DEPLOYMENT;
+    struct sm_transfer_request req = {.method = method,
+                                      .url = url,
+                                      .json = json,
+                                      .max = read ? ANSWER_MAX : REPLY_MAX,
+                                      .deadline_s = u->cfg->request_s};
+    sm_transfer_start(&u->transfer, &req);
+}
+
+static void ask_base(struct sm_update *u)
+{
+    char url[SM_DDI_URL];
+    snprintf(url, sizeof url, "%s/%s/controller/v1/%s", u->cfg->server, u->cfg->tenant,
+             u->cfg->device_id);
+    request(u, SM_UPDATE_POLL, "GET", url, NULL);
+}
+
+/* The server has these events, or never will. */
+static void mark_told(struct sm_update *u)
+{
+    for (size_t i = 0; i < u->told_count; i++)
+        sm_device_event_done(u->cfg->device, u->told[i]);
+    u->told_count = 0;
+}
+
+/* The events that wait, at most a batch of them; false when there are none. */
+static bool tell_events(struct sm_update *u)
+{
+    struct sm_event e;
+    json_t *array = json_array();
+    u->told_count = 0;
+    for (uint32_t i = 0; i < SM_UPDATE_BATCH && !sm_device_event_at(u->cfg->device, i, &e); i++) {
+        u->told[u->told_count++] = e.id;
+        json_array_append_new(array, sm_ddi_event(&e, u->cfg->server, u->now_ms - u->start_ms));
+    }
+    bool tell = u->told_count && u->base.events[0];
+    char *text = tell ? json_dumps(array, JSON_COMPACT) : NULL;
+    json_decref(array);
+    if (text)
+        request(u, SM_UPDATE_EVENTS, "POST", u->base.events, text);
+    else if (!tell)
+        mark_told(u); /* a server without that link hears of it by feedback alone */
+    return text != NULL;
+}
+
+/* What the device is and which modules run, as the body of a configData request. */
+static char *write_attributes(const struct sm_update *u)
+{
+    json_t *data = json_object();
+    json_object_set_new(data, "class", json_string(u->cfg->cls));
+    struct sm_app_info info;
+    const struct sm_layout *layout = &u->cfg->device->store.layout;
+    for (uint16_t i = 0; i < layout->applications; i++)
+        if (!sm_device_app(u->cfg->device, i, &info) && info.slot != SM_STORE_NO_SLOT)
+            sm_ddi_add_module(data, info.record->name, &info.record->slot[info.slot]);
+    json_t *root = json_pack("{s:s, s:o}", "mode", "replace", "data", data);
+    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(root);
+    return text;
+}
+
+static bool tell_attributes(struct sm_update *u)
+{
+    char *text = write_attributes(u);
+    if (!text || (u->attributes && !strcmp(text, u->attributes))) {
+        free(text);
+        return false;
+    }
+    request(u, SM_UPDATE_ATTRIBUTES, "PUT", u->base.config, text);
+    return true;
+}
+
+/* ---- A module of the deployment -------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static void
+settle(struct sm_update *u, enum sm_update_fate fate, const char *format, ...)
+{
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->why, sizeof c->why, format, args);
+    va_end(args);
+    c->fate = fate;
+    sm_log(fate == SM_FATE_GOOD ? SM_LOG_INFO : SM_LOG_WARN, "deployment %s: %s %s: %s",
+           u->deployment.id, offer->name, offer->version, c->why);
+}
+
+static struct sm_install_request request_of(const struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    struct sm_install_request req = {
+        .name = offer->name, .len = offer->size, .action = u->deployment.id};
+    memcpy(req.signature, u->chunk[u->at].signature, sizeof req.signature);
+    memcpy(req.sha, offer->sha256, sizeof req.sha);
+    return req;
+}
+
+/* The slot of the application that holds this module in that state, or NULL. */
+static const struct sm_slot *slot_with(const struct sm_update *u, const struct sm_ddi_chunk *offer,
+                                       enum sm_slot_state state)
+{
+    uint16_t index;
+    struct sm_app_info info;
+    if (sm_device_find(u->cfg->device, offer->name, &index) < 0 ||
+        sm_device_app(u->cfg->device, index, &info) < 0)
+        return NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct sm_slot *s = &info.record->slot[i];
+        bool active = state != SM_SLOT_COMMITTED || info.record->active == i;
+        if (active && s->state == state && !memcmp(s->module_sha, offer->sha256, SM_SHA256_SIZE))
+            return s;
+    }
+    return NULL;
+}
+
+/* The device does not want it again in this deployment: say why, if the slot still knows. */
+static void settle_failed(struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    const struct sm_slot *s = slot_with(u, offer, SM_SLOT_FAILED);
+    if (!s)
+        s = slot_with(u, offer, SM_SLOT_EMPTY);
+    settle(u, SM_FATE_BAD, "%s", s && s->detail[0] ? s->detail : sm_device_reason(u->cfg->device));
+}
+
+/* Stop trying to fetch it. The device keeps that as an event with the module's hash. */
+static void give_up(struct sm_update *u, const char *why)
+{
+    struct sm_install_request req = request_of(u);
+    struct sm_device *d = u->cfg->device;
+    if (sm_device_install_abort(d, why) == SM_ERR_STATE && sm_device_install_begin(d, &req) >= 0)
+        sm_device_install_abort(d, why);
+    settle(u, SM_FATE_BAD, "%s", why);
+}
+
+static int write_module(void *ctx, const void *bytes, size_t len)
+{
+    struct sm_update *u = ctx;
+    return sm_device_install_write(u->cfg->device, bytes, (uint32_t)len);
+}
+
+static void fetch_module(struct sm_update *u, uint64_t first)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    struct sm_transfer_request req = {.method = "GET",
+                                      .url = offer->module,
+                                      .deadline_s = u->cfg->download_s,
+                                      .file = true,
+                                      .size = offer->size,
+                                      .first = first,
+                                      .etag = c->etag,
+                                      .sink = write_module,
+                                      .sink_ctx = u};
+    if (c->offset >= 0 && (int64_t)first > c->offset)
+        c->attempts = 0; /* the last go brought something */
+    c->offset = (int64_t)first;
+    u->work = SM_UPDATE_MODULE;
+    sm_log(SM_LOG_INFO, "deployment %s: fetching %s %s, from byte %llu of %u", u->deployment.id,
+           offer->name, offer->version, (unsigned long long)first, offer->size);
+    sm_transfer_start(&u->transfer, &req);
+}
+
+static void fetch_signature(struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    if (!offer->signature[0]) {
+        give_up(u, "unsigned: the server offers no signature");
+        return;
+    }
+    struct sm_transfer_request req = {.method = "GET",
+                                      .url = offer->signature,
+                                      .max = SM_SIGNATURE_BYTES,
+                                      .deadline_s = u->cfg->request_s};
+    u->work = SM_UPDATE_SIGNATURE;
+    sm_transfer_start(&u->transfer, &req);
+}
+
+/* All bytes are in the slot already, or came just now. */
+static void install(struct sm_update *u)
+{
+    struct sm_device *d = u->cfg->device;
+    int err = sm_device_install_finish(d);
+    if (err == 0)
+        return; /* on trial: its fate is open */
+    if (err == SM_ERR_IO) {
+        snprintf(u->transfer.result.text, sizeof u->transfer.result.text, "%s",
+                 sm_device_reason(d));
+        back_off(u, "module");
+        return;
+    }
+    settle(u, SM_FATE_BAD, "%s", sm_device_reason(d));
+}
+
+/* Ask the device about this module, and do what it wants. true when a transfer began. */
+static bool go_on_with(struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    struct sm_device *d = u->cfg->device;
+    if (slot_with(u, offer, SM_SLOT_COMMITTED)) {
+        settle(u, SM_FATE_GOOD, "committed");
+        return false;
+    }
+    if (slot_with(u, offer, SM_SLOT_TRIAL))
+        return false;
+    if (!u->chunk[u->at].signed_) {
+        fetch_signature(u);
+        return u->work != SM_UPDATE_NOTHING;
+    }
+    struct sm_install_request req = request_of(u);
+    int64_t from = sm_device_install_begin(d, &req);
+    if (from >= 0 && from < offer->size) {
+        fetch_module(u, (uint64_t)from);
+        return true;
+    }
+    if (from >= 0)
+        install(u);
+    else if (from == SM_ERR_STATE)
+        settle(u, SM_FATE_GOOD, "committed");
+    else if (from == SM_ERR_DENIED)
+        settle_failed(u);
+    else if (from == SM_ERR_IO) {
+        snprintf(u->transfer.result.text, sizeof u->transfer.result.text, "%s",
+                 sm_device_reason(d));
+        back_off(u, "module");
+    } else if (from != SM_ERR_BUSY)
+        settle(u, SM_FATE_BAD, "%s", sm_device_reason(d));
+    return false;
+}
+
+/* ---- The deployment -------------------------------------------------------------------------- */
+
+static void drop_deployment(struct sm_update *u)
+{
+    u->from[0] = u->broken[0] = 0;
+    u->closed = false;
+    memset(&u->deployment, 0, sizeof u->deployment);
+    memset(u->chunk, 0, sizeof u->chunk);
+    for (size_t i = 0; i < SM_DDI_CHUNKS_MAX; i++)
+        u->chunk[i].offset = -1;
+}
+
+/* Success when every module is good; else what became of each of the others. */
+static enum sm_ddi_outcome judge(const struct sm_update *u, char *detail, size_t size)
+{
+    enum sm_ddi_outcome outcome = SM_DDI_SUCCESS;
+    size_t used = 0;
+    detail[0] = 0;
+    if (u->broken[0]) {
+        snprintf(detail, size, "%s", u->broken);
+        return SM_DDI_FAILURE;
+    }
+    for (size_t i = 0; i < u->deployment.count && used < size; i++) {
+        if (u->chunk[i].fate == SM_FATE_BAD)
+            outcome = SM_DDI_FAILURE;
+        int n =
+            snprintf(detail + used, size - used, "%s%s %s: %s", used ? "; " : "",
+                     u->deployment.chunk[i].name, u->deployment.chunk[i].version, u->chunk[i].why);
+        used += (size_t)n;
+    }
+    return outcome;
+}
+
+/* POST <deployment's link without its query>/feedback */
+static void give_feedback(struct sm_update *u)
+{
+    char url[SM_DDI_URL + 16], detail[512];
+    enum sm_ddi_outcome outcome = judge(u, detail, sizeof detail);
+    snprintf(url, sizeof url, "%.*s/feedback", (int)strcspn(u->from, "?"), u->from);
+    char *text = sm_ddi_write_feedback(u->deployment.id, outcome, detail);
+    if (text)
+        request(u, SM_UPDATE_FEEDBACK, "POST", url, text);
+}
+
+/* The next thing to do for the deployment; true when a transfer began. */
+static bool go_on_with_deployment(struct sm_update *u)
+{
+    bool open = false;
+    if (u->closed || !u->from[0] || u->deployment.skip)
+        return false;
+    for (u->at = 0; !u->broken[0] && u->at < u->deployment.count; u->at++) {
+        if (u->chunk[u->at].fate == SM_FATE_OPEN && go_on_with(u))
+            return true;
+        if (u->now_ms < u->retry_ms)
+            return false;
+        open = open || u->chunk[u->at].fate == SM_FATE_OPEN;
+    }
+    if (open)
+        return false;
+    give_feedback(u);
+    return u->work != SM_UPDATE_NOTHING;
+}
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+static void take_base(struct sm_update *u)
+{
+    struct sm_json_error why;
+    const struct sm_transfer_result *r = &u->transfer.result;
+    if (sm_ddi_read_base(u->cfg->server, r->body, r->len, &u->base, &why) < 0) {
+        u->polled = false;
+        back_off_from_answer(u, "poll", why.text);
+        return;
+    }
+    u->polled = true;
+    u->poll_ms = u->now_ms + jitter(u, u->base.sleep_s * 1000ull, 20);
+    /* Another deployment, or one whose end the server did not hear of: look at it anew. */
+    if (u->closed || strcmp(u->base.deployment, u->from) != 0 || u->deployment.skip)
+        drop_deployment(u);
+}
+
+static void take_deployment(struct sm_update *u)
+{
+    struct sm_json_error why;
+    const struct sm_transfer_result *r = &u->transfer.result;
+    drop_deployment(u);
+    int err = sm_ddi_read_deployment(u->cfg->server, r->body, r->len, &u->deployment, &why);
+    if (err && !u->deployment.id[0]) {
+        back_off_from_answer(u, "deployment", why.text);
+        return;
+    }
+    strcpy(u->from, u->base.deployment);
+    if (err)
+        snprintf(u->broken, sizeof u->broken, "%.300s", why.text);
+    sm_log(err ? SM_LOG_WARN : SM_LOG_INFO, "deployment %s: %s", u->deployment.id,
+           err                  ? u->broken
+           : u->deployment.skip ? "not now"
+                                : "begins");
+}
+
+static void take_signature(struct sm_update *u)
+{
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    const struct sm_transfer_result *r = &u->transfer.result;
+    if (r->len != SM_SIGNATURE_BYTES) {
+        give_up(u, "the signature does not have 64 bytes");
+        return;
+    }
+    memcpy(c->signature, r->body, SM_SIGNATURE_BYTES);
+    c->signed_ = true;
+}
+
+/* A file did not come. Try again later, unless that is hopeless or was tried often enough. */
+static void miss_file(struct sm_update *u)
+{
+    struct sm_transfer_result *r = &u->transfer.result;
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    const char *what = u->work == SM_UPDATE_MODULE ? "module" : "signature";
+    if (r->refused_by_sink)
+        snprintf(r->text, sizeof r->text, "%s", sm_device_reason(u->cfg->device));
+    if (r->status == 412 || r->status == 416)
+        c->etag[0] = 0; /* the server has another file: its hash will tell whether it is ours */
+    if (r->final || ++c->attempts >= u->cfg->attempts) {
+        char why[SM_DEVICE_REASON];
+        snprintf(why, sizeof why, "%s: %.120s", what, r->text);
+        give_up(u, why);
+        return;
+    }
+    sm_device_install_suspend(u->cfg->device);
+    back_off(u, what);
+}
+
+static void keep_attributes(struct sm_update *u)
+{
+    free(u->attributes);
+    u->attributes = u->body;
+    u->body = NULL;
+}
+
+static void take_answer(struct sm_update *u)
+{
+    u->failures = 0;
+    switch (u->work) {
+    case SM_UPDATE_POLL: take_base(u); break;
+    case SM_UPDATE_EVENTS: mark_told(u); break;
+    case SM_UPDATE_ATTRIBUTES: keep_attributes(u); break;
+    case SM_UPDATE_DEPLOYMENT: take_deployment(u); break;
+    case SM_UPDATE_SIGNATURE: take_signature(u); break;
+    case SM_UPDATE_MODULE: install(u); break;
+    case SM_UPDATE_FEEDBACK: u->closed = true; break;
+    case SM_UPDATE_NOTHING: break;
+    }
+}
+
+/* A refusal that will not change must not stand in the way of updates: what was refused counts as
+ * told. The log has had the events before. */
+static void take_refusal(struct sm_update *u)
+{
+    sm_log(SM_LOG_ERROR, "server %s: does not take this device's %s: %s", u->cfg->server,
+           u->work == SM_UPDATE_EVENTS ? "events" : "attributes", u->transfer.result.text);
+    if (u->work == SM_UPDATE_EVENTS)
+        mark_told(u);
+    else
+        keep_attributes(u);
+}
+
+static void take_failure(struct sm_update *u)
+{
+    static const char *const names[] = {[SM_UPDATE_POLL] = "poll",
+                                        [SM_UPDATE_EVENTS] = "events",
+                                        [SM_UPDATE_ATTRIBUTES] = "attributes",
+                                        [SM_UPDATE_DEPLOYMENT] = "deployment",
+                                        [SM_UPDATE_FEEDBACK] = "feedback"};
+    const struct sm_transfer_result *r = &u->transfer.result;
+    bool about_deployment = u->work == SM_UPDATE_FEEDBACK || u->work == SM_UPDATE_DEPLOYMENT;
+    if (u->work == SM_UPDATE_SIGNATURE || u->work == SM_UPDATE_MODULE) {
+        miss_file(u);
+    } else if (r->final && (u->work == SM_UPDATE_EVENTS || u->work == SM_UPDATE_ATTRIBUTES)) {
+        take_refusal(u);
+    } else if (about_deployment && (r->status == 404 || r->status == 410)) {
+        /* Closed or superseded meanwhile: the next poll tells what there is now. */
+        u->closed = u->work == SM_UPDATE_FEEDBACK;
+        u->base.deployment[0] = 0;
+        u->poll_ms = u->now_ms + u->cfg->retry_s * 1000ull;
+    } else {
+        back_off(u, names[u->work]);
+    }
+}
+
+/* ---- The step -------------------------------------------------------------------------------- */
+
+/* Begin the most urgent thing that can be done now; true when a transfer began. */
+static bool choose(struct sm_update *u)
+{
+    if (u->now_ms < u->retry_ms)
+        return false;
+    if (u->now_ms >= u->poll_ms) {
+        ask_base(u);
+        return true;
+    }
+    if (!u->polled)
+        return false;
+    if (tell_events(u))
+        return true;
+    if (u->base.config[0] && tell_attributes(u))
+        return true;
+    if (u->base.deployment[0] && !u->from[0]) {
+        request(u, SM_UPDATE_DEPLOYMENT, "GET", u->base.deployment, NULL);
+        return true;
+    }
+    return go_on_with_deployment(u);
+}
+
+uint32_t sm_update_step(struct sm_update *u, uint64_t now_ms)
+{
+    u->now_ms = now_ms;
+    if (u->work != SM_UPDATE_NOTHING) {
+        if (!sm_transfer_done(&u->transfer))
+            return WAIT_MAX_MS; /* the multi handle knows its own deadlines */
+        if (u->transfer.result.err)
+            take_failure(u);
+        else
+            take_answer(u);
+        u->work = SM_UPDATE_NOTHING;
+    }
+    if (choose(u))
+        return 0;
+    uint64_t next = u->retry_ms > now_ms ? u->retry_ms : u->poll_ms;
+    uint64_t wait = next > now_ms ? next - now_ms : 0;
+    return wait < WAIT_MAX_MS ? (uint32_t)wait : WAIT_MAX_MS;
+}
+
+int sm_update_init(struct sm_update *u, const struct sm_update_cfg *cfg, CURLM *multi,
+                   uint64_t now_ms)
+{
+    memset(u, 0, sizeof *u);
+    u->cfg = cfg;
+    u->now_ms = u->start_ms = now_ms;
+    u->poll_ms = now_ms + jitter(u, cfg->first_s * 500ull, 100);
+    drop_deployment(u);
+    return sm_transfer_init(&u->transfer, multi, &cfg->transfer);
+}
+
+void sm_update_free(struct sm_update *u)
+{
+    if (u->work == SM_UPDATE_MODULE)
+        sm_device_install_suspend(u->cfg->device);
+    sm_transfer_free(&u->transfer);
+    free(u->attributes);
+    free(u->body);
+}

@@ -1,0 +1,92 @@
+/* The update client: asks the server what should run, fetches it and hands it to the device, and
+ * tells the server what became of it.
+ *
+ * It never waits: sm_update_step() does what can be done now. Nothing that must survive is kept
+ * here; after a restart the server still offers an open deployment, the device knows which of its
+ * modules it has, and events wait on flash until the server has them.
+ *
+ * The order of talking: poll, events, attributes, then the deployment: its signatures, its modules
+ * one after another, and feedback once the fate of each is known. A server that fails is left alone
+ * for longer and longer, with a random part, so that a fleet does not come back all at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_POSIX_UPDATE_CLIENT_H
+#define SM_POSIX_UPDATE_CLIENT_H
+
+#include "ddi.h"
+#include "transfer.h"
+
+struct sm_update_cfg {
+    struct sm_device *device;
+    const char *server; /* "https://host[:port]" */
+    const char *tenant, *device_id;
+    const char *cls; /* device class, as an attribute */
+    struct sm_transfer_cfg transfer;
+    const struct sm_entropy *entropy;
+    uint32_t first_s; /* the first poll comes within this time, at random */
+    uint32_t retry_s; /* first pause after a failure, doubled with each */
+    uint32_t retry_max_s;
+    uint32_t request_s;  /* deadline of a small request */
+    uint32_t download_s; /* deadline of one go at a module */
+    uint32_t attempts;   /* goes without progress before a download is given up; at least 1 */
+};
+
+enum sm_update_work {
+    SM_UPDATE_NOTHING,
+    SM_UPDATE_POLL,
+    SM_UPDATE_EVENTS,
+    SM_UPDATE_ATTRIBUTES,
+    SM_UPDATE_DEPLOYMENT,
+    SM_UPDATE_SIGNATURE,
+    SM_UPDATE_MODULE,
+    SM_UPDATE_FEEDBACK
+};
+
+enum sm_update_fate { SM_FATE_OPEN, SM_FATE_GOOD, SM_FATE_BAD };
+
+/* What the client knows of a module of the deployment. */
+struct sm_update_chunk {
+    enum sm_update_fate fate;
+    bool signed_; /* signature is there */
+    uint8_t signature[SM_SIGNATURE_BYTES];
+    uint32_t attempts;
+    int64_t offset; /* where the last go began */
+    char etag[SM_TRANSFER_ETAG];
+    char why[SM_DEVICE_REASON]; /* of a bad fate */
+};
+
+#define SM_UPDATE_BATCH 32u /* events told at once */
+
+/* Fields are private. */
+struct sm_update {
+    const struct sm_update_cfg *cfg;
+    struct sm_transfer transfer;
+    enum sm_update_work work; /* what the transfer under way is for */
+    char *body;               /* its request body */
+    struct sm_ddi_base base;
+    struct sm_ddi_deployment deployment;
+    struct sm_update_chunk chunk[SM_DDI_CHUNKS_MAX];
+    char from[SM_DDI_URL]; /* the deployment's link; "" when there is none */
+    char broken[320];      /* why the deployment cannot be used */
+    bool closed;           /* feedback on it was given */
+    size_t at;             /* the chunk that is being fetched */
+    uint64_t told[SM_UPDATE_BATCH];
+    size_t told_count;
+    char *attributes; /* the last ones the server took */
+    uint64_t start_ms, now_ms, poll_ms, retry_ms;
+    uint32_t failures;
+    bool polled; /* base is there */
+};
+
+/* cfg and multi are borrowed. 0 or SM_ERR_MEMORY. */
+int sm_update_init(struct sm_update *u, const struct sm_update_cfg *cfg, CURLM *multi,
+                   uint64_t now_ms);
+
+/* What is under way is dropped; a download goes on from there after the next start. */
+void sm_update_free(struct sm_update *u);
+
+/* Go on. The milliseconds after which it wants to be called again at the latest; besides, whenever
+ * the multi handle's sockets are ready, and after the device has stepped. */
+uint32_t sm_update_step(struct sm_update *u, uint64_t now_ms);
+
+#endif
