@@ -128,17 +128,13 @@ static int find_signer(const struct sm_trust *trust, const uint8_t *wasm, size_t
     return SM_ERR_SIGNATURE;
 }
 
-/* Whether any entry with the signer's key lets it sign this manifest. Only a signer may sign
- * modules, and applications of its own fleet only. */
-static bool in_scope(const struct sm_trust *trust, const struct sm_trust_key *signer,
-                     const struct sm_manifest *m)
+/* Whether the signer's key, all of whose entries have its role, is one of this fleet. */
+static bool of_fleet(const struct sm_trust *trust, const struct sm_trust_key *signer,
+                     const char *fleet)
 {
-    for (uint32_t i = 0; i < trust->count; i++) {
-        const struct sm_trust_key *entry = &trust->keys[i];
-        if (same_key(entry, signer) && entry->role == SM_ROLE_SIGNER &&
-            m->kind == SM_KIND_APPLICATION && strcmp(entry->fleet, m->fleet) == 0)
+    for (uint32_t i = 0; i < trust->count; i++)
+        if (same_key(&trust->keys[i], signer) && strcmp(trust->keys[i].fleet, fleet) == 0)
             return true;
-    }
     return false;
 }
 
@@ -165,7 +161,7 @@ static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
         return err;
     if (m->kind != SM_KIND_APPLICATION)
         return refuse(detail, SM_KEY_KIND, SM_ERR_KEY, "a signer's key signs applications only");
-    if (!in_scope(trust, signer, m))
+    if (!of_fleet(trust, signer, m->fleet))
         return refuse(detail, SM_KEY_FLEET, SM_ERR_KEY, "the key that signed is of another fleet");
     return 0;
 }

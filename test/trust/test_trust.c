@@ -155,6 +155,9 @@ static void other_sections_are_not_taken_for_it(void **state)
     expect_lost(MODULE(0, 10, 9, NAMED, '2'), SM_ERR_NOT_FOUND, 20, rule);
     expect_lost(MODULE(0, 8, 7, 's', 'a', 'n', 'd', 'm', 'o', 't'), SM_ERR_NOT_FOUND, 18, rule);
     expect_lost(MODULE(0, 0), SM_ERR_NOT_FOUND, 10, rule);
+    /* A name that would go on in the next section, of type 's' and 'a' bytes. */
+    uint8_t over[8 + 3 + 2 + 'a'] = {0, 'a', 's', 'm', 1, 0, 0, 0, 0, 1, 8, NAMED};
+    expect_lost(over, sizeof over, SM_ERR_NOT_FOUND, sizeof over, rule);
 }
 
 static void a_second_section_is_refused(void **state)
