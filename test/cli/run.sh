@@ -152,6 +152,7 @@ expect 2 "$sandmote" validate m.wasm cut.wasm
 says 'cut.wasm: not a valid module at offset'
 shows 'm.wasm: valid'
 expect 2 "$sandmote" validate cut.wasm nowhere.wasm
+expect 2 "$sandmote" validate nowhere.wasm cut.wasm
 expect 1 "$sandmote" validate nowhere.wasm
 expect 64 "$sandmote" validate
 

@@ -86,6 +86,9 @@ says 'absent.pem: cannot read the key: No such file or directory'
 expect 0 "$openssl" genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out p256.pem
 expect 1 "$sandmote" sign --key p256.pem m.wasm
 says 'p256.pem: a key of type EC, but Ed25519 is needed'
+expect 0 "$openssl" genpkey -algorithm X25519 -out x25519.pem
+expect 1 "$sandmote" key show x25519.pem
+says 'x25519.pem: a key of type X25519, but Ed25519 is needed'
 expect 0 "$openssl" pkey -in fleet.pem -aes256 -passout pass:secret -out locked.pem
 expect 1 "$sandmote" sign --key locked.pem m.wasm
 says 'locked.pem: the key is under a passphrase'
