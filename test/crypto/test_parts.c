@@ -1,5 +1,5 @@
 /* The compact code's parts against libcrypto: field and scalars on the values where a carry runs
- * through every word, which whole signatures meet once in 2^32 times or never; SHA-512.
+ * through every word, which whole signatures meet once in 2^32 times or never; decoding; SHA-512.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
@@ -8,11 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#define OPENSSL_API_COMPAT 0x10100000L
 #include <openssl/bn.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <sandmote/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include "compact_field.h"
+#include "compact_point.h"
 #include "compact_scalar.h"
 #include "crypto_internal.h"
 
@@ -275,7 +279,47 @@ static void digits_add_up_and_keep_their_distance(void **state)
     BN_free(term);
 }
 
-/* ---- SHA-512 --------------------------------------------------------------------------------- */
+/* ---- Points ---------------------------------------------------------------------------------- */
+
+/* Of y = 0, 1, 2 .. and p, p + 1, p + 2 .., with both signs: decodes exactly when (y^2 - 1) /
+ * (d y^2 + 1) is a square, to a point of the curve with -x of the right sign. */
+static void bytes_decode_exactly_when_they_are_a_point(void **state)
+{
+    (void)state;
+    BIGNUM *d = NULL, *y = BN_new(), *u = BN_new(), *v = BN_new(), *x = BN_new();
+    BN_dec2bn(&d, "37095705934669439343138083508754565"
+                  "189542113879843219016388785533085940283555");
+    unsigned points = 0, tried = 0;
+    for (unsigned i = 0; i < 800; i++) {
+        bool from_p = i / 2 % 10 == 9 && i / 20 < 19; /* y = 0..18 have a second name */
+        assert_true(BN_set_word(y, from_p ? i / 20 : i / 2));
+        assert_true(!from_p || BN_add(y, y, p));
+        uint8_t bytes[32];
+        assert_int_equal(BN_bn2lebinpad(y, bytes, 32), 32);
+        bytes[31] |= (uint8_t)(i % 2 << 7);
+        assert_true(BN_mod_sqr(u, y, p, ctx) && BN_mod_mul(v, u, d, p, ctx));
+        assert_true(BN_add_word(v, 1) && BN_mod_inverse(v, v, p, ctx));
+        assert_true(BN_sub_word(u, 1) && BN_mod_mul(u, u, v, p, ctx) && BN_nnmod(u, u, p, ctx));
+        struct sm_point got;
+        int result = sm_point_decode_negative(&got, bytes);
+        assert_int_equal(result == SM_OK, BN_kronecker(u, p, ctx) >= 0);
+        tried++;
+        if (result != SM_OK)
+            continue;
+        points++;
+        BIGNUM *gx = number_of(&got.x);
+        assert_true(BN_mod_sqr(x, gx, p, ctx));
+        assert_int_equal(BN_cmp(x, u), 0);
+        assert_true(sm_fe_is_zero(&got.x) || sm_fe_is_odd(&got.x) != i % 2);
+        BN_free(gx);
+    }
+    assert_true(points > tried / 3 && points < tried * 2 / 3);
+    BIGNUM *all[] = {d, y, u, v, x};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        BN_free(all[i]);
+}
+
+/* ---- Hashes ---------------------------------------------------------------------------------- */
 
 static void sha512_of_every_length_to_300_is_libcrypto_s(void **state)
 {
@@ -294,6 +338,27 @@ static void sha512_of_every_length_to_300_is_libcrypto_s(void **state)
     }
 }
 
+/* As if so much had been hashed: 2^32 bits and more take the upper half of the length field. */
+static void long_lengths_are_padded_as_by_libcrypto(void **state)
+{
+    (void)state;
+    for (int shift = 6; shift < 61; shift++) {
+        struct sm_sha256 s;
+        sm_sha256_init(&s);
+        s.len_bytes = 1ull << shift;
+        SHA256_CTX theirs;
+        SHA256_Init(&theirs);
+        theirs.Nl = (SHA_LONG)(s.len_bytes << 3);
+        theirs.Nh = (SHA_LONG)(s.len_bytes >> 29);
+        uint8_t hash[32], expected[32];
+        sm_sha256_update(&s, "tail", 4);
+        sm_sha256_final(&s, hash);
+        SHA256_Update(&theirs, "tail", 4);
+        SHA256_Final(expected, &theirs);
+        assert_memory_equal(hash, expected, 32);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +369,8 @@ int main(void)
         cmocka_unit_test(hashes_are_reduced_right_around_every_multiple),
         cmocka_unit_test(a_scalar_of_l_or_more_is_refused),
         cmocka_unit_test(digits_add_up_and_keep_their_distance),
+        cmocka_unit_test(bytes_decode_exactly_when_they_are_a_point),
+        cmocka_unit_test(long_lengths_are_padded_as_by_libcrypto),
         cmocka_unit_test(sha512_of_every_length_to_300_is_libcrypto_s),
     };
     return cmocka_run_group_tests(tests, open_numbers, close_numbers);
