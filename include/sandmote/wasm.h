@@ -70,7 +70,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 2u
+#define SM_WASM_BUILD 3u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
@@ -122,12 +122,6 @@ int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wa
 /* The memory that the module declares or imports: pages at the start and at most (65536 when it
  * names no maximum), and 1; or 0 when it has none. */
 int sm_wasm_memory_type(const struct sm_wasm_module *m, uint32_t *min, uint32_t *max);
-
-/* Payload of the custom section of that name, in bytes that need not be a valid module.
- * The number of such sections (out is the first), or SM_ERR_MALFORMED when the sections do not
- * add up to the file. */
-int sm_wasm_custom(const uint8_t *wasm, size_t len, const char *name, const uint8_t **out,
-                   size_t *out_len);
 
 /* The pool of one instance: everything it needs comes from here, nothing is given back singly. */
 struct sm_wasm_pool {

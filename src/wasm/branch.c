@@ -4,10 +4,11 @@
 
 /* ---- Labels and branches --------------------------------------------------------------------- */
 
-/* A distance field that starts at `site`: fill in where it leads. */
+/* A distance field that starts at `site`: fill in where it leads. Distances count from the unit
+ * before their field, which is where a branch instruction starts. */
 static void patch(struct fn *f, uint32_t site, uint32_t target)
 {
-    int32_t distance = (int32_t)(target - site);
+    int32_t distance = (int32_t)(target - site) + 1;
 
     if (f->far) {
         f->code[site] = (uint16_t)distance;
@@ -215,8 +216,8 @@ static void skip_end(struct fn *f, uint32_t site)
 {
     f->last = SM_NONE;
     if (!f->r.err) {
-        f->too_far |= f->n - site > 32767;
-        f->code[site] = (uint16_t)(f->n - site);
+        f->too_far |= f->n - site > 32766;
+        f->code[site] = (uint16_t)(f->n - site + 1);
     }
 }
 

@@ -1,7 +1,7 @@
 /* What a module says about itself: sections, imports, exports, names, read from its own bytes.
  *
- * All but sm_wasm_custom() work on opened modules, whose bytes have been validated; their readers
- * still stop at the section's end.
+ * All work on opened modules, whose bytes have been validated; their readers still stop at the
+ * file's end.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
@@ -165,40 +165,6 @@ int sm_wasm_memory_type(const struct sm_wasm_module *m, uint32_t *min, uint32_t 
     *min = h->memory_min;
     *max = h->memory_max;
     return h->memory != 0;
-}
-
-int sm_wasm_custom(const uint8_t *wasm, size_t len, const char *want, const uint8_t **out,
-                   size_t *out_len)
-{
-    struct sm_reader r;
-    size_t want_len = strlen(want);
-    int found = 0;
-
-    sm_reader_init(&r, wasm, 0, len > 0x7fffffff ? 0 : (uint32_t)len);
-    sm_reader_skip(&r, 8);
-    while (!r.err && r.pos < r.end) {
-        uint8_t id = sm_reader_byte(&r);
-        uint32_t size = sm_reader_u32(&r), at = r.pos;
-        struct sm_reader s;
-        struct sm_wasm_name n;
-
-        if (sm_reader_skip(&r, size) == NULL || r.err) {
-            return SM_ERR_MALFORMED;
-        }
-        if (id != 0) {
-            continue;
-        }
-        sm_reader_init(&s, wasm, at, at + size);
-        name(&s, &n);
-        if (s.err) {
-            return SM_ERR_MALFORMED;
-        }
-        if (n.len == want_len && memcmp(n.bytes, want, want_len) == 0 && found++ == 0) {
-            *out = wasm + s.pos;
-            *out_len = s.end - s.pos;
-        }
-    }
-    return r.err ? SM_ERR_MALFORMED : found;
 }
 
 /* Subsection 1 of the name section maps function indices to names, ascending (appendix 7.4.1).

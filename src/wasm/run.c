@@ -1,6 +1,6 @@
 /* The interpreter: one loop over the image's code.
  *
- * Where things stand while it runs is in the loop's own variables (pc, fp, inst, mem, mem_size)
+ * Where things stand while it runs is in the loop's own variables (pc, fp, inst, mem, mem_safe)
  * and goes to struct sm_wasm_exec only when it stops or calls out. A frame is
  *     fp[0]...      parameters, then results in their place
  *     fp[header]    where to return to, in units from the caller's code
@@ -26,6 +26,8 @@
 
 #define PIECE       4096u /* bytes, or table entries, between two looks at the epoch */
 #define CROSS_WORDS 4u    /* return address; base and result words; the caller's instance */
+/* Kept out of the loop, whose registers they would take. */
+#define OUT_OF_LINE __attribute__((noinline))
 #define NO_DEADLINE 0x7fffffffu
 
 static uint64_t get64(const uint32_t *slot)
@@ -140,7 +142,7 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *x)
 /* ---- Work that is too long for the loop ------------------------------------------------------ */
 
 /* Each piece: 0 when the operation is finished, 1 when it must go on, or the trap, negative. */
-static int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
+static OUT_OF_LINE int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
 {
     uint32_t n = w[2] < PIECE ? w[2] : PIECE;
 
@@ -155,7 +157,7 @@ static int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
     return w[2] != 0;
 }
 
-static int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
+static OUT_OF_LINE int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
 {
     uint32_t n = w[2] < PIECE ? w[2] : PIECE;
 
@@ -173,7 +175,7 @@ static int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
     return w[2] != 0;
 }
 
-static int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
+static OUT_OF_LINE int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
 {
     const struct sm_wasm_module *m = &inst->module;
     const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[seg];
@@ -192,7 +194,7 @@ static int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
     return w[2] != 0;
 }
 
-static int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
+static OUT_OF_LINE int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
 {
     uint32_t n = w[2] < PIECE ? w[2] : PIECE;
 
@@ -207,7 +209,8 @@ static int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
     return w[2] != 0;
 }
 
-static int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from, uint32_t *w)
+static OUT_OF_LINE int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from,
+                                        uint32_t *w)
 {
     uint32_t n = w[2] < PIECE ? w[2] : PIECE;
 
@@ -225,7 +228,8 @@ static int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from
     return w[2] != 0;
 }
 
-static int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg, uint32_t table)
+static OUT_OF_LINE int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg,
+                                        uint32_t table)
 {
     const struct sm_wasm_module *m = &inst->module;
     const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[seg];
@@ -246,7 +250,7 @@ static int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg
     return w[2] != 0;
 }
 
-static uint32_t memory_grow(struct sm_wasm_memory *m, uint32_t pages)
+static OUT_OF_LINE uint32_t memory_grow(struct sm_wasm_memory *m, uint32_t pages)
 {
     uint32_t was = m->pages;
     uint64_t size = ((uint64_t)was + pages) * SM_WASM_PAGE;
@@ -263,7 +267,7 @@ static uint32_t memory_grow(struct sm_wasm_memory *m, uint32_t pages)
     return was;
 }
 
-static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
+static OUT_OF_LINE uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
 {
     uint32_t was = t->size;
 
@@ -278,8 +282,8 @@ static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
 }
 
 /* The function behind a table entry: in which instance, at which index. 0 or the trap, negative. */
-static int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t index,
-                    struct sm_bound_func *out)
+static OUT_OF_LINE int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t index,
+                                struct sm_bound_func *out)
 {
     struct sm_wasm_table *t = inst->tables[pc[2]];
     struct sm_wasm_inst *owner = inst;
@@ -315,8 +319,8 @@ static int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t inde
 
 /* Move the arguments at fp up to make place for the way back; the callee's frame, or NULL when the
  * stack is full. */
-static uint32_t *cross(struct sm_wasm_exec *x, uint32_t *fp, struct sm_wasm_inst *from,
-                       const struct sm_bound_func *to, uint32_t ret, uint32_t base)
+static OUT_OF_LINE uint32_t *cross(struct sm_wasm_exec *x, uint32_t *fp, struct sm_wasm_inst *from,
+                                   const struct sm_bound_func *to, uint32_t ret, uint32_t base)
 {
     const struct sm_image_type *t = &to->inst->types[to->inst->funcs[to->func].type];
     uint32_t frame = to->inst->code[to->inst->funcs[to->func].code + 1];
@@ -380,20 +384,21 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         goto trapped;                                                                              \
     } while (0)
 
-/* Take a branch whose distance field is `field` units on. Backward ones look at the epoch. */
-#define BRANCH(field, distance)                                                                    \
+/* Take a branch from the instruction's start, or as far behind it. Backward ones look at the
+ * epoch. */
+#define BRANCH(from, distance)                                                                     \
     do {                                                                                           \
-        int32_t by = (distance);                                                                   \
+        ptrdiff_t by = (distance);                                                                 \
         if (by < 0 && expired(x)) {                                                                \
             TRAP(EPOCH);                                                                           \
         }                                                                                          \
-        pc += (int32_t)(field) + by;                                                               \
+        pc += (ptrdiff_t)(from) + by;                                                              \
         DISPATCH();                                                                                \
     } while (0)
 #define BRANCH_IF(condition, units)                                                                \
     do {                                                                                           \
         if (condition) {                                                                           \
-            BRANCH(1, K(1));                                                                       \
+            BRANCH(0, K(1));                                                                       \
         }                                                                                          \
         NEXT(units);                                                                               \
     } while (0)
@@ -520,20 +525,20 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define ADDRESS_K(at) (S(at) + (uint32_t)K((at) + 1))
 #define ADDRESS_R(at) (S(at) + S((at) + 1))
 
-/* ea is the address of n bytes in memory, or a trap. An address has up to 33 bits. */
+/* ea is the address of n bytes in memory, or a trap. An address has up to 33 bits. Every access
+ * below mem_safe is inside, whatever its size, so the exact comparison is rarely made. */
+#define OUTSIDE(address, offset, n) ((uint64_t)(address) + pc[offset] + (n) > inst->memory->size)
 #if UINTPTR_MAX > 0xffffffff
-typedef uint64_t mem_size_t;
 #define EFFECTIVE(ea, address, offset, n)                                                          \
     uint64_t ea = (uint64_t)(address) + pc[offset];                                                \
-    if (__builtin_expect(ea + (n) > mem_size, 0)) {                                                \
+    if (__builtin_expect(ea >= mem_safe, 0) && OUTSIDE(address, offset, n)) {                      \
         TRAP(MEMORY);                                                                              \
     }
 #else
-typedef uint32_t mem_size_t;
 #define EFFECTIVE(ea, address, offset, n)                                                          \
     uint32_t ea;                                                                                   \
-    if (__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea > mem_size ||           \
-        mem_size - ea < (n)) {                                                                     \
+    if ((__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea >= mem_safe) &&        \
+        OUTSIDE(address, offset, n)) {                                                             \
         TRAP(MEMORY);                                                                              \
     }
 #endif
@@ -567,25 +572,35 @@ typedef uint32_t mem_size_t;
     do {                                                                                           \
         code = inst->code;                                                                         \
         mem = inst->memory->base;                                                                  \
-        mem_size = (mem_size_t)inst->memory->size;                                                 \
+        mem_safe = safe_below(inst->memory);                                                       \
     } while (0)
+
+/* An access of up to 8 bytes that starts below this is inside the memory. */
+static uintptr_t safe_below(const struct sm_wasm_memory *m)
+{
+    return m->size < 8 ? 0 : (uintptr_t)(m->size - 7);
+}
 
 static int interpret(struct sm_wasm_exec *x)
 {
-    static const void *const labels[] = {
+    static const void *const table[] = {
 #define X(name, operands) &&L_##name,
         SM_OPS(X)
 #undef X
     };
+    const void *const *labels = table;
     struct sm_wasm_inst *inst = x->inst;
     const uint16_t *pc = x->pc, *code;
     uint32_t *fp = x->fp;
     uint8_t *mem;
-    mem_size_t mem_size;
+    uintptr_t mem_safe;
     enum sm_wasm_trap trap;
-    struct sm_bound_func callee;
-    uint32_t ret, base, type;
+    struct sm_bound_func found;
+    const struct sm_bound_func *callee;
+    uint32_t ret, base, type, func;
 
+    /* Without this, gcc computes the table's address at every dispatch instead of keeping it. */
+    __asm__("" : "+r"(labels));
     RELOAD();
     ret = SM_STUB_EXIT; /* for the first ENTER; every other comes from a call */
     DISPATCH();
@@ -621,21 +636,21 @@ static int interpret(struct sm_wasm_exec *x)
     }
     OP(JUMP)
     {
-        BRANCH(1, K(1));
+        BRANCH(0, K(1));
     }
     OP(JUMP_FAR)
     {
-        BRANCH(1, (int32_t)WORD(1));
+        BRANCH(0, (int32_t)WORD(1));
     }
     OP(BR_TABLE)
     {
         uint32_t i = S(1) < pc[2] ? S(1) : pc[2];
-        BRANCH(3 + i, K(3 + i));
+        BRANCH(2 + i, K(3 + i));
     }
     OP(BR_TABLE_FAR)
     {
         uint32_t i = S(1) < WORD(2) ? S(1) : WORD(2);
-        BRANCH(4 + 2 * i, (int32_t)WORD(4 + 2 * i));
+        BRANCH(3 + 2 * i, (int32_t)WORD(4 + 2 * i));
     }
     OP(RETURN)
     {
@@ -660,17 +675,17 @@ static int interpret(struct sm_wasm_exec *x)
     }
     OP(CALL)
     {
-        uint32_t func = pc[1];
-
+        func = pc[1];
         ret = (uint32_t)(pc + 3 - code);
         fp += pc[2];
+    call_own: /* func, ret, fp */
         x->depth++;
         pc = code + inst->funcs[func].code;
         DISPATCH();
     }
     OP(CALL_IMPORT)
     {
-        callee = inst->imports[pc[1]];
+        callee = &inst->imports[pc[1]];
         type = inst->funcs[pc[1]].type;
         base = pc[2];
         pc += 3;
@@ -678,25 +693,36 @@ static int interpret(struct sm_wasm_exec *x)
     }
     OP(CALL_INDIRECT)
     {
-        int err = indirect(inst, pc, S(3), &callee);
+        const struct sm_wasm_table *t = inst->tables[pc[2]];
+        int err;
 
+        if (S(3) < t->size) { /* mostly one of our own, of the right type */
+            func = t->entries[S(3)] - 1 - inst->ref_base;
+            if (func - inst->nimports < inst->nfuncs - inst->nimports &&
+                inst->funcs[func].type == pc[1]) {
+                ret = (uint32_t)(pc + 5 - code);
+                fp += pc[4];
+                goto call_own;
+            }
+        }
+        err = indirect(inst, pc, S(3), &found);
         if (err < 0) {
             trap = (enum sm_wasm_trap) - err;
             goto trapped;
         }
+        callee = &found;
         type = pc[1];
         base = pc[4];
         pc += 5;
-        goto call_bound;
     }
 call_bound: /* callee, type, base; pc is where to go on */
-    if (callee.host != NULL) {
+    if (callee->host != NULL) {
         int err;
 
         x->pc = pc;
         x->fp = fp;
         x->inst = inst;
-        err = callee.host(callee.ctx, inst, fp + base);
+        err = callee->host(callee->ctx, inst, fp + base);
         if (err != 0) {
             return host_stopped(x, err, fp + base, inst->types[type].result_words);
         }
@@ -705,8 +731,9 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     ret = (uint32_t)(pc - code);
     fp += base;
-    if (callee.inst != inst) {
-        uint32_t *frame = cross(x, fp, inst, &callee, ret, base);
+    func = callee->func;
+    if (callee->inst != inst) {
+        uint32_t *frame = cross(x, fp, inst, callee, ret, base);
 
         if (frame == NULL) {
             fp -= base;
@@ -714,13 +741,11 @@ call_bound: /* callee, type, base; pc is where to go on */
             TRAP(STACK);
         }
         fp = frame;
-        inst = callee.inst;
+        inst = callee->inst;
         ret = SM_STUB_CROSS;
         RELOAD();
     }
-    x->depth++;
-    pc = code + inst->funcs[callee.func].code;
-    DISPATCH();
+    goto call_own;
     OP(CROSS_RETURN)
     {
         uint32_t words = fp[1] >> 16;
@@ -862,7 +887,7 @@ call_bound: /* callee, type, base; pc is where to go on */
     OP(MEMORY_GROW)
     {
         S(1) = memory_grow(inst->memory, S(2));
-        mem_size = (mem_size_t)inst->memory->size;
+        mem_safe = safe_below(inst->memory);
         NEXT(3);
     }
     OP(MEMORY_FILL)

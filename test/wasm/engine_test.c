@@ -485,21 +485,6 @@ static void every_scratch_that_is_too_small_is_refused(void **state)
     print_message("a module of %zu bytes needs %zu bytes of working memory\n", s->wasm_len, size);
 }
 
-static void the_first_custom_section_of_a_name_is_found(void **state)
-{
-    static const uint8_t wasm[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 0,   5,
-                                   2, 'h', 'i', 7,   8, 0, 3, 2, 'h', 'i'};
-    const uint8_t *out;
-    size_t len;
-
-    (void)state;
-    assert_int_equal(sm_wasm_custom(wasm, sizeof(wasm), "hi", &out, &len), 2);
-    assert_int_equal(len, 2);
-    assert_int_equal(out[1], 8);
-    assert_int_equal(sm_wasm_custom(wasm, sizeof(wasm), "ho", &out, &len), 0);
-    assert_int_equal(sm_wasm_custom(wasm, sizeof(wasm) - 1, "hi", &out, &len), SM_ERR_MALFORMED);
-}
-
 /* ---- Long functions -------------------------------------------------------------------------- */
 
 static uint8_t *leb(uint8_t *p, uint32_t v)
@@ -644,7 +629,6 @@ int main(void)
         CASE(an_image_of_another_build_or_module_is_refused),
         CASE(translation_stops_with_the_sink_s_error),
         CASE(every_scratch_that_is_too_small_is_refused),
-        CASE(the_first_custom_section_of_a_name_is_found),
         CASE(branches_reach_over_functions_of_any_length),
         CASE(a_table_branches_backward),
         CASE(the_portable_square_root_agrees_with_the_processor_s),
