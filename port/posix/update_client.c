@@ -416,6 +416,8 @@ static void miss_file(struct sm_update *u)
     const char *what = u->work == SM_UPDATE_MODULE ? "module" : "signature";
     if (r->refused_by_sink)
         snprintf(r->text, sizeof r->text, "%s", sm_device_reason(u->cfg->device));
+    if (r->etag[0])
+        strcpy(c->etag, r->etag);
     if (r->status == 412 || r->status == 416)
         c->etag[0] = 0; /* the server has another file: its hash will tell whether it is ours */
     if (r->final || ++c->attempts >= u->cfg->attempts) {

@@ -50,8 +50,8 @@ char *fleet_file(const struct fleet_fixture *fx, const char *name)
 int fleet_shell(const struct fleet_fixture *fx, const char *command)
 {
     char line[2048];
-    snprintf(line, sizeof line, "DIR=%s URL=%s FLEET=%s; (%s) >$DIR/out 2>&1", fx->dir, fx->url,
-             SANDMOTE_FLEET, command);
+    snprintf(line, sizeof line, "DIR=%s URL=%s FLEET=%s SANDMOTED=%s; (%s) >$DIR/out 2>&1", fx->dir,
+             fx->url, SANDMOTE_FLEET, SANDMOTED, command);
     int r = system(line);
     return WIFEXITED(r) ? WEXITSTATUS(r) : 128 + WTERMSIG(r);
 }
@@ -130,7 +130,7 @@ int fleet_stop(struct fleet_fixture *fx, int sig)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void fleet_setup(struct fleet_fixture *fx)
+void fleet_prepare(struct fleet_fixture *fx)
 {
     memset(fx, 0, sizeof *fx);
     snprintf(fx->dir, sizeof fx->dir, "/tmp/sandmote-fleet-XXXXXX");
@@ -140,6 +140,11 @@ void fleet_setup(struct fleet_fixture *fx)
         fail_msg("certificates.sh failed");
     make_keys(fx);
     write_config(fx);
+}
+
+void fleet_setup(struct fleet_fixture *fx)
+{
+    fleet_prepare(fx);
     fleet_start(fx);
 }
 
@@ -282,12 +287,20 @@ void module_sign(const struct sm_keys_private *key, struct module *m)
     sm_hex_encode(hash, sizeof hash, m->sha256);
 }
 
+void module_pack(struct module *out, const uint8_t *raw, size_t len)
+{
+    struct sm_manifest_detail detail;
+    int64_t n = sm_manifest_pack(&out->m, raw, len, out->wasm, sizeof out->wasm, &detail);
+    if (n < 0)
+        fail_msg("no module: %s", detail.rule);
+    out->len = (size_t)n;
+}
+
 void module_make(const struct fleet_fixture *fx, struct module *out, const char *name,
                  const char *version, uint64_t sequence, size_t padding)
 {
     uint8_t raw[6144] = {0, 'a', 's', 'm', 1, 0, 0, 0};
     size_t len = 8;
-    memset(out, 0, sizeof *out);
     sm_manifest_defaults(&out->m);
     strcpy(out->m.fleet, "plant-7");
     strcpy(out->m.name, name);
@@ -306,11 +319,7 @@ void module_make(const struct fleet_fixture *fx, struct module *out, const char 
         for (size_t i = 0; i < padding; i++)
             raw[len++] = (uint8_t)(i * 31 + sequence);
     }
-    struct sm_manifest_detail detail;
-    int64_t n = sm_manifest_pack(&out->m, raw, len, out->wasm, sizeof out->wasm, &detail);
-    if (n < 0)
-        fail_msg("no module: %s", detail.rule);
-    out->len = (size_t)n;
+    module_pack(out, raw, len);
     module_sign(&fx->signer, out);
 }
 

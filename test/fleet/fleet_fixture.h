@@ -26,7 +26,9 @@ struct fleet_fixture {
     struct sm_keys_private signer, stranger; /* of fleet plant-7; known to nobody */
 };
 
-/* Make folder, certificates, keys and configuration, and start the server. */
+/* Make folder, certificates, keys and configuration. */
+void fleet_prepare(struct fleet_fixture *fx);
+/* The same, and start the server. */
 void fleet_setup(struct fleet_fixture *fx);
 void fleet_teardown(struct fleet_fixture *fx);
 
@@ -34,7 +36,8 @@ void fleet_start(struct fleet_fixture *fx);
 /* Send a signal, wait for the end: the exit status, or 128 + the signal that ended it. */
 int fleet_stop(struct fleet_fixture *fx, int sig);
 
-/* Run a shell command with $DIR, $URL, $FLEET set: its exit status. Output goes to DIR/out. */
+/* Run a shell command with $DIR, $URL, $FLEET, $SANDMOTED set: its exit status. Output goes to
+ * DIR/out. */
 int fleet_shell(const struct fleet_fixture *fx, const char *command);
 /* A file of the folder as text; the caller's. */
 char *fleet_file(const struct fleet_fixture *fx, const char *name);
@@ -73,8 +76,9 @@ struct reply send_as(const struct fleet_fixture *fx, enum as as, const char *met
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
+#define MODULE_ROOM 49152u
 struct module {
-    uint8_t wasm[8192];
+    uint8_t wasm[MODULE_ROOM];
     size_t len;
     uint8_t sig[64];
     char sha256[65];
@@ -83,6 +87,8 @@ struct module {
 /* A signed module of plant-7 with padding bytes beside its manifest. */
 void module_make(const struct fleet_fixture *fx, struct module *out, const char *name,
                  const char *version, uint64_t sequence, size_t padding);
+/* The same of bytes that are a module already; out->m is what its manifest shall say. */
+void module_pack(struct module *out, const uint8_t *raw, size_t len);
 void module_sign(const struct sm_keys_private *key, struct module *m);
 struct reply module_upload(const struct fleet_fixture *fx, const struct module *m, long status);
 
