@@ -8,6 +8,9 @@
 #                        may be given more than once
 #   --markdown           the table as Markdown
 #
+# $NATIVE_CC, $NATIVE_FLAGS and $CLANG name other compilers and flags, as in
+# NATIVE_FLAGS="-O2 -fno-tree-vectorize".
+#
 # Each kernel of bench/kernels is compiled by gcc -O2 to a program and by clang -O2 to wasm32. All
 # must give the same result. Exit status 1 when one does not.
 #
@@ -33,7 +36,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$kernels" ] || kernels=$(awk '!/^#/ { print $1 }' "$here/kernels/list")
 
-sandmote=$build/app/sandmote
+sandmote=$build/app/sandmote/sandmote
 if [ ! -x "$sandmote" ]; then
     echo "bench/run.sh: no $sandmote: build first" >&2
     exit 2
@@ -41,7 +44,7 @@ fi
 out=$build/bench
 mkdir -p "$out"
 
-native_flags="-std=c11 -O2"
+native_flags=${NATIVE_FLAGS:--std=c11 -O2}
 wasm_flags="-std=c11 -O2 --target=wasm32 -mcpu=mvp"
 cc_native=${NATIVE_CC:-gcc}
 cc_wasm=${CLANG:-clang}
@@ -127,7 +130,7 @@ table() {
     function put(cells, n,    i, line) {
         line = markdown ? "|" : ""
         for (i = 1; i <= n; i++)
-            line = line (markdown ? " " cells[i] " |" : sprintf(i == 1 ? "%-10s" : "%14s", cells[i]))
+            line = line (markdown ? " " cells[i] " |" : sprintf(i == 1 ? "%-10s" : "%17s", cells[i]))
         print line
         fflush()
     }
@@ -158,10 +161,11 @@ table() {
         rows++
     }
     END {
+        if (!rows) exit
         cell[n = 1] = "geo. mean"
         for (i = 1; i <= engines; i++) {
             cell[++n] = ""
-            if (i > 1) cell[++n] = rows ? sprintf("%.2f", exp(logs[i] / rows)) : ""
+            if (i > 1) cell[++n] = sprintf("%.2f", exp(logs[i] / rows))
         }
         put(cell, n)
     }'
