@@ -253,8 +253,9 @@ static void print_event(const json_t *e)
 {
     printf("%lld %s %-16s %-16s %s %s (sequence %lld, %.*s)%s%s\n", number_of(e, "id"),
            text_of(e, "received_at"), text_of(e, "device"), text_of(e, "event"),
-           text_of(e, "module"), text_of(e, "version"), number_of(e, "sequence"), SHORT_SHA,
-           text_of(e, "sha256"), *text_of(e, "detail") ? ": " : "", text_of(e, "detail"));
+           text_of(e, "module"), *text_of(e, "version") ? text_of(e, "version") : "-",
+           number_of(e, "sequence"), SHORT_SHA, text_of(e, "sha256"),
+           *text_of(e, "detail") ? ": " : "", text_of(e, "detail"));
 }
 
 /* Ask for what came after *after, print it, and move *after on. */

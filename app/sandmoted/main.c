@@ -98,7 +98,7 @@ static void log_event(void *ctx, const struct sm_event *e)
     sm_hex_encode(e->sha, SM_SHA256_SIZE, sha);
     sm_log(is_good_news(e->kind) ? SM_LOG_INFO : SM_LOG_WARN,
            "%s %s %s (sequence %llu, module %.*s%s%s)%s%s", sm_event_name(e->kind), e->name,
-           e->version, (unsigned long long)e->sequence, offered ? 64 : 12, sha,
+           *e->version ? e->version : "-", (unsigned long long)e->sequence, offered ? 64 : 12, sha,
            offered && d->config.has_server ? " from " : "",
            offered && d->config.has_server ? d->config.update.server : "", *e->detail ? ": " : "",
            e->detail);

@@ -146,8 +146,10 @@ void sm_fleet_ddi_config(struct sm_fleet *f, const struct sm_fleet_request *q,
 
 static void log_event(const char *device, const struct sm_fleet_event *e)
 {
+    /* Of a module whose signature did not hold, the version is not known. */
     sm_log(SM_LOG_INFO, "device %s: %s %s %s (sequence %llu)%s%s", device, e->event, e->module,
-           e->version, (unsigned long long)e->sequence, *e->detail ? ": " : "", e->detail);
+           *e->version ? e->version : "-", (unsigned long long)e->sequence, *e->detail ? ": " : "",
+           e->detail);
 }
 
 /* All events of a request or none: the device marks them as told only when all are. */
