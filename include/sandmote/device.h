@@ -236,8 +236,9 @@ int sm_device_install_finish(struct sm_device *d);
 /* The connection broke: remember how far it came, for the next begin. */
 void sm_device_install_suspend(struct sm_device *d);
 
-/* Give up: the slot is discarded, a DOWNLOAD_FAILED event with this reason waits. 0, SM_ERR_STATE
- * (none is open) or SM_ERR_IO. */
-int sm_device_install_abort(struct sm_device *d, const char *why);
+/* Give up: the slot is discarded, and an event with this reason waits: DOWNLOAD_FAILED when error is
+ * 0, else REFUSED, for what is known to be wrong without the bytes (an unsigned module); that one is
+ * not begun again in its deployment. 0, SM_ERR_STATE (none is open) or SM_ERR_IO. */
+int sm_device_install_abort(struct sm_device *d, int error, const char *why);
 
 #endif

@@ -215,6 +215,7 @@ static void explain(struct sm_transfer *t, CURLcode code)
         fail(t, SM_ERR_DENIED, false, "the server is not trusted: %.180s", text);
         break;
     case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
         fail(t, SM_ERR_IO, false, "cut off after %llu bytes", (unsigned long long)t->got);
         break;
     default: fail(t, SM_ERR_IO, false, "%.220s", text);

@@ -191,13 +191,15 @@ static void settle_failed(struct sm_update *u)
     settle(u, SM_FATE_BAD, "%s", s && s->detail[0] ? s->detail : sm_device_reason(u->cfg->device));
 }
 
-/* Stop trying to fetch it. The device keeps that as an event with the module's hash. */
-static void give_up(struct sm_update *u, const char *why)
+/* Stop trying to have it: error is 0 when it did not come, else what is wrong with it. The device
+ * keeps that as an event with the module's hash. */
+static void give_up(struct sm_update *u, int error, const char *why)
 {
     struct sm_install_request req = request_of(u);
     struct sm_device *d = u->cfg->device;
-    if (sm_device_install_abort(d, why) == SM_ERR_STATE && sm_device_install_begin(d, &req) >= 0)
-        sm_device_install_abort(d, why);
+    int err = sm_device_install_abort(d, error, why);
+    if (err == SM_ERR_STATE && sm_device_install_begin(d, &req) >= 0)
+        sm_device_install_abort(d, error, why);
     settle(u, SM_FATE_BAD, "%s", why);
 }
 
@@ -233,7 +235,7 @@ static void fetch_signature(struct sm_update *u)
 {
     const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
     if (!offer->signature[0]) {
-        give_up(u, "unsigned: the server offers no signature");
+        give_up(u, SM_ERR_SIGNATURE, "unsigned: the server offers no signature");
         return;
     }
     struct sm_transfer_request req = {.method = "GET",
@@ -401,7 +403,7 @@ static void take_signature(struct sm_update *u)
     struct sm_update_chunk *c = &u->chunk[u->at];
     const struct sm_transfer_result *r = &u->transfer.result;
     if (r->len != SM_SIGNATURE_BYTES) {
-        give_up(u, "the signature does not have 64 bytes");
+        give_up(u, SM_ERR_SIGNATURE, "the signature does not have 64 bytes");
         return;
     }
     memcpy(c->signature, r->body, SM_SIGNATURE_BYTES);
@@ -423,7 +425,7 @@ static void miss_file(struct sm_update *u)
     if (r->final || ++c->attempts >= u->cfg->attempts) {
         char why[SM_DEVICE_REASON];
         snprintf(why, sizeof why, "%s: %.120s", what, r->text);
-        give_up(u, why);
+        give_up(u, 0, why);
         return;
     }
     sm_device_install_suspend(u->cfg->device);

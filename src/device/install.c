@@ -204,12 +204,13 @@ static int discard(struct sm_device *d, enum sm_event_kind kind, int error,
     return error;
 }
 
-int sm_device_install_abort(struct sm_device *d, const char *why)
+int sm_device_install_abort(struct sm_device *d, int error, const char *why)
 {
     if (!d->install.open)
         return sm_dev_say(d, SM_ERR_STATE, "no installation is under way");
     sm_dev_say(d, 0, "%s", why);
-    return discard(d, SM_EVENT_DOWNLOAD_FAILED, 0, NULL);
+    int err = discard(d, error ? SM_EVENT_REFUSED : SM_EVENT_DOWNLOAD_FAILED, error, NULL);
+    return err == error ? 0 : err;
 }
 
 /* Bytes that are certain: put them on record. */
