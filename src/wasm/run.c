@@ -389,7 +389,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define BRANCH(from, distance)                                                                     \
     do {                                                                                           \
         ptrdiff_t by = (distance);                                                                 \
-        if (by < 0 && expired(x)) {                                                                \
+        if (by <= 0 && expired(x)) { /* 0: a loop without a body */                                \
             TRAP(EPOCH);                                                                           \
         }                                                                                          \
         pc += (ptrdiff_t)(from) + by;                                                              \

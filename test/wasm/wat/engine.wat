@@ -17,6 +17,10 @@
     (call $outer (local.get 0) (local.get 1)))
 
   (func $spin (export "spin") (loop (br 0)))
+  (func (export "spin_if") (loop (br_if 0 (i32.const 1))))
+  (func (export "spin_in_nested_loops") (loop (loop (br 1))))
+  (func (export "recurse_in_a_loop")
+    (loop (drop (call $deep (i32.const 50))) (br 0)))
   (func (export "count_for_ever")
     (loop $l
       (global.set $counter (i32.add (global.get $counter) (i32.const 1)))
