@@ -430,7 +430,7 @@ static void kills_at_any_moment_end_with_version_2(void **state)
     offer_v2("");
     srand(20261121);
     for (;;) {
-        usleep((useconds_t)(rand() % (9000 + 50 * kills)));
+        usleep((useconds_t)(rand() % (9000 + 200 * kills)));
         if (device_said(&dev, "TRIAL app 2.0") || kills == 100)
             break;
         assert_int_equal(device_stop(&dev, SIGKILL), 128 + SIGKILL);
