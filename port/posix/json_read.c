@@ -118,15 +118,11 @@ static int read_value(json_t *v, const char *at, const struct sm_json_field *f, 
                       struct sm_json_error *err)
 {
     switch (f->kind) {
-    case SM_JSON_TEXT:
-        return read_text(v, at, f, out, err);
-    case SM_JSON_UINT:
-        return read_uint(v, at, f, out, err);
-    case SM_JSON_BOOL:
-        return read_bool(v, at, out, err);
+    case SM_JSON_TEXT: return read_text(v, at, f, out, err);
+    case SM_JSON_UINT: return read_uint(v, at, f, out, err);
+    case SM_JSON_BOOL: return read_bool(v, at, out, err);
     case SM_JSON_OBJECT:
-    case SM_JSON_ARRAY:
-        return read_group(v, at, f, out, err);
+    case SM_JSON_ARRAY: return read_group(v, at, f, out, err);
     }
     return SM_ERR_ARG;
 }
