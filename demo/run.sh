@@ -23,7 +23,7 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     bold=$(printf '\033[1m') dim=$(printf '\033[2m') green=$(printf '\033[32m')
     red=$(printf '\033[31m') plain=$(printf '\033[0m')
 else
-    bold= dim= green= red= plain=
+    bold='' dim='' green='' red='' plain=''
 fi
 
 # ---- Telling -------------------------------------------------------------------------------------
@@ -86,6 +86,7 @@ find_event() {
     sandmote-fleet events --device "$1" --after "$after" | grep " $2  *[a-z-]* $3 (.*$4"
 }
 find_line() {
+    from=1
     eval "from=\$((seen_$1 + 1))"
     tail -n "+$from" "$1.log" | grep -e "$2"
 }
@@ -111,9 +112,10 @@ runs() {
     until_found find_running "$1" "$2" || failed "$1 does not run $2"
     good "$1" "runs $2"
 }
-# alive: the second module of the bench goes on whatever happens to the first.
+# alive: the second module of the bench goes on, whatever happened to the first.
 alive() {
-    log bench '\[heartbeat\]' >/dev/null
+    seen_bench=$(wc -l <bench.log)
+    log bench '\[heartbeat\]'
 }
 
 # ---- Doing ---------------------------------------------------------------------------------------
