@@ -6,6 +6,7 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 const { spawn } = require('child_process');
+const { once } = require('events');
 const readline = require('readline');
 
 const [program, first, count] = process.argv.slice(2);
@@ -140,16 +141,13 @@ const lines = {
 
 const child = spawn(program, [first, count], { stdio: ['ignore', 'pipe', 'inherit'] });
 const input = readline.createInterface({ input: child.stdout, crlfDelay: Infinity });
-let status = 1;
 input.on('line', (line) => {
   const [kind, ...words] = line.split(' ');
   lines[kind](words);
   if (different >= 10) child.kill();
 });
-child.on('exit', (code) => { status = code; });
-input.on('close', () => {
-  setImmediate(() => {
-    console.log(`${compared} modules, ${calls} calls of which ${traps} trapped: ${different} differ`);
-    process.exit(different === 0 && status === 0 && compared === Number(count) ? 0 : 1);
-  });
+// The pipe closes before the program has ended, so wait for both.
+Promise.all([once(child, 'exit'), once(input, 'close')]).then(([[status]]) => {
+  console.log(`${compared} modules, ${calls} calls of which ${traps} trapped: ${different} differ`);
+  process.exit(different === 0 && status === 0 && compared === Number(count) ? 0 : 1);
 });
