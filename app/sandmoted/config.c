@@ -117,22 +117,22 @@ static int each(struct reading *r, const json_t *array,
 
 /* ---- Flash ----------------------------------------------------------------------------------- */
 
+struct flash {
+    const char *file;
+    uint64_t applications, slot_bytes, sector_bytes;
+};
+
 static int read_flash(struct reading *r, const json_t *flash)
 {
-    struct {
-        const char *file;
-        uint64_t applications, slot_bytes, sector_bytes;
-    } in = {NULL, 1, 262144, 4096};
-#define AT(n) ((n) * sizeof(uint64_t))
+#define AT(member) SM_JSON_AT(struct flash, member)
     static const struct sm_json_field fields[] = {
-        {"file", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(0)},
-        {"applications", SM_JSON_UINT, false, 1, SM_STORE_MODULES_MAX, AT(1)},
-        {"slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(2)},
-        {"sector_bytes", SM_JSON_UINT, false, 256, 1u << 20, AT(3)},
+        {"file", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(file)},
+        {"applications", SM_JSON_UINT, false, 1, SM_STORE_MODULES_MAX, AT(applications)},
+        {"slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(slot_bytes)},
+        {"sector_bytes", SM_JSON_UINT, false, 256, 1u << 20, AT(sector_bytes)},
         {0}};
 #undef AT
-    _Static_assert(sizeof(const char *) == sizeof(uint64_t),
-                   "the table counts in words of 64 bits");
+    struct flash in = {NULL, 1, 262144, 4096};
     if (sm_json_read(flash, "flash", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (in.sector_bytes & (in.sector_bytes - 1))

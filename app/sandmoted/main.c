@@ -126,13 +126,12 @@ static int open_flash(struct daemon *d)
 {
     const struct config *c = &d->config;
     struct sm_flash shape = {.sector_size = c->sector_bytes,
-                             .sector_count = UINT32_MAX / c->sector_bytes,
+                             .sector_count = 1, /* too few: the layout says how many it takes */
                              .program_size = PROGRAM_SIZE,
                              .erased = ERASED};
     struct sm_layout layout;
     struct sm_flash_file_why why;
     uint64_t need = 0;
-    shape.sector_count = 1;
     int err = sm_store_layout(&layout, &shape, &c->store, &need);
     if (err != SM_ERR_FULL || need > UINT32_MAX)
         return refuse("flash: the slots do not fit an address space of 4 GiB");
@@ -147,7 +146,10 @@ static int open_flash(struct daemon *d)
 
 static int reserve_pools(struct daemon *d)
 {
-    size_t size = (size_t)d->config.memory_bytes + STACK_MAX + INSTANCE_MAX;
+    uint64_t want = d->config.memory_bytes + STACK_MAX + INSTANCE_MAX;
+    size_t size = (size_t)want;
+    if (size != want)
+        return refuse("memory_bytes: more than a process of this machine can address");
     for (unsigned i = 0; i < d->config.store.applications; i++) {
         d->apps[i].pool = reserve(size);
         d->apps[i].pool_size = size;
