@@ -190,8 +190,10 @@ static int start_device(struct daemon *d)
     char text[SM_DEVICE_REASON + 64];
     uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
     configure(d);
-    if (!d->device_cfg.scratch || reserve_pools(d) < 0)
-        return refuse("no memory for the modules");
+    if (reserve_pools(d) < 0)
+        return SM_ERR_STATE;
+    if (!d->device_cfg.scratch)
+        return refuse("no memory to translate modules in");
     if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
