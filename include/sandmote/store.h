@@ -4,8 +4,8 @@
  * operation and however often:
  *   - mount finds for every module its last record that sm_store_put() returned 0 for, or, when
  *     the power failed inside a later put, that later one; never anything older or mixed;
- *   - what one mount has returned, later mounts return too, also when an erase that was cut short
- *     left bits that read differently each time;
+ *   - a change that one mount has seen, later mounts see too, also when an erase that was cut short
+ *     left bits that read differently each time, or a torn program a bit;
  *   - no program unit is programmed twice between erases, not even one whose tearing left it blank;
  *   - one byte that rots in a record is detected, survived and repaired.
  *

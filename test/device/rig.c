@@ -147,9 +147,9 @@ static int sensor(void *ctx, uint32_t call, const char *name, const char *value_
 {
     struct rig *rig = ctx;
 
-    if (strcmp(name, "BME280") != 0 || strcmp(value_name, "temperature") != 0)
+    if (strcmp(name, "BME280") != 0)
         return SM_ERR_NOT_FOUND;
-    *value = 21500;
+    *value = strcmp(value_name, "temperature") == 0 ? 21500 : 55000;
     if (!rig->sensor_is_slow)
         return 0;
     rig->pending_call = call;

@@ -295,6 +295,26 @@ static void too_many_bytes_and_too_few_are_noticed(void **state)
     rig_drop(&m);
 }
 
+static void an_installation_can_be_given_up_for_either_reason(void **state)
+{
+    struct module m = rig_make(&(struct recipe){.wat = "plain", .sequence = 3});
+    struct rig_event e;
+
+    (void)state;
+    assert_int_equal(sm_device_install_abort(&rig->dev, 0, "gone"), SM_ERR_STATE);
+    assert_int_equal(rig_begin(rig, &m, "1"), 0);
+    assert_int_equal(sm_device_install_abort(&rig->dev, 0, "cut off"), 0);
+    assert_true(rig_told(rig, SM_EVENT_DOWNLOAD_FAILED, &e));
+    assert_string_equal(e.detail, "cut off");
+    rig_report(rig);
+    assert_int_equal(rig_begin(rig, &m, "1"), 0);
+    assert_int_equal(sm_device_install_abort(&rig->dev, SM_ERR_SIGNATURE, "unsigned"), 0);
+    assert_true(rig_told(rig, SM_EVENT_REFUSED, &e));
+    rig_report(rig);
+    assert_int_equal(rig_begin(rig, &m, "1"), SM_ERR_DENIED);
+    rig_drop(&m);
+}
+
 static void an_unreported_outcome_keeps_its_slot(void **state)
 {
     struct module m = rig_make(&(struct recipe){.wat = "plain", .sequence = 3});
@@ -566,6 +586,21 @@ static void a_trapping_module_with_nothing_to_go_back_to_is_started_ever_more_ra
     assert_false(rig_told(rig, SM_EVENT_ROLLED_BACK, NULL));
 }
 
+static void a_module_that_is_started_again_finds_its_own_functions(void **state)
+{
+    struct rig_event e;
+
+    (void)state;
+    install(&(struct recipe){.wat = "table", .sequence = 3}, "1");
+    for (unsigned i = 0; i < 3; i++) {
+        rig->nevents = 0;
+        rig_run(rig, 1000);
+        assert_true(rig_told(rig, SM_EVENT_TRAP, &e));
+        assert_non_null(strstr(e.detail, "integer divide by zero in rate"));
+        assert_int_equal(rig->apps[0].wasm.next_ref, 3); /* of its three functions alone */
+    }
+}
+
 static void the_operator_can_return_to_the_previous_module(void **state)
 {
     struct rig_event e;
@@ -795,6 +830,7 @@ int main(void)
         T(every_flipped_bit_of_a_module_is_refused),
         T(bytes_that_are_not_those_announced_are_a_failed_download),
         T(too_many_bytes_and_too_few_are_noticed),
+        T(an_installation_can_be_given_up_for_either_reason),
         T(an_unreported_outcome_keeps_its_slot),
         T(more_names_than_places_are_refused),
         T(a_broken_download_goes_on_where_it_was),
@@ -811,6 +847,7 @@ int main(void)
         T(traps_far_apart_do_not_add_up),
         T(an_old_trap_leaves_the_record_so_that_a_restart_cannot_make_it_recent),
         T(a_trapping_module_with_nothing_to_go_back_to_is_started_ever_more_rarely),
+        T(a_module_that_is_started_again_finds_its_own_functions),
         T(the_operator_can_return_to_the_previous_module),
         T(a_module_that_rots_is_not_started_and_the_previous_one_runs),
         T(an_image_that_rots_or_is_of_another_engine_is_made_anew),

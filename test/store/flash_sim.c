@@ -82,10 +82,16 @@ static void program_random(struct flash_sim *sim, uint32_t off, const uint8_t *p
         sim->bytes[off + i] ^= (sim->bytes[off + i] ^ p[i]) & (uint8_t)sim_random(sim);
 }
 
-static void program_weak(struct flash_sim *sim, uint32_t off, const uint8_t *p, uint32_t len)
+/* One bit, of those that change if there are any, keeps changing its mind: of all torn states the
+ * one that is most like a whole. */
+static void weaken_one_bit(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        sim->unstable[off + i] = sim->bytes[off + i] ^ p[i];
+    uint32_t bit = sim_random(sim) % (8 * len);
+
+    for (uint32_t i = 0; i < 8 * len; i++, bit = (bit + 1) % (8 * len))
+        if ((sim->bytes[off + bit / 8] ^ sim->flash.erased) >> bit % 8 & 1)
+            break;
+    sim->unstable[off + bit / 8] |= (uint8_t)(1u << bit % 8);
     sim->any_unstable = true;
 }
 
@@ -108,7 +114,8 @@ static void program_unit(struct flash_sim *sim, uint32_t off, const uint8_t *p)
         power_off(sim);
     }
     if (cut_here(sim)) {
-        program_weak(sim, off, p, len);
+        memcpy(sim->bytes + off, p, len);
+        weaken_one_bit(sim, off, len);
         power_off(sim);
     }
     memcpy(sim->bytes + off, p, len);
@@ -186,6 +193,10 @@ static int sim_erase(void *ctx, uint32_t off)
     }
     if (cut_here(sim)) {
         erase_random(sim, off, len, true);
+        power_off(sim);
+    }
+    if (cut_here(sim)) {
+        weaken_one_bit(sim, off, len);
         power_off(sim);
     }
     erase_range(sim, off, len);

@@ -4,8 +4,9 @@
  * outside access, is a fault of the code under test and ends the process with a message.
  *
  * Power can fail at any point of any operation. Points are numbered from 0: every program unit has
- * five (untouched, its first half, random bits, all bits but unstable, done), every erase six
- * (untouched, first half, second half, random bits, every bit unstable, done). When the point
+ * five (untouched, its first half, random bits, all bits but one unstable, done), every erase seven
+ * (untouched, first half, second half, random bits, every bit unstable, as before but for one
+ * unstable bit, done). When the point
  * `cut_at` is reached, what it says is left in the flash and control goes to `power` by longjmp.
  * Unstable bits get new values at every read and map.
  *
@@ -17,7 +18,7 @@
 #include <stdbool.h>
 #include <sandmote/port.h>
 
-enum { SIM_UNIT_POINTS = 5, SIM_ERASE_POINTS = 6 };
+enum { SIM_UNIT_POINTS = 5, SIM_ERASE_POINTS = 7 };
 
 struct flash_sim {
     struct sm_flash flash;
