@@ -47,16 +47,16 @@ static unsigned stride_of(const struct geometry *g)
 
 /* ---- A device's life, as the store sees it --------------------------------------------------- */
 
-enum { MODULES = 2, STEPS = 14 };
+enum { MODULES = 2, STEPS = 14, OPEN = 64 };
 
 struct life {
     struct flash_sim sim;
     struct sm_store_cfg cfg;
     struct sm_store store;
     struct sm_record records[MODULES];
-    struct sm_record kept[MODULES]; /* as of the last successful put */
-    struct sm_record trying;        /* in flight, for module `at` */
-    int at;                         /* -1: none */
+    struct sm_record kept[MODULES]; /* as of the last successful put, or as seen since */
+    unsigned open[MODULES][OPEN];   /* steps whose put did not end, since any put did */
+    unsigned nopen[MODULES];
 };
 
 static void life_init(struct life *life, const struct geometry *g)
@@ -64,7 +64,6 @@ static void life_init(struct life *life, const struct geometry *g)
     memset(life, 0, sizeof *life);
     sim_init(&life->sim, g->sector, g->sectors, g->unit, g->erased);
     life->cfg = cfg_of(g);
-    life->at = -1;
     for (unsigned i = 0; i < MODULES; i++)
         life->kept[i].active = SM_STORE_NO_SLOT;
 }
@@ -123,27 +122,40 @@ static int step(struct life *life, unsigned i)
         if (err)
             return err;
     }
-    fill(&life->trying, i);
-    life->at = index;
-    int err = sm_store_put(&life->store, (uint16_t)index, &life->trying);
+    struct sm_record r;
+    fill(&r, i);
+    assert_true(life->nopen[index] < OPEN);
+    life->open[index][life->nopen[index]++] = i;
+    int err = sm_store_put(&life->store, (uint16_t)index, &r);
     if (!err) {
-        life->kept[index] = life->trying;
-        life->at = -1;
+        life->kept[index] = r;
+        memset(life->nopen, 0, sizeof life->nopen);
     }
     return err;
 }
 
-/* Every module's record is the last one kept, or the one that was being written; once that has been
- * seen it stays. */
+static bool is_open(const struct life *life, unsigned module, const struct sm_record *r)
+{
+    struct sm_record tried;
+
+    for (unsigned i = 0; i < life->nopen[module]; i++) {
+        fill(&tried, life->open[module][i]);
+        if (same(r, &tried))
+            return true;
+    }
+    return false;
+}
+
+/* Every module's record is the last one kept, or one whose put was cut off after that; what has
+ * been seen once stays. */
 static void check(struct life *life)
 {
-    for (int i = 0; i < MODULES; i++) {
+    for (unsigned i = 0; i < MODULES; i++) {
         if (same(&life->records[i], &life->kept[i]))
             continue;
-        assert_int_equal(i, life->at);
-        assert_true(same(&life->records[i], &life->trying));
-        life->kept[i] = life->trying;
-        life->at = -1;
+        assert_true(is_open(life, i, &life->records[i]));
+        life->kept[i] = life->records[i];
+        life->nopen[i] = 0;
     }
 }
 
@@ -445,12 +457,35 @@ static bool boot_and_step_is_cut(struct life *life, unsigned i, uint64_t cut)
     return false;
 }
 
-/* After one cut at any point of a put, another at any point of the next boot and put. */
+/* After the cut that led to *once, another one at every stride-th point of the next boot and put.
+ */
+static uint64_t second_cuts(const struct life *once, struct life *life, unsigned i, uint64_t first,
+                            unsigned stride)
+{
+    uint64_t tried = 0;
+    bool cut = true;
+
+    for (uint64_t second = first % stride; cut; second += stride, tried++) {
+        restore(life, once, (uint32_t)((first << 16 ^ second) * 2654435761u));
+        cut = boot_and_step_is_cut(life, i, second);
+        sim_power(&life->sim, UINT64_MAX);
+        for (unsigned n = 0; n < 2; n++) {
+            assert_int_equal(boot(life), 0);
+            check(life);
+        }
+    }
+    return tried;
+}
+
+/* After one cut at any point of a put, another at any point of the next boot and put. The short run
+ * looks closer at first cuts that leave bits unstable: they are what a second one can go wrong on.
+ */
 static void two_cuts_at_any_two_points_lose_no_record(void **state)
 {
     const struct geometry *g = &geometries[10];
     struct life start, once, life;
     uint64_t tried = 0;
+    bool all = stride_of(g) == 1;
 
     (void)state;
     life_init(&start, g);
@@ -460,20 +495,14 @@ static void two_cuts_at_any_two_points_lose_no_record(void **state)
     for (unsigned i = 0; i < 6; i++) {
         if (i % 3 == 1) /* every other put finds its area fresh */
             assert_int_equal(boot(&start), 0);
-        for (uint64_t first = 0;; first += stride_of(g)) {
+        for (uint64_t first = 0;; first++) {
             restore(&once, &start, (uint32_t)(first * 2654435761u));
             if (!step_is_cut(&once, i, first))
                 break;
-            bool cut = true;
-            for (uint64_t second = first % 97; cut; second += stride_of(g) == 1 ? 1 : 97, tried++) {
-                restore(&life, &once, (uint32_t)((first << 16 ^ second) * 2654435761u));
-                cut = boot_and_step_is_cut(&life, i + 1, second);
-                sim_power(&life.sim, UINT64_MAX);
-                for (unsigned n = 0; n < 2; n++) {
-                    assert_int_equal(boot(&life), 0);
-                    check(&life);
-                }
-            }
+            if (all || first % stride_of(g) == 0)
+                tried += second_cuts(&once, &life, i + 1, first, all ? 1 : 97);
+            else if (once.sim.any_unstable && first % 3 == 0)
+                tried += second_cuts(&once, &life, i + 1, first, 31);
         }
         assert_int_equal(step(&start, i), 0);
     }
@@ -557,7 +586,7 @@ static bool fail_at(const struct geometry *g, uint64_t op, bool silently, bool a
         assert_true(err == 0 || life.store.health.fault == SM_ERR_IO);
         if (!always && err)
             assert_true(i % 4 == 2); /* only the slot's writer gives up at once */
-        if (err && life.at >= 0) {
+        if (err && life.nopen[i % MODULES] > 0) {
             sim_power(&life.sim, UINT64_MAX);
             life.sim.fail_op = always ? 0 : UINT64_MAX;
             assert_int_equal(boot(&life), 0);
