@@ -15,10 +15,11 @@
 
 /* ---- Module "sandmote" ----------------------------------------------------------------------- */
 
-/* Write one line of text (UTF-8, no end of line) to the device's log. Capability "log". */
+/* Write one line to the device's log: printable ASCII without an end of line, of which 160 bytes
+ * are kept. Lines that come too fast are dropped and counted. Capability "log". */
 SM_IMPORT("sandmote", "log") void sm_log(const char *text, uint32_t len);
 
-/* Milliseconds since the device started; never goes back. Needs no capability. */
+/* Milliseconds since this instance of the module was made; never goes back. No capability. */
 SM_IMPORT("sandmote", "uptime_ms") int64_t sm_uptime_ms(void);
 
 /* ---- Module "wasi_sn": sensors --------------------------------------------------------------- */

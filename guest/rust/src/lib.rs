@@ -26,13 +26,14 @@ fn panic(_: &PanicInfo) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Writes one line of text to the device's log. Capability "log".
+/// Writes one line to the device's log: printable ASCII without an end of line, of which 160 bytes
+/// are kept. Lines that come too fast are dropped and counted. Capability "log".
 pub fn log(text: &str) {
     // The host reads the text before it returns and keeps no pointer.
     unsafe { imports::log(text.as_ptr(), text.len() as u32) }
 }
 
-/// Milliseconds since the device started; never goes back. Needs no capability.
+/// Milliseconds since this instance of the module was made; never goes back. No capability.
 pub fn uptime_ms() -> i64 {
     unsafe { imports::uptime_ms() }
 }
