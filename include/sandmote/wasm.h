@@ -70,7 +70,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 3u
+#define SM_WASM_BUILD 4u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
@@ -299,7 +299,7 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *exec);
 
 /* One level of a backtrace, innermost first. */
 struct sm_wasm_frame {
-    const struct sm_wasm_module *module;
+    struct sm_wasm_module module;
     uint32_t func;
     struct sm_wasm_name name; /* from the name section, else an export's; len 0 when there is none */
     uint32_t offset;          /* of the instruction, in the module's bytes; 0 when unknown */

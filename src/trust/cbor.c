@@ -103,6 +103,7 @@ int sm_cbor_map(struct sm_cbor_in *in, struct sm_cbor_map *map)
         return refuse(in, "a map has more entries than bytes are left");
     map->left = (uint32_t)n;
     map->any = 0;
+    map->last = 0;
     return 0;
 }
 

@@ -158,8 +158,7 @@ bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c)
         return false;
     }
     c->a = f->code[f->last + 2];
-    f->n = f->last;
-    f->last = SM_NONE;
+    sm_fn_take_back(f);
     return true;
 }
 
@@ -285,7 +284,7 @@ static void block_type(struct fn *f, struct block *b)
     } else if (f->r.pos == at + 1 && is_value_type(f->mi->wasm[at])) {
         b->results = at;
         b->nresults = 1;
-    } else if (v != -64) { /* 0x40: no result */
+    } else if (v != -64 || f->r.pos != at + 1) { /* 0x40: no result */
         sm_fn_fail(f, SM_ERR_MALFORMED, "malformed block type");
     }
 }

@@ -69,6 +69,7 @@ struct fn {
     uint32_t block; /* the innermost: index of its last cell + 1 */
     uint32_t home;  /* of the next operand */
     uint32_t max_home;
+    uint32_t low; /* least n since the operator at work began: lower when it took code back */
     uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
     uint16_t header;         /* slot of the return address */
     bool far, too_far;
@@ -106,6 +107,7 @@ void sm_fn_invalid(struct fn *f, const char *rule);
 bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells);
 void sm_fn_unit(struct fn *f, uint32_t value);
 void sm_fn_op(struct fn *f, uint32_t code);
+void sm_fn_take_back(struct fn *f);
 void sm_fn_op_dst(struct fn *f, uint32_t code, uint32_t dst);
 void sm_fn_word(struct fn *f, uint32_t value);
 bool sm_fn_fits_k(uint32_t lo, uint32_t hi, bool wide);

@@ -111,14 +111,23 @@ static void enter(struct fn *f, const struct sm_image_type *t)
     f->last = SM_NONE;
 }
 
+/* With a unit to stop at, where counts is the last operator that wrote it: a later one may take the
+ * latest instruction back and write another in its place. */
 static void body(struct fn *f)
 {
+    uint32_t stop = f->job->stop;
+
     while (!f->r.err && !f->too_far && f->cells > 0) {
         f->at = f->r.pos;
+        f->low = f->n;
         sm_fn_operator(f, sm_reader_byte(&f->r));
-        if (f->job->stop != SM_NONE && f->n > f->job->stop) {
-            f->job->where = f->at;
-            return;
+        if (stop != SM_NONE && f->n > stop) {
+            if (f->low <= stop) {
+                f->job->where = f->at;
+            }
+            if (f->last == SM_NONE || f->last > stop) {
+                return;
+            }
         }
     }
 }
@@ -153,9 +162,10 @@ static int translate(struct sm_func_job *job, bool far, bool *too_far)
 int sm_func_translate(struct sm_func_job *job)
 {
     bool too_far = false;
-    int err = translate(job, false, &too_far);
+    int err = translate(job, job->far, &too_far);
 
-    if (err == 0 && too_far) {
+    if (err == 0 && too_far && !job->far) {
+        job->far = true;
         err = translate(job, true, &too_far);
     }
     if (err == 0 && too_far) { /* only a skip over one block's moves is always near */

@@ -12,6 +12,7 @@
 #ifndef SM_WASM_IMAGE_H
 #define SM_WASM_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sandmote/wasm.h>
 
@@ -33,6 +34,7 @@ struct sm_image_type {
 };
 
 #define SM_FUNC_DECLARED 1u /* occurs outside function bodies: ref.func may name it */
+#define SM_FUNC_FAR      2u /* translated with 32-bit branches */
 struct sm_image_func {
     uint32_t code; /* offset in 16-bit units; 0 for an import */
     uint16_t type; /* canonical */
@@ -131,6 +133,7 @@ struct sm_func_job {
     uint8_t *mem;
     size_t mem_len;
     uint32_t stop;
+    bool far;       /* in: 32-bit branches from the start; out: they were needed */
     uint16_t *code; /* out */
     uint32_t units, where;
     struct sm_wasm_diag diag;

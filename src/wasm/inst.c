@@ -313,6 +313,7 @@ static struct sm_wasm_inst *allocate(const struct sm_wasm_module *m, struct sm_w
     inst->nfuncs = h->nfuncs;
     inst->nimports = h->nfunc_imports;
     inst->memory = &inst->own_memory;
+    inst->own_memory.base = pool->base; /* of size 0, but an address: len 0 at 0 is inside */
     inst->tables = take(pool, h->ntables * sizeof(*inst->tables));
     inst->globals = take(pool, h->nglobals * sizeof(*inst->globals));
     inst->imports = take(pool, h->nfunc_imports * sizeof(*inst->imports));

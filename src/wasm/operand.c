@@ -53,6 +53,16 @@ void sm_fn_word(struct fn *f, uint32_t value)
     sm_fn_unit(f, value >> 16);
 }
 
+/* Drop the latest instruction: another takes its place. */
+void sm_fn_take_back(struct fn *f)
+{
+    f->n = f->last;
+    f->last = SM_NONE;
+    if (f->n < f->low) {
+        f->low = f->n;
+    }
+}
+
 bool sm_fn_fits_k(uint32_t lo, uint32_t hi, bool wide)
 {
     int32_t v = (int32_t)lo;

@@ -148,8 +148,7 @@ static struct address address(struct fn *f, const struct operand *o, uint32_t of
         at.form = ADDRESS_TWO; /* the addition just made is taken back */
         at.a = f->code[f->last + 2];
         at.b = f->code[f->last + 3];
-        f->n = f->last;
-        f->last = SM_NONE;
+        sm_fn_take_back(f);
     } else {
         at.a = sm_fn_slot(f, o);
     }

@@ -163,27 +163,27 @@
     X(I32_SUB, "d a b")                                                                            \
     X(I32_MUL, "d a b")                                                                            \
     X(I32_DIV_S, "d a b")                                                                          \
-    X(I32_DIV_U, "d a b") X(I32_REM_S, "d a b") X(I32_REM_U, "d a b") X(I32_AND, "d a b")          \
-        X(I32_OR, "d a b") X(I32_XOR, "d a b") X(I32_SHL, "d a b") X(I32_SHR_S, "d a b") X(        \
-            I32_SHR_U, "d a b") X(I32_ROTL, "d a b") X(I32_ROTR, "d a b") X(I32_ADD_W, "d a w")    \
-            X(I32_ADD_K, "d a k") X(I32_MUL_K, "d a k") X(I32_AND_K, "d a k") X(I32_OR_K, "d a k") \
-                X(I32_XOR_K, "d a k") X(I32_SHL_K, "d a k") X(I32_SHR_S_K, "d a k")                \
-                    X(I32_SHR_U_K, "d a k") X(I32_ROTL_K, "d a k") X(I64_ADD, "d a b")             \
-                        X(I64_SUB, "d a b") X(I64_MUL, "d a b") X(I64_DIV_S, "d a b") X(           \
-                            I64_DIV_U, "d a b") X(I64_REM_S, "d a b") X(I64_REM_U, "d a b")        \
-                            X(I64_AND, "d a b") X(I64_OR, "d a b") X(I64_XOR, "d a b") X(          \
-                                I64_SHL, "d a b") X(I64_SHR_S, "d a b") X(I64_SHR_U, "d a b")      \
-                                X(I64_ROTL, "d a b") X(I64_ROTR, "d a b") X(I64_ADD_K, "d a k")    \
-                                    X(I64_MUL_K, "d a k") X(I64_AND_K, "d a k")                    \
-                                        X(I64_OR_K, "d a k") X(I64_XOR_K, "d a k")                 \
-                                            X(I64_SHL_K, "d a k") X(I64_SHR_S_K, "d a k") X(       \
-                                                I64_SHR_U_K, "d a k") X(I64_ROTL_K, "d a k")       \
-                                                X(I32_CLZ, "d a") X(I32_CTZ, "d a")                \
-                                                    X(I32_POPCNT, "d a") X(I64_CLZ, "d a") X(      \
-                                                        I64_CTZ, "d a") X(I64_POPCNT, "d a")       \
+    X(I32_DIV_U, "d a b")                                                                          \
+    X(I32_REM_S, "d a b") X(I32_REM_U, "d a b") X(I32_AND, "d a b") X(I32_OR, "d a b") X(          \
+        I32_XOR, "d a b") X(I32_SHL, "d a b") X(I32_SHR_S, "d a b") X(I32_SHR_U, "d a b")          \
+        X(I32_ROTL, "d a b") X(I32_ROTR, "d a b") X(I32_ADD_W, "d a w") X(I32_ADD_K, "d a k") X(   \
+            I32_MUL_K, "d a k") X(I32_AND_K, "d a k") X(I32_OR_K, "d a k") X(I32_XOR_K, "d a k")   \
+            X(I32_SHL_K, "d a k") X(I32_SHR_S_K, "d a k") X(I32_SHR_U_K, "d a k")                  \
+                X(I32_ROTL_K, "d a k") X(I64_ADD, "d a b") X(I64_SUB, "d a b") X(I64_MUL, "d a b") \
+                    X(I64_DIV_S, "d a b") X(I64_DIV_U, "d a b") X(I64_REM_S, "d a b")              \
+                        X(I64_REM_U, "d a b") X(I64_AND, "d a b") X(I64_OR, "d a b")               \
+                            X(I64_XOR, "d a b") X(I64_SHL, "d a b") X(I64_SHR_S, "d a b") X(       \
+                                I64_SHR_U, "d a b") X(I64_ROTL, "d a b") X(I64_ROTR, "d a b")      \
+                                X(I64_ADD_K, "d a k") X(I64_MUL_K, "d a k") X(I64_AND_K, "d a k")  \
+                                    X(I64_OR_K, "d a k") X(I64_XOR_K, "d a k")                     \
+                                        X(I64_SHL_K, "d a k") X(I64_SHR_S_K, "d a k") X(           \
+                                            I64_SHR_U_K, "d a k") X(I64_ROTL_K, "d a k")           \
+                                            X(I32_CLZ, "d a") X(I32_CTZ, "d a")                    \
+                                                X(I32_POPCNT, "d a") X(I64_CLZ, "d a")             \
+                                                    X(I64_CTZ, "d a") X(I64_POPCNT, "d a")         \
                                                         X(I32_WRAP, "d a") X(I64_EXTEND_S, "d a")  \
-                                                            X(I64_EXTEND_U,                        \
-                                                              "d a") X(I32_EXTEND8, "d a")         \
+                                                            X(I64_EXTEND_U, "d a") X(I32_EXTEND8,  \
+                                                                                     "d a")        \
                                                                 X(I32_EXTEND16, "d a")             \
                                                                     X(I64_EXTEND8, "d a")          \
                                                                         X(I64_EXTEND16, "d a")     \
@@ -194,30 +194,30 @@
     X(F32_NE, "d a b")                                                                             \
     X(F32_LT, "d a b")                                                                             \
     X(F32_LE, "d a b")                                                                             \
-    X(F64_EQ, "d a b") X(F64_NE, "d a b") X(F64_LT, "d a b") X(F64_LE, "d a b") X(F32_ABS, "d a")  \
-        X(F32_NEG, "d a") X(F32_CEIL, "d a") X(F32_FLOOR, "d a") X(F32_TRUNC, "d a")               \
-            X(F32_NEAREST, "d a") X(F32_SQRT, "d a") X(F32_ADD, "d a b") X(F32_SUB, "d a b") X(    \
-                F32_MUL, "d a b") X(F32_DIV, "d a b") X(F32_MIN, "d a b") X(F32_MAX, "d a b")      \
-                X(F32_COPYSIGN, "d a b") X(F64_ABS, "d a") X(F64_NEG, "d a") X(F64_CEIL, "d a") X( \
-                    F64_FLOOR, "d a") X(F64_TRUNC, "d a") X(F64_NEAREST, "d a") X(F64_SQRT, "d a") \
-                    X(F64_ADD, "d a b") X(F64_SUB, "d a b") X(F64_MUL, "d a b")                    \
-                        X(F64_DIV, "d a b") X(F64_MIN, "d a b") X(F64_MAX, "d a b")                \
-                            X(F64_COPYSIGN, "d a b") X(I32_TRUNC_F32_S, "d a")                     \
-                                X(I32_TRUNC_F32_U, "d a") X(I32_TRUNC_F64_S, "d a")                \
-                                    X(I32_TRUNC_F64_U, "d a") X(I64_TRUNC_F32_S, "d a")            \
-                                        X(I64_TRUNC_F32_U, "d a") X(I64_TRUNC_F64_S, "d a")        \
-                                            X(I64_TRUNC_F64_U, "d a") X(I32_SAT_F32_S, "d a")      \
-                                                X(I32_SAT_F32_U, "d a") X(I32_SAT_F64_S, "d a") X( \
-                                                    I32_SAT_F64_U, "d a") X(I64_SAT_F32_S, "d a")  \
-                                                    X(I64_SAT_F32_U,                               \
-                                                      "d a") X(I64_SAT_F64_S,                      \
-                                                               "d a") X(I64_SAT_F64_U, "d a")      \
-                                                        X(F32_CONVERT_I32_S,                       \
-                                                          "d a") X(F32_CONVERT_I32_U, "d a")       \
-                                                            X(F32_CONVERT_I64_S,                   \
-                                                              "d a") X(F32_CONVERT_I64_U, "d a")   \
-                                                                X(F64_CONVERT_I32_S, "d a") X(     \
-                                                                    F64_CONVERT_I32_U, "d a")      \
+    X(F64_EQ, "d a b")                                                                             \
+    X(F64_NE, "d a b") X(F64_LT, "d a b") X(F64_LE, "d a b") X(F32_ABS, "d a") X(F32_NEG, "d a")   \
+        X(F32_CEIL, "d a") X(F32_FLOOR, "d a") X(F32_TRUNC, "d a") X(F32_NEAREST, "d a")           \
+            X(F32_SQRT, "d a") X(F32_ADD, "d a b") X(F32_SUB, "d a b") X(F32_MUL, "d a b") X(      \
+                F32_DIV, "d a b") X(F32_MIN, "d a b") X(F32_MAX, "d a b") X(F32_COPYSIGN, "d a b") \
+                X(F64_ABS, "d a") X(F64_NEG, "d a") X(F64_CEIL, "d a") X(F64_FLOOR, "d a") X(      \
+                    F64_TRUNC, "d a") X(F64_NEAREST, "d a") X(F64_SQRT, "d a") X(F64_ADD, "d a b") \
+                    X(F64_SUB, "d a b") X(F64_MUL, "d a b") X(F64_DIV, "d a b")                    \
+                        X(F64_MIN, "d a b") X(F64_MAX, "d a b") X(F64_COPYSIGN, "d a b")           \
+                            X(I32_TRUNC_F32_S, "d a") X(I32_TRUNC_F32_U, "d a")                    \
+                                X(I32_TRUNC_F64_S, "d a") X(I32_TRUNC_F64_U, "d a")                \
+                                    X(I64_TRUNC_F32_S, "d a") X(I64_TRUNC_F32_U, "d a")            \
+                                        X(I64_TRUNC_F64_S, "d a") X(I64_TRUNC_F64_U, "d a")        \
+                                            X(I32_SAT_F32_S, "d a") X(I32_SAT_F32_U, "d a")        \
+                                                X(I32_SAT_F64_S, "d a") X(I32_SAT_F64_U, "d a") X( \
+                                                    I64_SAT_F32_S, "d a") X(I64_SAT_F32_U, "d a")  \
+                                                    X(I64_SAT_F64_S,                               \
+                                                      "d a") X(I64_SAT_F64_U,                      \
+                                                               "d a") X(F32_CONVERT_I32_S, "d a")  \
+                                                        X(F32_CONVERT_I32_U,                       \
+                                                          "d a") X(F32_CONVERT_I64_S, "d a")       \
+                                                            X(F32_CONVERT_I64_U,                   \
+                                                              "d a") X(F64_CONVERT_I32_S, "d a")   \
+                                                                X(F64_CONVERT_I32_U, "d a")        \
                                                                     X(F64_CONVERT_I64_S, "d a") X( \
                                                                         F64_CONVERT_I64_U, "d a")  \
                                                                         X(F32_DEMOTE, "d a")       \

@@ -45,7 +45,8 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
                           void *scratch, size_t scratch_len)
 {
     struct sm_modinfo mi = info_of(m);
-    struct sm_func_job job = {.mi = &mi, .func = func, .stop = unit};
+    struct sm_func_job job = {
+        .mi = &mi, .func = func, .far = mi.funcs[func].flags & SM_FUNC_FAR, .stop = unit};
     struct sm_reader r;
     uintptr_t align = -(uintptr_t)scratch & 7;
 
@@ -77,11 +78,12 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         return 0; /* no frame yet, or a host function called by the host */
     }
     at = (uint32_t)(x->pc - inst->code);
+    at -= x->state == SM_EXEC_PENDING; /* pc is where it goes on: step back into the call */
     for (;; n++) {
         uint32_t func = func_at(inst, at), start = inst->funcs[func].code;
 
         if (n < max) {
-            frames[n] = (struct sm_wasm_frame){.module = &inst->module,
+            frames[n] = (struct sm_wasm_frame){.module = inst->module,
                                                .func = func,
                                                .name = sm_wasm_func_name(&inst->module, func),
                                                .offset = at};
@@ -104,7 +106,7 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
     }
     /* Names and code positions are gathered: the pool and stack may now serve as scratch. */
     for (uint32_t i = 0; i < n && i < max; i++) {
-        const struct sm_wasm_module *m = frames[i].module;
+        const struct sm_wasm_module *m = &frames[i].module;
         uint32_t start = SM_IMAGE_AT(m, struct sm_image_func, funcs)[frames[i].func].code;
 
         frames[i].offset =

@@ -659,6 +659,7 @@ static void code(struct tr *t, uint32_t func)
         return;
     }
     t->mi.funcs[func].code = t->mi.h.code_units;
+    t->mi.funcs[func].flags |= job.far ? SM_FUNC_FAR : 0;
     t->mi.h.code_units += job.units;
     put(t, job.code, job.units * 2);
 }

@@ -297,6 +297,27 @@ static void a_trap_names_function_and_offset_of_every_level(void **state)
     assert_int_equal(f[2].offset, find(&e->slot, "\x20\x00\x20\x01\x10\x03", 6) + 4);
 }
 
+static void a_trap_in_a_fused_instruction_is_at_its_last_operator(void **state)
+{
+    struct engine *e = *state;
+    struct sm_wasm_frame f[2];
+
+    assert_int_equal(call(e, "load_sum", 0x7fffffff, 0, 0), SM_ERR_TRAP);
+    assert_int_equal(sm_wasm_backtrace(&e->exec, f, 2, e->pool.base, e->pool.size), 1);
+    assert_int_equal(f[0].offset, find(&e->slot, "\x20\x00\x20\x01\x6a\x28", 6) + 5);
+}
+
+static void a_pending_call_is_where_the_call_stands(void **state)
+{
+    struct engine *e = *state;
+    struct sm_wasm_frame f[2];
+    uint64_t scratch[512];
+
+    assert_int_equal(call(e, "wait_for", 1, 0, 0), SM_WASM_PENDING);
+    assert_int_equal(sm_wasm_backtrace(&e->exec, f, 2, scratch, sizeof(scratch)), 1);
+    assert_int_equal(f[0].offset, find(&e->slot, "\x42\x01\x20\x00\x10\x00", 6) + 4);
+}
+
 static void a_backtrace_goes_through_instances(void **state)
 {
     struct engine *callee = *state, *e = malloc(sizeof(*e));
@@ -308,8 +329,8 @@ static void a_backtrace_goes_through_instances(void **state)
     assert_int_equal(sm_wasm_results(&e->exec)[0], 11);
     assert_int_equal(call(e, "through", 1, 0, 0), SM_ERR_TRAP);
     assert_int_equal(sm_wasm_backtrace(&e->exec, f, 4, callee->pool.base, callee->pool.size), 4);
-    assert_ptr_equal(f[2].module->wasm, callee->slot.module.wasm);
-    assert_ptr_equal(f[3].module->wasm, e->slot.module.wasm);
+    assert_ptr_equal(f[2].module.wasm, callee->slot.module.wasm);
+    assert_ptr_equal(f[3].module.wasm, e->slot.module.wasm);
     assert_int_equal(f[3].func, 1);
     unload(e);
     free(e);
@@ -644,6 +665,8 @@ int main(void)
         CASE(while_one_module_waits_another_runs),
         CASE(a_host_function_exported_again_can_be_called),
         CASE(a_trap_names_function_and_offset_of_every_level),
+        CASE(a_trap_in_a_fused_instruction_is_at_its_last_operator),
+        CASE(a_pending_call_is_where_the_call_stands),
         CASE(a_backtrace_goes_through_instances),
         CASE(a_failing_host_function_traps_with_its_error),
         CASE(recursion_ends_at_the_depth_limit_and_uses_no_c_stack),

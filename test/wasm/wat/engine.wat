@@ -48,6 +48,8 @@
   (export "later_again" (func $later))
 
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "load_sum") (param i32 i32) (result i32)
+    (i32.load (i32.add (local.get 0) (local.get 1))))
   (func (export "load_far") (param i32) (result i32) (i32.load offset=65536 (local.get 0)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "sum") (param $n i32) (result i64) (local $s i64)
