@@ -156,6 +156,7 @@ struct sm_wasm_memory {
     uint8_t *base;
     uint64_t size;     /* bytes that may be accessed */
     uint64_t capacity; /* bytes set aside in the pool */
+    uint64_t cleared;  /* a growth under way has cleared up to here */
     uint32_t pages, max;
 };
 struct sm_wasm_global {

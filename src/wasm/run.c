@@ -250,21 +250,32 @@ static OUT_OF_LINE int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, 
     return w[2] != 0;
 }
 
-static OUT_OF_LINE uint32_t memory_grow(struct sm_wasm_memory *m, uint32_t pages)
+/* What a growth adds is cleared piece by piece before it may be touched. 1 while there is more to
+ * clear; 0 with *was the pages before, or 0xffffffff when it may not grow so far. */
+static OUT_OF_LINE int grow_piece(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
 {
-    uint32_t was = m->pages;
-    uint64_t size = ((uint64_t)was + pages) * SM_WASM_PAGE;
+    uint64_t size = ((uint64_t)m->pages + pages) * SM_WASM_PAGE, n;
 
+    *was = m->pages;
     if (pages == 0) {
-        return was;
+        return 0;
     }
-    if ((uint64_t)was + pages > m->max || size > m->capacity) {
-        return 0xffffffff;
+    if ((uint64_t)m->pages + pages > m->max || size > m->capacity) {
+        *was = 0xffffffff;
+        return 0;
     }
-    memset(m->base + m->size, 0, (size_t)(size - m->size));
-    m->pages = was + pages;
+    if (m->cleared < m->size) {
+        m->cleared = m->size;
+    }
+    if (m->cleared < size) {
+        n = size - m->cleared < SM_WASM_PAGE ? size - m->cleared : SM_WASM_PAGE;
+        memset(m->base + m->cleared, 0, (size_t)n);
+        m->cleared += n;
+        return 1;
+    }
+    m->pages += pages;
     m->size = size;
-    return was;
+    return 0;
 }
 
 static OUT_OF_LINE uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
@@ -886,7 +897,15 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     OP(MEMORY_GROW)
     {
-        S(1) = memory_grow(inst->memory, S(2));
+        uint32_t was;
+
+        if (grow_piece(inst->memory, S(2), &was)) {
+            if (expired(x)) {
+                TRAP(EPOCH);
+            }
+            NEXT(0);
+        }
+        S(1) = was;
         mem_safe = safe_below(inst->memory);
         NEXT(3);
     }

@@ -40,6 +40,13 @@ static int later(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     return SM_WASM_PENDING;
 }
 
+static int advance(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    (void)caller, (void)args;
+    ((struct engine *)ctx)->epoch++;
+    return 0;
+}
+
 static int fails(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     (void)ctx, (void)caller, (void)args;
@@ -55,6 +62,8 @@ static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_ext
     }
     if (memcmp(i->field.bytes, "later", 5) == 0) {
         *out = (struct sm_wasm_extern){.host = later, .host_ctx = e, .host_type = "i:I"};
+    } else if (memcmp(i->field.bytes, "tick", 4) == 0) {
+        *out = (struct sm_wasm_extern){.host = advance, .host_ctx = e, .host_type = ":"};
     } else {
         *out = (struct sm_wasm_extern){.host = fails, .host_type = ":"};
     }
@@ -288,13 +297,13 @@ static void a_trap_names_function_and_offset_of_every_level(void **state)
     /* The module will not run again, so its own pool serves as working memory. */
     assert_int_equal(sm_wasm_backtrace(&e->exec, f, 4, e->pool.base, e->pool.size), 3);
     assert_memory_equal(f[0].name.bytes, "divide", f[0].name.len);
-    assert_int_equal(f[0].func, 2);
-    assert_int_equal(f[1].func, 3);
+    assert_int_equal(f[0].func, 3);
+    assert_int_equal(f[1].func, 4);
     assert_memory_equal(f[1].name.bytes, "outer", f[1].name.len);
-    assert_int_equal(f[2].func, 4);
+    assert_int_equal(f[2].func, 5);
     assert_int_equal(f[0].offset, find(&e->slot, "\x20\x00\x20\x01\x6d", 5) + 4);
-    assert_int_equal(f[1].offset, find(&e->slot, "\x41\x01\x20\x00\x20\x01\x10\x02", 8) + 6);
-    assert_int_equal(f[2].offset, find(&e->slot, "\x20\x00\x20\x01\x10\x03", 6) + 4);
+    assert_int_equal(f[1].offset, find(&e->slot, "\x41\x01\x20\x00\x20\x01\x10\x03", 8) + 6);
+    assert_int_equal(f[2].offset, find(&e->slot, "\x20\x00\x20\x01\x10\x04", 6) + 4);
 }
 
 static void a_trap_in_a_fused_instruction_is_at_its_last_operator(void **state)
@@ -389,6 +398,23 @@ static void the_host_limits_growth_below_the_module_s_wish(void **state)
     assert_int_equal(sm_wasm_results(&e->exec)[0], 0xffffffff);
     assert_int_equal(call(e, "load", 2 * SM_WASM_PAGE - 3, 0, 0), SM_ERR_TRAP);
     assert_int_equal(e->exec.trap, SM_TRAP_MEMORY);
+}
+
+static void a_growth_is_interrupted_and_not_half_done(void **state)
+{
+    struct engine *e = *state;
+    const uint32_t one = 1;
+    uint32_t func;
+
+    assert_int_equal(sm_wasm_export_find(&e->slot.module, "grow_then", SM_WASM_FUNC, &func), 0);
+    assert_int_equal(sm_wasm_call(&e->exec, e->inst, func, &one, 1), 0);
+    assert_int_equal(sm_wasm_run(&e->exec), SM_ERR_EPOCH); /* a host call has advanced the epoch */
+    assert_int_equal(call(e, "grow", 0, 0, 0), 0);
+    assert_int_equal(sm_wasm_results(&e->exec)[0], 1);
+    assert_int_equal(call(e, "grow", 1, 0, 0), 0);
+    assert_int_equal(sm_wasm_results(&e->exec)[0], 1);
+    assert_int_equal(call(e, "load", 2 * SM_WASM_PAGE - 4, 0, 0), 0);
+    assert_int_equal(sm_wasm_results(&e->exec)[0], 0);
 }
 
 static void a_page_can_be_given_in_part(void **state)
@@ -672,6 +698,7 @@ int main(void)
         CASE(recursion_ends_at_the_depth_limit_and_uses_no_c_stack),
         CASE(recursion_ends_at_the_end_of_the_value_stack),
         CASE(the_host_limits_growth_below_the_module_s_wish),
+        CASE(a_growth_is_interrupted_and_not_half_done),
         CASE(a_page_can_be_given_in_part),
         CASE(every_pool_that_is_too_small_is_refused),
         CASE(a_table_above_the_limit_is_refused),

@@ -2,6 +2,7 @@
 (module
   (import "host" "later" (func $later (param i32) (result i64)))
   (import "host" "fail" (func $fail))
+  (import "host" "tick" (func $tick))
   (memory (export "memory") 1)
   (table 4 funcref)
   (elem (i32.const 0) $recurse $spin)
@@ -52,6 +53,9 @@
     (i32.load (i32.add (local.get 0) (local.get 1))))
   (func (export "load_far") (param i32) (result i32) (i32.load offset=65536 (local.get 0)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "grow_then") (param i32) (result i32)
+    (call $tick)
+    (memory.grow (local.get 0)))
   (func (export "sum") (param $n i32) (result i64) (local $s i64)
     (loop $l
       (local.set $s (i64.add (local.get $s) (i64.extend_i32_u (local.get $n))))
