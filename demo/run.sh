@@ -15,7 +15,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/sandmote-demo.XXXXXX")
 cd "$dir"
 patience=100 # fifths of a second that anything may take
 began=$(date +%s)
-pids=
+server_pid='' wire_pid='' north_pid='' south_pid='' bench_pid=''
 steps=0
 after=0
 
@@ -37,8 +37,9 @@ tell() { printf '    %s\n' "$*"; }
 show() { printf '    %s%-10s%s %s\n' "$dim" "$1" "$plain" "$2"; }
 good() { printf '    %s%-10s%s %s\n' "$green" "$1" "$plain" "$2"; }
 
+# Only what this script started and has not ended yet.
 end() {
-    for pid in $pids; do
+    for pid in $north_pid $south_pid $bench_pid $wire_pid $server_pid; do
         kill "$pid" 2>/dev/null || true
     done
     wait
@@ -145,7 +146,6 @@ release() {
 device() {
     sandmoted --config "$1.json" 2>>"$1.log" &
     eval "$1_pid=$!"
-    pids="$pids $!"
 }
 
 # ---- The scene -----------------------------------------------------------------------------------
@@ -168,13 +168,13 @@ cat >fleet.json <<END
  "operators": [{"name": "anna", "token_sha256": "$(cat token.sha256)"}]}
 END
 sandmote-fleet serve --config fleet.json 2>server.log &
-pids=$!
+server_pid=$!
 until_found sed -n 's/.*listening on https:.*:\([0-9]*\),.*/\1/p' server.log ||
     failed "the server does not start"
 port=$found
 echo "0 0" >wire.control
 wire "$port" wire.control >wire.port &
-pids="$pids $!"
+wire_pid=$!
 until_found cat wire.port || failed "the wire does not start"
 wire_port=$found
 
@@ -343,9 +343,9 @@ echo "150000 0" >wire.control
 operator assign bench big5.wasm
 log bench 'fetching thermostat 4.1.0, from byte 0 '
 sleep 1.5
-# shellcheck disable=SC2154  # set by device
 kill -KILL "$bench_pid"
 wait "$bench_pid" 2>/dev/null || true
+bench_pid=''
 tell "killed"
 echo "0 0" >wire.control
 mark

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -44,6 +45,7 @@ void device_start(struct device_fixture *d)
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
     d->pid = fork();
     if (d->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the test, nothing is left running */
         dup2(fd, STDERR_FILENO);
         execl(SANDMOTED, "sandmoted", "--config", config, (char *)NULL);
         _exit(127);

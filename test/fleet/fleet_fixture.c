@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -110,6 +111,7 @@ void fleet_start(struct fleet_fixture *fx)
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     fx->server = fork();
     if (fx->server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the test, nothing is left running */
         dup2(fd, STDERR_FILENO);
         execl(SANDMOTE_FLEET, "sandmote-fleet", "serve", "--config", config, (char *)NULL);
         _exit(127);
