@@ -18,6 +18,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
+. "$here/common.sh"
 
 build=$root/build/gcc rounds=5 callgrind='' markdown=0 kernels='' peers=''
 newline='
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$kernels" ] || kernels=$(awk '!/^#/ { print $1 }' "$here/kernels/list")
+[ -n "$kernels" ] || kernels=$(all_kernels)
 
 sandmote=$build/app/sandmote/sandmote
 if [ ! -x "$sandmote" ]; then
@@ -45,17 +46,12 @@ out=$build/bench
 mkdir -p "$out"
 
 native_flags=${NATIVE_FLAGS:--std=c11 -O2}
-wasm_flags="-std=c11 -O2 --target=wasm32 -mcpu=mvp"
 cc_native=${NATIVE_CC:-gcc}
-cc_wasm=${CLANG:-clang}
 
 compile() {
     # shellcheck disable=SC2086 # flags are words
     $cc_native $native_flags "$here/kernels/$1.c" "$here/native.c" -o "$out/$1"
-    # No C library: the compiler may not turn loops into calls of memset (-fno-builtin).
-    # shellcheck disable=SC2086
-    $cc_wasm $wasm_flags -fno-builtin -nostdlib -Wl,--no-entry -Wl,--strip-all \
-        -Wl,--stack-first -Wl,-z,stack-size=8192 "$here/kernels/$1.c" -o "$out/$1.wasm"
+    compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
 }
 
 # The commands for kernel $1 and $2 rounds, one a line: native, ours, the peers.
@@ -195,11 +191,7 @@ method
 rm -f "$out/finished"
 {
     for kernel in $kernels; do
-        n=$(awk -v k="$kernel" '$1 == k { print $2 }' "$here/kernels/list")
-        if [ -z "$n" ]; then
-            echo "bench/run.sh: no kernel $kernel in bench/kernels/list" >&2
-            exit 64
-        fi
+        n=$(rounds_of "$kernel" 2)
         compile "$kernel"
         $measured "$kernel" "$n"
     done

@@ -24,6 +24,7 @@
 #define UART0_BAUDDIV REGISTER(0x40004010)
 
 #define CLOCK_MHZ   25u /* SysTick */
+#define TURN        0x1000000u
 #define STACK_PAINT 0xa5a5a5a5u
 
 extern uint32_t sm_board_stack_low[], sm_board_stack_top[];
@@ -96,16 +97,32 @@ static void on_systick(void)
         tick.fn(tick.ctx);
 }
 
-static uint32_t ticks_of(void (*fn)(void *ctx), void *ctx)
+static void count_turn(void *ctx)
 {
-    SYST_RVR = 0xffffff;
+    volatile uint32_t *turns = ctx;
+    ++*turns;
+}
+
+/* SysTick has 24 bits and counts down; its interrupt, a few instructions in 16 million, counts how
+ * often it went round. */
+static uint64_t ticks_of(void (*fn)(void *ctx), void *ctx)
+{
+    volatile uint32_t turns = 0;
+    uint32_t before, ticks;
+    tick.fn = count_turn;
+    tick.ctx = (void *)&turns;
+    SYST_RVR = TURN - 1;
     SYST_CVR = 0;
-    SYST_CSR = CSR_ON;
+    SYST_CSR = CSR_ON | CSR_IRQ;
     uint32_t start = SYST_CVR;
     fn(ctx);
-    uint32_t ticks = (start - SYST_CVR) & 0xffffff; /* it counts down */
+    do { /* both from the same turn */
+        before = turns;
+        ticks = SYST_CVR;
+    } while (before != turns);
     SYST_CSR = 0;
-    return ticks;
+    tick.fn = NULL;
+    return (uint64_t)before * TURN + start - ticks;
 }
 
 static void nothing(void *ctx)
@@ -115,8 +132,8 @@ static void nothing(void *ctx)
 
 uint32_t sm_board_count(void (*fn)(void *ctx), void *ctx)
 {
-    uint32_t ticks = ticks_of(fn, ctx), empty = ticks_of(nothing, NULL);
-    return (uint32_t)((uint64_t)(ticks - empty) * 40 / 32);
+    uint64_t ticks = ticks_of(fn, ctx), empty = ticks_of(nothing, NULL);
+    return (uint32_t)((ticks - empty) * 40 / 32);
 }
 
 uint32_t sm_board_stack_used(void)

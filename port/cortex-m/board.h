@@ -28,7 +28,7 @@ void sm_board_print_i32(int32_t value);
 void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us);
 
 /* Instructions that fn(ctx) executes. A count only under `-icount shift=5` (32 ns an instruction);
- * otherwise host time in units of 32 ns. At most 20 million. Uses the tick's timer, which must be
+ * otherwise host time in units of 32 ns. Uses the tick's timer, which must be
  * stopped. */
 uint32_t sm_board_count(void (*fn)(void *ctx), void *ctx);
 
