@@ -94,7 +94,7 @@ static void print_imports(const struct module *module)
 static void print_exports(const struct module *module)
 {
     struct sm_wasm_export export;
-    uint32_t min, max;
+    struct sm_wasm_memory_type memory;
     for (uint32_t i = 0; sm_wasm_export_at(&module->wasm, i, &export) == 0; i++) {
         printf("%s  %s ", i == 0 ? "exports\n" : "", module_kind_name(export.kind));
         cli_print_text(stdout, export.name.bytes, export.name.len);
@@ -102,8 +102,9 @@ static void print_exports(const struct module *module)
             print_func_type(module, export.index);
         putchar('\n');
     }
-    if (sm_wasm_memory_type(&module->wasm, &min, &max))
-        printf("memory     %" PRIu32 " pages at start, at most %" PRIu32 "\n", min, max);
+    if (sm_wasm_memory_type(&module->wasm, &memory) == 0)
+        printf("memory     %" PRIu32 " pages%s at start, at most %" PRIu32 "\n", memory.min,
+               memory.page_bytes == 1 ? " of 1 byte" : "", memory.max);
     printf("image      %zu bytes for this engine\n", module->image_len);
 }
 

@@ -37,13 +37,13 @@ static void warn_entry(const char *path, const struct module *module, const stru
 
 static void warn_memory(const char *path, const struct module *module, const struct sm_manifest *m)
 {
-    uint32_t min = 0, max;
-    sm_wasm_memory_type(&module->wasm, &min, &max);
+    struct sm_wasm_memory_type t;
+    (void)sm_wasm_memory_type(&module->wasm, &t);
     /* The last page may be given in part. */
-    if (min > 0 && m->memory_bytes <= (uint64_t)(min - 1) * SM_WASM_PAGE)
+    if (t.min > 0 && m->memory_bytes <= (uint64_t)(t.min - 1) * t.page_bytes)
         cli_say("%s: warning: the module declares %" PRIu64 " bytes of memory, its manifest allows "
                 "%" PRIu64 ": it will not start",
-                path, (uint64_t)min * SM_WASM_PAGE, m->memory_bytes);
+                path, (uint64_t)t.min * t.page_bytes, m->memory_bytes);
     for (unsigned i = 0; i < SM_CLASSES; i++)
         if (m->classes >> i & 1 && m->memory_bytes > sm_class_limits(i)->memory_bytes)
             cli_say("%s: warning: memory_bytes is %" PRIu64 "; devices of class %s give at most "
@@ -114,11 +114,11 @@ static int write_packed(const struct pack_args *args, const struct module *modul
 static int pack_module(const struct pack_args *args, const struct module *module)
 {
     struct manifest_json json;
-    uint32_t min, max;
+    struct sm_wasm_memory_type t;
     if (!may_replace(args, module) || !manifest_json_load(&json, args->manifest))
         return CLI_BAD;
-    if (!json.memory_given && sm_wasm_memory_type(&module->wasm, &min, &max))
-        json.m.memory_bytes = (uint64_t)min * SM_WASM_PAGE;
+    if (!json.memory_given && sm_wasm_memory_type(&module->wasm, &t) == 0)
+        json.m.memory_bytes = (uint64_t)t.min * t.page_bytes;
     int status = write_packed(args, module, &json.m);
     if (status == CLI_GOOD) {
         warn_entry(args->in, module, &json.m);

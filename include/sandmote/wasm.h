@@ -6,7 +6,8 @@
  *   sm_wasm_instantiate()  link imports, lay out memory, table, globals in the caller's pool
  *   sm_wasm_call() / sm_wasm_run() / sm_wasm_complete()   run an exported function
  *
- * The language is WebAssembly 2.0 without SIMD (W3C core specification, 2.0, 2022-04-19).
+ * The language is WebAssembly 2.0 without SIMD (W3C core specification, 2.0, 2022-04-19), with the
+ * custom-page-sizes proposal: a memory's pages have 65536 bytes or 1.
  * The engine allocates nothing, knows no clock and never recurses on the C stack on behalf of a
  * module. Whoever starts an image vouches for its bytes: an image is only as good as its
  * translation, so the device hashes module and image before every sm_wasm_open().
@@ -27,12 +28,12 @@
 #define SM_WASM_PAGE 65536u
 
 enum sm_wasm_type { /* the binary format's own codes (specification 5.3) */
-    SM_WASM_I32 = 0x7f,
-    SM_WASM_I64 = 0x7e,
-    SM_WASM_F32 = 0x7d,
-    SM_WASM_F64 = 0x7c,
-    SM_WASM_FUNCREF = 0x70,
-    SM_WASM_EXTERNREF = 0x6f
+                    SM_WASM_I32 = 0x7f,
+                    SM_WASM_I64 = 0x7e,
+                    SM_WASM_F32 = 0x7d,
+                    SM_WASM_F64 = 0x7c,
+                    SM_WASM_FUNCREF = 0x70,
+                    SM_WASM_EXTERNREF = 0x6f
 };
 
 enum sm_wasm_kind { SM_WASM_FUNC = 0, SM_WASM_TABLE = 1, SM_WASM_MEMORY = 2, SM_WASM_GLOBAL = 3 };
@@ -70,7 +71,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 4u
+#define SM_WASM_BUILD 5u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
@@ -86,8 +87,8 @@ struct sm_wasm_module {
  * 0, or
  *   SM_ERR_UNSUPPORTED  made by another engine build: translate again
  *   SM_ERR_CORRUPT      not an image, or not of this module */
-int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len,
-                 const uint8_t *wasm, size_t wasm_len);
+int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len, const uint8_t *wasm,
+                 size_t wasm_len);
 
 /* A name in the module's bytes: not terminated, valid UTF-8. */
 struct sm_wasm_name {
@@ -119,9 +120,16 @@ struct sm_wasm_functype {
 };
 int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wasm_functype *out);
 
-/* The memory that the module declares or imports: pages at the start and at most (65536 when it
- * names no maximum), and 1; or 0 when it has none. */
-int sm_wasm_memory_type(const struct sm_wasm_module *m, uint32_t *min, uint32_t *max);
+/* The memory that a module declares or imports, and what its bytes tell about the use of it. */
+struct sm_wasm_memory_type {
+    uint32_t min, max;   /* pages; without a maximum the most that there can be */
+    uint32_t page_bytes; /* SM_WASM_PAGE, or 1 (custom-page-sizes proposal) */
+    bool has_max;
+    bool asks;         /* memory.size or memory.grow occurs in its code */
+    uint64_t data_end; /* bytes up to the highest end of active data segments at constant places */
+};
+/* 0, or SM_ERR_NOT_FOUND when the module has no memory; *out is all zero then. */
+int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_type *out);
 
 /* The pool of one instance: everything it needs comes from here, nothing is given back singly. */
 struct sm_wasm_pool {
@@ -129,7 +137,14 @@ struct sm_wasm_pool {
     size_t size, used;
 };
 
-/* Set by the host before the first instruction; the module's declaration can only lower them. */
+/* Set by the host before the first instruction; the module's declaration can only lower them.
+ *
+ * memory_bytes may end inside the last page that the module declares: these bytes and no more are
+ * taken from the pool, an access beyond them traps, memory.size goes on telling the declared pages
+ * and memory.grow gives -1, since a page that is grown is a whole one.
+ *
+ * A table gets its declared minimum; or, in a module with a table.grow, what it may grow to.
+ * Another instance cannot grow a table whose own module never does: table.grow gives -1 there. */
 struct sm_wasm_limits {
     uint64_t memory_bytes;  /* linear memory: what may be touched, also after memory.grow */
     uint32_t table_entries; /* of each table */
@@ -147,10 +162,12 @@ struct sm_wasm_exec;
 typedef int sm_wasm_host_fn(void *ctx, struct sm_wasm_inst *caller, uint32_t *args);
 #define SM_WASM_PENDING 1
 
+/* Without a maximum max is the most that there can be; importing asks for has_max too. */
 struct sm_wasm_table {
     uint32_t *entries;
     uint32_t size, capacity, max;
     uint8_t type;
+    bool has_max;
 };
 struct sm_wasm_memory {
     uint8_t *base;
@@ -158,6 +175,8 @@ struct sm_wasm_memory {
     uint64_t capacity; /* bytes set aside in the pool */
     uint64_t cleared;  /* a growth under way has cleared up to here */
     uint32_t pages, max;
+    bool has_max;
+    bool byte_pages; /* a page is one byte */
 };
 struct sm_wasm_global {
     uint32_t value[2];
@@ -271,8 +290,8 @@ struct sm_wasm_exec {
 /* Give an execution its value stack (words, at least 16) and its limits. *epoch is advanced by the
  * host from a timer, an interrupt or another thread, and outlives exec; max_depth is the number of
  * nested calls. */
-void sm_wasm_exec_init(struct sm_wasm_exec *exec, uint32_t *stack, size_t words,
-                       uint32_t max_depth, const volatile uint32_t *epoch);
+void sm_wasm_exec_init(struct sm_wasm_exec *exec, uint32_t *stack, size_t words, uint32_t max_depth,
+                       const volatile uint32_t *epoch);
 
 /* Prepare a call of a function (its index in inst). args: the parameters' words. budget: epochs
  * until it is interrupted, counted from now; 0 for no deadline. exec becomes READY from any state.
@@ -302,8 +321,9 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *exec);
 struct sm_wasm_frame {
     struct sm_wasm_module module;
     uint32_t func;
-    struct sm_wasm_name name; /* from the name section, else an export's; len 0 when there is none */
-    uint32_t offset;          /* of the instruction, in the module's bytes; 0 when unknown */
+    struct sm_wasm_name
+        name;        /* from the name section, else an export's; len 0 when there is none */
+    uint32_t offset; /* of the instruction, in the module's bytes; 0 when unknown */
 };
 
 /* The frames of a TRAPPED or PENDING exec, at most max. scratch as for sm_wasm_translate (a

@@ -101,13 +101,19 @@ int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
 static int check_memory(struct sm_device *d, const struct sm_wasm_module *module,
                         const struct sm_manifest *m)
 {
-    uint32_t min, max;
-    uint64_t limit = sm_dev_limits(d, m).memory_bytes;
+    struct sm_wasm_memory_type t;
+    unsigned long long limit = sm_dev_limits(d, m).memory_bytes;
 
-    if (sm_wasm_memory_type(module, &min, &max) == 1 && min > 0 &&
-        (uint64_t)(min - 1) * SM_WASM_PAGE >= limit)
+    if (sm_wasm_memory_type(module, &t) != 0)
+        return 0;
+    if (t.min > 0 && (uint64_t)(t.min - 1) * t.page_bytes >= limit)
         return sm_dev_say(d, SM_ERR_LIMIT, "declares %llu bytes of memory, its manifest says %llu",
-                          (unsigned long long)min * SM_WASM_PAGE, (unsigned long long)limit);
+                          (unsigned long long)t.min * t.page_bytes, limit);
+    if (t.data_end > limit)
+        return sm_dev_say(d, SM_ERR_LIMIT,
+                          "its initial data ends at %llu, its manifest says %llu "
+                          "bytes of memory",
+                          (unsigned long long)t.data_end, limit);
     return 0;
 }
 

@@ -56,7 +56,7 @@ struct sm_image_global {
 
 struct sm_image_table {
     uint32_t min, max;
-    uint8_t type, pad[3];
+    uint8_t type, has_max, pad[2];
 };
 
 enum { SM_SEG_ACTIVE, SM_SEG_PASSIVE, SM_SEG_DECLARED };
@@ -75,7 +75,11 @@ struct sm_image_data {
     uint8_t mode, pad[3];
 };
 
-struct sm_image { /* offsets in bytes from the image's start */
+#define SM_MODULE_MEMORY_HAS_MAX 1u
+#define SM_MODULE_BYTE_PAGES     2u /* the memory's pages have one byte */
+#define SM_MODULE_ASKS_MEMORY    4u /* memory.size or memory.grow occurs */
+#define SM_MODULE_GROWS_TABLES   8u /* table.grow occurs */
+struct sm_image {                   /* offsets in bytes from the image's start */
     uint32_t magic, build;
     uint32_t size;
     uint32_t wasm_len; /* of the module; the boot record binds the two by their hashes */
@@ -90,7 +94,8 @@ struct sm_image { /* offsets in bytes from the image's start */
     uint32_t memory_min, memory_max;
     uint32_t start; /* function index or SM_NONE */
     uint32_t import_section, export_section, code_section, name_section; /* payload, 0 none */
-    uint32_t pad[2];
+    uint32_t flags;                                                      /* SM_MODULE_... */
+    uint32_t pad;
 };
 _Static_assert(sizeof(struct sm_image) == SM_WASM_HEADER,
                "the header's size is part of the format");
@@ -111,6 +116,11 @@ struct sm_modinfo {
 static inline unsigned sm_type_words(uint8_t type)
 {
     return type == SM_WASM_I64 || type == SM_WASM_F64 ? 2 : 1;
+}
+
+static inline uint32_t sm_page_bytes(bool byte_pages)
+{
+    return byte_pages ? 1 : SM_WASM_PAGE;
 }
 
 static inline const struct sm_image *sm_image_of(const struct sm_wasm_module *m)
@@ -136,6 +146,7 @@ struct sm_func_job {
     bool far;       /* in: 32-bit branches from the start; out: they were needed */
     uint16_t *code; /* out */
     uint32_t units, where;
+    uint32_t flags; /* out: SM_MODULE_... of what occurs in the body */
     struct sm_wasm_diag diag;
 };
 int sm_func_translate(struct sm_func_job *job);

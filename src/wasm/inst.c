@@ -97,28 +97,48 @@ struct linked {
     uint32_t funcs, tables, globals;
 };
 
+/* Import matching of limits (4.5.3.3): what has no maximum does not fit one that is asked for. */
+static bool max_matches(bool has_max, uint32_t max, bool want_max, uint32_t want)
+{
+    return !want_max || (has_max && max <= want);
+}
+
+static int bind_table(struct sm_wasm_inst *inst, uint32_t i, struct sm_wasm_table *t)
+{
+    const struct sm_image_table *want =
+        &SM_IMAGE_AT(&inst->module, struct sm_image_table, tables)[i];
+
+    inst->tables[i] = t;
+    return t->type == want->type && t->size >= want->min &&
+                   max_matches(t->has_max, t->max, want->has_max, want->max)
+               ? 0
+               : SM_ERR_LINK;
+}
+
+static int bind_memory(struct sm_wasm_inst *inst, struct sm_wasm_memory *m)
+{
+    const struct sm_image *h = sm_image_of(&inst->module);
+
+    inst->memory = m;
+    return m->pages >= h->memory_min && m->byte_pages == !!(h->flags & SM_MODULE_BYTE_PAGES) &&
+                   max_matches(m->has_max, m->max, h->flags & SM_MODULE_MEMORY_HAS_MAX,
+                               h->memory_max)
+               ? 0
+               : SM_ERR_LINK;
+}
+
 static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struct linked *n)
 {
     const struct sm_wasm_module *m = &inst->module;
-    const struct sm_image *h = sm_image_of(m);
 
     if (e->kind == SM_WASM_FUNC) {
         return bind_func(inst, n->funcs++, e);
     }
     if (e->kind == SM_WASM_TABLE) {
-        const struct sm_image_table *want =
-            &SM_IMAGE_AT(m, struct sm_image_table, tables)[n->tables];
-
-        inst->tables[n->tables++] = e->table;
-        return e->table->type == want->type && e->table->size >= want->min &&
-                       e->table->max <= want->max
-                   ? 0
-                   : SM_ERR_LINK;
+        return bind_table(inst, n->tables++, e->table);
     }
     if (e->kind == SM_WASM_MEMORY) {
-        inst->memory = e->memory;
-        return e->memory->pages >= h->memory_min && e->memory->max <= h->memory_max ? 0
-                                                                                    : SM_ERR_LINK;
+        return bind_memory(inst, e->memory);
     }
     const struct sm_image_global *want =
         &SM_IMAGE_AT(m, struct sm_image_global, globals)[n->globals];
@@ -171,9 +191,10 @@ static int lay_tables(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     for (uint32_t i = h->ntable_imports; i < h->ntables; i++) {
         const struct sm_image_table *d = &SM_IMAGE_AT(m, struct sm_image_table, tables)[i];
         struct sm_wasm_table *t = take(pool, sizeof(*t));
-        uint32_t capacity = d->max < limits->table_entries ? d->max : limits->table_entries;
+        uint32_t most = d->max < limits->table_entries ? d->max : limits->table_entries;
+        uint32_t capacity = h->flags & SM_MODULE_GROWS_TABLES ? most : d->min;
 
-        if (d->min > capacity) {
+        if (d->min > most) {
             return SM_ERR_LIMIT;
         }
         if (t == NULL || (t->entries = take(pool, (uint64_t)capacity * 4)) == NULL) {
@@ -183,6 +204,7 @@ static int lay_tables(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
         t->capacity = capacity;
         t->max = d->max;
         t->type = d->type;
+        t->has_max = d->has_max;
         inst->tables[i] = t;
     }
     return 0;
@@ -216,15 +238,17 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
 {
     const struct sm_image *h = sm_image_of(&inst->module);
     struct sm_wasm_memory *mem = &inst->own_memory;
-    uint64_t want = (uint64_t)h->memory_max * SM_WASM_PAGE;
-    uint64_t whole = (uint64_t)h->memory_min * SM_WASM_PAGE;
+    bool byte_pages = h->flags & SM_MODULE_BYTE_PAGES;
+    uint64_t page = sm_page_bytes(byte_pages);
+    uint64_t want = h->memory_max * page;
+    uint64_t whole = h->memory_min * page;
     uint64_t left;
 
     if (h->memory != 1) {
         return 0;
     }
     /* The last page may be given in part: a microcontroller has less than one. */
-    if (h->memory_min > 0 && limits->memory_bytes <= whole - SM_WASM_PAGE) {
+    if (h->memory_min > 0 && limits->memory_bytes <= whole - page) {
         return SM_ERR_LIMIT;
     }
     pool->used = (pool->used + 7) & ~(size_t)7;
@@ -238,6 +262,8 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     mem->base = pool->base + pool->used;
     mem->pages = h->memory_min;
     mem->max = h->memory_max;
+    mem->has_max = h->flags & SM_MODULE_MEMORY_HAS_MAX;
+    mem->byte_pages = byte_pages;
     memset(mem->base, 0, (size_t)mem->size);
     pool->used += (size_t)mem->capacity;
     return 0;

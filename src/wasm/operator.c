@@ -694,6 +694,7 @@ static void do_table_op(struct fn *f, uint32_t sub)
         return;
     }
     if (sub == 0x0f) {
+        f->job->flags |= SM_MODULE_GROWS_TABLES;
         do_table_grow(f, table);
     } else if (sub == 0x11) {
         bulk(f, OP_TABLE_FILL, f->mi->tables[table].type, 1, table, 0);
@@ -759,6 +760,7 @@ static void do_memory_size(struct fn *f)
 
     zero_byte(f);
     need_memory(f);
+    f->job->flags |= SM_MODULE_ASKS_MEMORY;
     dst = sm_fn_push(f, SM_WASM_I32);
     if (!dead(f)) {
         sm_fn_op_dst(f, OP_MEMORY_SIZE, dst);
@@ -772,6 +774,7 @@ static void do_memory_grow(struct fn *f)
 
     zero_byte(f);
     need_memory(f);
+    f->job->flags |= SM_MODULE_ASKS_MEMORY;
     n = sm_fn_pop(f, SM_WASM_I32);
     dst = sm_fn_push(f, SM_WASM_I32);
     if (!dead(f)) {

@@ -158,13 +158,28 @@ int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wa
     return 0;
 }
 
-int sm_wasm_memory_type(const struct sm_wasm_module *m, uint32_t *min, uint32_t *max)
+int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_type *out)
 {
     const struct sm_image *h = sm_image_of(m);
 
-    *min = h->memory_min;
-    *max = h->memory_max;
-    return h->memory != 0;
+    *out = (struct sm_wasm_memory_type){0};
+    if (h->memory == 0) {
+        return SM_ERR_NOT_FOUND;
+    }
+    out->min = h->memory_min;
+    out->max = h->memory_max;
+    out->page_bytes = sm_page_bytes(h->flags & SM_MODULE_BYTE_PAGES);
+    out->has_max = h->flags & SM_MODULE_MEMORY_HAS_MAX;
+    out->asks = h->flags & SM_MODULE_ASKS_MEMORY;
+    for (uint32_t i = 0; i < h->ndatas; i++) {
+        const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[i];
+        uint64_t end = (uint64_t)d->offset.lo + d->len;
+
+        if (d->mode == SM_SEG_ACTIVE && d->offset.kind == SM_INIT_VALUE && end > out->data_end) {
+            out->data_end = end;
+        }
+    }
+    return 0;
 }
 
 /* Subsection 1 of the name section maps function indices to names, ascending (appendix 7.4.1).

@@ -254,7 +254,7 @@ static OUT_OF_LINE int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, 
  * clear; 0 with *was the pages before, or 0xffffffff when it may not grow so far. */
 static OUT_OF_LINE int grow_piece(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
 {
-    uint64_t size = ((uint64_t)m->pages + pages) * SM_WASM_PAGE, n;
+    uint64_t size = ((uint64_t)m->pages + pages) * sm_page_bytes(m->byte_pages), n;
 
     *was = m->pages;
     if (pages == 0) {

@@ -31,6 +31,7 @@ enum {
 
 #define MAX_COUNT 65535u /* of anything that instructions name by index: operands are 16-bit */
 #define MAX_ARITY 1000u
+#define MAX_PAGES 65536u
 
 struct tr {
     struct sm_reader r;
@@ -177,22 +178,26 @@ static void type_section(struct tr *t)
     }
 }
 
-static void limits(struct tr *t, uint32_t bound, const char *rule, uint32_t *min, uint32_t *max)
+/* Which flags a kind of limits may have. Bit 1 is that of shared memories (threads), bit 2 that of
+ * 64-bit ones. */
+#define LIMITS_MAX       1u
+#define LIMITS_PAGE_SIZE 8u
+
+static uint8_t limits(struct tr *t, uint8_t allowed, uint32_t *min, uint32_t *max)
 {
     uint8_t flags = sm_reader_byte(&t->r);
 
-    if (flags > 1) {
+    if (flags & ~allowed) {
         bad(t, SM_ERR_MALFORMED,
             flags == 2 || flags == 3 ? "shared memories are not supported"
                                      : "malformed limits flags");
     }
     *min = sm_reader_u32(&t->r);
-    *max = flags == 1 ? sm_reader_u32(&t->r) : bound;
-    if (ok(t) && (*min > bound || *max > bound)) {
-        bad(t, SM_ERR_INVALID, rule);
-    } else if (ok(t) && *max < *min) {
+    *max = flags & LIMITS_MAX ? sm_reader_u32(&t->r) : 0xffffffffu;
+    if (ok(t) && *max < *min) {
         bad(t, SM_ERR_INVALID, "size minimum must not be greater than maximum");
     }
+    return flags;
 }
 
 static uint16_t type_index(struct tr *t)
@@ -208,17 +213,41 @@ static uint16_t type_index(struct tr *t)
 static void table_type(struct tr *t, struct sm_image_table *out)
 {
     out->type = ref_type(t);
-    limits(t, 0xffffffffu, "", &out->min, &out->max);
+    out->has_max = limits(t, LIMITS_MAX, &out->min, &out->max) & LIMITS_MAX;
+}
+
+/* The page size of the custom-page-sizes proposal, as a power of two. */
+static bool byte_pages(struct tr *t)
+{
+    uint32_t log2 = sm_reader_u32(&t->r);
+
+    if (ok(t) && log2 != 0 && log2 != 16) {
+        bad(t, log2 > 64 ? SM_ERR_MALFORMED : SM_ERR_INVALID, "invalid custom page size");
+    }
+    return log2 == 0;
 }
 
 static void memory_type(struct tr *t, uint32_t kind)
 {
-    if (t->mi.h.memory != 0) {
+    struct sm_image *h = &t->mi.h;
+    uint8_t flags;
+
+    if (h->memory != 0) {
         bad(t, SM_ERR_INVALID, "multiple memories");
     }
-    t->mi.h.memory = kind;
-    limits(t, 65536, "memory size must be at most 65536 pages (4GiB)", &t->mi.h.memory_min,
-           &t->mi.h.memory_max);
+    h->memory = kind;
+    flags = limits(t, LIMITS_MAX | LIMITS_PAGE_SIZE, &h->memory_min, &h->memory_max);
+    h->flags |= flags & LIMITS_MAX ? SM_MODULE_MEMORY_HAS_MAX : 0;
+    if (flags & LIMITS_PAGE_SIZE && byte_pages(t)) {
+        h->flags |= SM_MODULE_BYTE_PAGES;
+        return; /* any 32-bit number of bytes is in range */
+    }
+    if (!(flags & LIMITS_MAX)) {
+        h->memory_max = MAX_PAGES;
+    }
+    if (ok(t) && (h->memory_min > MAX_PAGES || h->memory_max > MAX_PAGES)) {
+        bad(t, SM_ERR_INVALID, "memory size must be at most 65536 pages (4GiB)");
+    }
 }
 
 static void global_type(struct tr *t, struct sm_image_global *out)
@@ -660,6 +689,7 @@ static void code(struct tr *t, uint32_t func)
     }
     t->mi.funcs[func].code = t->mi.h.code_units;
     t->mi.funcs[func].flags |= job.far ? SM_FUNC_FAR : 0;
+    t->mi.h.flags |= job.flags;
     t->mi.h.code_units += job.units;
     put(t, job.code, job.units * 2);
 }

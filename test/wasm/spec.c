@@ -179,13 +179,18 @@ static void make_spectest(struct suite *s)
     }
     memcpy(s->globals[2].value, &f, 4);
     memcpy(s->globals[3].value, &d, 8);
-    s->table = (struct sm_wasm_table){
-        .entries = calloc(20, 4), .size = 10, .capacity = 20, .max = 20, .type = SM_WASM_FUNCREF};
+    s->table = (struct sm_wasm_table){.entries = calloc(20, 4),
+                                      .size = 10,
+                                      .capacity = 20,
+                                      .max = 20,
+                                      .has_max = true,
+                                      .type = SM_WASM_FUNCREF};
     s->memory = (struct sm_wasm_memory){.base = calloc(2, SM_WASM_PAGE),
                                         .size = SM_WASM_PAGE,
                                         .capacity = 2 * SM_WASM_PAGE,
                                         .pages = 1,
-                                        .max = 2};
+                                        .max = 2,
+                                        .has_max = true};
 }
 
 static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_extern *out)
