@@ -63,7 +63,8 @@ struct sm_wasm_sink {
  *
  * The image's length in bytes, or
  *   SM_ERR_MALFORMED, SM_ERR_INVALID  not a module; diag says where and why
- *   SM_ERR_LIMIT                      beyond an implementation limit; diag says which
+ *   SM_ERR_LIMIT                      beyond an implementation limit; diag says which. One of them
+ *                                     bounds the time: about 32 steps for each byte of the module
  *   SM_ERR_MEMORY                     scratch too small for the function that diag points at
  *   what the sink returned
  * On an error the sink has seen no header, so what it holds does not open as an image. */
@@ -71,7 +72,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 5u
+#define SM_WASM_BUILD 6u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 

@@ -20,22 +20,37 @@ static void patch(struct fn *f, uint32_t site, uint32_t target)
     }
 }
 
-/* Emit a distance field for a branch to a block: to a loop's start it is known, to a block's end
- * it joins the chain. */
-static void distance_field(struct fn *f, struct block *b)
+/* Emit a distance field that joins a chain: it holds how far back the one before it is. */
+static void chain_field(struct fn *f, uint32_t *chain)
 {
-    uint32_t site = f->n;
-    uint32_t link = 0;
+    uint32_t link = *chain == SM_NONE ? 0 : f->n - *chain;
 
-    if (b->op != 0x03) {
-        link = b->label == SM_NONE ? 0 : site - b->label;
-        b->label = site;
-        f->too_far |= !f->far && link > 0xffff;
-    }
+    *chain = f->n;
+    f->too_far |= !f->far && link > 0xffff;
     sm_fn_unit(f, link);
     if (f->far) {
         sm_fn_unit(f, link >> 16);
     }
+}
+
+/* The field before this one in its chain, or SM_NONE. */
+static uint32_t next_site(const struct fn *f, uint32_t site)
+{
+    uint32_t link = f->code[site];
+
+    if (f->far) {
+        link |= (uint32_t)f->code[site + 1] << 16;
+    }
+    return link == 0 ? SM_NONE : site - link;
+}
+
+/* Emit a distance field for a branch to a block: to a loop's start it is known, to a block's end
+ * it joins the chain. */
+static void distance_field(struct fn *f, struct block *b)
+{
+    uint32_t site = f->n, none = SM_NONE;
+
+    chain_field(f, b->op == 0x03 ? &none : &b->label);
     if (b->op == 0x03 && !f->r.err) {
         patch(f, site, b->label);
     }
@@ -46,13 +61,10 @@ static void bind_chain(struct fn *f, uint32_t site)
 {
     f->last = SM_NONE;
     while (site != SM_NONE && !f->r.err && !f->too_far) {
-        uint32_t link = f->code[site];
+        uint32_t next = next_site(f, site);
 
-        if (f->far) {
-            link |= (uint32_t)f->code[site + 1] << 16;
-        }
         patch(f, site, f->n);
-        site = link == 0 ? SM_NONE : site - link;
+        site = next;
     }
 }
 
@@ -245,18 +257,32 @@ static void label_types(struct block *b, uint32_t *off, uint32_t *n)
     *n = b->op == 0x03 ? b->nparams : b->nresults;
 }
 
-static struct block *target(struct fn *f, uint32_t depth)
+/* The block that a label names, in O(log n) steps through n blocks: generated code nests them by
+ * the thousand (Myers, An applicative random-access stack, 1983). */
+static struct block *target(struct fn *f, uint32_t label)
 {
-    uint32_t end = f->block;
+    struct block *b = inner(f);
+    uint32_t depth;
 
-    while (depth-- > 0 && end != 0) {
-        end = block_at(f, end)->outer;
-    }
-    if (end == 0) {
+    if (label > b->depth) {
         sm_fn_invalid(f, "unknown label");
-        return inner(f);
+        return b;
     }
-    return block_at(f, end);
+    depth = b->depth - label;
+    while (b->depth > depth) {
+        struct block *far = block_at(f, b->jump);
+
+        b = far->depth >= depth ? far : block_at(f, b->outer);
+    }
+    return b;
+}
+
+/* Where a new block in `outer` jumps to: over two equal jumps when outer's are, else to outer. */
+static uint32_t jump_of(struct fn *f, uint32_t outer)
+{
+    const struct block *a = block_at(f, outer), *b = block_at(f, a->jump);
+
+    return a->depth - b->depth == b->depth - block_at(f, b->jump)->depth ? b->jump : outer;
 }
 
 /* ---- Blocks ---------------------------------------------------------------------------------- */
@@ -291,7 +317,12 @@ static void block_type(struct fn *f, struct block *b)
 
 void sm_fn_block(struct fn *f, uint8_t opcode)
 {
-    struct block b = {.op = opcode, .label = SM_NONE, .else_site = SM_NONE, .outer = f->block};
+    struct block b = {.op = opcode,
+                      .label = SM_NONE,
+                      .else_site = SM_NONE,
+                      .outer = f->block,
+                      .jump = jump_of(f, f->block),
+                      .depth = inner(f)->depth + 1};
     struct condition c = {0};
     bool was_dead = dead(f);
 
@@ -315,7 +346,7 @@ void sm_fn_block(struct fn *f, uint8_t opcode)
     }
     b.dead = was_dead;
     b.else_dead = was_dead;
-    b.home = f->home;
+    b.home = (uint16_t)f->home;
     f->cells += BLOCK_CELLS;
     f->block = f->cells;
     *inner(f) = b;
@@ -489,12 +520,37 @@ static void check_table(struct fn *f, uint32_t count, uint32_t arity)
     }
 }
 
+/* Fields of a table that need a stub are chained like branches to the block, on top of those: in a
+ * loop, to which no chain leads, the unused else_site holds them. */
+static uint32_t *stub_chain(struct block *b)
+{
+    return b->op == 0x03 ? &b->else_site : &b->label;
+}
+
+/* Lead the fields of a table, at fields..end, that wait for this block's stub here, and emit it. */
+static void emit_stub(struct fn *f, struct block *b, uint32_t arity, uint32_t fields, uint32_t end)
+{
+    uint32_t *chain = stub_chain(b), stub = f->n;
+
+    if (*chain < fields || *chain >= end) {
+        return; /* there is one already */
+    }
+    while (*chain >= fields && *chain < end && !f->too_far) {
+        uint32_t site = *chain;
+
+        *chain = next_site(f, site);
+        patch(f, site, stub);
+    }
+    sm_fn_spend(f, arity);
+    leave(f, b, arity);
+}
+
 /* One field a target. Where operands must move first, the field leads to a stub behind the table:
- * moves, then the jump. Neighbours with the same target share a stub. */
+ * moves, then the jump; one stub a block. */
 static void emit_table(struct fn *f, uint32_t index, uint32_t count, uint32_t arity, uint32_t list)
 {
     struct sm_reader labels = f->r;
-    uint32_t fields, width = f->far ? 2 : 1, stub = 0, stub_depth = SM_NONE;
+    uint32_t fields, end;
 
     f->too_far |= !f->far && count > 0xffff;
     sm_fn_op(f, f->far ? OP_BR_TABLE_FAR : OP_BR_TABLE);
@@ -504,29 +560,19 @@ static void emit_table(struct fn *f, uint32_t index, uint32_t count, uint32_t ar
         sm_fn_unit(f, count >> 16);
     }
     fields = f->n;
+    end = fields + (count + 1) * (f->far ? 2 : 1);
     for (int stubs = 0; stubs < 2; stubs++) {
         labels.pos = list;
         for (uint32_t i = 0; i <= count && !f->r.err && !f->too_far; i++) {
-            uint32_t depth = sm_reader_u32(&labels);
-            struct block *b = target(f, depth);
+            struct block *b = target(f, sm_reader_u32(&labels));
             bool direct = b->op != 0 && in_place(f, arity, b->home);
 
             if (stubs == 0 && direct) {
                 distance_field(f, b);
             } else if (stubs == 0) {
-                sm_fn_unit(f, 0);
-                if (f->far) {
-                    sm_fn_unit(f, 0);
-                }
+                chain_field(f, stub_chain(b));
             } else if (!direct) {
-                if (depth != stub_depth) {
-                    stub = f->n;
-                    stub_depth = depth;
-                    leave(f, b, arity);
-                }
-                if (!f->r.err) {
-                    patch(f, fields + i * width, stub);
-                }
+                emit_stub(f, b, arity, fields, end);
             }
         }
     }

@@ -31,17 +31,18 @@ struct operand {
 
 struct block {                /* an open block; lies on the operand stack, BLOCK_CELLS cells */
     uint32_t outer;           /* the block around it: cell index, 0 for none */
+    uint32_t jump;            /* one further out, chosen by jump_of() */
+    uint32_t depth;           /* blocks around it */
     uint32_t params, results; /* offsets of the type codes */
     uint16_t nparams, nresults;
-    uint32_t label;     /* loop: its start; else the last branch to its end, or SM_NONE */
-    uint32_t else_site; /* if: the branch to the else part, SM_NONE after it */
-    uint32_t home;      /* of the first operand inside */
-    uint8_t op;         /* 0 the function, else the opcode (0x02 block 0x03 loop 0x04 if) */
-    uint8_t dead;       /* the rest cannot be reached: nothing is emitted */
-    uint8_t any;        /* the stack is polymorphic: it gives operands of any type */
-    uint8_t else_dead;  /* if: the else part cannot be reached either */
-    uint8_t has_else;   /* if: the else part has begun */
-    uint8_t pad[3];
+    uint32_t label;        /* loop: its start; else the last branch to its end, or SM_NONE */
+    uint32_t else_site;    /* if: the branch to the else part; loop: see emit_table(); or SM_NONE */
+    uint16_t home;         /* of the first operand inside */
+    uint8_t op;            /* 0 the function, else the opcode (0x02 block 0x03 loop 0x04 if) */
+    uint8_t dead : 1;      /* the rest cannot be reached: nothing is emitted */
+    uint8_t any : 1;       /* the stack is polymorphic: it gives operands of any type */
+    uint8_t else_dead : 1; /* if: the else part cannot be reached either */
+    uint8_t has_else : 1;  /* if: the else part has begun */
 };
 #define BLOCK_CELLS (sizeof(struct block) / sizeof(struct operand))
 _Static_assert(sizeof(struct block) % sizeof(struct operand) == 0, "blocks share the stack");
@@ -69,12 +70,15 @@ struct fn {
     uint32_t block; /* the innermost: index of its last cell + 1 */
     uint32_t home;  /* of the next operand */
     uint32_t max_home;
-    uint32_t low; /* least n since the operator at work began: lower when it took code back */
+    uint32_t unsettled; /* operands that stand for a local; all lie in the innermost block */
+    uint32_t low;       /* least n since the operator at work began: lower when it took code back */
     uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
     uint16_t header;         /* slot of the return address */
     bool far, too_far;
     uint32_t at; /* offset of the operator at work */
 };
+
+void sm_fn_spend_many(struct fn *f, uint32_t steps);
 
 static inline struct operand *cell(struct fn *f, uint32_t i)
 {
@@ -94,6 +98,15 @@ static inline struct block *inner(struct fn *f)
 static inline bool dead(struct fn *f)
 {
     return f->r.err != 0 || inner(f)->dead;
+}
+
+/* Pay for work that grows with more than the bytes being read, where a few steps are free. */
+#define SM_FREE_STEPS 4u
+static inline void sm_fn_spend(struct fn *f, uint32_t steps)
+{
+    if (steps > SM_FREE_STEPS) {
+        sm_fn_spend_many(f, steps);
+    }
 }
 
 static inline bool is_value_type(uint8_t t)

@@ -68,6 +68,7 @@ static void layout_locals(struct fn *f, const struct sm_image_type *t)
         f->locals[i] = (struct local){.slot = (uint16_t)slot_at, .type = type};
         slot_at += sm_type_words(type);
     }
+    sm_fn_spend(f, t->nparams);
     f->nlocals = t->nparams;
     slot_at = (uint32_t)f->header + 1;
     count_locals(f);
@@ -83,6 +84,7 @@ static void layout_locals(struct fn *f, const struct sm_image_type *t)
             sm_fn_fail(f, SM_ERR_MEMORY, "function too large for the translator's memory");
             return;
         }
+        sm_fn_spend(f, n);
         for (; n > 0; n--) {
             f->locals[f->nlocals++] = (struct local){.slot = (uint16_t)slot_at, .type = type};
             slot_at += sm_type_words(type);
@@ -97,12 +99,12 @@ static void enter(struct fn *f, const struct sm_image_type *t)
                       .else_site = SM_NONE,
                       .results = t->results,
                       .nresults = t->nresults,
-                      .home = f->home};
+                      .home = (uint16_t)f->home};
 
     if (!sm_fn_room(f, 4, BLOCK_CELLS)) {
         return;
     }
-    f->cells = f->block = BLOCK_CELLS;
+    f->cells = f->block = b.jump = BLOCK_CELLS;
     *inner(f) = b;
     sm_fn_op(f, OP_ENTER);
     sm_fn_unit(f, 0); /* the frame's size: known at the end */

@@ -14,6 +14,13 @@ void sm_fn_invalid(struct fn *f, const char *rule)
     sm_fn_fail(f, SM_ERR_INVALID, rule);
 }
 
+void sm_fn_spend_many(struct fn *f, uint32_t steps)
+{
+    if (!sm_spend(&f->job->work, steps)) {
+        sm_fn_fail(f, SM_ERR_LIMIT, SM_TOO_LONG);
+    }
+}
+
 bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
 {
     if ((uint8_t *)(f->code + f->n + units) > (uint8_t *)(f->top - f->cells - cells)) {
@@ -165,6 +172,7 @@ void sm_fn_push_local(struct fn *f, uint32_t index)
         o->local = (uint16_t)index;
         o->hi = l->chain;
         l->chain = f->cells;
+        f->unsettled++;
     }
 }
 
@@ -209,6 +217,7 @@ struct operand sm_fn_pop(struct fn *f, uint8_t type)
     f->home = o.home;
     if (o.in == IN_LOCAL) {
         f->locals[o.local].chain = o.hi;
+        f->unsettled--;
     }
     if (type != 0 && o.type != 0 && o.type != type) {
         sm_fn_invalid(f, "type mismatch");
@@ -234,6 +243,7 @@ static void settle(struct fn *f, struct operand *o)
         }
         if (o->in == IN_LOCAL) {
             f->locals[o->local].chain = o->hi; /* callers settle from the top of the chain down */
+            f->unsettled--;
         }
         o->in = IN_HOME;
         o->add = 0;
@@ -257,10 +267,11 @@ void sm_fn_settle_top(struct fn *f, uint32_t n)
 }
 
 /* Before a block: nothing on the stack stands for a local. Constants stay. What lies below the
- * innermost block was settled when that began. */
+ * innermost block was settled when that began. The search ends at the lowest such operand, below
+ * which no later search comes before as many operands were pushed again. */
 void sm_fn_settle_locals(struct fn *f)
 {
-    for (uint32_t i = f->cells; i > f->block; i--) {
+    for (uint32_t i = f->cells; f->unsettled > 0 && !f->r.err; i--) {
         struct operand *o = cell(f, i - 1);
 
         if (o->in == IN_LOCAL) {
@@ -278,6 +289,7 @@ uint8_t sm_fn_type_code(struct fn *f, uint32_t off, uint32_t i)
 
 void sm_fn_push_types(struct fn *f, uint32_t off, uint32_t n)
 {
+    sm_fn_spend(f, n);
     for (uint32_t i = 0; i < n; i++) {
         sm_fn_push(f, sm_fn_type_code(f, off, i));
     }
@@ -291,9 +303,10 @@ void sm_fn_pop_types(struct fn *f, uint32_t off, uint32_t n)
 }
 
 /* The topmost operands have these types. Pops and pushes nothing when they do, except that a
- * polymorphic stack gets what it lacks. */
+ * polymorphic stack gets what it lacks. Pays for moving or popping them, too. */
 void sm_fn_check_types(struct fn *f, uint32_t off, uint32_t n)
 {
+    sm_fn_spend(f, n);
     for (uint32_t i = 0; i < n && !f->r.err; i++) {
         uint32_t want = sm_fn_type_code(f, off, n - 1 - i);
 

@@ -45,8 +45,11 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
                           void *scratch, size_t scratch_len)
 {
     struct sm_modinfo mi = info_of(m);
-    struct sm_func_job job = {
-        .mi = &mi, .func = func, .far = mi.funcs[func].flags & SM_FUNC_FAR, .stop = unit};
+    struct sm_func_job job = {.mi = &mi,
+                              .func = func,
+                              .far = mi.funcs[func].flags & SM_FUNC_FAR,
+                              .stop = unit,
+                              .work = 0xffffffff};
     struct sm_reader r;
     uintptr_t align = -(uintptr_t)scratch & 7;
 

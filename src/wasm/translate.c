@@ -41,7 +41,7 @@ struct tr {
     size_t scratch_len, used;
     uint32_t out;             /* image bytes written */
     uint32_t nfuncs_declared; /* by the function section */
-    struct sm_wasm_diag func_diag;
+    uint32_t work;            /* steps left */
 };
 
 static void bad(struct tr *t, int err, const char *rule)
@@ -52,6 +52,13 @@ static void bad(struct tr *t, int err, const char *rule)
 static bool ok(struct tr *t)
 {
     return t->r.err == 0;
+}
+
+static void spend(struct tr *t, uint32_t steps)
+{
+    if (!sm_spend(&t->work, steps)) {
+        bad(t, SM_ERR_LIMIT, SM_TOO_LONG);
+    }
 }
 
 static void *reserve(struct tr *t, size_t bytes)
@@ -149,6 +156,7 @@ static uint16_t canonical(struct tr *t, uint32_t i)
     const struct sm_image_type *types = t->mi.types, *a = &types[i];
     const uint8_t *w = t->mi.wasm;
 
+    spend(t, i);
     for (uint32_t k = 0; k < i; k++) {
         const struct sm_image_type *b = &types[k];
 
@@ -475,6 +483,10 @@ static void unique_name(struct tr *t, struct names *names, uint32_t at, const ui
         }
         sm_reader_init(&other, t->mi.wasm, *slot, t->mi.wasm_len);
         n = sm_reader_u32(&other);
+        spend(t, 1 + (n == len ? len : 0));
+        if (!ok(t)) {
+            return;
+        }
         if (n == len && memcmp(t->mi.wasm + other.pos, name, len) == 0) {
             bad(t, SM_ERR_INVALID, "duplicate export name");
             return;
@@ -668,7 +680,7 @@ static void code_stubs(struct tr *t)
 static void code(struct tr *t, uint32_t func)
 {
     uint32_t size = sm_reader_u32(&t->r), at = t->r.pos;
-    struct sm_func_job job = {.mi = &t->mi, .func = func, .stop = SM_NONE};
+    struct sm_func_job job = {.mi = &t->mi, .func = func, .stop = SM_NONE, .work = t->work};
     int err;
 
     if (sm_reader_skip(&t->r, size) == NULL || !ok(t)) {
@@ -683,6 +695,7 @@ static void code(struct tr *t, uint32_t func)
     job.mem = t->scratch + t->used;
     job.mem_len = t->scratch_len - t->used;
     err = sm_func_translate(&job);
+    t->work = job.work;
     if (err < 0) {
         sm_reader_fail(&t->r, job.diag.offset, err, job.diag.rule);
         return;
@@ -852,6 +865,9 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
 
     sm_reader_init(&t.r, wasm, 0, len > 0x7fffffff ? 0 : (uint32_t)len);
     t.mi.wasm_len = t.r.end;
+    t.work = t.r.end < (0xffffffff - SM_STEPS_FREE) / SM_STEPS_PER_BYTE
+                 ? SM_STEPS_FREE + t.r.end * SM_STEPS_PER_BYTE
+                 : 0xffffffff;
     if (len > 0x7fffffff) {
         bad(&t, SM_ERR_LIMIT, "module of 2 GiB or more");
     }

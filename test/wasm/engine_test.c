@@ -643,6 +643,20 @@ static void a_table_branches_backward(void **state)
     assert_int_equal(sm_wasm_results(&e->exec)[0], 1000);
 }
 
+/* Round the loop with 1 and 4: n grows by 100 each time, i by 1. */
+static void targets_named_twice_in_a_table_share_their_moves(void **state)
+{
+    static const uint32_t wants[] = {
+        1000 + 20 + 100,     1000 + 30 + 2 + 200, 1000 + 30 + 2 + 100, 3 + 100,
+        1000 + 20 + 5 + 200, 1000 + 20 + 5 + 100, 1000 + 30 + 6 + 100, 7 + 100,
+        1000 + 20 + 8 + 100, 1000 + 20 + 9 + 100};
+
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(call(*state, "table_stubs", i, 0, 0), 0);
+        assert_int_equal(sm_wasm_results(&((struct engine *)*state)->exec)[0], wants[i]);
+    }
+}
+
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
 static void the_portable_square_root_agrees_with_the_processor_s(void **state)
@@ -708,6 +722,7 @@ int main(void)
         CASE(every_scratch_that_is_too_small_is_refused),
         CASE(branches_reach_over_functions_of_any_length),
         CASE(a_table_branches_backward),
+        CASE(targets_named_twice_in_a_table_share_their_moves),
         CASE(the_portable_square_root_agrees_with_the_processor_s),
     };
 

@@ -26,6 +26,26 @@
     (loop $l
       (global.set $counter (i32.add (global.get $counter) (i32.const 1)))
       (br_if $l (i32.const 1))))
+  ;; Targets of every kind that take operands elsewhere than they lie, some of them twice.
+  (func (export "table_stubs") (param $i i32) (param $n i32) (result i32)
+    (i32.const 1000)
+    (i32.const 0)
+    (block $b (param i32) (result i32)
+      (if $f (param i32) (result i32) (i32.const 1)
+        (then
+          (loop $l (param i32) (result i32)
+            (local.set $n (i32.add (local.get $n) (i32.const 100)))
+            (drop)
+            (i32.const 5)
+            (i32.const 6)
+            (i32.add (local.get $i) (local.get $n))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_table $b $l $f 3 $l $b $f 3 $b
+              (i32.sub (local.get $i) (i32.const 1)))))
+        (else))
+      (i32.add (i32.const 10)))
+    (i32.add (i32.const 20))
+    (i32.add))
   (func (export "spin_by_table") (local i32)
     (loop $l (block $out (br_table $l $out $l (local.get 0)))))
   (func (export "rounds_by_table") (param i32) (result i32) (local i32)
