@@ -7,6 +7,7 @@
 #ifndef SM_WASM_NUMERIC_H
 #define SM_WASM_NUMERIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -41,6 +42,36 @@ static inline uint64_t sm_bits64(double d)
     memcpy(&bits, &d, 8);
     return bits;
 }
+
+/* ---- Words ----------------------------------------------------------------------------------- */
+
+/* A 64-bit value in two words. Where the processor has no 64-bit registers, gcc would take a copy
+ * of eight bytes through the stack. */
+#if UINTPTR_MAX > 0xffffffff
+static inline uint64_t sm_get64(const uint32_t *slot)
+{
+    uint64_t v;
+
+    memcpy(&v, slot, 8);
+    return v;
+}
+
+static inline void sm_set64(uint32_t *slot, uint64_t v)
+{
+    memcpy(slot, &v, 8);
+}
+#else
+static inline uint64_t sm_get64(const uint32_t *slot)
+{
+    return (uint64_t)slot[1] << 32 | slot[0];
+}
+
+static inline void sm_set64(uint32_t *slot, uint64_t v)
+{
+    slot[0] = (uint32_t)v;
+    slot[1] = (uint32_t)(v >> 32);
+}
+#endif
 
 /* ---- Integers -------------------------------------------------------------------------------- */
 
@@ -207,23 +238,42 @@ static inline double sm_max64(double a, double b)
     return a == b ? sm_f64(sm_bits64(a) & sm_bits64(b)) : a > b ? a : b;
 }
 
-/* ---- Float to integer: the open interval of what converts, and the saturated results --------- */
+/* ---- Float to integer ------------------------------------------------------------------------ */
 
-#define SM_I32_S_LOW_32  -2147483904.0f /* the next float below -2^31 */
-#define SM_I32_S_HIGH_32 2147483648.0f
-#define SM_I32_S_LOW_64  -2147483649.0
-#define SM_I32_S_HIGH_64 2147483648.0
-#define SM_I32_U_LOW_32  -1.0f
-#define SM_I32_U_HIGH_32 4294967296.0f
-#define SM_I32_U_LOW_64  -1.0
-#define SM_I32_U_HIGH_64 4294967296.0
-#define SM_I64_S_LOW_32  -9223373136366403584.0f
-#define SM_I64_S_HIGH_32 9223372036854775808.0f
-#define SM_I64_S_LOW_64  -9223372036854777856.0
-#define SM_I64_S_HIGH_64 9223372036854775808.0
-#define SM_I64_U_LOW_32  -1.0f
-#define SM_I64_U_HIGH_32 18446744073709551616.0f
-#define SM_I64_U_LOW_64  -1.0
-#define SM_I64_U_HIGH_64 18446744073709551616.0
+enum { SM_CONVERTED, SM_NOT_A_NUMBER, SM_OUT_OF_RANGE };
+
+/* The integer that x has without its fraction, as 32 or 64 bits. Of what does not convert, *out is
+ * the saturated result. On the bits: four types of integers want no more code than one. */
+static inline int sm_to_integer(uint64_t *out, double x, bool is_unsigned, bool wide)
+{
+    uint64_t bits = sm_bits64(x), size, most = (wide ? UINT64_MAX : UINT32_MAX) >> !is_unsigned;
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+    bool negative = bits >> 63;
+
+    if (negative) {
+        most = is_unsigned ? 0 : most + 1;
+    }
+    *out = 0;
+    if (bits << 1 > 0xffe0000000000000) {
+        return SM_NOT_A_NUMBER;
+    }
+    if (exponent < 0) {
+        return SM_CONVERTED;
+    }
+    size = (bits & 0xfffffffffffff) | 1ull << 52;
+    if (exponent > 63) {
+        size = UINT64_MAX;
+    } else if (exponent > 52) {
+        size <<= exponent - 52;
+    } else {
+        size >>= 52 - exponent;
+    }
+    if (size > most || exponent > 63) {
+        *out = negative ? -most : most;
+        return SM_OUT_OF_RANGE;
+    }
+    *out = negative ? -size : size;
+    return SM_CONVERTED;
+}
 
 #endif

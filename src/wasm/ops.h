@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */ /* one operation a line */
+
 /* X(name, operands). The order within a family matters where a comment says so. */
 #define SM_OPS_CONTROL(X)                                                                          \
     X(UNREACHABLE, "")                                                                             \
@@ -87,21 +89,7 @@
     X(GLOBAL_GET_64, "d global")                                                                   \
     X(GLOBAL_SET_32, "global a")                                                                   \
     X(GLOBAL_SET_64, "global a")                                                                   \
-    X(REF_FUNC, "d func")                                                                          \
-    X(TABLE_GET, "d a table")                                                                      \
-    X(TABLE_SET, "a b table")                                                                      \
-    X(TABLE_SIZE, "d table")                                                                       \
-    X(TABLE_GROW, "d a b table")                                                                   \
-    X(TABLE_FILL, "base table")                                                                    \
-    X(TABLE_COPY, "base table table")                                                              \
-    X(TABLE_INIT, "base segment table")                                                            \
-    X(ELEM_DROP, "segment")                                                                        \
     X(MEMORY_SIZE, "d")                                                                            \
-    X(MEMORY_GROW, "d a")                                                                          \
-    X(MEMORY_FILL, "base")                                                                         \
-    X(MEMORY_COPY, "base")                                                                         \
-    X(MEMORY_INIT, "base segment")                                                                 \
-    X(DATA_DROP, "segment")                                                                        \
     X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
 
 /* Loads and stores with the address in a slot, in a slot plus a number, in the sum of two slots:
@@ -156,7 +144,7 @@
     X(STORE_32_R, "a a b offset")                                                                  \
     X(STORE_64_R, "a a b offset")
 
-#define SM_OPS_NUMERIC(X)                                                                          \
+#define SM_OPS_INTEGER(X)                                                                          \
     X(I32_EQZ, "d a")                                                                              \
     X(I64_EQZ, "d a")                                                                              \
     X(I32_ADD, "d a b")                                                                            \
@@ -164,30 +152,52 @@
     X(I32_MUL, "d a b")                                                                            \
     X(I32_DIV_S, "d a b")                                                                          \
     X(I32_DIV_U, "d a b")                                                                          \
-    X(I32_REM_S, "d a b") X(I32_REM_U, "d a b") X(I32_AND, "d a b") X(I32_OR, "d a b") X(          \
-        I32_XOR, "d a b") X(I32_SHL, "d a b") X(I32_SHR_S, "d a b") X(I32_SHR_U, "d a b")          \
-        X(I32_ROTL, "d a b") X(I32_ROTR, "d a b") X(I32_ADD_W, "d a w") X(I32_ADD_K, "d a k") X(   \
-            I32_MUL_K, "d a k") X(I32_AND_K, "d a k") X(I32_OR_K, "d a k") X(I32_XOR_K, "d a k")   \
-            X(I32_SHL_K, "d a k") X(I32_SHR_S_K, "d a k") X(I32_SHR_U_K, "d a k")                  \
-                X(I32_ROTL_K, "d a k") X(I64_ADD, "d a b") X(I64_SUB, "d a b") X(I64_MUL, "d a b") \
-                    X(I64_DIV_S, "d a b") X(I64_DIV_U, "d a b") X(I64_REM_S, "d a b")              \
-                        X(I64_REM_U, "d a b") X(I64_AND, "d a b") X(I64_OR, "d a b")               \
-                            X(I64_XOR, "d a b") X(I64_SHL, "d a b") X(I64_SHR_S, "d a b") X(       \
-                                I64_SHR_U, "d a b") X(I64_ROTL, "d a b") X(I64_ROTR, "d a b")      \
-                                X(I64_ADD_K, "d a k") X(I64_MUL_K, "d a k") X(I64_AND_K, "d a k")  \
-                                    X(I64_OR_K, "d a k") X(I64_XOR_K, "d a k")                     \
-                                        X(I64_SHL_K, "d a k") X(I64_SHR_S_K, "d a k") X(           \
-                                            I64_SHR_U_K, "d a k") X(I64_ROTL_K, "d a k")           \
-                                            X(I32_CLZ, "d a") X(I32_CTZ, "d a")                    \
-                                                X(I32_POPCNT, "d a") X(I64_CLZ, "d a")             \
-                                                    X(I64_CTZ, "d a") X(I64_POPCNT, "d a")         \
-                                                        X(I32_WRAP, "d a") X(I64_EXTEND_S, "d a")  \
-                                                            X(I64_EXTEND_U, "d a") X(I32_EXTEND8,  \
-                                                                                     "d a")        \
-                                                                X(I32_EXTEND16, "d a")             \
-                                                                    X(I64_EXTEND8, "d a")          \
-                                                                        X(I64_EXTEND16, "d a")     \
-                                                                            X(I64_EXTEND32, "d a")
+    X(I32_REM_S, "d a b")                                                                          \
+    X(I32_REM_U, "d a b")                                                                          \
+    X(I32_AND, "d a b")                                                                            \
+    X(I32_OR, "d a b")                                                                             \
+    X(I32_XOR, "d a b")                                                                            \
+    X(I32_SHL, "d a b")                                                                            \
+    X(I32_SHR_S, "d a b")                                                                          \
+    X(I32_SHR_U, "d a b")                                                                          \
+    X(I32_ROTL, "d a b")                                                                           \
+    X(I32_ADD_W, "d a w")                                                                          \
+    X(I32_ADD_K, "d a k")                                                                          \
+    X(I32_MUL_K, "d a k")                                                                          \
+    X(I32_AND_K, "d a k")                                                                          \
+    X(I32_OR_K, "d a k")                                                                           \
+    X(I32_XOR_K, "d a k")                                                                          \
+    X(I32_SHL_K, "d a k")                                                                          \
+    X(I32_SHR_S_K, "d a k")                                                                        \
+    X(I32_SHR_U_K, "d a k")                                                                        \
+    X(I32_ROTL_K, "d a k")                                                                         \
+    X(I64_ADD, "d a b")                                                                            \
+    X(I64_SUB, "d a b")                                                                            \
+    X(I64_MUL, "d a b")                                                                            \
+    X(I64_AND, "d a b")                                                                            \
+    X(I64_OR, "d a b")                                                                             \
+    X(I64_XOR, "d a b")                                                                            \
+    X(I64_SHL, "d a b")                                                                            \
+    X(I64_SHR_S, "d a b")                                                                          \
+    X(I64_SHR_U, "d a b")                                                                          \
+    X(I64_ROTL, "d a b")                                                                           \
+    X(I64_ADD_K, "d a k")                                                                          \
+    X(I64_MUL_K, "d a k")                                                                          \
+    X(I64_AND_K, "d a k")                                                                          \
+    X(I64_OR_K, "d a k")                                                                           \
+    X(I64_XOR_K, "d a k")                                                                          \
+    X(I64_SHL_K, "d a k")                                                                          \
+    X(I64_SHR_S_K, "d a k")                                                                        \
+    X(I64_SHR_U_K, "d a k")                                                                        \
+    X(I64_ROTL_K, "d a k")                                                                         \
+    X(I32_WRAP, "d a")                                                                             \
+    X(I64_EXTEND_S, "d a")                                                                         \
+    X(I64_EXTEND_U, "d a")                                                                         \
+    X(I32_EXTEND8, "d a")                                                                          \
+    X(I32_EXTEND16, "d a")                                                                         \
+    X(I64_EXTEND8, "d a")                                                                          \
+    X(I64_EXTEND16, "d a")                                                                         \
+    X(I64_EXTEND32, "d a")
 
 #define SM_OPS_FLOAT(X)                                                                            \
     X(F32_EQ, "d a b")                                                                             \
@@ -195,42 +205,111 @@
     X(F32_LT, "d a b")                                                                             \
     X(F32_LE, "d a b")                                                                             \
     X(F64_EQ, "d a b")                                                                             \
-    X(F64_NE, "d a b") X(F64_LT, "d a b") X(F64_LE, "d a b") X(F32_ABS, "d a") X(F32_NEG, "d a")   \
-        X(F32_CEIL, "d a") X(F32_FLOOR, "d a") X(F32_TRUNC, "d a") X(F32_NEAREST, "d a")           \
-            X(F32_SQRT, "d a") X(F32_ADD, "d a b") X(F32_SUB, "d a b") X(F32_MUL, "d a b") X(      \
-                F32_DIV, "d a b") X(F32_MIN, "d a b") X(F32_MAX, "d a b") X(F32_COPYSIGN, "d a b") \
-                X(F64_ABS, "d a") X(F64_NEG, "d a") X(F64_CEIL, "d a") X(F64_FLOOR, "d a") X(      \
-                    F64_TRUNC, "d a") X(F64_NEAREST, "d a") X(F64_SQRT, "d a") X(F64_ADD, "d a b") \
-                    X(F64_SUB, "d a b") X(F64_MUL, "d a b") X(F64_DIV, "d a b")                    \
-                        X(F64_MIN, "d a b") X(F64_MAX, "d a b") X(F64_COPYSIGN, "d a b")           \
-                            X(I32_TRUNC_F32_S, "d a") X(I32_TRUNC_F32_U, "d a")                    \
-                                X(I32_TRUNC_F64_S, "d a") X(I32_TRUNC_F64_U, "d a")                \
-                                    X(I64_TRUNC_F32_S, "d a") X(I64_TRUNC_F32_U, "d a")            \
-                                        X(I64_TRUNC_F64_S, "d a") X(I64_TRUNC_F64_U, "d a")        \
-                                            X(I32_SAT_F32_S, "d a") X(I32_SAT_F32_U, "d a")        \
-                                                X(I32_SAT_F64_S, "d a") X(I32_SAT_F64_U, "d a") X( \
-                                                    I64_SAT_F32_S, "d a") X(I64_SAT_F32_U, "d a")  \
-                                                    X(I64_SAT_F64_S,                               \
-                                                      "d a") X(I64_SAT_F64_U,                      \
-                                                               "d a") X(F32_CONVERT_I32_S, "d a")  \
-                                                        X(F32_CONVERT_I32_U,                       \
-                                                          "d a") X(F32_CONVERT_I64_S, "d a")       \
-                                                            X(F32_CONVERT_I64_U,                   \
-                                                              "d a") X(F64_CONVERT_I32_S, "d a")   \
-                                                                X(F64_CONVERT_I32_U, "d a")        \
-                                                                    X(F64_CONVERT_I64_S, "d a") X( \
-                                                                        F64_CONVERT_I64_U, "d a")  \
-                                                                        X(F32_DEMOTE, "d a")       \
-                                                                            X(F64_PROMOTE, "d a")
+    X(F64_NE, "d a b")                                                                             \
+    X(F64_LT, "d a b")                                                                             \
+    X(F64_LE, "d a b")                                                                             \
+    X(F32_ADD, "d a b")                                                                            \
+    X(F32_SUB, "d a b")                                                                            \
+    X(F32_MUL, "d a b")                                                                            \
+    X(F32_DIV, "d a b")                                                                            \
+    X(F64_ADD, "d a b")                                                                            \
+    X(F64_SUB, "d a b")                                                                            \
+    X(F64_MUL, "d a b")                                                                            \
+    X(F64_DIV, "d a b")
 
-#define SM_OPS(X)                                                                                  \
+/* Operators that a program seldom executes, or that are long: rare.c. One operand, the floats last
+ * and conversions to integers in the order that their numbers are taken apart in; then two
+ * operands. */
+#define SM_OPS_RARE_1(X)                                                                           \
+    X(I32_CLZ, "d a")                                                                              \
+    X(I32_CTZ, "d a")                                                                              \
+    X(I32_POPCNT, "d a")                                                                           \
+    X(I64_CLZ, "d a")                                                                              \
+    X(I64_CTZ, "d a")                                                                              \
+    X(I64_POPCNT, "d a")                                                                           \
+    X(F32_ABS, "d a")                                                                              \
+    X(F32_NEG, "d a")                                                                              \
+    X(F32_CEIL, "d a")                                                                             \
+    X(F32_FLOOR, "d a")                                                                            \
+    X(F32_TRUNC, "d a")                                                                            \
+    X(F32_NEAREST, "d a")                                                                          \
+    X(F32_SQRT, "d a")                                                                             \
+    X(F64_ABS, "d a")                                                                              \
+    X(F64_NEG, "d a")                                                                              \
+    X(F64_CEIL, "d a")                                                                             \
+    X(F64_FLOOR, "d a")                                                                            \
+    X(F64_TRUNC, "d a")                                                                            \
+    X(F64_NEAREST, "d a")                                                                          \
+    X(F64_SQRT, "d a")                                                                             \
+    X(F32_CONVERT_I32_S, "d a")                                                                    \
+    X(F32_CONVERT_I32_U, "d a")                                                                    \
+    X(F32_CONVERT_I64_S, "d a")                                                                    \
+    X(F32_CONVERT_I64_U, "d a")                                                                    \
+    X(F64_CONVERT_I32_S, "d a")                                                                    \
+    X(F64_CONVERT_I32_U, "d a")                                                                    \
+    X(F64_CONVERT_I64_S, "d a")                                                                    \
+    X(F64_CONVERT_I64_U, "d a")                                                                    \
+    X(F32_DEMOTE, "d a")                                                                           \
+    X(F64_PROMOTE, "d a")                                                                          \
+    X(I32_TRUNC_F32_S, "d a")                                                                      \
+    X(I32_TRUNC_F32_U, "d a")                                                                      \
+    X(I32_TRUNC_F64_S, "d a")                                                                      \
+    X(I32_TRUNC_F64_U, "d a")                                                                      \
+    X(I64_TRUNC_F32_S, "d a")                                                                      \
+    X(I64_TRUNC_F32_U, "d a")                                                                      \
+    X(I64_TRUNC_F64_S, "d a")                                                                      \
+    X(I64_TRUNC_F64_U, "d a")                                                                      \
+    X(I32_SAT_F32_S, "d a")                                                                        \
+    X(I32_SAT_F32_U, "d a")                                                                        \
+    X(I32_SAT_F64_S, "d a")                                                                        \
+    X(I32_SAT_F64_U, "d a")                                                                        \
+    X(I64_SAT_F32_S, "d a")                                                                        \
+    X(I64_SAT_F32_U, "d a")                                                                        \
+    X(I64_SAT_F64_S, "d a")                                                                        \
+    X(I64_SAT_F64_U, "d a")
+
+#define SM_OPS_RARE_2(X)                                                                           \
+    X(I32_ROTR, "d a b")                                                                           \
+    X(I64_ROTR, "d a b")                                                                           \
+    X(I64_DIV_S, "d a b")                                                                          \
+    X(I64_DIV_U, "d a b")                                                                          \
+    X(I64_REM_S, "d a b")                                                                          \
+    X(I64_REM_U, "d a b")                                                                          \
+    X(F32_MIN, "d a b")                                                                            \
+    X(F32_MAX, "d a b")                                                                            \
+    X(F32_COPYSIGN, "d a b")                                                                       \
+    X(F64_MIN, "d a b")                                                                            \
+    X(F64_MAX, "d a b")                                                                            \
+    X(F64_COPYSIGN, "d a b")
+
+/* References, tables, and all that works on more than one word of memory: rare.c too. */
+#define SM_OPS_SYSTEM(X)                                                                           \
+    X(REF_FUNC, "d func")                                                                          \
+    X(TABLE_GET, "d a table")                                                                      \
+    X(TABLE_SET, "a b table")                                                                      \
+    X(TABLE_SIZE, "d table")                                                                       \
+    X(TABLE_GROW, "d a b table")                                                                   \
+    X(TABLE_FILL, "base table")                                                                    \
+    X(TABLE_COPY, "base table table")                                                              \
+    X(TABLE_INIT, "base segment table")                                                            \
+    X(ELEM_DROP, "segment")                                                                        \
+    X(MEMORY_GROW, "d a")                                                                          \
+    X(MEMORY_FILL, "base")                                                                         \
+    X(MEMORY_COPY, "base")                                                                         \
+    X(MEMORY_INIT, "base segment")                                                                 \
+    X(DATA_DROP, "segment")
+
+#define SM_OPS_RARE(X) SM_OPS_RARE_1(X) SM_OPS_RARE_2(X) SM_OPS_SYSTEM(X)
+#define SM_OPS_HOT(X)                                                                              \
     SM_OPS_CONTROL(X)                                                                              \
-    SM_OPS_BRANCH(X)                                                                               \
-    SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_NUMERIC(X) SM_OPS_FLOAT(X)
+    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_INTEGER(X)           \
+        SM_OPS_FLOAT(X)
+
+/* clang-format on */
 
 enum sm_op {
 #define X(name, operands) OP_##name,
-    SM_OPS(X)
+    SM_OPS_HOT(X) SM_OPS_RARE(X)
 #undef X
         OP_COUNT
 };

@@ -1,6 +1,6 @@
 /* The interpreter: one loop over the image's code.
  *
- * Where things stand while it runs is in the loop's own variables (pc, fp, inst, mem, mem_safe)
+ * Where things stand while it runs is in the loop's own variables (pc, fp, inst, mem, end_1...)
  * and goes to struct sm_wasm_exec only when it stops or calls out. A frame is
  *     fp[0]...      parameters, then results in their place
  *     fp[header]    where to return to, in units from the caller's code
@@ -19,31 +19,19 @@
 #include "inst.h"
 #include "numeric.h"
 #include "ops.h"
+#include "rare.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the engine runs on little-endian processors only"
 #endif
 
-#define PIECE       4096u /* bytes, or table entries, between two looks at the epoch */
-#define CROSS_WORDS 4u    /* return address; base and result words; the caller's instance */
+#define CROSS_WORDS 4u /* return address; base and result words; the caller's instance */
 /* Kept out of the loop, whose registers they would take. */
 #define OUT_OF_LINE __attribute__((noinline))
 #define NO_DEADLINE 0x7fffffffu
 
-static uint64_t get64(const uint32_t *slot)
-{
-    uint64_t v;
-
-    memcpy(&v, slot, 8);
-    return v;
-}
-
-static void set64(uint32_t *slot, uint64_t v)
-{
-    memcpy(slot, &v, 8);
-}
-
-static bool expired(const struct sm_wasm_exec *x)
+/* Inline at every optimisation level: back edges ask. */
+static inline __attribute__((always_inline)) bool expired(const struct sm_wasm_exec *x)
 {
     return (int32_t)(*x->epoch - x->deadline) >= 0;
 }
@@ -139,159 +127,6 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *x)
     return x->stack;
 }
 
-/* ---- Work that is too long for the loop ------------------------------------------------------ */
-
-/* Each piece: 0 when the operation is finished, 1 when it must go on, or the trap, negative. */
-static OUT_OF_LINE int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > m->size) {
-        return -SM_TRAP_MEMORY;
-    }
-    if (n > 0) {
-        memset(m->base + w[0], (int)(w[1] & 0xff), n);
-    }
-    w[0] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static OUT_OF_LINE int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > m->size || (uint64_t)w[1] + w[2] > m->size) {
-        return -SM_TRAP_MEMORY;
-    }
-    w[2] -= n;
-    if (n > 0 && w[0] > w[1]) { /* from the end, so that nothing is overwritten unread */
-        memmove(m->base + w[0] + w[2], m->base + w[1] + w[2], n);
-    } else if (n > 0) {
-        memmove(m->base + w[0], m->base + w[1], n);
-        w[0] += n;
-        w[1] += n;
-    }
-    return w[2] != 0;
-}
-
-static OUT_OF_LINE int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
-{
-    const struct sm_wasm_module *m = &inst->module;
-    const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[seg];
-    uint32_t len = inst->dropped[sm_image_of(m)->nelems + seg] ? 0 : d->len;
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > inst->memory->size || (uint64_t)w[1] + w[2] > len) {
-        return -SM_TRAP_MEMORY;
-    }
-    if (n > 0) {
-        memcpy(inst->memory->base + w[0], m->wasm + d->bytes + w[1], n);
-    }
-    w[0] += n;
-    w[1] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static OUT_OF_LINE int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > t->size) {
-        return -SM_TRAP_TABLE;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[w[0] + i] = w[1];
-    }
-    w[0] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static OUT_OF_LINE int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from,
-                                        uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > to->size || (uint64_t)w[1] + w[2] > from->size) {
-        return -SM_TRAP_TABLE;
-    }
-    w[2] -= n;
-    if (w[0] > w[1]) {
-        memmove(to->entries + w[0] + w[2], from->entries + w[1] + w[2], n * sizeof(uint32_t));
-    } else {
-        memmove(to->entries + w[0], from->entries + w[1], n * sizeof(uint32_t));
-        w[0] += n;
-        w[1] += n;
-    }
-    return w[2] != 0;
-}
-
-static OUT_OF_LINE int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg,
-                                        uint32_t table)
-{
-    const struct sm_wasm_module *m = &inst->module;
-    const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[seg];
-    const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
-    uint32_t len = inst->dropped[seg] ? 0 : e->count;
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-    struct sm_wasm_table *t = inst->tables[table];
-
-    if ((uint64_t)w[0] + w[2] > t->size || (uint64_t)w[1] + w[2] > len) {
-        return -SM_TRAP_TABLE;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[w[0] + i] = sm_elem_value(inst, entries[e->first + w[1] + i]);
-    }
-    w[0] += n;
-    w[1] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-/* What a growth adds is cleared piece by piece before it may be touched. 1 while there is more to
- * clear; 0 with *was the pages before, or 0xffffffff when it may not grow so far. */
-static OUT_OF_LINE int grow_piece(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
-{
-    uint64_t size = ((uint64_t)m->pages + pages) * sm_page_bytes(m->byte_pages), n;
-
-    *was = m->pages;
-    if (pages == 0) {
-        return 0;
-    }
-    if ((uint64_t)m->pages + pages > m->max || size > m->capacity) {
-        *was = 0xffffffff;
-        return 0;
-    }
-    if (m->cleared < m->size) {
-        m->cleared = m->size;
-    }
-    if (m->cleared < size) {
-        n = size - m->cleared < SM_WASM_PAGE ? size - m->cleared : SM_WASM_PAGE;
-        memset(m->base + m->cleared, 0, (size_t)n);
-        m->cleared += n;
-        return 1;
-    }
-    m->pages += pages;
-    m->size = size;
-    return 0;
-}
-
-static OUT_OF_LINE uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
-{
-    uint32_t was = t->size;
-
-    if (n > t->capacity - was) {
-        return 0xffffffff;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[was + i] = value;
-    }
-    t->size = was + n;
-    return was;
-}
-
 /* The function behind a table entry: in which instance, at which index. 0 or the trap, negative. */
 static OUT_OF_LINE int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t index,
                                 struct sm_bound_func *out)
@@ -343,7 +178,7 @@ static OUT_OF_LINE uint32_t *cross(struct sm_wasm_exec *x, uint32_t *fp, struct 
     memmove(fp + CROSS_WORDS, fp, t->param_words * sizeof(uint32_t));
     fp[0] = ret;
     fp[1] = base | (uint32_t)t->result_words << 16;
-    set64(fp + 2, where);
+    sm_set64(fp + 2, where);
     return fp + CROSS_WORDS;
 }
 
@@ -373,15 +208,15 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 
 #define S(i)        fp[pc[i]]
 #define SI(i)       ((int32_t)fp[pc[i]])
-#define L(i)        get64(&fp[pc[i]])
-#define LI(i)       ((int64_t)get64(&fp[pc[i]]))
+#define L(i)        sm_get64(&fp[pc[i]])
+#define LI(i)       ((int64_t)sm_get64(&fp[pc[i]]))
 #define F(i)        sm_f32(fp[pc[i]])
-#define D(i)        sm_f64(get64(&fp[pc[i]]))
+#define D(i)        sm_f64(sm_get64(&fp[pc[i]]))
 #define K(i)        ((int32_t)(int16_t)pc[i])
 #define WORD(i)     ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
-#define SET64(i, v) set64(&fp[pc[i]], (v))
+#define SET64(i, v) sm_set64(&fp[pc[i]], (v))
 #define SETF(i, v)  (fp[pc[i]] = sm_bits32(v))
-#define SETD(i, v)  set64(&fp[pc[i]], sm_bits64(v))
+#define SETD(i, v)  sm_set64(&fp[pc[i]], sm_bits64(v))
 #define OP(name)    L_##name:
 #define DISPATCH()  goto *labels[*pc]
 #define NEXT(units)                                                                                \
@@ -495,62 +330,25 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         NEXT(4);                                                                                   \
     }
 
-/* Float to integer, trapping or saturating; low and high bound the open interval that converts. */
-#define CHECKED(name, get, real, low, high, store)                                                 \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        real v = get(2);                                                                           \
-        if (v != v) {                                                                              \
-            TRAP(CONVERSION);                                                                      \
-        }                                                                                          \
-        if (!(v > (low) && v < (high))) {                                                          \
-            TRAP(OVERFLOW);                                                                        \
-        }                                                                                          \
-        store;                                                                                     \
-        NEXT(3);                                                                                   \
-    }
-#define SATURATED(name, get, real, low, high, int_type, min, max, store)                           \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        real v = get(2);                                                                           \
-        int_type r = v != v ? 0 : v <= (low) ? (min) : v >= (high) ? (max) : (int_type)v;          \
-        store;                                                                                     \
-        NEXT(3);                                                                                   \
-    }
-
-#define BULK(call, units)                                                                          \
-    do {                                                                                           \
-        int more = (call);                                                                         \
-        if (more < 0) {                                                                            \
-            trap = (enum sm_wasm_trap) - more;                                                     \
-            goto trapped;                                                                          \
-        }                                                                                          \
-        if (more && expired(x)) {                                                                  \
-            TRAP(EPOCH);                                                                           \
-        }                                                                                          \
-        NEXT(more ? 0 : (units));                                                                  \
-    } while (0)
-
 /* The three forms of an address (ops.h): the i32 sum, and where the offset stands. */
 #define ADDRESS_1(at) S(at)
 #define ADDRESS_K(at) (S(at) + (uint32_t)K((at) + 1))
 #define ADDRESS_R(at) (S(at) + S((at) + 1))
 
-/* ea is the address of n bytes in memory, or a trap. An address has up to 33 bits. Every access
- * below mem_safe is inside, whatever its size, so the exact comparison is rarely made. */
-#define OUTSIDE(address, offset, n) ((uint64_t)(address) + pc[offset] + (n) > inst->memory->size)
+/* ea is the address of n bytes in memory, or a trap: one comparison with the first address at which
+ * so many bytes are outside. An address has up to 33 bits. */
+#define END(n) ((n) == 1 ? end_1 : (n) == 2 ? end_2 : (n) == 4 ? end_4 : end_8)
 #if UINTPTR_MAX > 0xffffffff
 #define EFFECTIVE(ea, address, offset, n)                                                          \
     uint64_t ea = (uint64_t)(address) + pc[offset];                                                \
-    if (__builtin_expect(ea >= mem_safe, 0) && OUTSIDE(address, offset, n)) {                      \
-        TRAP(MEMORY);                                                                              \
+    if (ea >= END(n)) {                                                                            \
+        goto outside;                                                                              \
     }
 #else
 #define EFFECTIVE(ea, address, offset, n)                                                          \
     uint32_t ea;                                                                                   \
-    if ((__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea >= mem_safe) &&        \
-        OUTSIDE(address, offset, n)) {                                                             \
-        TRAP(MEMORY);                                                                              \
+    if (__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea >= END(n)) {            \
+        goto outside;                                                                              \
     }
 #endif
 #define LOAD_FORM(name, address, units, c_type, store)                                             \
@@ -579,24 +377,20 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     STORE_FORM(name##_K, ADDRESS_K, 5, c_type, value)                                              \
     STORE_FORM(name##_R, ADDRESS_R, 5, c_type, value)
 
-#define RELOAD()                                                                                   \
-    do {                                                                                           \
-        code = inst->code;                                                                         \
-        mem = inst->memory->base;                                                                  \
-        mem_safe = safe_below(inst->memory);                                                       \
-    } while (0)
-
-/* An access of up to 8 bytes that starts below this is inside the memory. */
-static uintptr_t safe_below(const struct sm_wasm_memory *m)
+/* The first address at which n bytes are outside. */
+static uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
 {
-    return m->size < 8 ? 0 : (uintptr_t)(m->size - 7);
+    return m->size < n ? 0 : (uintptr_t)(m->size - n + 1);
 }
 
 static int interpret(struct sm_wasm_exec *x)
 {
     static const void *const table[] = {
 #define X(name, operands) &&L_##name,
-        SM_OPS(X)
+        SM_OPS_HOT(X)
+#undef X
+#define X(name, operands) &&L_RARE,
+            SM_OPS_RARE(X)
 #undef X
     };
     const void *const *labels = table;
@@ -604,7 +398,7 @@ static int interpret(struct sm_wasm_exec *x)
     const uint16_t *pc = x->pc, *code;
     uint32_t *fp = x->fp;
     uint8_t *mem;
-    uintptr_t mem_safe;
+    uintptr_t end_1, end_2, end_4, end_8;
     enum sm_wasm_trap trap;
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
@@ -612,8 +406,14 @@ static int interpret(struct sm_wasm_exec *x)
 
     /* Without this, gcc computes the table's address at every dispatch instead of keeping it. */
     __asm__("" : "+r"(labels));
-    RELOAD();
     ret = SM_STUB_EXIT; /* for the first ENTER; every other comes from a call */
+reload:                 /* inst is another, or its memory may have changed */
+    code = inst->code;
+    mem = inst->memory->base;
+    end_1 = end_of(inst->memory, 1);
+    end_2 = end_of(inst->memory, 2);
+    end_4 = end_of(inst->memory, 4);
+    end_8 = end_of(inst->memory, 8);
     DISPATCH();
 
     /* ---- Control */
@@ -681,7 +481,7 @@ static int interpret(struct sm_wasm_exec *x)
     OP(RETURN_64)
     {
         base = fp[pc[1]];
-        set64(fp, L(2));
+        sm_set64(fp, L(2));
         goto leave;
     }
     OP(CALL)
@@ -737,8 +537,10 @@ call_bound: /* callee, type, base; pc is where to go on */
         if (err != 0) {
             return host_stopped(x, err, fp + base, inst->types[type].result_words);
         }
-        RELOAD();
-        DISPATCH();
+        if (inst->memory->size == end_1) {
+            DISPATCH();
+        }
+        goto reload;
     }
     ret = (uint32_t)(pc - code);
     fp += base;
@@ -753,8 +555,10 @@ call_bound: /* callee, type, base; pc is where to go on */
         }
         fp = frame;
         inst = callee->inst;
+        x->depth++;
+        pc = inst->code + inst->funcs[func].code;
         ret = SM_STUB_CROSS;
-        RELOAD();
+        goto reload;
     }
     goto call_own;
     OP(CROSS_RETURN)
@@ -763,12 +567,11 @@ call_bound: /* callee, type, base; pc is where to go on */
 
         base = fp[1] & 0xffff;
         ret = fp[0];
-        inst = (struct sm_wasm_inst *)(uintptr_t)get64(fp + 2);
+        inst = (struct sm_wasm_inst *)(uintptr_t)sm_get64(fp + 2);
         memmove(fp, fp + CROSS_WORDS, words * sizeof(uint32_t));
         fp -= base;
-        RELOAD();
-        pc = code + ret;
-        DISPATCH();
+        pc = inst->code + ret;
+        goto reload;
     }
 
     /* ---- Branches and comparisons */
@@ -842,88 +645,27 @@ call_bound: /* callee, type, base; pc is where to go on */
         SET64(1, S(4) != 0 ? L(2) : L(3));
         NEXT(5);
     }
+    OP(RARE)
+    {
+        int n = sm_rare(inst, fp, pc);
+
+        if (n < 0) {
+            trap = (enum sm_wasm_trap) - n;
+            goto trapped;
+        }
+        if (n == 0 && expired(x)) {
+            TRAP(EPOCH);
+        }
+        pc += n;
+        goto reload;
+    }
     UNARY(GLOBAL_GET_32, S(1) = inst->globals[pc[2]]->value[0])
-    UNARY(GLOBAL_GET_64, SET64(1, get64(inst->globals[pc[2]]->value)))
+    UNARY(GLOBAL_GET_64, SET64(1, sm_get64(inst->globals[pc[2]]->value)))
     UNARY(GLOBAL_SET_32, inst->globals[pc[1]]->value[0] = S(2))
-    UNARY(GLOBAL_SET_64, set64(inst->globals[pc[1]]->value, L(2)))
-    UNARY(REF_FUNC, S(1) = inst->ref_base + pc[2] + 1)
-    OP(TABLE_GET)
-    {
-        const struct sm_wasm_table *t = inst->tables[pc[3]];
-
-        if (S(2) >= t->size) {
-            TRAP(TABLE);
-        }
-        S(1) = t->entries[S(2)];
-        NEXT(4);
-    }
-    OP(TABLE_SET)
-    {
-        struct sm_wasm_table *t = inst->tables[pc[3]];
-
-        if (S(1) >= t->size) {
-            TRAP(TABLE);
-        }
-        t->entries[S(1)] = S(2);
-        NEXT(4);
-    }
-    UNARY(TABLE_SIZE, S(1) = inst->tables[pc[2]]->size)
-    OP(TABLE_GROW)
-    {
-        S(1) = table_grow(inst->tables[pc[4]], S(2), S(3));
-        NEXT(5);
-    }
-    OP(TABLE_FILL)
-    {
-        BULK(table_fill_piece(inst->tables[pc[2]], &S(1)), 3);
-    }
-    OP(TABLE_COPY)
-    {
-        BULK(table_copy_piece(inst->tables[pc[2]], inst->tables[pc[3]], &S(1)), 4);
-    }
-    OP(TABLE_INIT)
-    {
-        BULK(table_init_piece(inst, &S(1), pc[2], pc[3]), 4);
-    }
-    OP(ELEM_DROP)
-    {
-        inst->dropped[pc[1]] = 1;
-        NEXT(2);
-    }
+    UNARY(GLOBAL_SET_64, sm_set64(inst->globals[pc[1]]->value, L(2)))
     OP(MEMORY_SIZE)
     {
         S(1) = inst->memory->pages;
-        NEXT(2);
-    }
-    OP(MEMORY_GROW)
-    {
-        uint32_t was;
-
-        if (grow_piece(inst->memory, S(2), &was)) {
-            if (expired(x)) {
-                TRAP(EPOCH);
-            }
-            NEXT(0);
-        }
-        S(1) = was;
-        mem_safe = safe_below(inst->memory);
-        NEXT(3);
-    }
-    OP(MEMORY_FILL)
-    {
-        BULK(fill_piece(inst->memory, &S(1)), 2);
-    }
-    OP(MEMORY_COPY)
-    {
-        BULK(copy_piece(inst->memory, &S(1)), 2);
-    }
-    OP(MEMORY_INIT)
-    {
-        BULK(init_piece(inst, &S(1), pc[2]), 3);
-    }
-    OP(DATA_DROP)
-    {
-        inst->dropped[sm_image_of(&inst->module)->nelems + pc[1]] = 1;
         NEXT(2);
     }
     OP(ADDRESS)
@@ -966,7 +708,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY32(I32_SHR_S, (int32_t)a >> (b & 31))
     BINARY32(I32_SHR_U, a >> (b & 31))
     BINARY32(I32_ROTL, sm_rotl32(a, b))
-    BINARY32(I32_ROTR, sm_rotl32(a, -b))
     OP(I32_ADD_W)
     {
         S(1) = S(2) + WORD(3);
@@ -1030,7 +771,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY64(I64_SHR_S, (int64_t)a >> (b & 63))
     BINARY64(I64_SHR_U, a >> (b & 63))
     BINARY64(I64_ROTL, sm_rotl64(a, b))
-    BINARY64(I64_ROTR, sm_rotl64(a, -b))
     BINARY64_K(I64_ADD_K, a + b)
     BINARY64_K(I64_MUL_K, a * b)
     BINARY64_K(I64_AND_K, a & b)
@@ -1040,51 +780,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY64_K(I64_SHR_S_K, (int64_t)a >> (b & 63))
     BINARY64_K(I64_SHR_U_K, a >> (b & 63))
     BINARY64_K(I64_ROTL_K, sm_rotl64(a, b))
-    OP(I64_DIV_S)
-    {
-        int64_t a = LI(2), b = LI(3);
-
-        if (b == 0) {
-            TRAP(DIV_ZERO);
-        }
-        if (a == INT64_MIN && b == -1) {
-            TRAP(OVERFLOW);
-        }
-        SET64(1, (uint64_t)(a / b));
-        NEXT(4);
-    }
-    OP(I64_DIV_U)
-    {
-        if (L(3) == 0) {
-            TRAP(DIV_ZERO);
-        }
-        SET64(1, L(2) / L(3));
-        NEXT(4);
-    }
-    OP(I64_REM_S)
-    {
-        int64_t a = LI(2), b = LI(3);
-
-        if (b == 0) {
-            TRAP(DIV_ZERO);
-        }
-        SET64(1, b == -1 ? 0 : (uint64_t)(a % b));
-        NEXT(4);
-    }
-    OP(I64_REM_U)
-    {
-        if (L(3) == 0) {
-            TRAP(DIV_ZERO);
-        }
-        SET64(1, L(2) % L(3));
-        NEXT(4);
-    }
-    UNARY(I32_CLZ, S(1) = sm_clz32(S(2)))
-    UNARY(I32_CTZ, S(1) = sm_ctz32(S(2)))
-    UNARY(I32_POPCNT, S(1) = sm_popcnt32(S(2)))
-    UNARY(I64_CLZ, SET64(1, sm_clz64(L(2))))
-    UNARY(I64_CTZ, SET64(1, sm_ctz64(L(2))))
-    UNARY(I64_POPCNT, SET64(1, sm_popcnt32((uint32_t)L(2)) + sm_popcnt32((uint32_t)(L(2) >> 32))))
     UNARY(I32_WRAP, S(1) = S(2))
     UNARY(I64_EXTEND_S, SET64(1, (uint64_t)(int64_t)SI(2)))
     UNARY(I64_EXTEND_U, SET64(1, S(2)))
@@ -1103,73 +798,17 @@ call_bound: /* callee, type, base; pc is where to go on */
     FLOAT_COMPARE(F64_NE, D, !=)
     FLOAT_COMPARE(F64_LT, D, <)
     FLOAT_COMPARE(F64_LE, D, <=)
-    UNARY(F32_ABS, S(1) = S(2) & 0x7fffffff)
-    UNARY(F32_NEG, S(1) = S(2) ^ 0x80000000)
-    UNARY(F32_CEIL, SETF(1, sm_ceil32(F(2))))
-    UNARY(F32_FLOOR, SETF(1, sm_floor32(F(2))))
-    UNARY(F32_TRUNC, SETF(1, sm_trunc32(F(2))))
-    UNARY(F32_NEAREST, SETF(1, sm_nearest32(F(2))))
-    UNARY(F32_SQRT, SETF(1, SM_SQRT32(F(2))))
     BINARY_F32(F32_ADD, a + b)
     BINARY_F32(F32_SUB, a - b)
     BINARY_F32(F32_MUL, a * b)
     BINARY_F32(F32_DIV, a / b)
-    BINARY_F32(F32_MIN, sm_min32(a, b))
-    BINARY_F32(F32_MAX, sm_max32(a, b))
-    BINARY32(F32_COPYSIGN, (a & 0x7fffffff) | (b & 0x80000000))
-    UNARY(F64_ABS, SET64(1, L(2) & 0x7fffffffffffffff))
-    UNARY(F64_NEG, SET64(1, L(2) ^ 0x8000000000000000))
-    UNARY(F64_CEIL, SETD(1, sm_ceil64(D(2))))
-    UNARY(F64_FLOOR, SETD(1, sm_floor64(D(2))))
-    UNARY(F64_TRUNC, SETD(1, sm_trunc64(D(2))))
-    UNARY(F64_NEAREST, SETD(1, sm_nearest64(D(2))))
-    UNARY(F64_SQRT, SETD(1, SM_SQRT64(D(2))))
     BINARY_F64(F64_ADD, a + b)
     BINARY_F64(F64_SUB, a - b)
     BINARY_F64(F64_MUL, a * b)
     BINARY_F64(F64_DIV, a / b)
-    BINARY_F64(F64_MIN, sm_min64(a, b))
-    BINARY_F64(F64_MAX, sm_max64(a, b))
-    BINARY64(F64_COPYSIGN, (a & 0x7fffffffffffffff) | (b & 0x8000000000000000))
-    CHECKED(I32_TRUNC_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32,
-            S(1) = (uint32_t)(int32_t)v)
-    CHECKED(I32_TRUNC_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, S(1) = (uint32_t)v)
-    CHECKED(I32_TRUNC_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64,
-            S(1) = (uint32_t)(int32_t)v)
-    CHECKED(I32_TRUNC_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, S(1) = (uint32_t)v)
-    CHECKED(I64_TRUNC_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32,
-            SET64(1, (uint64_t)(int64_t)v))
-    CHECKED(I64_TRUNC_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, SET64(1, (uint64_t)v))
-    CHECKED(I64_TRUNC_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64,
-            SET64(1, (uint64_t)(int64_t)v))
-    CHECKED(I64_TRUNC_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, SET64(1, (uint64_t)v))
-    SATURATED(I32_SAT_F32_S, F, float, SM_I32_S_LOW_32, SM_I32_S_HIGH_32, int32_t, INT32_MIN,
-              INT32_MAX, S(1) = (uint32_t)r)
-    SATURATED(I32_SAT_F32_U, F, float, SM_I32_U_LOW_32, SM_I32_U_HIGH_32, uint32_t, 0, UINT32_MAX,
-              S(1) = r)
-    SATURATED(I32_SAT_F64_S, D, double, SM_I32_S_LOW_64, SM_I32_S_HIGH_64, int32_t, INT32_MIN,
-              INT32_MAX, S(1) = (uint32_t)r)
-    SATURATED(I32_SAT_F64_U, D, double, SM_I32_U_LOW_64, SM_I32_U_HIGH_64, uint32_t, 0, UINT32_MAX,
-              S(1) = r)
-    SATURATED(I64_SAT_F32_S, F, float, SM_I64_S_LOW_32, SM_I64_S_HIGH_32, int64_t, INT64_MIN,
-              INT64_MAX, SET64(1, (uint64_t)r))
-    SATURATED(I64_SAT_F32_U, F, float, SM_I64_U_LOW_32, SM_I64_U_HIGH_32, uint64_t, 0, UINT64_MAX,
-              SET64(1, r))
-    SATURATED(I64_SAT_F64_S, D, double, SM_I64_S_LOW_64, SM_I64_S_HIGH_64, int64_t, INT64_MIN,
-              INT64_MAX, SET64(1, (uint64_t)r))
-    SATURATED(I64_SAT_F64_U, D, double, SM_I64_U_LOW_64, SM_I64_U_HIGH_64, uint64_t, 0, UINT64_MAX,
-              SET64(1, r))
-    UNARY(F32_CONVERT_I32_S, SETF(1, (float)SI(2)))
-    UNARY(F32_CONVERT_I32_U, SETF(1, (float)S(2)))
-    UNARY(F32_CONVERT_I64_S, SETF(1, (float)LI(2)))
-    UNARY(F32_CONVERT_I64_U, SETF(1, (float)L(2)))
-    UNARY(F64_CONVERT_I32_S, SETD(1, (double)SI(2)))
-    UNARY(F64_CONVERT_I32_U, SETD(1, (double)S(2)))
-    UNARY(F64_CONVERT_I64_S, SETD(1, (double)LI(2)))
-    UNARY(F64_CONVERT_I64_U, SETD(1, (double)L(2)))
-    UNARY(F32_DEMOTE, SETF(1, (float)D(2)))
-    UNARY(F64_PROMOTE, SETD(1, (double)F(2)))
 
+outside:
+    trap = SM_TRAP_MEMORY;
 trapped:
     x->state = SM_EXEC_TRAPPED;
     x->trap = trap;
