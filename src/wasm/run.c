@@ -9,7 +9,8 @@
  * instance puts four words under the callee's frame (CROSS_*) and returns through a stub.
  *
  * Every check that stops a runaway module is here: back edges and function entries compare the
- * epoch with the deadline; long bulk operations do PIECE at a time and then look.
+ * epoch with the deadline; operations that take long (rare.c) work in pieces, between which it
+ * looks.
  *
  * Computed goto, not tail calls: an unoptimised build must not use the C stack either.
  *
@@ -378,7 +379,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     STORE_FORM(name##_R, ADDRESS_R, 5, c_type, value)
 
 /* The first address at which n bytes are outside. */
-static uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
+static inline uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
 {
     return m->size < n ? 0 : (uintptr_t)(m->size - n + 1);
 }
