@@ -23,6 +23,8 @@ wat2wasm=${WAT2WASM:-wat2wasm}
 rustc=${RUSTC:-/usr/bin/rustc}
 wasm_ld=${WASM_LD:-wasm-ld-14}
 
+# __heap_base tells `sandmote pack` how much memory a module uses.
+#
 # The stack lies below the data (--stack-first), so that overflowing it traps at address 0 and does
 # not run into variables.
 stack=1024
@@ -33,7 +35,7 @@ c() {
     shift 3
     "$clang" --target=wasm32 -mcpu=mvp -std=c11 -Wall -Wextra -Werror -Oz -nostdlib \
         -I"$guest/c" -Wl,--no-entry -Wl,--compress-relocations \
-        -Wl,--stack-first -Wl,-z,stack-size=$stack \
+        -Wl,--stack-first -Wl,-z,stack-size=$stack -Wl,--export=__heap_base \
         "${@:--Wl,--strip-all}" "$here/$source" -o "$out/$name.wasm"
     finish "$name" "$manifest"
 }
@@ -45,6 +47,7 @@ rust() {
         -D warnings -C opt-level=z -C panic=abort -C lto=fat -C linker="$wasm_ld" \
         -C link-arg=--strip-all -C link-arg=--compress-relocations \
         -C link-arg=--stack-first -C link-arg=-zstack-size=$stack \
+        -C link-arg=--export=__heap_base \
         --extern sandmote="$out/libsandmote.rlib" "$@" "$here/$source" -o "$out/$name.wasm"
     finish "$name" "$manifest"
 }

@@ -10,6 +10,7 @@
 #include <sandmote/crypto.h>
 
 #include "cli.h"
+#include "footprint.h"
 #include "module.h"
 
 static void print_file(const char *path, const struct module *module)
@@ -91,6 +92,15 @@ static void print_imports(const struct module *module)
     }
 }
 
+static void print_memory(const struct sm_wasm_module *module, const struct sm_wasm_memory_type *t)
+{
+    struct footprint f;
+    footprint_find(module, &f);
+    printf("memory     %" PRIu32 " pages%s at start, at most %" PRIu32 "\n", t->min,
+           t->page_bytes == 1 ? " of 1 byte" : "", t->max);
+    printf("           of these it uses %" PRIu64 " bytes: %s\n", f.bytes, f.how);
+}
+
 static void print_exports(const struct module *module)
 {
     struct sm_wasm_export export;
@@ -103,8 +113,7 @@ static void print_exports(const struct module *module)
         putchar('\n');
     }
     if (sm_wasm_memory_type(&module->wasm, &memory) == 0)
-        printf("memory     %" PRIu32 " pages%s at start, at most %" PRIu32 "\n", memory.min,
-               memory.page_bytes == 1 ? " of 1 byte" : "", memory.max);
+        print_memory(&module->wasm, &memory);
     printf("image      %zu bytes for this engine\n", module->image_len);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "footprint.h"
 #include "manifest_json.h"
 #include "module.h"
 
@@ -35,7 +36,8 @@ static void warn_entry(const char *path, const struct module *module, const stru
                 m->entry);
 }
 
-static void warn_memory(const char *path, const struct module *module, const struct sm_manifest *m)
+static void warn_memory(const char *path, const struct module *module, const struct sm_manifest *m,
+                        const struct footprint *f)
 {
     struct sm_wasm_memory_type t;
     (void)sm_wasm_memory_type(&module->wasm, &t);
@@ -44,6 +46,14 @@ static void warn_memory(const char *path, const struct module *module, const str
         cli_say("%s: warning: the module declares %" PRIu64 " bytes of memory, its manifest allows "
                 "%" PRIu64 ": it will not start",
                 path, (uint64_t)t.min * t.page_bytes, m->memory_bytes);
+    else if (m->memory_bytes < t.data_end)
+        cli_say("%s: warning: its initial data ends at %" PRIu64 ", its manifest allows %" PRIu64
+                " bytes of memory: it will not start",
+                path, t.data_end, m->memory_bytes);
+    else if (f->known && m->memory_bytes < f->bytes)
+        cli_say("%s: warning: it uses %" PRIu64
+                " bytes of memory (%s), its manifest allows %" PRIu64 ": it may trap",
+                path, f->bytes, f->how, m->memory_bytes);
     for (unsigned i = 0; i < SM_CLASSES; i++)
         if (m->classes >> i & 1 && m->memory_bytes > sm_class_limits(i)->memory_bytes)
             cli_say("%s: warning: memory_bytes is %" PRIu64 "; devices of class %s give at most "
@@ -111,18 +121,34 @@ static int write_packed(const struct pack_args *args, const struct module *modul
     return good ? CLI_GOOD : CLI_BAD;
 }
 
+/* The manifest is silent about memory: say what stands in it now, and why. */
+static void say_footprint(const struct pack_args *args, const struct footprint *f)
+{
+    if (f->known)
+        printf("memory_bytes %" PRIu64 ": %s\n", f->bytes, f->how);
+    else
+        cli_say(
+            "%s: memory_bytes is %" PRIu64 ", all that it declares: what it uses cannot be "
+            "known. Link it with --export=__heap_base (clang -Wl,--export=__heap_base, rustc -C "
+            "link-arg=--export=__heap_base), or write memory_bytes in %s",
+            args->in, f->bytes, args->manifest);
+}
+
 static int pack_module(const struct pack_args *args, const struct module *module)
 {
     struct manifest_json json;
-    struct sm_wasm_memory_type t;
+    struct footprint footprint;
     if (!may_replace(args, module) || !manifest_json_load(&json, args->manifest))
         return CLI_BAD;
-    if (!json.memory_given && sm_wasm_memory_type(&module->wasm, &t) == 0)
-        json.m.memory_bytes = (uint64_t)t.min * t.page_bytes;
+    footprint_find(&module->wasm, &footprint);
+    if (!json.memory_given)
+        json.m.memory_bytes = footprint.bytes;
     int status = write_packed(args, module, &json.m);
     if (status == CLI_GOOD) {
+        if (!json.memory_given)
+            say_footprint(args, &footprint);
         warn_entry(args->in, module, &json.m);
-        warn_memory(args->in, module, &json.m);
+        warn_memory(args->in, module, &json.m, &footprint);
         warn_health(args->manifest, &json.m);
     }
     return status;
@@ -169,8 +195,9 @@ const struct cli_command cli_pack = {
         "                  sequence runs on the device ever again\n"
         "  entry           exported function to call, default \"sensor_tick\"\n"
         "  period_ms       how often, default 1000\n"
-        "  memory_bytes    memory it may touch, grown pages included; default what the module\n"
-        "                  declares at start\n"
+        "  memory_bytes    memory it may touch, grown pages included; default what it uses by\n"
+        "                  what its linker exported (__heap_base, __data_end) or laid out, or\n"
+        "                  else what it declares at start\n"
         "  stack_bytes     value stack, default 4096\n"
         "  capabilities    what it asks for, default []; for example [\"log\"]\n"
         "  interface       least host interface version, default 1\n"

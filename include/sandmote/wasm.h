@@ -183,6 +183,9 @@ struct sm_wasm_global {
     uint32_t value[2];
     uint8_t type, is_mutable;
 };
+/* The first value of a global. 0; SM_ERR_NOT_FOUND past the last; SM_ERR_STATE when it is known
+ * only at the start: an import, another global's value, a reference. */
+int sm_wasm_global_init(const struct sm_wasm_module *m, uint32_t index, struct sm_wasm_global *out);
 
 /* What an import is bound to: of the import's kind. A function is either a host function with its
  * type as text (parameters, ':', results; i I f F r x for i32 i64 f32 f64 funcref externref, for

@@ -182,6 +182,23 @@ int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_ty
     return 0;
 }
 
+int sm_wasm_global_init(const struct sm_wasm_module *m, uint32_t index, struct sm_wasm_global *out)
+{
+    const struct sm_image *h = sm_image_of(m);
+    const struct sm_image_global *g;
+
+    if (index >= h->nglobals) {
+        return SM_ERR_NOT_FOUND;
+    }
+    g = SM_IMAGE_AT(m, struct sm_image_global, globals) + index;
+    if (index < h->nglobal_imports || g->init.kind != SM_INIT_VALUE) {
+        return SM_ERR_STATE;
+    }
+    *out = (struct sm_wasm_global){
+        .value = {g->init.lo, g->init.hi}, .type = g->init.type, .is_mutable = g->is_mutable};
+    return 0;
+}
+
 /* Subsection 1 of the name section maps function indices to names, ascending (appendix 7.4.1).
  * Custom sections are not validated, so nothing here is trusted. */
 struct sm_wasm_name sm_wasm_func_name(const struct sm_wasm_module *m, uint32_t func)

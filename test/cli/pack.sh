@@ -1,7 +1,7 @@
 #!/bin/sh
-# sandmote pack and inspect: manifests in, manifests out. pack.sh SANDMOTE WAT2WASM
+# sandmote pack and inspect: manifests in, manifests out. pack.sh SANDMOTE WAT2WASM MODULES
 # SPDX-License-Identifier: Apache-2.0
-sandmote=$1 wat2wasm=$2
+sandmote=$1 wat2wasm=$2 modules=$3
 . "$(cd "$(dirname "$0")" && pwd)/lib.sh"
 
 printf '(module (memory 2) (func (export "sensor_tick")) (func (export "with") (param i32)))' >m.wat
@@ -40,7 +40,7 @@ shows '  interface       2'
 shows '  health          5 good ticks within 9000 ms'
 manifest
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o least.wasm
-says_nothing
+says 'm.wasm: memory_bytes is 131072, all that it declares: what it uses cannot be known'
 expect 0 "$sandmote" inspect least.wasm
 shows '  kind            application'
 shows '  security_floor  0'
@@ -123,12 +123,77 @@ says 'warning: the entry "with" takes parameters'
 manifest '"memory_bytes": 65536'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
 says 'warning: the module declares 131072 bytes of memory, its manifest allows 65536'
+manifest '"memory_bytes": 65540'
+expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
+says_nothing
 manifest '"memory_bytes": 131073'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
 says 'devices of class mcu give at most 131072'
 manifest '"period_ms": 60000'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
 says 'm.json: warning: 3 good ticks every 60000 ms take longer than health.timeout_ms, 30000'
+
+# How much memory a module uses is read from what its linker left in it.
+# uses WAT BYTES HOW: packed without memory_bytes, it gets so many, for this reason.
+uses() {
+    printf '(module (func (export "sensor_tick")) %s)' "$1" >u.wat
+    "$wat2wasm" u.wat -o u.wasm
+    manifest
+    expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
+    says_nothing
+    shows "memory_bytes $2: $3"
+    expect 0 "$sandmote" inspect out.wasm
+    shows "  memory_bytes    $2"
+}
+stack='(global (mut i32) (i32.const 1024))'
+heap='(global (export "__heap_base") i32 (i32.const 1104))'
+end='(global (export "__data_end") i32 (i32.const 1101))'
+data='(data (i32.const 1024) "abc")'
+uses "(memory 1) $stack $heap $data" 1104 'up to __heap_base'
+uses "(memory 1) $stack $end $data" 1101 'up to __data_end'
+uses "(memory 1) $stack $end $heap" 1104 'up to __heap_base'
+uses "(memory 1) $end (data (i32.const 1099) \"abc\")" 1102 'up to the end of its data'
+uses "(memory 1) (global (mut i32) (i32.const 2064)) $data" 2064 "up to the stack's top"
+uses "(memory 1) (global (mut i32) (i32.const 2064)) $end $data" 2064 "up to the stack's top"
+uses "(memory 2) $heap (func (drop (memory.size)))" 131072 'its code asks how much it has'
+uses "(memory 2) $heap (func (drop (memory.grow (i32.const 1))))" 131072 'its code asks how much'
+uses '' 0 'it has no memory'
+# unknown WAT: what it uses cannot be known, and what to do is said.
+unknown() {
+    printf '(module (func (export "sensor_tick")) %s)' "$1" >u.wat
+    "$wat2wasm" u.wat -o u.wasm
+    expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
+    says 'u.wasm: memory_bytes is 65536, all that it declares: what it uses cannot be known'
+    says 'Link it with --export=__heap_base (clang -Wl,--export=__heap_base'
+    says 'or write memory_bytes in m.json'
+    expect 0 "$sandmote" inspect out.wasm
+    shows 'of these it uses 65536 bytes: all it declares, for want of __heap_base'
+}
+unknown "(memory 1) $stack $data"
+unknown "(memory 1) $stack"
+unknown "(memory 1) $data"
+unknown "(memory 1) (global (mut i32) (i32.const 2060)) $data"
+unknown "(memory 1) (global (export \"__heap_base\") i32 (i32.const 65537))"
+unknown "(memory 1) (global (export \"__heap_base\") i64 (i64.const 1104))"
+# A manifest that gives less than that is warned of.
+printf '(module (memory 1) (func (export "sensor_tick")) %s)' "$stack $heap $data" >u.wat
+"$wat2wasm" u.wat -o u.wasm
+manifest '"memory_bytes": 1103'
+expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
+says 'warning: it uses 1104 bytes of memory (up to __heap_base), its manifest allows 1103'
+manifest '"memory_bytes": 1026'
+expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
+says 'warning: its initial data ends at 1027, its manifest allows 1026 bytes of memory'
+
+# The example modules, of C and of Rust, run in a part of a page.
+for name in thermostat-1 thermostat-2 thermostat-rs-1 thermostat-rs-2 heartbeat; do
+    expect 0 "$sandmote" pack --manifest "$modules/$name.json" "$modules/$name.wasm" -o out.wasm
+    says_nothing
+    bytes=$(sed -n 's/^memory_bytes \([0-9]*\): up to __heap_base$/\1/p' out)
+    is test "$bytes" -gt 1024 -a "$bytes" -lt 1280
+    expect 0 "$sandmote" run --invoke sensor_tick out.wasm
+    says 'log: '
+done
 
 # A packed module runs within its manifest.
 printf '(module (memory 1) (func (export "main") (result i32) i32.const 1 memory.grow))' >g.wat

@@ -196,6 +196,9 @@ static void bad_modules_are_refused_and_the_running_one_is_untouched(void **stat
         {{.wat = "big", .sequence = 3, .memory = 131072},
          SM_ERR_LIMIT,
          "declares 196608 bytes of memory, its manifest says 131072"},
+        {{.wat = "good", .sequence = 3, .memory = 19, .capability = {"log"}},
+         SM_ERR_LIMIT,
+         "its initial data ends at 20, its manifest says 19 bytes of memory"},
         {{.wat = "plain", .sequence = 3, .stack = 1 << 20}, SM_ERR_LIMIT, "stack"},
         {{.wat = "plain", .sequence = 3, .timeout_ms = 700000}, SM_ERR_LIMIT, "700000 ms"},
         {{.wat = "plain", .sequence = 3, .capability = {"log", "network/mqtt", "reboot"}},
@@ -472,6 +475,23 @@ static void a_module_that_grows_is_held_to_its_limit_and_goes_on(void **state)
     assert_int_equal(rig_runs(rig, 0), 3);
     assert_true(rig_told(rig, SM_EVENT_COMMITTED, NULL));
     assert_false(rig_told(rig, SM_EVENT_TRAP, NULL));
+}
+
+static void a_module_runs_in_a_part_of_a_page(void **state)
+{
+    (void)state;
+    install(&(struct recipe){.wat = "good", .sequence = 2, .memory = 20, .capability = {"log"}},
+            "1");
+    rig_run(rig, 1000);
+    assert_true(rig_told(rig, SM_EVENT_COMMITTED, NULL));
+    assert_true(rig->log_lines > 3);
+}
+
+static void what_lies_beyond_its_part_of_a_page_is_outside(void **state)
+{
+    (void)state;
+    trial_fails(&(struct recipe){.wat = "edge", .sequence = 3, .memory = 4096, .good_ticks = 50},
+                SM_EVENT_TRAP, "out of bounds memory access in last");
 }
 
 static void a_trial_has_three_starts_and_power_cuts_use_them_up(void **state)
@@ -840,6 +860,8 @@ int main(void)
         T(a_module_that_is_not_healthy_in_time_gives_way),
         T(a_module_that_traps_three_times_in_its_trial_gives_way),
         T(a_module_that_grows_is_held_to_its_limit_and_goes_on),
+        T(a_module_runs_in_a_part_of_a_page),
+        T(what_lies_beyond_its_part_of_a_page_is_outside),
         T(a_trial_has_three_starts_and_power_cuts_use_them_up),
         T(a_trial_that_lives_through_two_power_cuts_is_committed),
         T(without_anything_to_go_back_to_a_failed_first_module_leaves_nothing),
