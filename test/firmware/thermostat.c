@@ -1,0 +1,189 @@
+/* Firmware: the example thermostat, in C and in Rust, on a microcontroller that has no 64 KB page
+ * to give. Each gets the bytes that its linker laid out, by its own export __heap_base, and the
+ * host interface with a sensor that is played from a list; its log lines and its health are
+ * compared. Exit status 0 when all held.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/host.h>
+#include <sandmote/wasm.h>
+#include <string.h>
+#include "board.h"
+#include "thermostat_c.h"
+#include "thermostat_rs.h"
+
+#define MEMORY_MOST 4096u
+
+static struct {
+    uint8_t image[3072] __attribute__((aligned(8)));
+    uint8_t scratch[8192] __attribute__((aligned(8)));
+    uint8_t pool[MEMORY_MOST + 1024] __attribute__((aligned(8)));
+    uint32_t stack[128];
+    volatile uint32_t epoch;
+} ram;
+
+/* What the sensor gives in turn, and what the module then logs after its name; NULL: nothing. */
+static const struct {
+    int err;
+    int32_t value;
+    const char *line;
+    int32_t health;
+} story[] = {
+    {0, 17000, "17.0 C: heater on", 0},  {0, 19500, NULL, 0},
+    {0, 22100, "22.1 C: heater off", 0}, {SM_ERR_NOT_FOUND, 0, "no temperature: heater off", 1},
+    {0, -4250, "-4.2 C: heater on", 0},
+};
+#define TICKS (sizeof story / sizeof story[0])
+
+struct machine {
+    const uint8_t *wasm;
+    size_t wasm_len;
+    struct sm_wasm_module module;
+    struct sm_wasm_store store;
+    struct sm_wasm_inst *inst;
+    struct sm_wasm_exec exec;
+    struct sm_manifest grants;
+    struct sm_host host;
+    struct sm_host_port port;
+    uint32_t memory_bytes, pool_used;
+    unsigned tick;
+    char logged[SM_HOST_LOG_MAX + 1];
+};
+
+static int check(const char *what, bool holds)
+{
+    sm_board_print(holds ? "ok    " : "FAIL  ");
+    sm_board_print(what);
+    sm_board_print("\n");
+    return holds ? 0 : 1;
+}
+
+/* ---- The platform ---------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void log_line(void *ctx, const char *module, const char *line)
+{
+    struct machine *m = ctx;
+    (void)module;
+    sm_board_print("      log: ");
+    sm_board_print(line);
+    sm_board_print("\n");
+    memcpy(m->logged, line, strlen(line) + 1);
+}
+
+static int read_sensor(void *ctx, uint32_t call, const char *sensor, const char *name,
+                       int32_t *value)
+{
+    const struct machine *m = ctx;
+    (void)call, (void)sensor, (void)name;
+    *value = story[m->tick].value;
+    return story[m->tick].err;
+}
+
+/* ---- Install and start ----------------------------------------------------------------------- */
+
+static int write_image(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    (void)ctx;
+    if (off > sizeof ram.image || len > sizeof ram.image - off)
+        return SM_ERR_MEMORY;
+    memcpy(ram.image + off, bytes, len);
+    return 0;
+}
+
+static bool open_module(struct machine *m)
+{
+    const struct sm_wasm_sink sink = {NULL, write_image};
+    struct sm_wasm_global heap_base;
+    uint32_t index;
+    int64_t len =
+        sm_wasm_translate(m->wasm, m->wasm_len, &sink, ram.scratch, sizeof ram.scratch, NULL);
+    if (len < 0 || sm_wasm_open(&m->module, ram.image, (size_t)len, m->wasm, m->wasm_len) != 0 ||
+        sm_wasm_export_find(&m->module, "__heap_base", SM_WASM_GLOBAL, &index) != 0 ||
+        sm_wasm_global_init(&m->module, index, &heap_base) != 0)
+        return false;
+    m->memory_bytes = heap_base.value[0];
+    return true;
+}
+
+static bool instantiate(struct machine *m)
+{
+    const struct sm_wasm_limits limits = {.memory_bytes = m->memory_bytes, .table_entries = 16};
+    const struct sm_wasm_linker linker = {&m->host, sm_host_resolve};
+    struct sm_wasm_pool pool = {ram.pool, sizeof ram.pool, 0};
+    uint32_t which;
+    sm_manifest_defaults(&m->grants);
+    m->grants.capabilities = 2;
+    memcpy(m->grants.capability[0], "log", 4);
+    memcpy(m->grants.capability[1], "sensor/BME280/temperature:r", 28);
+    m->port = (struct sm_host_port){m, log_line, read_sensor, {.now_ms = now_ms}};
+    sm_host_init(&m->host, &m->port, &m->grants, 0);
+    if (sm_wasm_instantiate(&m->inst, &m->store, &m->module, &limits, &linker, &pool, &which) != 0)
+        return false;
+    sm_wasm_set_user(m->inst, &m->host);
+    m->pool_used = (uint32_t)pool.used;
+    sm_wasm_exec_init(&m->exec, ram.stack, sizeof ram.stack / sizeof ram.stack[0], 16, &ram.epoch);
+    return true;
+}
+
+/* ---- Run ------------------------------------------------------------------------------------- */
+
+static int call(struct machine *m, const char *name)
+{
+    uint32_t func;
+    if (sm_wasm_export_find(&m->module, name, SM_WASM_FUNC, &func) != 0 ||
+        sm_wasm_call(&m->exec, m->inst, func, NULL, 1) != 0)
+        return SM_ERR_ARG;
+    return sm_wasm_run(&m->exec);
+}
+
+/* A line without the module's name and release in front. */
+static bool logged(const struct machine *m, const char *line)
+{
+    const char *text = strstr(m->logged, "): ");
+    return line == NULL ? m->logged[0] == '\0' : text != NULL && strcmp(text + 3, line) == 0;
+}
+
+static int tick(struct machine *m)
+{
+    m->logged[0] = '\0';
+    int failures = check("a tick", call(m, "sensor_tick") == 0);
+    failures += check("what it logs", logged(m, story[m->tick].line));
+    return failures +
+           check("its health", call(m, "health") == 0 &&
+                                   (int32_t)sm_wasm_results(&m->exec)[0] == story[m->tick].health);
+}
+
+static int run_module(const char *name, const uint8_t *wasm, size_t wasm_len)
+{
+    struct machine m = {.wasm = wasm, .wasm_len = wasm_len};
+    sm_board_print(name);
+    sm_board_print("\n");
+    int failures = check("it is translated and tells its memory", open_module(&m)) ||
+                   check("it is instantiated", instantiate(&m));
+    if (failures)
+        return failures;
+    failures += check("4 KB of memory are enough", m.memory_bytes <= MEMORY_MOST);
+    failures += check("its memory ends there", sm_wasm_mem(m.inst, m.memory_bytes - 1, 1) != NULL &&
+                                                   sm_wasm_mem(m.inst, m.memory_bytes, 1) == NULL);
+    for (m.tick = 0; m.tick < TICKS; m.tick++)
+        failures += tick(&m);
+    sm_board_print("cost  linear memory: ");
+    sm_board_print_u32(m.memory_bytes);
+    sm_board_print(" bytes, the instance beside it: ");
+    sm_board_print_u32(m.pool_used - m.memory_bytes);
+    sm_board_print(" bytes\n");
+    return failures;
+}
+
+int sm_board_main(void)
+{
+    int failures = run_module("thermostat in C", thermostat_c, sizeof thermostat_c);
+    failures += run_module("thermostat in Rust", thermostat_rs, sizeof thermostat_rs);
+    sm_board_print(failures ? "thermostat failed\n" : "thermostat passed\n");
+    return failures ? 1 : 0;
+}
