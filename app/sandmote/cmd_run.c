@@ -33,6 +33,7 @@ struct run {
     uint64_t memory_bytes, stack_bytes;
     uint32_t epoch_ms;
     uint32_t func;
+    bool start_only; /* func is none: the start function is all there is to run */
     struct sm_wasm_functype type;
     uint32_t args[2 * ARGS_MAX];
     struct sm_wasm_pool pool;
@@ -97,12 +98,17 @@ static void list_exports(const struct sm_wasm_module *module)
         fputs("it exports no functions\n", stderr);
 }
 
+/* The function named; else _start or main; else, in a module that has one, the start function
+ * alone. */
 static int choose_function(struct run *run, const char *name)
 {
     const struct sm_wasm_module *module = &run->module.wasm;
     int err = sm_wasm_export_find(module, name ? name : "_start", SM_WASM_FUNC, &run->func);
     if (err && !name)
         err = sm_wasm_export_find(module, "main", SM_WASM_FUNC, &run->func);
+    run->start_only = err && !name && sm_wasm_has_start(module);
+    if (run->start_only)
+        return CLI_GOOD;
     if (!err)
         err = sm_wasm_functype(module, run->func, &run->type);
     if (!err)
@@ -110,7 +116,8 @@ static int choose_function(struct run *run, const char *name)
     if (name)
         cli_say("%s: no exported function is called \"%s\"", run->path, name);
     else
-        cli_say("%s: neither _start nor main is exported; name a function with --invoke",
+        cli_say("%s: neither _start nor main is exported, and it has no start function; name a "
+                "function with --invoke",
                 run->path);
     list_exports(module);
     return CLI_USAGE;
@@ -142,23 +149,27 @@ static int parse_arguments(struct run *run, int argc, char **argv)
 /* ---- Instance ---------------------------------------------------------------------------------
  */
 
-/* The module runs within what its manifest allows, where it has one: as it would on a device. */
-static void apply_manifest(struct run *run)
+/* The module runs within what its manifest allows, where it has one: as it would on a device. One
+ * that cannot be read is refused, as there. */
+static int apply_manifest(struct run *run)
 {
     struct sm_manifest_detail detail;
     struct sm_manifest *m = &run->manifest;
     int err = sm_manifest_read(m, run->module.bytes, run->module.len, &detail);
-    if (err && err != SM_ERR_NOT_FOUND)
+    if (err && err != SM_ERR_NOT_FOUND) {
         module_say_manifest(run->path, err, &detail);
+        return CLI_BAD;
+    }
     if (err) {
         sm_manifest_defaults(m);
         m->capabilities = 1;
         memcpy(m->capability[0], "log", sizeof "log");
-        return;
+        return CLI_GOOD;
     }
     if (m->memory_bytes < run->memory_bytes)
         run->memory_bytes = m->memory_bytes;
     run->stack_bytes = m->stack_bytes;
+    return CLI_GOOD;
 }
 
 /* Address space that becomes memory where it is touched; NULL after saying so. */
@@ -317,7 +328,7 @@ static int execute(struct run *run)
         start_timer(run->epoch_ms);
     int err = sm_wasm_call_start(&run->exec, run->inst, run->epoch_ms);
     int status = err == SM_ERR_NOT_FOUND ? CLI_GOOD : finish(run, err, " in the start function");
-    if (status != CLI_GOOD)
+    if (status != CLI_GOOD || run->start_only)
         return status;
     tick(SIGALRM); /* the deadline counts from now, not from the timer's last signal */
     err = sm_wasm_call(&run->exec, run->inst, run->func, run->args, run->epoch_ms);
@@ -360,13 +371,13 @@ static int run_file(struct run *run, const struct run_options *options, int argc
 {
     int status = module_load(&run->module, run->path);
     if (status == CLI_GOOD)
+        status = apply_manifest(run);
+    if (status == CLI_GOOD)
         status = choose_function(run, options->invoke);
     if (status == CLI_GOOD)
         status = parse_arguments(run, argc, argv);
-    if (status != CLI_GOOD)
-        return status;
-    apply_manifest(run);
-    status = instantiate(run);
+    if (status == CLI_GOOD)
+        status = instantiate(run);
     return status == CLI_GOOD ? execute(run) : status;
 }
 
@@ -398,7 +409,8 @@ const struct cli_command cli_run = {
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
-        "Without --invoke, _start or main is called. The start function runs before it.\n"
+        "Without --invoke, _start or main is called. The start function runs before it, or alone\n"
+        "where neither is exported.\n"
         "Arguments are read by the function's types: -5, 0xff, 2.5, 0x1.8p+1, inf, nan,\n"
         "nan:0x8000000000000, null. Results come one a line, as i32:-5 or f64:0x1p-1.\n\n"
         "  --class      limits of a device class; edge when absent\n"
@@ -407,7 +419,8 @@ const struct cli_command cli_run = {
         "  --memory     linear memory it may touch, grown pages included, instead\n"
         "  --epoch-ms   how long a call may take, instead; 0 for no end\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
-        "are granted; without one, only the log is. What is logged goes to stderr. There are no\n"
+        "are granted; without one, only the log is; one that cannot be read is an error. What is "
+        "logged goes to stderr. There are no\n"
         "sensors here: reading one finds no value.\n\n"
         "Exit status: 0, 2 not a valid module, 3 trap, 4 interrupted by the epoch, 5 an import\n"
         "is missing, 64 wrong usage, 1 anything else.\n"};

@@ -48,19 +48,26 @@ static int help(int argc, char **argv)
     return CLI_GOOD;
 }
 
+static bool is_help(const char *arg)
+{
+    return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
         overview(stderr);
         return CLI_USAGE;
     }
-    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+    if (!strcmp(argv[1], "help") || is_help(argv[1]))
         return help(argc - 1, argv + 1);
     const struct cli_command *command = find(argv[1]);
     if (!command) {
         cli_say("no command is called \"%s\"; `sandmote help` lists them", argv[1]);
         return CLI_USAGE;
     }
+    if (argc > 2 && is_help(argv[2]))
+        return help(2, argv);
     int status = command->run(argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         cli_say("cannot write the output");

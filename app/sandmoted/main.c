@@ -1,8 +1,7 @@
 /* sandmoted: the device daemon. One thread, one loop: modules are called when they are due, and in
  * between the update client's sockets are waited for.
  *
- * Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start (one line says why), 64 for wrong
- * usage.
+ * Exit status: as in `help` below.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
@@ -276,12 +275,32 @@ static void stop(struct daemon *d)
     config_free(&d->config);
 }
 
+static const char help[] =
+    "usage: sandmoted --config FILE\n"
+    "\n"
+    "Runs the signed modules of a device: fetches updates, verifies, tries, commits or rolls "
+    "back.\n"
+    "The file is JSON; an unknown key is an error. What it needs:\n"
+    "  device, fleet, class   who this is; class is mcu, mpu, gateway or edge\n"
+    "  signers                list of public keys (PEM) whose modules are believed\n"
+    "  flash                  {\"file\": ..., \"applications\": 1, \"slot_bytes\": ..., "
+    "\"sector_bytes\": ...}\n"
+    "and may have: capabilities, memory_bytes, server (url, ca, token_file and more), sensors.\n"
+    "The log goes to stderr. SIGTERM and SIGINT end it.\n"
+    "\n"
+    "Exit status: 0 after SIGTERM or SIGINT, 1 it cannot start (one line says why), 64 wrong "
+    "usage.\n";
+
 int main(int argc, char **argv)
 {
     static struct daemon daemon;
     struct sm_json_error why;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(help, stdout);
+        return 0;
+    }
     if (argc != 3 || strcmp(argv[1], "--config") != 0) {
-        fputs("usage: sandmoted --config FILE\n", stderr);
+        fputs("usage: sandmoted --config FILE; sandmoted --help says more\n", stderr);
         return 64;
     }
     if (config_load(argv[2], &daemon.config, &why) < 0) {

@@ -114,6 +114,9 @@ int sm_wasm_export_at(const struct sm_wasm_module *m, uint32_t i, struct sm_wasm
 int sm_wasm_export_find(const struct sm_wasm_module *m, const char *name, enum sm_wasm_kind kind,
                         uint32_t *index);
 
+/* Whether instances have a start function to be run first: sm_wasm_call_start(). */
+bool sm_wasm_has_start(const struct sm_wasm_module *m);
+
 /* A function type: pointers to value type codes in the module's bytes. */
 struct sm_wasm_functype {
     const uint8_t *params, *results;

@@ -436,17 +436,17 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
     return NULL;
 }
 
-int sm_manifest_encode(const struct sm_manifest *m, uint8_t *out, size_t size,
-                       struct sm_manifest_detail *detail)
+/* What does not fit is counted, so that a length can be had without a buffer. */
+static int put_manifest(struct sm_cbor_out *cbor, const struct sm_manifest *m,
+                        struct sm_manifest_detail *detail)
 {
-    struct sm_cbor_out cbor = {out, size, 0};
-    sm_cbor_put_map(&cbor, TOP_KEYS);
-    sm_cbor_put_uint(&cbor, SM_KEY_FORMAT);
-    sm_cbor_put_uint(&cbor, SM_MANIFEST_FORMAT);
+    sm_cbor_put_map(cbor, TOP_KEYS);
+    sm_cbor_put_uint(cbor, SM_KEY_FORMAT);
+    sm_cbor_put_uint(cbor, SM_MANIFEST_FORMAT);
     for (size_t i = 0; i < FIELDS; i++) {
         const struct field *f = &fields[i];
-        sm_cbor_put_uint(&cbor, f->key % 0x100);
-        const char *rule = put_value(&cbor, f, m);
+        sm_cbor_put_uint(cbor, f->key % 0x100);
+        const char *rule = put_value(cbor, f, m);
         if (!rule && f->key == SM_KEY_FLOOR)
             rule = check_floor(m);
         if (rule) {
@@ -455,7 +455,15 @@ int sm_manifest_encode(const struct sm_manifest *m, uint8_t *out, size_t size,
             return SM_ERR_INVALID;
         }
     }
-    return cbor.len <= size ? (int)cbor.len : SM_ERR_MEMORY;
+    return 0;
+}
+
+int sm_manifest_encode(const struct sm_manifest *m, uint8_t *out, size_t size,
+                       struct sm_manifest_detail *detail)
+{
+    struct sm_cbor_out cbor = {out, size, 0};
+    int err = put_manifest(&cbor, m, detail);
+    return err ? err : cbor.len <= size ? (int)cbor.len : SM_ERR_MEMORY;
 }
 
 /* ---- In a module ------------------------------------------------------------------------------
@@ -531,17 +539,20 @@ int64_t sm_manifest_pack(const struct sm_manifest *m, const uint8_t *wasm, size_
     struct writer w = {out, size, 0};
     struct sm_section s;
     uint32_t content;
-    uint8_t cbor[SM_MANIFEST_MAX];
-    int cbor_len = sm_manifest_encode(m, cbor, sizeof cbor, detail);
-    int more = cbor_len < 0 ? cbor_len : sm_section_begin(&s, wasm, len, detail);
+    struct sm_cbor_out cbor = {NULL, 0, 0};
+    int more = put_manifest(&cbor, m, detail);
+    if (more == 0)
+        more = sm_section_begin(&s, wasm, len, detail);
     if (more < 0)
         return more;
     put(&w, wasm, SM_MODULE_HEADER);
     put(&w, "", 1); /* section id 0: custom */
-    put_u32(&w, 1 + name_len + (uint32_t)cbor_len);
+    put_u32(&w, 1 + name_len + (uint32_t)cbor.len);
     put_u32(&w, name_len);
     put(&w, name, name_len);
-    put(&w, cbor, (size_t)cbor_len);
+    cbor = (struct sm_cbor_out){w.bytes, w.size, w.len};
+    (void)put_manifest(&cbor, m, detail); /* the length is known now, and that no rule is broken */
+    w.len = cbor.len;
     while ((more = sm_section_next(&s, detail)) > 0)
         if (!sm_section_named(&s, name, &content))
             put(&w, wasm + s.start, s.end - s.start);

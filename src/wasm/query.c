@@ -158,6 +158,11 @@ int sm_wasm_functype(const struct sm_wasm_module *m, uint32_t func, struct sm_wa
     return 0;
 }
 
+bool sm_wasm_has_start(const struct sm_wasm_module *m)
+{
+    return sm_image_of(m)->start != SM_NONE;
+}
+
 int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_type *out)
 {
     const struct sm_image *h = sm_image_of(m);

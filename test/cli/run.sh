@@ -1,7 +1,7 @@
 #!/bin/sh
-# sandmote run and validate: results, exit statuses, reports. run.sh SANDMOTE WAT2WASM
+# sandmote run and validate: results, exit statuses, reports. run.sh SANDMOTE WAT2WASM SANDMOTED
 # SPDX-License-Identifier: Apache-2.0
-sandmote=$1 wat2wasm=$2
+sandmote=$1 wat2wasm=$2 sandmoted=$3
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
@@ -53,6 +53,24 @@ says '#0 function 0 "boom"'
 module segment '(module (memory 1) (data (i32.const 65536) "x") (func (export "main")))'
 expect 3 "$sandmote" run segment.wasm
 says 'out of bounds memory access (a segment does not fit at the start)'
+
+# A start function may be all there is to run; who names another function means that one.
+module alone '(module (import "sandmote" "log" (func $log (param i32 i32)))
+    (memory 1) (data (i32.const 8) "started")
+    (func $s (call $log (i32.const 8) (i32.const 7))) (start $s) (func (export "tick")))'
+expect 0 "$sandmote" run alone.wasm
+says 'log: started'
+is test ! -s out
+expect 64 "$sandmote" run alone.wasm 1
+says 'the function takes 0 arguments, 1 is given'
+expect 64 "$sandmote" run --invoke main alone.wasm
+says 'no exported function is called "main"'
+
+# A manifest that cannot be read is an error, as on a device.
+{ printf '\0asm\1\0\0\0\0\014\010sandmote\241\1\1'; tail -c +9 m.wasm; } >broken.wasm
+expect 1 "$sandmote" run broken.wasm
+is test ! -s out
+says 'broken.wasm: manifest, key kind, offset 0x15: a required key is missing'
 
 # The epoch, also of the start function.
 expect 4 "$sandmote" run --epoch-ms 30 --invoke spin m.wasm
@@ -164,7 +182,18 @@ for command in key pack sign verify inspect validate run; do
     shows "  $command "
     expect 0 "$sandmote" help $command
     shows "usage: sandmote $command"
+    for flag in --help -h; do
+        expect 0 "$sandmote" $command $flag
+        says_nothing
+        shows "usage: sandmote $command"
+    done
 done
+for flag in --help -h; do
+    expect 0 "$sandmoted" $flag
+    says_nothing
+    shows 'usage: sandmoted --config FILE'
+done
+expect 64 "$sandmoted"
 expect 64 "$sandmote" help frobnicate
 
 finish
