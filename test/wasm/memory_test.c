@@ -322,9 +322,7 @@ static int64_t memory_of(const char *hex, struct sm_wasm_diag *diag)
     struct slot slot;
     int64_t size = translated(&slot, &(struct parts){.memories = hex}, diag);
 
-    if (size > 0) {
-        slot_free(&slot);
-    }
+    slot_free(&slot);
     return size;
 }
 
@@ -371,6 +369,7 @@ static void a_table_has_no_page_size(void **state)
     (void)state;
     assert_int_equal(translated(&slot, &(struct parts){.tables = "01 70 08 00 00"}, &diag),
                      SM_ERR_MALFORMED);
+    slot_free(&slot);
     assert_string_equal(diag.rule, "malformed limits flags");
 }
 
