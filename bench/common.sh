@@ -1,9 +1,10 @@
-# What the scripts of this folder share: compiling a kernel to wasm32. Sourced, with $here set.
+# What the scripts of this folder share: modules, engines, firmware. Sourced, with $here (this
+# folder) and $root set.
 #
 # $CLANG names another compiler for wasm32.
 #
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh disable=SC2154 # $here
+# shellcheck shell=sh disable=SC2154 # $here, $root
 
 cc_wasm=${CLANG:-clang}
 wasm_flags="-std=c11 -O2 --target=wasm32 -mcpu=mvp"
@@ -28,4 +29,86 @@ compile_wasm() {
     # shellcheck disable=SC2086 # flags are words
     $cc_wasm $wasm_flags -fno-builtin -nostdlib -Wl,--no-entry -Wl,--strip-all \
         -Wl,--stack-first -Wl,-z,stack-size=8192 "$@" "$source" -o "$to"
+}
+
+# large_module OUT.wasm FLAG...: a module of about 40 KB from this tree's own C: all kernels, the
+# compact cryptography, and the codec of manifests.
+large_module() {
+    to=$1 objects=$1.objects
+    shift
+    rm -rf "$objects"
+    mkdir -p "$objects"
+    for file in "$here"/kernels/*.c; do
+        name=$(basename "$file" .c)
+        # shellcheck disable=SC2086
+        $cc_wasm $wasm_flags -fno-builtin "-DKERNEL=__attribute__((export_name(\"$name\")))" \
+            -Drun="run_$name" -c "$file" -o "$objects/kernel_$name.o"
+    done
+    for file in "$here"/wasm/libc/string.c "$root"/src/crypto/compact*.c "$root"/src/crypto/sha256.c \
+        "$root"/src/crypto/md.c "$root"/src/crypto/secret.c "$root"/src/trust/cbor.c \
+        "$root"/src/trust/section.c "$root"/src/error.c; do
+        # shellcheck disable=SC2086
+        $cc_wasm $wasm_flags -fno-builtin -I"$here/wasm/libc" -I"$root/include" -c "$file" \
+            -o "$objects/$(basename "$file" .c).o"
+    done
+    # shellcheck disable=SC2086
+    $cc_wasm $wasm_flags -nostdlib -Wl,--no-entry -Wl,--strip-all -Wl,--no-gc-sections \
+        -Wl,--stack-first -Wl,-z,stack-size=8192 "$@" "$objects"/*.o -o "$to"
+}
+
+# code_bytes MODULE.wasm: of its code section.
+code_bytes() {
+    wasm-objdump -h "$1" | sed -n 's/.*Code .*size=\(0x[0-9a-f]*\).*/\1/p' | head -n 1 |
+        while read -r hex; do echo $((hex)); done
+}
+
+# build DIR TARGETS CMAKE-ARGUMENT...: part of the tree, configured once.
+build() {
+    dir=$1 targets=$2
+    shift 2
+    mkdir -p "$dir"
+    # shellcheck disable=SC2086 # targets are words
+    if ! { { [ -f "$dir/build.ninja" ] || cmake -S "$root" -B "$dir" -GNinja "$@"; } &&
+        ninja -C "$dir" $targets; } >"$dir/build.log" 2>&1; then
+        cat "$dir/build.log" >&2
+        echo "bench: the build failed" >&2
+        exit 2
+    fi
+}
+
+# ---- The emulated microcontroller ----------------------------------------------------------------
+
+m4_cc=arm-none-eabi-gcc
+m4_cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
+
+# build_engines OUT LEVEL...: the engine for this machine in OUT/host, with OUT/translate, and for
+# the microcontroller in OUT/LEVEL.
+build_engines() {
+    engines=$1
+    shift
+    build "$engines/host" sm_wasm
+    gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" "$engines/host/src/wasm/libsm_wasm.a" \
+        "$engines/host/libsm_base.a" -lm -o "$engines/translate"
+    for level; do
+        case $level in
+        O2*) type=RelWithDebInfo ;;
+        Os*) type=MinSizeRel ;;
+        *) echo "bench: no level $level; there are O2 and Os" >&2 && exit 64 ;;
+        esac
+        build "$engines/$level" "sm_wasm sm_board" -DCMAKE_BUILD_TYPE="$type" \
+            -DCMAKE_TOOLCHAIN_FILE="$root/port/cortex-m/toolchain.cmake"
+    done
+}
+
+# firmware OUT LEVEL TO.elf SOURCE-OR-FLAG...: links a program with the engine of that level, with
+# as much flash and RAM as the board has.
+firmware() {
+    engine=$1/$2 to=$3
+    shift 3
+    # shellcheck disable=SC2086
+    $m4_cc $m4_cpu -std=gnu11 -Os -Wall -Wextra -I"$root/include" -I"$here" \
+        -I"$root/port/cortex-m" --specs=nano.specs -nostartfiles -Wl,--gc-sections \
+        -Wl,--defsym=SM_FLASH_SIZE=4M,--defsym=SM_RAM_SIZE=4M -T"$root/port/cortex-m/mps2-an386.ld" \
+        "$@" "$here/engine.c" "$engine/port/cortex-m/CMakeFiles/sm_board.dir/board.c.obj" \
+        "$engine/src/wasm/libsm_wasm.a" "$engine/libsm_base.a" -lm -o "$to"
 }

@@ -31,61 +31,22 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$kernels" ] || kernels=$(all_kernels M4)
 
-cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 native_flags=${NATIVE_FLAGS:--std=c11 -O2}
-cc_native=arm-none-eabi-gcc
 
-# build DIR TARGETS CMAKE-ARGUMENT...: part of the tree, configured once.
-build() {
-    dir=$1 targets=$2
-    shift 2
-    mkdir -p "$dir"
-    # shellcheck disable=SC2086 # targets are words
-    if ! { { [ -f "$dir/build.ninja" ] || cmake -S "$root" -B "$dir" -GNinja "$@"; } &&
-        ninja -C "$dir" $targets; } >"$dir/build.log" 2>&1; then
-        cat "$dir/build.log" >&2
-        echo "bench/m4.sh: the build failed" >&2
-        exit 2
-    fi
-}
-
-build_type() {
-    case $1 in
-    O2) echo RelWithDebInfo ;;
-    Os) echo MinSizeRel ;;
-    *) echo "bench/m4.sh: no level $1; there are O2 and Os" >&2 && exit 64 ;;
-    esac
-}
-
-build "$out/host" sm_wasm
-gcc -std=c11 -O2 -Wall -I"$root/include" "$here/translate.c" "$out/host/src/wasm/libsm_wasm.a" \
-    "$out/host/libsm_base.a" -lm -o "$out/translate"
-for level in $levels; do
-    build "$out/$level" "sm_wasm sm_board" -DCMAKE_BUILD_TYPE="$(build_type "$level")" \
-        -DCMAKE_TOOLCHAIN_FILE="$root/port/cortex-m/toolchain.cmake"
-done
-
-# firmware KERNEL ROUNDS LEVEL: links it, with as much RAM as the board has.
-firmware() {
-    stem=$out/$1
-    # shellcheck disable=SC2086 # flags are words
-    $cc_native $cpu $native_flags -c "$here/kernels/$1.c" -o "$stem.o"
-    # shellcheck disable=SC2086
-    $cc_native $cpu -std=c11 -Os -I"$root/include" -I"$root/port/cortex-m" -DROUNDS="$2" \
-        -DMODULE="\"$stem\"" --specs=nano.specs -nostartfiles -Wl,--gc-sections \
-        -Wl,--defsym=SM_FLASH_SIZE=4M,--defsym=SM_RAM_SIZE=4M -T"$root/port/cortex-m/mps2-an386.ld" \
-        "$here/m4/kernel.c" "$stem.o" "$out/$3/port/cortex-m/CMakeFiles/sm_board.dir/board.c.obj" \
-        "$out/$3/src/wasm/libsm_wasm.a" "$out/$3/libsm_base.a" -lm -o "$stem-$3.elf"
-}
+# shellcheck disable=SC2086 # levels are words
+build_engines "$out" $levels
 
 # "KERNEL native interpreted..." with one number for each level.
 measure() {
     rounds=$(rounds_of "$1" 3)
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
     "$out/translate" "$out/$1.wasm" "$out/$1.image"
+    # shellcheck disable=SC2086 # flags are words
+    $m4_cc $m4_cpu $native_flags -c "$here/kernels/$1.c" -o "$out/$1.o"
     line=
     for level in $levels; do
-        firmware "$1" "$rounds" "$level"
+        firmware "$out" "$level" "$out/$1-$level.elf" -DROUNDS="$rounds" -DMODULE="\"$out/$1\"" \
+            "$here/m4/kernel.c" "$out/$1.o"
         counts=$("$root/test/firmware/run" "$out/$1-$level.elf") || {
             echo "bench/m4.sh: $1, $level: $counts" >&2
             return 1
@@ -134,7 +95,7 @@ table() {
     }'
 }
 
-echo "native: $($cc_native --version | head -n 1), $cpu $native_flags"
+echo "native: $($m4_cc --version | head -n 1), $m4_cpu $native_flags"
 echo "wasm32: $($cc_wasm --version | head -n 1), $wasm_flags"
 echo "sandmote: commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)," \
     "built with the same gcc at each level; epoch checks, limits and full validation on"

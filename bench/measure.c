@@ -69,6 +69,7 @@ static double run_once(struct command *c)
         die("fork");
     if (pid == 0) {
         dup2(ends[1], 1);
+        dup2(ends[1], 2); /* where wasm3 prints results */
         close(ends[0]);
         close(ends[1]);
         become(c->text);

@@ -87,7 +87,7 @@ count() {
     while IFS= read -r command; do
         # shellcheck disable=SC2086 # a command is words
         result=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$out/log" \
-            $command </dev/null | tail -n 1)
+            $command </dev/null 2>&1 | tail -n 1)
         printf '%s\t%s\n' "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log")" "$result"
     done
 }

@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 
-#ifdef __wasm__
+#if defined(__wasm__) && !defined(KERNEL) /* the large module names its kernels itself */
 #define KERNEL __attribute__((export_name("run")))
-#else
+#elif !defined(KERNEL)
 #define KERNEL
 #endif
 

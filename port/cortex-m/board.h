@@ -32,6 +32,12 @@ void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us);
  * stopped. */
 uint32_t sm_board_count(void (*fn)(void *ctx), void *ctx);
 
+/* Calls alarm(ctx) from the interrupt once fn(ctx) has executed about `delay` instructions, at most
+ * 20 million: the instructions from there to the end of fn, or 0 when fn ended before. Counts as
+ * sm_board_count() does, up to 20 million. */
+uint32_t sm_board_count_after(void (*fn)(void *ctx), void (*alarm)(void *ctx), void *ctx,
+                              uint32_t delay);
+
 /* Bytes of stack that were used at the deepest moment since reset. */
 uint32_t sm_board_stack_used(void);
 

@@ -1,0 +1,168 @@
+/* What the engine costs beside running code: a start, a host call, and how long a module goes on
+ * after its deadline. Counted in instructions, on the host and on the microcontroller alike.
+ *
+ * The deadline passes at many moments of each loop or operation in turn, since what counts is the
+ * worst of them. Exit status 1 when a call does not end as it should.
+ *
+ * Built with -DCOSTS="stem", -DLONG="stem", -DSTART="stem" (embed.h) of the modules in bench/wasm.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "embed.h"
+#include "engine.h"
+#include "port.h"
+
+#define MEMORY_BYTES 262144u
+#define STACK_WORDS  4096u
+#define CALLS        1000u
+
+EMBED_MODULE(costs, COSTS);
+EMBED_MODULE(lengthy, LONG);
+EMBED_MODULE(start, START);
+
+static const struct bench_engine costs_module = {EMBEDDED_MODULE(costs)},
+                                 lengthy_module = {EMBEDDED_MODULE(lengthy)},
+                                 start_module = {EMBEDDED_MODULE(start)};
+
+static struct {
+    uint8_t pool[MEMORY_BYTES + 131072] __attribute__((aligned(8)));
+    uint32_t stack[STACK_WORDS];
+} ram;
+
+struct job {
+    struct bench_engine engine;
+    const char *name; /* of the export; NULL for the start function */
+    uint32_t argument;
+    int result;
+};
+
+static void reset(struct job *j, const struct bench_engine *module)
+{
+    j->engine = *module;
+    j->engine.memory_bytes = MEMORY_BYTES;
+    j->engine.pool = (struct sm_wasm_pool){ram.pool, sizeof ram.pool, 0};
+    j->engine.stack = ram.stack;
+    j->engine.stack_words = STACK_WORDS;
+}
+
+static void call_job(void *ctx)
+{
+    struct job *j = ctx;
+    uint32_t value;
+
+    if (j->name) {
+        j->result = bench_call(&j->engine, j->name, j->argument, 1, &value);
+    } else {
+        j->result = sm_wasm_call_start(&j->engine.exec, j->engine.inst, 1);
+        if (j->result == 0)
+            j->result = sm_wasm_run(&j->engine.exec);
+    }
+}
+
+static void pass_deadline(void *ctx)
+{
+    struct job *j = ctx;
+
+    j->engine.epoch++;
+}
+
+static void line(const char *what, uint32_t value)
+{
+    port_print(what);
+    port_print("\t");
+    port_print_u32(value);
+    port_print("\n");
+}
+
+static int fails(const char *what)
+{
+    port_print(what);
+    port_print(": did not end as it should\n");
+    return 1;
+}
+
+/* ---- Host calls ------------------------------------------------------------------------------ */
+
+static int host_call(struct job *j)
+{
+    uint32_t counts[2];
+
+    reset(j, &costs_module);
+    if ((j->result = bench_start(&j->engine)) != 0)
+        return fails("start");
+    j->argument = CALLS;
+    for (unsigned i = 0; i < 2; i++) {
+        j->name = i == 0 ? "without a host call" : "with a host call";
+        counts[i] = port_count(call_job, j);
+        if (j->result != 0)
+            return fails(j->name);
+    }
+    line("host call, one i32 in and one out", (counts[1] - counts[0] + CALLS / 2) / CALLS);
+    return 0;
+}
+
+/* ---- Stopping -------------------------------------------------------------------------------- */
+
+/* The most instructions from the deadline to the end of the run. */
+static int stop(struct job *j, const struct bench_engine *module, const char *name, uint32_t step)
+{
+    uint32_t most = 0;
+
+    for (uint32_t moment = 0; moment < port_moments; moment++) {
+        uint32_t count;
+
+        reset(j, module);
+        if ((j->result = bench_start(&j->engine)) != 0)
+            return fails("start");
+        j->name = name;
+        j->argument = 1;
+        /* Ending too early would be no stop. */
+        count = port_count_after(call_job, pass_deadline, j, 2000 + moment * step);
+        if (count == 0 || j->result != SM_ERR_EPOCH)
+            return fails(name ? name : "start function");
+        most = count > most ? count : most;
+    }
+    port_print("stop, ");
+    line(name ? name : "start function", most);
+    return 0;
+}
+
+/* Steps without a common divisor with what they measure; operations that happen once, and long
+ * ones, are looked at over more of their length. */
+static int stops(struct job *j)
+{
+    static const struct {
+        const struct bench_engine *module;
+        const char *name;
+        uint32_t step;
+    } loops[] = {
+        {&costs_module, "empty loop", 1},
+        {&costs_module, "counting loop", 1},
+        {&costs_module, "br_table loop", 1},
+        {&costs_module, "host-call loop", 1},
+        {&costs_module, "recursion", 7},
+        {&costs_module, "memory.fill", 101},
+        {&costs_module, "memory.copy up", 101},
+        {&costs_module, "memory.copy down", 101},
+        {&costs_module, "memory.grow", 101},
+        {&costs_module, "table.fill", 101},
+        {&costs_module, "table.copy", 101},
+        {&costs_module, "table.grow", 101},
+        {&lengthy_module, "memory.init", 101},
+        {&lengthy_module, "table.init", 101},
+        {&lengthy_module, "2,000 locals to clear", 101},
+        {&lengthy_module, "20,000 operations in a line", 1009},
+        {&start_module, NULL, 1},
+    };
+    int failures = 0;
+
+    for (unsigned i = 0; i < sizeof loops / sizeof loops[0]; i++)
+        failures += stop(j, loops[i].module, loops[i].name, loops[i].step);
+    return failures;
+}
+
+int bench_main(void)
+{
+    static struct job j;
+
+    return host_call(&j) + stops(&j) > 0;
+}

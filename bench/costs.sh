@@ -1,0 +1,99 @@
+#!/bin/sh
+# What the engine costs beside running code: bench/costs.sh [--build DIR]
+#
+#   host call          instructions for one i32 in and one out
+#   stopping           the most instructions from a deadline to the end of the run, by what ran
+#   translation        host instructions (callgrind) for each byte of code; size of the image
+#   memory             RAM on the microcontroller, beyond linear memory
+#
+# On this machine instructions are counted one by one (bench/port_host.c), on the emulated Cortex-M4
+# by its timer. The programs and modules they use are in bench/costs.c, bench/m4/memory.c and
+# bench/wasm; DIR is build/bench-m4 by default.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/.." && pwd)
+. "$here/common.sh"
+
+out=$root/build/bench-m4
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) out=$2 && shift ;;
+    *) echo "bench/costs.sh: unknown option $1" >&2 && exit 64 ;;
+    esac
+    shift
+done
+mkdir -p "$out"
+build_engines "$out" O2 Os
+
+# ---- Host calls and stopping ---------------------------------------------------------------------
+
+modules() {
+    awk -f "$here/wasm/long.awk" >"$out/long.wat"
+    wat2wasm "$out/long.wat" -o "$out/long.wasm"
+    wat2wasm "$here/wasm/costs.wat" -o "$out/costs.wasm"
+    wat2wasm "$here/wasm/start.wat" -o "$out/start.wasm"
+    for module in long costs start; do
+        "$out/translate" "$out/$module.wasm" "$out/$module.image"
+    done
+}
+
+costs() {
+    set -- "-DCOSTS=\"$out/costs\"" "-DLONG=\"$out/long\"" "-DSTART=\"$out/start\"" "$here/costs.c"
+    gcc -std=gnu11 -O2 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
+        "$out/host/src/wasm/libsm_wasm.a" "$out/host/libsm_base.a" -lm -o "$out/costs"
+    "$out/costs" >"$out/costs-host"
+    for level in O2 Os; do
+        firmware "$out" $level "$out/costs-$level.elf" "$@" "$here/m4/port.c"
+        "$root/test/firmware/run" "$out/costs-$level.elf" >"$out/costs-$level"
+    done
+    printf '%-36s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os'
+    paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" |
+        awk -F '\t' '{ printf "%-36s %10d %10d %10d\n", $1, $2, $4, $6 }'
+}
+
+# ---- Translation ---------------------------------------------------------------------------------
+
+# translation NAME: instructions, image and scratch of $out/NAME.wasm.
+translation() {
+    valgrind --tool=callgrind --toggle-collect=sm_wasm_translate --callgrind-out-file=/dev/null \
+        --log-file="$out/log" "$out/translate" "$out/$1.wasm" "$out/$1.image"
+    echo "$1 $(wc -c <"$out/$1.wasm") $(code_bytes "$out/$1.wasm") $(wc -c <"$out/$1.image")" \
+        "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log")" |
+        awk '{ printf "%-10s %10d %10d %10d %12.2f %16.1f\n", $1, $2, $3, $4, $4 / $3, $5 / $3 }'
+}
+
+translations() {
+    large_module "$out/large.wasm"
+    large_module "$out/tight.wasm" -Wl,-O2,--compress-relocations
+    printf '%-10s %10s %10s %10s %12s %16s\n' module bytes code image image/code instr/code-byte
+    translation large
+    translation tight
+}
+
+# ---- Memory --------------------------------------------------------------------------------------
+
+memory() {
+    compile_wasm "$here/kernels/embedded.c" "$out/embedded.wasm"
+    "$out/translate" "$out/embedded.wasm" "$out/embedded.image"
+    firmware "$out" Os "$out/memory-large.elf" "-DMODULE=\"$out/large\"" "$here/m4/memory.c"
+    firmware "$out" Os "$out/memory-embedded.elf" "-DMODULE=\"$out/embedded\"" \
+        '-DFUNCTION="run"' -DROUNDS=4 "$here/m4/memory.c"
+    for module in large embedded; do
+        echo "$module: $(wc -c <"$out/$module.wasm") bytes, image $(wc -c <"$out/$module.image")"
+        "$root/test/firmware/run" "$out/memory-$module.elf" >"$out/memory"
+        awk -F '\t' '{ printf "  %-56s %8d\n", $1, $2 }' "$out/memory"
+    done
+}
+
+echo "sandmote: commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)"
+echo "host: $(gcc --version | head -n 1), -O2; M4: $($m4_cc --version | head -n 1)"
+echo
+modules
+costs
+echo
+translations
+echo
+echo "RAM on Cortex-M4 in bytes, engine at -Os"
+memory

@@ -1,0 +1,46 @@
+/* A module from its bytes and image to a call. SPDX-License-Identifier: Apache-2.0 */
+#include "engine.h"
+
+static int twice(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    (void)ctx;
+    (void)caller;
+    args[0] *= 2;
+    return 0;
+}
+
+static int resolve(void *ctx, const struct sm_wasm_import *import, struct sm_wasm_extern *out)
+{
+    (void)ctx;
+    *out = (struct sm_wasm_extern){.kind = SM_WASM_FUNC, .host = twice, .host_type = "i:i"};
+    return import->kind == SM_WASM_FUNC ? 0 : SM_ERR_NOT_FOUND;
+}
+
+int bench_start(struct bench_engine *e)
+{
+    const struct sm_wasm_limits limits = {.memory_bytes = e->memory_bytes, .table_entries = 16384};
+    const struct sm_wasm_linker linker = {NULL, resolve};
+    uint32_t which;
+    int err = sm_wasm_open(&e->module, e->image, (size_t)(e->image_end - e->image), e->wasm,
+                           (size_t)(e->wasm_end - e->wasm));
+
+    if (err == 0)
+        err = sm_wasm_instantiate(&e->inst, &e->store, &e->module, &limits, &linker, &e->pool,
+                                  &which);
+    sm_wasm_exec_init(&e->exec, e->stack, e->stack_words, BENCH_DEPTH, &e->epoch);
+    return err;
+}
+
+int bench_call(struct bench_engine *e, const char *name, uint32_t argument, uint32_t budget,
+               uint32_t *result)
+{
+    uint32_t func;
+    int err = sm_wasm_export_find(&e->module, name, SM_WASM_FUNC, &func);
+
+    if (err == 0)
+        err = sm_wasm_call(&e->exec, e->inst, func, &argument, budget);
+    if (err == 0)
+        err = sm_wasm_run(&e->exec);
+    *result = sm_wasm_results(&e->exec)[0];
+    return err;
+}
