@@ -1,7 +1,8 @@
-/* Whom a device believes: public keys with roles, and the check of a signed module.
+/* Whom a device believes: public keys with roles, and the checks of what they signed.
  *
- * A signature is 64 raw bytes of Ed25519 (RFC 8032) over the whole .wasm file, its exact length.
- * doc/SPEC-manifest.md has the bytes and who may sign what.
+ * A module's signature is 64 raw bytes of Ed25519 (RFC 8032) over the whole .wasm file, its exact
+ * length: doc/SPEC-manifest.md has the bytes and who may sign what. A native image's is a claim:
+ * claim.h, doc/SPEC-claim.md.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_TRUST_H
@@ -9,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sandmote/claim.h>
 #include <sandmote/crypto.h>
 #include <sandmote/error.h>
 #include <sandmote/manifest.h>
@@ -16,12 +18,12 @@
 #define SM_PUBLIC_KEY_BYTES SM_ED25519_PUBLIC_SIZE
 #define SM_SIGNATURE_BYTES  SM_ED25519_SIG_SIZE
 
-/* What a key may sign. Numbers are those of the format; only the signer is in use today. */
+/* What a key may sign. Numbers are those of the format; signer and builder are in use. */
 enum sm_role {
     SM_ROLE_SIGNER = 1,   /* applications of one fleet */
     SM_ROLE_ROOT = 2,     /* reserved: key sets */
     SM_ROLE_VENDOR = 3,   /* reserved: plugins */
-    SM_ROLE_BUILDER = 4,  /* reserved: native images */
+    SM_ROLE_BUILDER = 4,  /* native images of one fleet's modules */
     SM_ROLE_REQUESTER = 5 /* reserved: modules sent over the network */
 };
 
@@ -68,6 +70,20 @@ const struct sm_trust_key *sm_trust_at(const struct sm_trust *trust, uint32_t i)
  *   the errors of sm_manifest_read(), about an authentic file */
 int sm_trust_verify_module(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
                            const uint8_t *sig, size_t sig_len, struct sm_manifest *m,
+                           struct sm_manifest_detail *detail);
+
+/* Check a claim about a native image of a module of this fleet (the fleet of the module's verified
+ * manifest): the envelope, the signature by any key of the store, the key's role (builder) and
+ * fleet, and only then what is claimed. That module and image are those of the claim is
+ * sm_claim_check()'s.
+ *
+ * 0, *claim filled; or, with *claim undefined and detail (may be NULL) saying why, offset counted
+ * in bytes, SM_ERR_MALFORMED  not a claim: another object, or another encoding SM_ERR_SIGNATURE  no
+ * key of the store made this signature SM_ERR_KEY        a key of the store did, but it is no
+ * builder's of this fleet SM_ERR_UNSUPPORTED, SM_ERR_INVALID  as sm_claim_read(), about an
+ * authentic claim */
+int sm_trust_verify_native(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
+                           const char *fleet, struct sm_native_claim *claim,
                            struct sm_manifest_detail *detail);
 
 #endif

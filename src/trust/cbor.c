@@ -9,7 +9,15 @@
 
 #include <sandmote/error.h>
 
-enum major { MAJOR_UINT = 0, MAJOR_TEXT = 3, MAJOR_ARRAY = 4, MAJOR_MAP = 5 };
+enum major {
+    MAJOR_UINT = 0,
+    MAJOR_NEGATIVE = 1,
+    MAJOR_BYTES = 2,
+    MAJOR_TEXT = 3,
+    MAJOR_ARRAY = 4,
+    MAJOR_MAP = 5,
+    MAJOR_TAG = 6
+};
 
 void sm_cbor_begin(struct sm_cbor_in *in, const uint8_t *bytes, uint32_t len)
 {
@@ -19,7 +27,7 @@ void sm_cbor_begin(struct sm_cbor_in *in, const uint8_t *bytes, uint32_t len)
     in->rule = NULL;
 }
 
-static int refuse(struct sm_cbor_in *in, const char *rule)
+int sm_cbor_refuse(struct sm_cbor_in *in, const char *rule)
 {
     in->rule = rule;
     return SM_ERR_MALFORMED;
@@ -31,13 +39,13 @@ static int read_number(struct sm_cbor_in *in, unsigned info, uint64_t *value)
     unsigned extra = 1u << (info - 24);
     uint64_t v = 0;
     if (extra > in->len - in->pos)
-        return refuse(in, "ends in the middle of an item");
+        return sm_cbor_refuse(in, "ends in the middle of an item");
     for (unsigned i = 0; i < extra; i++)
         v = v << 8 | in->bytes[in->pos++];
     /* Least value that needs this many bytes: 24, then one above what half as many can hold. */
     uint64_t least = extra == 1 ? 24 : (uint64_t)1 << (4 * extra);
     if (v < least)
-        return refuse(in, "a number is not in its shortest form");
+        return sm_cbor_refuse(in, "a number is not in its shortest form");
     *value = v;
     return 0;
 }
@@ -46,19 +54,19 @@ static int read_head(struct sm_cbor_in *in, enum major major, const char *expect
 {
     in->at = in->pos;
     if (in->pos == in->len)
-        return refuse(in, "ends where an item is expected");
+        return sm_cbor_refuse(in, "ends where an item is expected");
     uint8_t head = in->bytes[in->pos++];
     unsigned info = head & 31;
     if (head >> 5 != (unsigned)major)
-        return refuse(in, expected);
+        return sm_cbor_refuse(in, expected);
     if (info < 24) {
         *value = info;
         return 0;
     }
     if (info == 31)
-        return refuse(in, "indefinite lengths are not deterministic");
+        return sm_cbor_refuse(in, "indefinite lengths are not deterministic");
     if (info > 27)
-        return refuse(in, "a reserved head byte");
+        return sm_cbor_refuse(in, "a reserved head byte");
     return read_number(in, info, value);
 }
 
@@ -67,18 +75,42 @@ int sm_cbor_uint(struct sm_cbor_in *in, uint64_t *value)
     return read_head(in, MAJOR_UINT, "an unsigned integer is expected", value);
 }
 
-int sm_cbor_text(struct sm_cbor_in *in, const char **text, uint32_t *len)
+/* A text or a byte string: n bytes that follow the head. */
+static int read_string(struct sm_cbor_in *in, enum major major, const char *expected,
+                       const char *too_long, const uint8_t **bytes, uint32_t *len)
 {
     uint64_t n;
-    int err = read_head(in, MAJOR_TEXT, "a text is expected", &n);
+    int err = read_head(in, major, expected, &n);
     if (err)
         return err;
     if (n > in->len - in->pos)
-        return refuse(in, "a text is longer than the bytes that are left");
-    *text = (const char *)in->bytes + in->pos;
+        return sm_cbor_refuse(in, too_long);
+    *bytes = in->bytes + in->pos;
     *len = (uint32_t)n;
     in->pos += (uint32_t)n;
     return 0;
+}
+
+int sm_cbor_text(struct sm_cbor_in *in, const char **text, uint32_t *len)
+{
+    const uint8_t *bytes = NULL;
+    int err = read_string(in, MAJOR_TEXT, "a text is expected",
+                          "a text is longer than the bytes that are left", &bytes, len);
+    *text = (const char *)bytes;
+    return err;
+}
+
+int sm_cbor_bytes(struct sm_cbor_in *in, const uint8_t **bytes, uint32_t *len)
+{
+    return read_string(in, MAJOR_BYTES, "a byte string is expected",
+                       "a byte string is longer than the bytes that are left", bytes, len);
+}
+
+int sm_cbor_tag(struct sm_cbor_in *in, uint64_t tag, const char *expected)
+{
+    uint64_t n;
+    int err = read_head(in, MAJOR_TAG, expected, &n);
+    return !err && n != tag ? sm_cbor_refuse(in, expected) : err;
 }
 
 int sm_cbor_array(struct sm_cbor_in *in, uint32_t *count)
@@ -88,7 +120,7 @@ int sm_cbor_array(struct sm_cbor_in *in, uint32_t *count)
     if (err)
         return err;
     if (n > in->len - in->pos)
-        return refuse(in, "an array has more items than bytes are left");
+        return sm_cbor_refuse(in, "an array has more items than bytes are left");
     *count = (uint32_t)n;
     return 0;
 }
@@ -100,7 +132,7 @@ int sm_cbor_map(struct sm_cbor_in *in, struct sm_cbor_map *map)
     if (err)
         return err;
     if (n > (in->len - in->pos) / 2)
-        return refuse(in, "a map has more entries than bytes are left");
+        return sm_cbor_refuse(in, "a map has more entries than bytes are left");
     map->left = (uint32_t)n;
     map->any = 0;
     map->last = 0;
@@ -116,7 +148,7 @@ int sm_cbor_key(struct sm_cbor_in *in, struct sm_cbor_map *map, uint64_t *key)
         return err;
     /* In the shortest form, ascending bytes and ascending numbers are the same order. */
     if (map->any && *key <= map->last)
-        return refuse(in, *key == map->last ? "a key stands twice" : "keys must ascend");
+        return sm_cbor_refuse(in, *key == map->last ? "a key stands twice" : "keys must ascend");
     map->any = 1;
     map->last = *key;
     map->left--;
@@ -126,7 +158,7 @@ int sm_cbor_key(struct sm_cbor_in *in, struct sm_cbor_map *map, uint64_t *key)
 int sm_cbor_end(struct sm_cbor_in *in)
 {
     in->at = in->pos;
-    return in->pos == in->len ? 0 : refuse(in, "bytes follow the last item");
+    return in->pos == in->len ? 0 : sm_cbor_refuse(in, "bytes follow the last item");
 }
 
 static void put(struct sm_cbor_out *out, uint8_t byte)
@@ -155,6 +187,23 @@ static void put_head(struct sm_cbor_out *out, enum major major, uint64_t value)
 void sm_cbor_put_uint(struct sm_cbor_out *out, uint64_t value)
 {
     put_head(out, MAJOR_UINT, value);
+}
+
+void sm_cbor_put_negative(struct sm_cbor_out *out, uint64_t value)
+{
+    put_head(out, MAJOR_NEGATIVE, value);
+}
+
+void sm_cbor_put_bytes(struct sm_cbor_out *out, const uint8_t *bytes, size_t len)
+{
+    put_head(out, MAJOR_BYTES, len);
+    for (size_t i = 0; i < len; i++)
+        put(out, bytes[i]);
+}
+
+void sm_cbor_put_tag(struct sm_cbor_out *out, uint64_t tag)
+{
+    put_head(out, MAJOR_TAG, tag);
 }
 
 void sm_cbor_put_text(struct sm_cbor_out *out, const char *text, size_t len)

@@ -33,12 +33,19 @@ void sm_cbor_begin(struct sm_cbor_in *in, const uint8_t *bytes, uint32_t len);
  * field. Counts never exceed the bytes that are left. */
 int sm_cbor_uint(struct sm_cbor_in *in, uint64_t *value);
 int sm_cbor_text(struct sm_cbor_in *in, const char **text, uint32_t *len);
+int sm_cbor_bytes(struct sm_cbor_in *in, const uint8_t **bytes, uint32_t *len);
 int sm_cbor_array(struct sm_cbor_in *in, uint32_t *count);
 int sm_cbor_map(struct sm_cbor_in *in, struct sm_cbor_map *map);
 
 /* The next key: 1 and *key, 0 at the map's end, or SM_ERR_MALFORMED. The value must be read before
  * the next call. */
 int sm_cbor_key(struct sm_cbor_in *in, struct sm_cbor_map *map, uint64_t *key);
+
+/* A tag of this number; `expected` is the rule when there is none. */
+int sm_cbor_tag(struct sm_cbor_in *in, uint64_t tag, const char *expected);
+
+/* What was read last breaks a rule of the format above: SM_ERR_MALFORMED, for returning. */
+int sm_cbor_refuse(struct sm_cbor_in *in, const char *rule);
 
 /* 0 when every byte has been read, or SM_ERR_MALFORMED. */
 int sm_cbor_end(struct sm_cbor_in *in);
@@ -50,6 +57,9 @@ struct sm_cbor_out {
 };
 
 void sm_cbor_put_uint(struct sm_cbor_out *out, uint64_t value);
+void sm_cbor_put_negative(struct sm_cbor_out *out, uint64_t value); /* -1 - value */
+void sm_cbor_put_bytes(struct sm_cbor_out *out, const uint8_t *bytes, size_t len);
+void sm_cbor_put_tag(struct sm_cbor_out *out, uint64_t tag);
 void sm_cbor_put_text(struct sm_cbor_out *out, const char *text, size_t len);
 void sm_cbor_put_array(struct sm_cbor_out *out, uint32_t count);
 void sm_cbor_put_map(struct sm_cbor_out *out, uint32_t count);

@@ -1,4 +1,5 @@
-/* The trust store and the one way in for a module: signature, then manifest, then scope.
+/* The trust store, and the one way in for a module and for a claim about a native image: signature,
+ * then what was signed, then scope.
  *
  * The order is the defence. Until a key of the store has verified all the bytes, no code reads
  * them but the hash; so the section walk and the decoder only ever work on what a trusted key
@@ -9,6 +10,8 @@
 
 #include <stdbool.h>
 #include <string.h>
+
+#include "claim.h"
 
 const char *sm_role_name(unsigned role)
 {
@@ -113,13 +116,13 @@ static bool tried_before(const struct sm_trust *trust, uint32_t i)
 
 /* An entry whose key made the signature in *out: 0, SM_ERR_SIGNATURE when there is none, or what
  * the crypto library failed with. */
-static int find_signer(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
+static int find_signer(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
                        const uint8_t *sig, const struct sm_trust_key **out)
 {
     for (uint32_t i = 0; i < trust->count; i++) {
         if (tried_before(trust, i))
             continue;
-        int err = sm_ed25519_verify(trust->keys[i].key, wasm, len, sig);
+        int err = sm_ed25519_verify(trust->keys[i].key, bytes, len, sig);
         if (err == 0)
             *out = &trust->keys[i];
         if (err != SM_ERR_SIGNATURE)
@@ -128,7 +131,7 @@ static int find_signer(const struct sm_trust *trust, const uint8_t *wasm, size_t
     return SM_ERR_SIGNATURE;
 }
 
-/* Whether the signer's key, all of whose entries have its role, is one of this fleet. */
+/* Whether the key that signed, all of whose entries have one role, is one of this fleet. */
 static bool of_fleet(const struct sm_trust *trust, const struct sm_trust_key *signer,
                      const char *fleet)
 {
@@ -172,4 +175,42 @@ int sm_trust_verify_module(const struct sm_trust *trust, const uint8_t *wasm, si
 {
     struct sm_manifest_detail unused;
     return verify(trust, wasm, len, sig, sig_len, m, detail ? detail : &unused);
+}
+
+/* ---- Claims ---------------------------------------------------------------------------------- */
+
+static int verify_native(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
+                         const char *fleet, struct sm_native_claim *claim,
+                         struct sm_manifest_detail *detail)
+{
+    uint8_t signed_bytes[SM_CLAIM_MAX];
+    struct sm_cbor_out out = {signed_bytes, sizeof signed_bytes, 0};
+    struct sm_cose_sign1 object;
+    const struct sm_trust_key *signer;
+    int err = sm_cose_read(&object, SM_CLAIM_TYPE, bytes, len, detail);
+    if (err)
+        return err;
+    sm_cose_put_signed(&out, SM_CLAIM_TYPE, object.payload, object.payload_len);
+    if (out.len > sizeof signed_bytes)
+        return refuse(detail, 0, SM_ERR_MALFORMED, "a claim is shorter");
+    err = find_signer(trust, signed_bytes, out.len, object.sig, &signer);
+    if (err)
+        return refuse(detail, 0, err, "no trusted key made this signature over this claim");
+    if (signer->role != SM_ROLE_BUILDER)
+        return refuse(detail, 0, SM_ERR_KEY,
+                      "the key that signed has a role that signs no native images");
+    if (!of_fleet(trust, signer, fleet))
+        return refuse(detail, 0, SM_ERR_KEY, "the key that signed is of another fleet");
+    err = sm_claim_payload(claim, object.payload, object.payload_len, detail);
+    if (err)
+        detail->offset += (uint32_t)(object.payload - bytes);
+    return err;
+}
+
+int sm_trust_verify_native(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
+                           const char *fleet, struct sm_native_claim *claim,
+                           struct sm_manifest_detail *detail)
+{
+    struct sm_manifest_detail unused;
+    return verify_native(trust, bytes, len, fleet, claim, detail ? detail : &unused);
 }
