@@ -205,6 +205,9 @@ static struct condition condition(struct fn *f, const struct operand *cond, bool
 static void condition_operands(struct fn *f, const struct condition *c)
 {
     sm_fn_unit(f, c->a);
+    if (c->code >= OP_INC_BR_NE) {
+        sm_fn_unit(f, c->k);
+    }
     if (c->code >= OP_BR_EQ) {
         sm_fn_unit(f, c->b);
     }
@@ -242,6 +245,7 @@ static void branch_on(struct fn *f, struct condition *c, struct block *b)
         skip_end(f, over);
         return;
     }
+    sm_fn_pair_branch(f, b, c);
     sm_fn_op(f, c->code);
     distance_field(f, b);
     condition_operands(f, c);

@@ -47,8 +47,9 @@ struct block {                /* an open block; lies on the operand stack, BLOCK
 #define BLOCK_CELLS (sizeof(struct block) / sizeof(struct operand))
 _Static_assert(sizeof(struct block) % sizeof(struct operand) == 0, "blocks share the stack");
 
-struct condition { /* a branch: OP_BR_..., and its operands */
+struct condition { /* a branch: OP_BR_... or OP_INC_BR_..., and its operands */
     uint32_t code, a, b;
+    uint32_t k; /* OP_INC_BR_...: what a is increased by first */
 };
 
 struct local {
@@ -73,9 +74,12 @@ struct fn {
     uint32_t unsettled; /* operands that stand for a local; all lie in the innermost block */
     uint32_t low;       /* least n since the operator at work began: lower when it took code back */
     uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
+    uint32_t prev;           /* of the instruction just before `last`, or SM_NONE */
     uint16_t header;         /* slot of the return address */
     bool far, too_far;
-    uint32_t at; /* offset of the operator at work */
+    uint32_t at;      /* offset of the operator at work */
+    uint32_t last_at; /* and of the one that emitted `last` */
+    uint32_t blame;   /* of the one that a trap of what is being emitted belongs to */
 };
 
 void sm_fn_spend_many(struct fn *f, uint32_t steps);
@@ -132,6 +136,8 @@ void sm_fn_push_const(struct fn *f, uint8_t type, uint32_t lo, uint32_t hi);
 void sm_fn_push_local(struct fn *f, uint32_t index);
 uint32_t sm_fn_place(struct fn *f, const struct operand *o);
 bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k);
+bool sm_fn_is_last(struct fn *f, const struct operand *o);
+bool sm_fn_at_hand(const struct operand *o);
 struct operand sm_fn_pop(struct fn *f, uint8_t type);
 uint32_t sm_fn_slot(struct fn *f, const struct operand *o);
 void sm_fn_settle_local(struct fn *f, uint32_t x);
@@ -153,6 +159,14 @@ bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c);
 void sm_fn_mark_dead(struct fn *f);
 void sm_fn_block(struct fn *f, uint8_t opcode);
 void sm_fn_opposite(struct condition *c);
+
+/* pair.c */
+bool sm_fn_pair(struct fn *f, uint32_t second, const struct operand *first, uint32_t other,
+                uint32_t dst);
+bool sm_fn_pair_select(struct fn *f, const struct operand *c, uint32_t a, uint32_t b, uint32_t dst);
+void sm_fn_pair_branch(struct fn *f, const struct block *b, struct condition *c);
+void sm_fn_double(struct fn *f, uint32_t code);
+void sm_fn_increment(struct fn *f, uint32_t slot, int32_t k);
 
 /* operator.c */
 void sm_fn_operator(struct fn *f, uint8_t opcode);

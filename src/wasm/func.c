@@ -113,6 +113,15 @@ static void enter(struct fn *f, const struct sm_image_type *t)
     f->last = SM_NONE;
 }
 
+/* Whether a later operator may still take back what is at this unit: the last two instructions can
+ * become part of another. */
+static bool may_change(const struct fn *f, uint32_t unit)
+{
+    uint32_t from = f->prev != SM_NONE ? f->prev : f->last;
+
+    return from != SM_NONE && from <= unit;
+}
+
 /* With a unit to stop at, where counts is the last operator that wrote it: a later one may take the
  * latest instruction back and write another in its place. */
 static void body(struct fn *f)
@@ -122,12 +131,13 @@ static void body(struct fn *f)
     while (!f->r.err && !f->too_far && f->cells > 0) {
         f->at = f->r.pos;
         f->low = f->n;
+        f->blame = f->at;
         sm_fn_operator(f, sm_reader_byte(&f->r));
         if (stop != SM_NONE && f->n > stop) {
             if (f->low <= stop) {
-                f->job->where = f->at;
+                f->job->where = f->blame;
             }
-            if (f->last == SM_NONE || f->last > stop) {
+            if (!may_change(f, stop)) {
                 return;
             }
         }
@@ -137,7 +147,8 @@ static void body(struct fn *f)
 static int translate(struct sm_func_job *job, bool far, bool *too_far)
 {
     const struct sm_image_type *t = &job->mi->types[job->mi->funcs[job->func].type];
-    struct fn f = {.mi = job->mi, .job = job, .far = far, .last = SM_NONE, .at = job->body};
+    struct fn f = {
+        .mi = job->mi, .job = job, .far = far, .last = SM_NONE, .prev = SM_NONE, .at = job->body};
 
     sm_reader_init(&f.r, job->mi->wasm, job->body, job->end);
     f.top = (struct operand *)(void *)(job->mem + (job->mem_len & ~(size_t)3));

@@ -42,8 +42,10 @@ void sm_fn_unit(struct fn *f, uint32_t value)
 /* Start an instruction; its operands follow with sm_fn_unit(). */
 void sm_fn_op(struct fn *f, uint32_t code)
 {
+    f->prev = f->last;
     f->last = f->n;
     f->last_dst = SM_NONE;
+    f->last_at = f->at;
     sm_fn_unit(f, code);
 }
 
@@ -64,7 +66,8 @@ void sm_fn_word(struct fn *f, uint32_t value)
 void sm_fn_take_back(struct fn *f)
 {
     f->n = f->last;
-    f->last = SM_NONE;
+    f->last = f->prev;
+    f->prev = f->last_dst = SM_NONE;
     if (f->n < f->low) {
         f->low = f->n;
     }
@@ -95,7 +98,14 @@ void sm_fn_load_const(struct fn *f, const struct operand *o, uint32_t dst)
 
 void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src)
 {
-    if (dst != src) {
+    if (dst == src) {
+        return;
+    }
+    if (sm_type_words(type) == 1 && f->last != SM_NONE && f->code[f->last] == OP_COPY_32) {
+        sm_fn_double(f, OP_COPY_32_TWICE);
+        sm_fn_unit(f, dst);
+        sm_fn_unit(f, src);
+    } else {
         sm_fn_op_dst(f, sm_type_words(type) == 2 ? OP_COPY_64 : OP_COPY_32, dst);
         sm_fn_unit(f, src);
     }
@@ -112,6 +122,8 @@ void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst)
 {
     if (o->in == IN_CONST) {
         sm_fn_load_const(f, o, dst);
+    } else if (o->add != 0 && sm_fn_place(f, o) == dst) {
+        sm_fn_increment(f, dst, o->add);
     } else if (o->add != 0) {
         sm_fn_op_dst(f, OP_I32_ADD_K, dst);
         sm_fn_unit(f, sm_fn_place(f, o));
@@ -196,6 +208,20 @@ bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k)
         o->add = (int16_t)(a->add + k);
     }
     return true;
+}
+
+/* The last instruction computed this operand into its home, and may compute it elsewhere or become
+ * part of another instead: nobody else knows of it. */
+bool sm_fn_is_last(struct fn *f, const struct operand *o)
+{
+    return o->in == IN_HOME && o->add == 0 && f->last != SM_NONE && f->last_dst != SM_NONE &&
+           f->code[f->last_dst] == o->home;
+}
+
+/* Reading it takes no instruction before. */
+bool sm_fn_at_hand(const struct operand *o)
+{
+    return o->in != IN_CONST && o->add == 0;
 }
 
 /* Take the topmost operand; type 0 accepts any. The result is a copy, so its cell may be reused. */

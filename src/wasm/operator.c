@@ -15,13 +15,6 @@ static void do_local_get(struct fn *f)
     sm_fn_push_local(f, x);
 }
 
-/* The last instruction computed this operand into its home and may compute it elsewhere instead. */
-static bool can_retarget(struct fn *f, const struct operand *o)
-{
-    return o->in == IN_HOME && o->add == 0 && f->last != SM_NONE && f->last_dst != SM_NONE &&
-           f->code[f->last_dst] == o->home;
-}
-
 static void do_local_set(struct fn *f, bool tee)
 {
     uint32_t x = sm_reader_u32(&f->r);
@@ -46,7 +39,7 @@ static void do_local_set(struct fn *f, bool tee)
         }
         return;
     }
-    if (l->chain == 0 && can_retarget(f, &o)) {
+    if (l->chain == 0 && sm_fn_is_last(f, &o)) {
         f->code[f->last_dst] = l->slot;
         if (tee) {
             sm_fn_push_local(f, x);
@@ -118,20 +111,22 @@ static void need_memory(struct fn *f)
     }
 }
 
-/* How a load or store reaches its address: one slot, a slot plus a 16-bit number, or two slots. The
- * sum wraps as i32.add does, the access's own offset then does not. */
+/* How a load or store reaches its address: the four forms of SM_OPS_MEMORY. */
 struct address {
-    uint32_t form; /* what to add to the plain operation */
-    uint32_t a, b; /* b: the number or the second slot; unused in the plain form */
+    uint32_t form; /* what to add to the operation with an offset */
+    uint32_t a, b; /* b: the number or the second slot */
     uint32_t offset;
 };
-#define ADDRESS_SUM (OP_LOAD_32_K - OP_LOAD_32)
-#define ADDRESS_TWO (OP_LOAD_32_R - OP_LOAD_32)
+#define FORM_OFFSET 0u
+#define FORM_PLAIN  (OP_LOAD_32 - OP_LOAD_32_O)
+#define FORM_NUMBER (OP_LOAD_32_K - OP_LOAD_32_O)
+#define FORM_SUM    (OP_LOAD_32_R - OP_LOAD_32_O)
 
 /* free: nothing will be computed between here and the access, so an addition may be taken back. */
-static struct address address(struct fn *f, const struct operand *o, uint32_t offset, bool free)
+static struct address address(struct fn *f, const struct access *acc, const struct operand *o,
+                              uint32_t offset, bool free)
 {
-    struct address at = {.offset = offset};
+    struct address at = {.form = FORM_OFFSET, .offset = offset};
 
     if (offset > 0xffff) {
         at.a = sm_fn_slot(f, o);
@@ -139,18 +134,24 @@ static struct address address(struct fn *f, const struct operand *o, uint32_t of
         sm_fn_unit(f, at.a);
         sm_fn_word(f, offset);
         at.a = o->home;
-        at.offset = 0;
-    } else if (o->in != IN_CONST && o->add != 0) {
-        at.form = ADDRESS_SUM;
+        at.offset = offset = 0;
+    } else if (offset == 0 && acc->op < OP_LOAD_8S_64_O && o->in != IN_CONST && o->add != 0) {
+        at.form = FORM_NUMBER;
         at.a = sm_fn_place(f, o);
         at.b = (uint32_t)o->add;
-    } else if (free && can_retarget(f, o) && f->code[f->last] == OP_I32_ADD) {
-        at.form = ADDRESS_TWO; /* the addition just made is taken back */
+        return at;
+    } else if (offset == 0 && acc->op < OP_LOAD_8S_64_O && free && sm_fn_is_last(f, o) &&
+               f->code[f->last] == OP_I32_ADD) {
+        at.form = FORM_SUM; /* the addition just made is taken back */
         at.a = f->code[f->last + 2];
         at.b = f->code[f->last + 3];
         sm_fn_take_back(f);
+        return at;
     } else {
         at.a = sm_fn_slot(f, o);
+    }
+    if (offset == 0 && acc->op < OP_LOAD_8S_64_O) {
+        at.form = FORM_PLAIN;
     }
     return at;
 }
@@ -158,8 +159,15 @@ static struct address address(struct fn *f, const struct operand *o, uint32_t of
 static void address_operands(struct fn *f, const struct address *at)
 {
     sm_fn_unit(f, at->a);
-    if (at->form != 0) {
+    if (at->form == FORM_NUMBER || at->form == FORM_SUM) {
         sm_fn_unit(f, at->b);
+    }
+}
+
+static void offset_operand(struct fn *f, const struct address *at)
+{
+    if (at->form == FORM_OFFSET) {
+        sm_fn_unit(f, at->offset);
     }
 }
 
@@ -169,11 +177,11 @@ static void do_load(struct fn *f, const struct access *acc, uint32_t offset)
     uint32_t dst = sm_fn_push(f, acc->type);
 
     if (!dead(f)) {
-        struct address at = address(f, &addr, offset, true);
+        struct address at = address(f, acc, &addr, offset, true);
 
         sm_fn_op_dst(f, acc->op + at.form, dst);
         address_operands(f, &at);
-        sm_fn_unit(f, at.offset);
+        offset_operand(f, &at);
     }
 }
 
@@ -184,13 +192,13 @@ static void do_store(struct fn *f, const struct access *acc, uint32_t offset)
 
     if (!dead(f)) {
         bool free = value.in == IN_LOCAL && value.add == 0;
-        struct address at = address(f, &addr, offset, free);
+        struct address at = address(f, acc, &addr, offset, free);
         uint32_t src = sm_fn_slot(f, &value);
 
         sm_fn_op(f, acc->op + at.form);
         address_operands(f, &at);
         sm_fn_unit(f, src);
-        sm_fn_unit(f, at.offset);
+        offset_operand(f, &at);
     }
 }
 
@@ -286,6 +294,9 @@ static bool emit_immediate(struct fn *f, uint32_t opcode, const struct operand *
         (form = immediate_form(opcode, &value)) == 0 || value > 32767) {
         return false;
     }
+    if (sm_fn_pair(f, form, a, (uint32_t)value, dst)) {
+        return true;
+    }
     src = sm_fn_slot(f, a);
     sm_fn_op_dst(f, form, dst);
     sm_fn_unit(f, src);
@@ -325,6 +336,19 @@ static bool push_sum(struct fn *f, uint32_t op, const struct operand *a, const s
     return sm_fn_push_sum(f, a, op == OP_I32_ADD ? value : -value);
 }
 
+/* One of two operands is what the last instruction computed: perhaps one instruction does both. */
+static bool pair(struct fn *f, uint32_t op, const struct operand *a, const struct operand *b,
+                 uint32_t dst)
+{
+    bool swaps = op == OP_F64_ADD || op == OP_F64_MUL || commutes(op);
+
+    if (swaps && sm_fn_at_hand(b) && sm_fn_pair(f, op, a, sm_fn_place(f, b), dst)) {
+        return true;
+    }
+    return (swaps || op == OP_F64_SUB) && sm_fn_at_hand(a) &&
+           sm_fn_pair(f, op, b, sm_fn_place(f, a), dst);
+}
+
 static void do_numeric(struct fn *f, uint32_t opcode)
 {
     const struct numeric *m = &numerics[opcode - SM_NUMERIC_MIN];
@@ -350,7 +374,7 @@ static void do_numeric(struct fn *f, uint32_t opcode)
     }
     dst = sm_fn_push(f, m->out);
     if (m->n == 2) {
-        if (emit_immediate(f, opcode, &a, &b, dst)) {
+        if (emit_immediate(f, opcode, &a, &b, dst) || pair(f, m->op, &a, &b, dst)) {
             return;
         }
     } else if (m->op == OP_I32_EQZ && fuse_eqz(f, &a, dst)) {
@@ -384,6 +408,10 @@ static void do_select(struct fn *f, uint8_t type)
     }
     dst = sm_fn_push(f, type);
     if (dead(f)) {
+        return;
+    }
+    if (sm_type_words(type) == 1 && sm_fn_at_hand(&a) && sm_fn_at_hand(&b) &&
+        sm_fn_pair_select(f, &c, sm_fn_place(f, &a), sm_fn_place(f, &b), dst)) {
         return;
     }
     sa = sm_fn_slot(f, &a);

@@ -78,6 +78,7 @@
 
 #define SM_OPS_MOVE(X)                                                                             \
     X(COPY_32, "d a")                                                                              \
+    X(COPY_32_TWICE, "d a d a")                                                                    \
     X(COPY_64, "d a")                                                                              \
     X(CONST_K, "d k")                                                                              \
     X(CONST_32, "d w")                                                                             \
@@ -92,57 +93,56 @@
     X(MEMORY_SIZE, "d")                                                                            \
     X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
 
-/* Loads and stores with the address in a slot, in a slot plus a number, in the sum of two slots:
- * the same order in all three. */
+/* Loads and stores with the address in a slot plus an offset that does not wrap, as Wasm has it; in a
+ * slot alone; in a slot plus a number, and in the sum of two slots, which wrap as i32.add does. The
+ * same order in all four, but that loads which widen to 64 bits have only the first form. */
 #define SM_OPS_MEMORY(X)                                                                           \
-    X(LOAD_32, "d a offset")                                                                       \
-    X(LOAD_64, "d a offset")                                                                       \
-    X(LOAD_8S, "d a offset")                                                                       \
-    X(LOAD_8U, "d a offset")                                                                       \
-    X(LOAD_16S, "d a offset")                                                                      \
-    X(LOAD_16U, "d a offset")                                                                      \
-    X(LOAD_8S_64, "d a offset")                                                                    \
-    X(LOAD_8U_64, "d a offset")                                                                    \
-    X(LOAD_16S_64, "d a offset")                                                                   \
-    X(LOAD_16U_64, "d a offset")                                                                   \
-    X(LOAD_32S_64, "d a offset")                                                                   \
-    X(LOAD_32U_64, "d a offset")                                                                   \
-    X(STORE_8, "a b offset")                                                                       \
-    X(STORE_16, "a b offset")                                                                      \
-    X(STORE_32, "a b offset")                                                                      \
-    X(STORE_64, "a b offset")                                                                      \
-    X(LOAD_32_K, "d a k offset")                                                                   \
-    X(LOAD_64_K, "d a k offset")                                                                   \
-    X(LOAD_8S_K, "d a k offset")                                                                   \
-    X(LOAD_8U_K, "d a k offset")                                                                   \
-    X(LOAD_16S_K, "d a k offset")                                                                  \
-    X(LOAD_16U_K, "d a k offset")                                                                  \
-    X(LOAD_8S_64_K, "d a k offset")                                                                \
-    X(LOAD_8U_64_K, "d a k offset")                                                                \
-    X(LOAD_16S_64_K, "d a k offset")                                                               \
-    X(LOAD_16U_64_K, "d a k offset")                                                               \
-    X(LOAD_32S_64_K, "d a k offset")                                                               \
-    X(LOAD_32U_64_K, "d a k offset")                                                               \
-    X(STORE_8_K, "a k b offset")                                                                   \
-    X(STORE_16_K, "a k b offset")                                                                  \
-    X(STORE_32_K, "a k b offset")                                                                  \
-    X(STORE_64_K, "a k b offset")                                                                  \
-    X(LOAD_32_R, "d a a offset")                                                                   \
-    X(LOAD_64_R, "d a a offset")                                                                   \
-    X(LOAD_8S_R, "d a a offset")                                                                   \
-    X(LOAD_8U_R, "d a a offset")                                                                   \
-    X(LOAD_16S_R, "d a a offset")                                                                  \
-    X(LOAD_16U_R, "d a a offset")                                                                  \
-    X(LOAD_8S_64_R, "d a a offset")                                                                \
-    X(LOAD_8U_64_R, "d a a offset")                                                                \
-    X(LOAD_16S_64_R, "d a a offset")                                                               \
-    X(LOAD_16U_64_R, "d a a offset")                                                               \
-    X(LOAD_32S_64_R, "d a a offset")                                                               \
-    X(LOAD_32U_64_R, "d a a offset")                                                               \
-    X(STORE_8_R, "a a b offset")                                                                   \
-    X(STORE_16_R, "a a b offset")                                                                  \
-    X(STORE_32_R, "a a b offset")                                                                  \
-    X(STORE_64_R, "a a b offset")
+    X(LOAD_32_O, "d a offset")                                                                     \
+    X(LOAD_64_O, "d a offset")                                                                     \
+    X(LOAD_8S_O, "d a offset")                                                                     \
+    X(LOAD_8U_O, "d a offset")                                                                     \
+    X(LOAD_16S_O, "d a offset")                                                                    \
+    X(LOAD_16U_O, "d a offset")                                                                    \
+    X(STORE_8_O, "a b offset")                                                                     \
+    X(STORE_16_O, "a b offset")                                                                    \
+    X(STORE_32_O, "a b offset")                                                                    \
+    X(STORE_64_O, "a b offset")                                                                    \
+    X(LOAD_8S_64_O, "d a offset")                                                                  \
+    X(LOAD_8U_64_O, "d a offset")                                                                  \
+    X(LOAD_16S_64_O, "d a offset")                                                                 \
+    X(LOAD_16U_64_O, "d a offset")                                                                 \
+    X(LOAD_32S_64_O, "d a offset")                                                                 \
+    X(LOAD_32U_64_O, "d a offset")                                                                 \
+    X(LOAD_32, "d a")                                                                              \
+    X(LOAD_64, "d a")                                                                              \
+    X(LOAD_8S, "d a")                                                                              \
+    X(LOAD_8U, "d a")                                                                              \
+    X(LOAD_16S, "d a")                                                                             \
+    X(LOAD_16U, "d a")                                                                             \
+    X(STORE_8, "a b")                                                                              \
+    X(STORE_16, "a b")                                                                             \
+    X(STORE_32, "a b")                                                                             \
+    X(STORE_64, "a b")                                                                             \
+    X(LOAD_32_K, "d a k")                                                                          \
+    X(LOAD_64_K, "d a k")                                                                          \
+    X(LOAD_8S_K, "d a k")                                                                          \
+    X(LOAD_8U_K, "d a k")                                                                          \
+    X(LOAD_16S_K, "d a k")                                                                         \
+    X(LOAD_16U_K, "d a k")                                                                         \
+    X(STORE_8_K, "a k b")                                                                          \
+    X(STORE_16_K, "a k b")                                                                         \
+    X(STORE_32_K, "a k b")                                                                         \
+    X(STORE_64_K, "a k b")                                                                         \
+    X(LOAD_32_R, "d a a")                                                                          \
+    X(LOAD_64_R, "d a a")                                                                          \
+    X(LOAD_8S_R, "d a a")                                                                          \
+    X(LOAD_8U_R, "d a a")                                                                          \
+    X(LOAD_16S_R, "d a a")                                                                         \
+    X(LOAD_16U_R, "d a a")                                                                         \
+    X(STORE_8_R, "a a b")                                                                          \
+    X(STORE_16_R, "a a b")                                                                         \
+    X(STORE_32_R, "a a b")                                                                         \
+    X(STORE_64_R, "a a b")
 
 #define SM_OPS_INTEGER(X)                                                                          \
     X(I32_EQZ, "d a")                                                                              \
@@ -198,6 +198,44 @@
     X(I64_EXTEND8, "d a")                                                                          \
     X(I64_EXTEND16, "d a")                                                                         \
     X(I64_EXTEND32, "d a")
+
+/* A slot is increased in place; two are; and the ends of loops: increased, then compared. */
+#define SM_OPS_INCREMENT(X)                                                                        \
+    X(I32_INC, "d k")                                                                              \
+    X(I32_INC_TWICE, "d k d k")                                                                         \
+    X(INC_BR_NE, "o d k b")                                                                        \
+    X(INC_BR_NE_K, "o d k k")                                                                      \
+    X(INC_BR_LT_S, "o d k b")                                                                      \
+    X(INC_BR_LT_U, "o d k b")
+
+/* Two operators in one, where the second takes what the first computed and nobody else does: the
+ * operands of the first, then what the second has besides. F64_MUL_SUB is c - a * b. SELECT_LT_ takes
+ * the third when the first is less than the second, else the fourth. */
+#define SM_OPS_PAIR(X)                                                                             \
+    X(I32_ADD_ADD, "d a b c")                                                                      \
+    X(I32_MUL_ADD, "d a b c")                                                                      \
+    X(I32_XOR_ADD, "d a b c")                                                                      \
+    X(I32_SHL_K_ADD, "d a k b")                                                                    \
+    X(I32_SHL_K_XOR, "d a k b")                                                                    \
+    X(I32_SHR_U_K_XOR, "d a k b")                                                                  \
+    X(I32_ROTL_K_XOR, "d a k b")                                                                   \
+    X(I32_XOR_SHL_K, "d a b k")                                                                    \
+    X(I32_XOR_ROTL_K, "d a b k")                                                                   \
+    X(I32_SHR_U_K_AND_K, "d a k k")                                                                \
+    X(I64_SHR_U_K_XOR, "d a k b")                                                                  \
+    X(SELECT_LT_S, "d a b a b")                                                                    \
+    X(SELECT_LT_U, "d a b a b")                                                                    \
+    X(LOAD_32_ADD, "d a b")                                                                 \
+    X(LOAD_32_K_ADD, "d a k b")                                                             \
+    X(LOAD_16S_MUL, "d a b")                                                                \
+    X(LOAD_16S_K_MUL, "d a k b")                                                            \
+    X(LOAD_8U_K_XOR, "d a k b")                                                             \
+    X(F64_MUL_ADD, "d a b c")                                                                      \
+    X(F64_MUL_SUB, "d a b c")                                                                      \
+    X(LOAD_64_F64_ADD, "d a b")                                                             \
+    X(LOAD_64_K_F64_ADD, "d a k b")                                                         \
+    X(LOAD_64_F64_MUL, "d a b")                                                             \
+    X(LOAD_64_K_F64_MUL, "d a k b")
 
 #define SM_OPS_FLOAT(X)                                                                            \
     X(F32_EQ, "d a b")                                                                             \
@@ -303,7 +341,7 @@
 #define SM_OPS_HOT(X)                                                                              \
     SM_OPS_CONTROL(X)                                                                              \
     SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_INTEGER(X)           \
-        SM_OPS_FLOAT(X)
+        SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)
 
 /* clang-format on */
 
@@ -460,29 +498,29 @@ enum sm_op {
 
 /* Loads and stores, 0x28 to 0x3e: X(opcode, value type, log2 of the bytes, image op). */
 #define SM_ACCESS(X)                                                                               \
-    X(0x28, I32, 2, OP_LOAD_32)                                                                    \
-    X(0x29, I64, 3, OP_LOAD_64)                                                                    \
-    X(0x2a, F32, 2, OP_LOAD_32)                                                                    \
-    X(0x2b, F64, 3, OP_LOAD_64)                                                                    \
-    X(0x2c, I32, 0, OP_LOAD_8S)                                                                    \
-    X(0x2d, I32, 0, OP_LOAD_8U)                                                                    \
-    X(0x2e, I32, 1, OP_LOAD_16S)                                                                   \
-    X(0x2f, I32, 1, OP_LOAD_16U)                                                                   \
-    X(0x30, I64, 0, OP_LOAD_8S_64)                                                                 \
-    X(0x31, I64, 0, OP_LOAD_8U_64)                                                                 \
-    X(0x32, I64, 1, OP_LOAD_16S_64)                                                                \
-    X(0x33, I64, 1, OP_LOAD_16U_64)                                                                \
-    X(0x34, I64, 2, OP_LOAD_32S_64)                                                                \
-    X(0x35, I64, 2, OP_LOAD_32U_64)                                                                \
-    X(0x36, I32, 2, OP_STORE_32)                                                                   \
-    X(0x37, I64, 3, OP_STORE_64)                                                                   \
-    X(0x38, F32, 2, OP_STORE_32)                                                                   \
-    X(0x39, F64, 3, OP_STORE_64)                                                                   \
-    X(0x3a, I32, 0, OP_STORE_8)                                                                    \
-    X(0x3b, I32, 1, OP_STORE_16)                                                                   \
-    X(0x3c, I64, 0, OP_STORE_8)                                                                    \
-    X(0x3d, I64, 1, OP_STORE_16)                                                                   \
-    X(0x3e, I64, 2, OP_STORE_32)
+    X(0x28, I32, 2, OP_LOAD_32_O)                                                                  \
+    X(0x29, I64, 3, OP_LOAD_64_O)                                                                  \
+    X(0x2a, F32, 2, OP_LOAD_32_O)                                                                  \
+    X(0x2b, F64, 3, OP_LOAD_64_O)                                                                  \
+    X(0x2c, I32, 0, OP_LOAD_8S_O)                                                                  \
+    X(0x2d, I32, 0, OP_LOAD_8U_O)                                                                  \
+    X(0x2e, I32, 1, OP_LOAD_16S_O)                                                                 \
+    X(0x2f, I32, 1, OP_LOAD_16U_O)                                                                 \
+    X(0x30, I64, 0, OP_LOAD_8S_64_O)                                                               \
+    X(0x31, I64, 0, OP_LOAD_8U_64_O)                                                               \
+    X(0x32, I64, 1, OP_LOAD_16S_64_O)                                                              \
+    X(0x33, I64, 1, OP_LOAD_16U_64_O)                                                              \
+    X(0x34, I64, 2, OP_LOAD_32S_64_O)                                                              \
+    X(0x35, I64, 2, OP_LOAD_32U_64_O)                                                              \
+    X(0x36, I32, 2, OP_STORE_32_O)                                                                 \
+    X(0x37, I64, 3, OP_STORE_64_O)                                                                 \
+    X(0x38, F32, 2, OP_STORE_32_O)                                                                 \
+    X(0x39, F64, 3, OP_STORE_64_O)                                                                 \
+    X(0x3a, I32, 0, OP_STORE_8_O)                                                                  \
+    X(0x3b, I32, 1, OP_STORE_16_O)                                                                 \
+    X(0x3c, I64, 0, OP_STORE_8_O)                                                                  \
+    X(0x3d, I64, 1, OP_STORE_16_O)                                                                 \
+    X(0x3e, I64, 2, OP_STORE_32_O)
 #define SM_ACCESS_MIN   0x28u
 #define SM_ACCESS_STORE 0x36u
 #define SM_ACCESS_MAX   0x3eu

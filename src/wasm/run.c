@@ -310,6 +310,26 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         statement;                                                                                 \
         NEXT(3);                                                                                   \
     }
+/* Three operands, or a number in place of one. */
+#define TERNARY32(name, get_b, get_c, expr)                                                        \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2), b = (uint32_t)get_b(3), c = (uint32_t)get_c(4);                         \
+        S(1) = (expr);                                                                             \
+        NEXT(5);                                                                                   \
+    }
+#define INCREMENT_BRANCH(name, get_b, expr)                                                        \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = S(2) += (uint32_t)K(3), b = (uint32_t)get_b(4);                               \
+        if (expr) { /* always backward */                                                          \
+            if (expired(x)) {                                                                      \
+                TRAP(EPOCH);                                                                       \
+            }                                                                                      \
+            NEXT(K(1));                                                                            \
+        }                                                                                          \
+        NEXT(5);                                                                                   \
+    }
 #define FLOAT_COMPARE(name, get, op_)                                                              \
     OP(name)                                                                                       \
     {                                                                                              \
@@ -331,52 +351,65 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         NEXT(4);                                                                                   \
     }
 
-/* The three forms of an address (ops.h): the i32 sum, and where the offset stands. */
-#define ADDRESS_1(at) S(at)
-#define ADDRESS_K(at) (S(at) + (uint32_t)K((at) + 1))
-#define ADDRESS_R(at) (S(at) + S((at) + 1))
-
-/* ea is the address of n bytes in memory, or a trap: one comparison with the first address at which
- * so many bytes are outside. An address has up to 33 bits. */
+/* The four forms of an address (ops.h), and a trap unless n bytes are there: one comparison with
+ * the first address at which so many are outside. An address has up to 33 bits. */
 #define END(n) ((n) == 1 ? end_1 : (n) == 2 ? end_2 : (n) == 4 ? end_4 : end_8)
 #if UINTPTR_MAX > 0xffffffff
-#define EFFECTIVE(ea, address, offset, n)                                                          \
-    uint64_t ea = (uint64_t)(address) + pc[offset];                                                \
+#define ADDRESS_O(at, offset, n)                                                                   \
+    uint64_t ea = (uint64_t)S(at) + pc[offset];                                                    \
     if (ea >= END(n)) {                                                                            \
         goto outside;                                                                              \
     }
 #else
-#define EFFECTIVE(ea, address, offset, n)                                                          \
+#define ADDRESS_O(at, offset, n)                                                                   \
     uint32_t ea;                                                                                   \
-    if (__builtin_add_overflow((address), (uint32_t)pc[offset], &ea) || ea >= END(n)) {            \
+    if (__builtin_add_overflow(S(at), (uint32_t)pc[offset], &ea) || ea >= END(n)) {                \
         goto outside;                                                                              \
     }
 #endif
-#define LOAD_FORM(name, address, units, c_type, store)                                             \
+#define ADDRESS_SUM(sum, n)                                                                        \
+    uint32_t ea = (sum);                                                                           \
+    if (ea >= END(n)) {                                                                            \
+        goto outside;                                                                              \
+    }
+#define ADDRESS_1(at, offset, n) ADDRESS_SUM(S(at), n)
+#define ADDRESS_K(at, offset, n) ADDRESS_SUM(S(at) + (uint32_t)K((at) + 1), n)
+#define ADDRESS_R(at, offset, n) ADDRESS_SUM(S(at) + S((at) + 1), n)
+
+#define LOAD_FORM(name, form, units, c_type, store)                                                \
     OP(name)                                                                                       \
     {                                                                                              \
         c_type v;                                                                                  \
-        EFFECTIVE(ea, address(2), (units)-1, sizeof(v))                                            \
-        memcpy(&v, mem + ea, sizeof(v));                                                           \
+        form(2, 3, sizeof(v)) memcpy(&v, mem + ea, sizeof(v));                                     \
         store;                                                                                     \
         NEXT(units);                                                                               \
     }
-#define STORE_FORM(name, address, units, c_type, value)                                            \
+#define LOAD(name, c_type, store)                                                                  \
+    LOAD_FORM(name##_O, ADDRESS_O, 4, c_type, store)                                               \
+    LOAD_FORM(name, ADDRESS_1, 3, c_type, store)                                                   \
+    LOAD_FORM(name##_K, ADDRESS_K, 4, c_type, store)                                               \
+    LOAD_FORM(name##_R, ADDRESS_R, 4, c_type, store)
+/* A load whose value goes into another operator; the last unit names the other operand. */
+#define LOAD_PAIR(name, c_type, use)   LOAD_FORM(name, ADDRESS_1, 4, c_type, use(3))
+#define LOAD_PAIR_K(name, c_type, use) LOAD_FORM(name, ADDRESS_K, 5, c_type, use(4))
+#define ADD_TO(b)                      S(1) = v + S(b)
+#define MULTIPLY_BY(b)                 S(1) = (uint32_t)v * S(b)
+#define XOR_WITH(b)                    S(1) = v ^ S(b)
+#define F64_ADD_TO(b)                  SETD(1, v + D(b))
+#define F64_MULTIPLY_BY(b)             SETD(1, v *D(b))
+
+#define STORE_FORM(name, form, at, units, c_type, value)                                           \
     OP(name)                                                                                       \
     {                                                                                              \
-        c_type v = (c_type)value((units)-2);                                                       \
-        EFFECTIVE(ea, address(1), (units)-1, sizeof(v))                                            \
-        memcpy(mem + ea, &v, sizeof(v));                                                           \
+        c_type v = (c_type)value(at);                                                              \
+        form(1, 3, sizeof(v)) memcpy(mem + ea, &v, sizeof(v));                                     \
         NEXT(units);                                                                               \
     }
-#define LOAD(name, c_type, store)                                                                  \
-    LOAD_FORM(name, ADDRESS_1, 4, c_type, store)                                                   \
-    LOAD_FORM(name##_K, ADDRESS_K, 5, c_type, store)                                               \
-    LOAD_FORM(name##_R, ADDRESS_R, 5, c_type, store)
 #define STORE(name, c_type, value)                                                                 \
-    STORE_FORM(name, ADDRESS_1, 4, c_type, value)                                                  \
-    STORE_FORM(name##_K, ADDRESS_K, 5, c_type, value)                                              \
-    STORE_FORM(name##_R, ADDRESS_R, 5, c_type, value)
+    STORE_FORM(name##_O, ADDRESS_O, 2, 4, c_type, value)                                           \
+    STORE_FORM(name, ADDRESS_1, 2, 3, c_type, value)                                               \
+    STORE_FORM(name##_K, ADDRESS_K, 3, 4, c_type, value)                                           \
+    STORE_FORM(name##_R, ADDRESS_R, 3, 4, c_type, value)
 
 /* The first address at which n bytes are outside. */
 static inline uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
@@ -623,6 +656,12 @@ call_bound: /* callee, type, base; pc is where to go on */
 
     /* ---- Moves, globals, tables, memory */
     UNARY(COPY_32, S(1) = S(2))
+    OP(COPY_32_TWICE)
+    {
+        S(1) = S(2);
+        S(3) = S(4);
+        NEXT(5);
+    }
     UNARY(COPY_64, SET64(1, L(2)))
     UNARY(CONST_K, S(1) = (uint32_t)K(2))
     UNARY(CONST_64K, SET64(1, (uint64_t)(int64_t)K(2)))
@@ -685,12 +724,12 @@ call_bound: /* callee, type, base; pc is where to go on */
     LOAD(LOAD_8U, uint8_t, S(1) = v)
     LOAD(LOAD_16S, int16_t, S(1) = (uint32_t)v)
     LOAD(LOAD_16U, uint16_t, S(1) = v)
-    LOAD(LOAD_8S_64, int8_t, SET64(1, (uint64_t)v))
-    LOAD(LOAD_8U_64, uint8_t, SET64(1, v))
-    LOAD(LOAD_16S_64, int16_t, SET64(1, (uint64_t)v))
-    LOAD(LOAD_16U_64, uint16_t, SET64(1, v))
-    LOAD(LOAD_32S_64, int32_t, SET64(1, (uint64_t)v))
-    LOAD(LOAD_32U_64, uint32_t, SET64(1, v))
+    LOAD_FORM(LOAD_8S_64_O, ADDRESS_O, 4, int8_t, SET64(1, (uint64_t)v))
+    LOAD_FORM(LOAD_8U_64_O, ADDRESS_O, 4, uint8_t, SET64(1, v))
+    LOAD_FORM(LOAD_16S_64_O, ADDRESS_O, 4, int16_t, SET64(1, (uint64_t)v))
+    LOAD_FORM(LOAD_16U_64_O, ADDRESS_O, 4, uint16_t, SET64(1, v))
+    LOAD_FORM(LOAD_32S_64_O, ADDRESS_O, 4, int32_t, SET64(1, (uint64_t)v))
+    LOAD_FORM(LOAD_32U_64_O, ADDRESS_O, 4, uint32_t, SET64(1, v))
     STORE(STORE_8, uint8_t, S)
     STORE(STORE_16, uint16_t, S)
     STORE(STORE_32, uint32_t, S)
@@ -723,6 +762,51 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY32_K(I32_SHR_S_K, (int32_t)a >> (b & 31))
     BINARY32_K(I32_SHR_U_K, a >> (b & 31))
     BINARY32_K(I32_ROTL_K, sm_rotl32(a, b))
+    OP(I32_INC)
+    {
+        S(1) += (uint32_t)K(2);
+        NEXT(3);
+    }
+    OP(I32_INC_TWICE)
+    {
+        S(1) += (uint32_t)K(2);
+        S(3) += (uint32_t)K(4);
+        NEXT(5);
+    }
+    INCREMENT_BRANCH(INC_BR_NE, S, a != b)
+    INCREMENT_BRANCH(INC_BR_NE_K, K, a != b)
+    INCREMENT_BRANCH(INC_BR_LT_S, S, (int32_t)a < (int32_t)b)
+    INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)
+    TERNARY32(I32_ADD_ADD, S, S, a + b + c)
+    TERNARY32(I32_MUL_ADD, S, S, a * b + c)
+    TERNARY32(I32_XOR_ADD, S, S, (a ^ b) + c)
+    TERNARY32(I32_SHL_K_ADD, K, S, (a << (b & 31)) + c)
+    TERNARY32(I32_SHL_K_XOR, K, S, a << (b & 31) ^ c)
+    TERNARY32(I32_SHR_U_K_XOR, K, S, a >> (b & 31) ^ c)
+    TERNARY32(I32_ROTL_K_XOR, K, S, sm_rotl32(a, b) ^ c)
+    TERNARY32(I32_XOR_SHL_K, S, K, (a ^ b) << (c & 31))
+    TERNARY32(I32_XOR_ROTL_K, S, K, sm_rotl32(a ^ b, c))
+    TERNARY32(I32_SHR_U_K_AND_K, K, K, a >> (b & 31) & c)
+    OP(I64_SHR_U_K_XOR)
+    {
+        SET64(1, L(2) >> (K(3) & 63) ^ L(4));
+        NEXT(5);
+    }
+    OP(SELECT_LT_S)
+    {
+        S(1) = SI(2) < SI(3) ? S(4) : S(5);
+        NEXT(6);
+    }
+    OP(SELECT_LT_U)
+    {
+        S(1) = S(2) < S(3) ? S(4) : S(5);
+        NEXT(6);
+    }
+    LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO)
+    LOAD_PAIR_K(LOAD_32_K_ADD, uint32_t, ADD_TO)
+    LOAD_PAIR(LOAD_16S_MUL, int16_t, MULTIPLY_BY)
+    LOAD_PAIR_K(LOAD_16S_K_MUL, int16_t, MULTIPLY_BY)
+    LOAD_PAIR_K(LOAD_8U_K_XOR, uint8_t, XOR_WITH)
     OP(I32_DIV_S)
     {
         int32_t a = SI(2), b = SI(3);
@@ -803,6 +887,22 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY_F32(F32_SUB, a - b)
     BINARY_F32(F32_MUL, a * b)
     BINARY_F32(F32_DIV, a / b)
+    OP(F64_MUL_ADD)
+    {
+        double product = D(2) * D(3); /* rounded, then added: two operators */
+        SETD(1, product + D(4));
+        NEXT(5);
+    }
+    OP(F64_MUL_SUB)
+    {
+        double product = D(2) * D(3);
+        SETD(1, D(4) - product);
+        NEXT(5);
+    }
+    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)
+    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)
+    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)
+    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)
     BINARY_F64(F64_ADD, a + b)
     BINARY_F64(F64_SUB, a - b)
     BINARY_F64(F64_MUL, a * b)
