@@ -4,7 +4,8 @@
  *
  * One group of lines for each seed from FIRST on:
  *   M seed module-in-hex
- *   C export argument-words... = result-words...     or   C export argument-words... ! trap
+ *   C export argument-words... = result-words...
+ *   or   C export argument-words... ! frames trap   (frames: function:offset,... innermost first)
  *   E memory-pages memory-checksum global-words...
  * Words are hexadecimal, 64-bit values take two, low word first.
  *
@@ -52,6 +53,19 @@ static void print_words(const uint32_t *words, unsigned n)
     }
 }
 
+/* The innermost frames, as many as V8 tells; none when the stack is full, which differs. */
+static void print_frames(const struct sm_wasm_exec *x)
+{
+    static uint8_t scratch[1 << 16];
+    struct sm_wasm_frame frames[10];
+    uint32_t n = sm_wasm_backtrace(x, frames, 10, scratch, sizeof(scratch));
+
+    printf(" ! ");
+    for (uint32_t i = 0; i < n && i < 10 && x->trap != SM_TRAP_STACK; i++) {
+        printf("%s%u:%x", i > 0 ? "," : "", frames[i].func, frames[i].offset);
+    }
+}
+
 /* Arguments: small numbers, in every type (as a float they are subnormal). */
 static unsigned make_args(uint64_t seed, const struct sm_wasm_functype *t, uint32_t *words)
 {
@@ -80,7 +94,8 @@ static void call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, const struct
         print_words(sm_wasm_results(x), words_of(t.results, t.nresults));
         printf("\n");
     } else {
-        printf(" ! %s\n", sm_wasm_trap_text(x->trap));
+        print_frames(x);
+        printf(" %s\n", sm_wasm_trap_text(x->trap));
     }
 }
 

@@ -29,6 +29,12 @@ const trapWords = {
   'call stack exhausted': /call stack/,
 };
 
+// The innermost frames of an error, as the program writes them.
+function frames(error) {
+  const found = error.stack.matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g);
+  return Array.from(found, (m) => `${m[1]}:${m[2]}`).join(',');
+}
+
 const buffer = new DataView(new ArrayBuffer(8));
 const wide = { i64: true, f64: true };
 
@@ -114,14 +120,16 @@ const lines = {
       got = results.flatMap((t, i) => toWords(t, values[i]));
     } catch (error) {
       traps++;
-      const ours = rest.slice(end + 1).join(' ');
+      const ours = rest.slice(end + 2).join(' ');
       if (rest[end] !== '!') differs(`"${name}" traps in V8: ${error.message}`);
       else if (!trapWords[ours].test(error.message)) {
         differs(`"${name}": ${ours}, V8 says ${error.message}`);
+      } else if (rest[end + 1] !== '' && rest[end + 1] !== frames(error)) {
+        differs(`"${name}": ${ours} at ${rest[end + 1]}, V8 says ${frames(error)}`);
       }
       return;
     }
-    const ours = rest.slice(end + 1).join(' ');
+    const ours = rest.slice(rest[end] === '!' ? end + 2 : end + 1).join(' ');
     const theirs = got.map((w) => w.toString(16)).join(' ');
     if (rest[end] === '!') differs(`"${name}" traps: ${ours}; V8 gives ${theirs}`);
     else if (ours !== theirs) differs(`"${name}" gives ${ours}, V8 gives ${theirs}`);

@@ -316,6 +316,26 @@ static void a_trap_in_a_fused_instruction_is_at_its_last_operator(void **state)
     assert_int_equal(f[0].offset, find(&e->slot, "\x20\x00\x20\x01\x6a\x28", 6) + 5);
 }
 
+static void a_trap_in_the_first_of_two_operators_is_its_own(void **state)
+{
+    struct engine *e = *state;
+    struct sm_wasm_frame f[2];
+
+    assert_int_equal(call(e, "load_and_add", 0x7fffffff, 0, 0), SM_ERR_TRAP);
+    assert_int_equal(sm_wasm_backtrace(&e->exec, f, 2, e->pool.base, e->pool.size), 1);
+    assert_int_equal(f[0].offset, find(&e->slot, "\x20\x00\x28\x02\x00\x20\x01\x6a", 8) + 2);
+}
+
+static void an_interrupted_loop_stands_at_its_branch(void **state)
+{
+    struct engine *e = *state;
+    struct sm_wasm_frame f[2];
+
+    expect_interrupted(e, "count_up_for_ever");
+    assert_int_equal(sm_wasm_backtrace(&e->exec, f, 2, e->pool.base, e->pool.size), 1);
+    assert_int_equal(f[0].offset, find(&e->slot, "\x6a\x22\x00\x41\xcd\x00\x47\x0d", 8) + 7);
+}
+
 static void a_pending_call_is_where_the_call_stands(void **state)
 {
     struct engine *e = *state;
@@ -705,6 +725,8 @@ int main(void)
         CASE(while_one_module_waits_another_runs),
         CASE(a_host_function_exported_again_can_be_called),
         CASE(a_trap_names_function_and_offset_of_every_level),
+        CASE(a_trap_in_the_first_of_two_operators_is_its_own),
+        CASE(an_interrupted_loop_stands_at_its_branch),
         CASE(a_trap_in_a_fused_instruction_is_at_its_last_operator),
         CASE(a_pending_call_is_where_the_call_stands),
         CASE(a_backtrace_goes_through_instances),

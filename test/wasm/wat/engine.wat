@@ -71,6 +71,11 @@
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
   (func (export "load_sum") (param i32 i32) (result i32)
     (i32.load (i32.add (local.get 0) (local.get 1))))
+  (func (export "load_and_add") (param i32 i32) (result i32)
+    (i32.add (i32.load (local.get 0)) (local.get 1)))
+  (func (export "count_up_for_ever") (local i32)
+    (loop $l
+      (br_if $l (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 2))) (i32.const 77)))))
   (func (export "load_far") (param i32) (result i32) (i32.load offset=65536 (local.get 0)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "grow_then") (param i32) (result i32)
