@@ -56,45 +56,6 @@ measure() {
     echo "$1 $line"
 }
 
-table() {
-    awk -v levels="$levels" -v markdown=$markdown '
-    function put(    i, line) {
-        line = markdown ? "|" : ""
-        for (i = 1; i <= n; i++)
-            line = line (markdown ? " " cell[i] " |" : sprintf(i == 1 ? "%-10s" : "%14s", cell[i]))
-        print line
-        fflush()
-    }
-    BEGIN {
-        count = split(levels, level, " ")
-        cell[1] = "kernel"; cell[2] = "native"
-        for (i = 1; i <= count; i++) { cell[2 * i + 1] = "-" level[i]; cell[2 * i + 2] = "x native" }
-        n = 2 * count + 2
-        put()
-        for (i = 1; i <= n; i++) cell[i] = i == 1 ? "---" : "---:"
-        if (markdown) put()
-    }
-    {
-        cell[1] = $1; cell[2] = $2
-        for (i = 1; i <= count; i++) {
-            cell[2 * i + 1] = $(i + 2)
-            cell[2 * i + 2] = sprintf("%.2f", $(i + 2) / $2)
-            logs[i] += log($(i + 2) / $2)
-        }
-        rows++
-        put()
-    }
-    END {
-        if (!rows) exit
-        cell[1] = "geo. mean"; cell[2] = ""
-        for (i = 1; i <= count; i++) {
-            cell[2 * i + 1] = ""
-            cell[2 * i + 2] = sprintf("%.2f", exp(logs[i] / rows))
-        }
-        put()
-    }'
-}
-
 echo "native: $($m4_cc --version | head -n 1), $m4_cpu $native_flags"
 echo "wasm32: $($cc_wasm --version | head -n 1), $wasm_flags"
 echo "sandmote: commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)," \
@@ -108,5 +69,6 @@ rm -f "$out/finished"
         measure "$kernel"
     done
     : >"$out/finished"
-} | table
+} | awk -f "$here/table.awk" -v names="native $levels" -v digits=0 -v markdown=$markdown \
+    -v save="$out/m4.rows"
 [ -f "$out/finished" ]

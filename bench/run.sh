@@ -8,11 +8,11 @@
 #                        may be given more than once
 #   --markdown           the table as Markdown
 #
-# $NATIVE_CC, $NATIVE_FLAGS and $CLANG name other compilers and flags, as in
-# NATIVE_FLAGS="-O2 -fno-tree-vectorize".
+# $NATIVE_CC, $NATIVE_FLAGS and $CLANG name other compilers and flags.
 #
-# Each kernel of bench/kernels is compiled by gcc -O2 to a program and by clang -O2 to wasm32. All
-# must give the same result. Exit status 1 when one does not.
+# Each kernel of bench/kernels is compiled to a program by gcc -O2, once more without vector
+# instructions ("scalar"), and by clang -O2 to wasm32. All must give the same result. Exit status 1
+# when one does not.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -51,12 +51,16 @@ cc_native=${NATIVE_CC:-gcc}
 compile() {
     # shellcheck disable=SC2086 # flags are words
     $cc_native $native_flags "$here/kernels/$1.c" "$here/native.c" -o "$out/$1"
+    # shellcheck disable=SC2086
+    $cc_native $native_flags -fno-tree-vectorize "$here/kernels/$1.c" "$here/native.c" \
+        -o "$out/$1-scalar"
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
 }
 
-# The commands for kernel $1 and $2 rounds, one a line: native, ours, the peers.
+# The commands for kernel $1 and $2 rounds, one a line: native twice, ours, the peers.
 commands() {
     echo "$out/$1 $2"
+    echo "$out/$1-scalar $2"
     echo "$sandmote run --class edge --epoch-ms 600000 --invoke run $out/$1.wasm $2"
     printf %s "$peers" | while IFS= read -r peer; do
         echo "${peer#*=}" | sed "s|{wasm}|$out/$1.wasm|g; s|{n}|$2|g"
@@ -120,55 +124,11 @@ count_kernel() {
     }'
 }
 
-names="native sandmote $(printf %s "$peers" | sed 's/=.*//' | tr '\n' ' ')"
-table() {
-    awk -v names="$names" -v unit="$unit" -v markdown=$markdown '
-    function put(cells, n,    i, line) {
-        line = markdown ? "|" : ""
-        for (i = 1; i <= n; i++)
-            line = line (markdown ? " " cells[i] " |" : sprintf(i == 1 ? "%-10s" : "%17s", cells[i]))
-        print line
-        fflush()
-    }
-    function head(    i, n) {
-        cell[n = 1] = "kernel"
-        for (i = 1; i <= engines; i++) {
-            cell[++n] = name[i] " " unit
-            if (i > 1) cell[++n] = "x native"
-        }
-        put(cell, n)
-        if (markdown) {
-            cell[1] = "---"
-            for (i = 2; i <= n; i++) cell[i] = "---:"
-            put(cell, n)
-        }
-    }
-    BEGIN { engines = split(names, name, " "); head() }
-    {
-        cell[n = 1] = $1
-        for (i = 1; i <= engines; i++) {
-            cell[++n] = sprintf("%.1f", $(i + 1))
-            if (i > 1) {
-                cell[++n] = sprintf("%.2f", $(i + 1) / $2)
-                logs[i] += log($(i + 1) / $2)
-            }
-        }
-        put(cell, n)
-        rows++
-    }
-    END {
-        if (!rows) exit
-        cell[n = 1] = "geo. mean"
-        for (i = 1; i <= engines; i++) {
-            cell[++n] = ""
-            if (i > 1) cell[++n] = sprintf("%.2f", exp(logs[i] / rows))
-        }
-        put(cell, n)
-    }'
-}
+names="native scalar sandmote $(printf %s "$peers" | sed 's/=.*//' | tr '\n' ' ')"
 
 method() {
-    echo "native: $($cc_native --version | head -n 1), $native_flags"
+    echo "native: $($cc_native --version | head -n 1), $native_flags; scalar: the same with" \
+        "-fno-tree-vectorize"
     echo "wasm32: $($cc_wasm --version | head -n 1), $wasm_flags"
     echo "sandmote: commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)," \
         "epoch checks, limits and full validation on"
@@ -196,5 +156,6 @@ rm -f "$out/finished"
         $measured "$kernel" "$n"
     done
     : >"$out/finished"
-} | table
+} | awk -f "$here/table.awk" -v names="$names" -v bases=2 -v unit="$unit" -v digits=1 \
+    -v markdown=$markdown -v save="$out/$unit.rows"
 [ -f "$out/finished" ]
