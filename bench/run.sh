@@ -156,6 +156,6 @@ rm -f "$out/finished"
         $measured "$kernel" "$n"
     done
     : >"$out/finished"
-} | awk -f "$here/table.awk" -v names="$names" -v bases=2 -v unit="$unit" -v digits=1 \
+} | awk -f "$here/table.awk" -v names="$names" -v bases=2 -v ours=1 -v unit="$unit" -v digits=1 \
     -v markdown=$markdown -v save="$out/$unit.rows"
 [ -f "$out/finished" ]

@@ -1,9 +1,9 @@
 # A table of costs beside native's: awk -f table.awk -v names="..." [-v bases=N] [-v unit=...]
-#                                       [-v digits=N] [-v markdown=1] [-v save=FILE]
+#                                       [-v digits=N] [-v markdown=1] [-v save=FILE] [-v ours=1]
 #
 # Reads "kernel cost..." with one cost for each name; the first `bases` of them (1) are native code.
 # Prints costs and, for every engine, how many times native it is; at the end geometric means, to
-# each base. FILE gets the same as it was read, under the names.
+# each base, and with ours=1 the first engine's cost over that of every other. FILE gets the same as it was read, under the names.
 #
 # SPDX-License-Identifier: Apache-2.0
 function put(    i, line) {
@@ -51,4 +51,12 @@ END {
         }
         put()
     }
+    if (engines == bases + 1 || !ours) exit
+    cell[n = 1] = "mean, ours/theirs"
+    for (i = 1; i <= engines; i++) {
+        cell[++n] = ""
+        if (i > bases)
+            cell[++n] = i == bases + 1 ? "" : sprintf("%.2f", exp((logs[1, bases + 1] - logs[1, i]) / rows))
+    }
+    put()
 }
