@@ -13,9 +13,11 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include <sandmote/crypto.h>
 #include <sandmote/host.h>
 
 #include "cli.h"
+#include <posix/guard.h>
 #include "module.h"
 #include "values.h"
 
@@ -44,6 +46,9 @@ struct run {
     struct sm_manifest manifest; /* the module's own, or one that asks for the log */
     struct sm_host host;
     struct sm_host_port port;
+    const char *native_path;
+    struct sm_native native;
+    struct sm_guard guard;
 };
 
 /* ---- The epoch --------------------------------------------------------------------------------
@@ -69,7 +74,7 @@ static void tick(int signal)
 static void start_timer(uint32_t epoch_ms)
 {
     uint32_t interval_ms = epoch_ms < 100 ? 1 : epoch_ms < 2000 ? epoch_ms / 100 : 20;
-    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART | SA_ONSTACK};
     struct itimerval timer = {.it_interval.tv_usec = (suseconds_t)interval_ms * 1000,
                               .it_value.tv_usec = (suseconds_t)interval_ms * 1000};
     tick(SIGALRM);
@@ -218,9 +223,53 @@ static int say_imports(struct run *run, uint32_t first)
     return CLI_IMPORT;
 }
 
+static int open_native(struct run *run)
+{
+    uint8_t sha256[SM_SHA256_SIZE];
+    size_t len;
+    const void *image = sm_guard_map_code(run->native_path, &len);
+    if (!image) {
+        cli_say("%s: cannot be read and mapped for execution", run->native_path);
+        return CLI_BAD;
+    }
+    sm_sha256(run->module.bytes, run->module.len, sha256);
+    int err = sm_native_open(&run->native, image, len, sha256);
+    if (err) {
+        cli_say("%s: not an image to run here: %s", run->native_path, run->native.info.refused);
+        return CLI_BAD;
+    }
+    if ((run->native.info.flags & SM_NATIVE_GUARDED) &&
+        sm_guard_reserve(&run->guard, run->memory_bytes) != 0) {
+        cli_say("no address space for guard pages; compile with --checks");
+        return CLI_BAD;
+    }
+    return CLI_GOOD;
+}
+
+static int bind_native(struct run *run)
+{
+    size_t len = sm_native_state_bytes(&run->native, &run->module.wasm);
+    void *state = malloc(len); /* lives as long as the process */
+    int err = state ? sm_native_bind(run->inst, &run->native, state, len) : SM_ERR_MEMORY;
+    if (!err)
+        err = sm_guard_stack();
+    if (!err && run->guard.region.base)
+        err = sm_guard_watch(&run->guard, run->inst);
+    if (!err)
+        return CLI_GOOD;
+    if (err == SM_ERR_LIMIT)
+        cli_say("%s: needs %" PRIu32 " bytes of memory or more%s", run->native_path,
+                run->native.info.min_memory,
+                run->guard.region.base ? ", in whole pages of 4096 bytes" : "");
+    else
+        cli_say("%s: cannot run: %s", run->native_path, sm_strerror(err));
+    return CLI_BAD;
+}
+
 static int instantiate(struct run *run)
 {
-    struct sm_wasm_limits limits = {run->memory_bytes, TABLE_ENTRIES};
+    struct sm_wasm_limits limits = {run->memory_bytes, TABLE_ENTRIES,
+                                    run->guard.region.base ? &run->guard.region : NULL};
     struct sm_wasm_linker linker = {&run->host, sm_host_resolve};
     uint32_t which;
     run->pool.size = (size_t)(run->memory_bytes + POOL_EXTRA);
@@ -236,7 +285,7 @@ static int instantiate(struct run *run)
     case 0:
         sm_wasm_exec_init(&run->exec, run->stack, run->stack_bytes / sizeof *run->stack, MAX_DEPTH,
                           &epoch);
-        return CLI_GOOD;
+        return run->native_path ? bind_native(run) : CLI_GOOD;
     case SM_ERR_LINK:
     case SM_ERR_DENIED: return say_imports(run, which);
     case SM_ERR_TRAP:
@@ -342,7 +391,7 @@ static int execute(struct run *run)
  */
 
 struct run_options {
-    const char *invoke, *class_name, *memory, *epoch_ms;
+    const char *invoke, *class_name, *memory, *epoch_ms, *native;
 };
 
 static int read_options(struct run *run, const struct run_options *options)
@@ -376,6 +425,8 @@ static int run_file(struct run *run, const struct run_options *options, int argc
         status = choose_function(run, options->invoke);
     if (status == CLI_GOOD)
         status = parse_arguments(run, argc, argv);
+    if (status == CLI_GOOD && run->native_path)
+        status = open_native(run);
     if (status == CLI_GOOD)
         status = instantiate(run);
     return status == CLI_GOOD ? execute(run) : status;
@@ -384,11 +435,10 @@ static int run_file(struct run *run, const struct run_options *options, int argc
 static int run_command(int argc, char **argv)
 {
     struct run_options o = {0};
-    const struct cli_option options[] = {{"invoke", &o.invoke, NULL},
-                                         {"class", &o.class_name, NULL},
-                                         {"memory", &o.memory, NULL},
-                                         {"epoch-ms", &o.epoch_ms, NULL},
-                                         {0}};
+    const struct cli_option options[] = {
+        {"invoke", &o.invoke, NULL}, {"class", &o.class_name, NULL},
+        {"memory", &o.memory, NULL}, {"epoch-ms", &o.epoch_ms, NULL},
+        {"native", &o.native, NULL}, {0}};
     struct run run = {0};
     int n = cli_options(options, true, argc, argv);
     if (n < 1)
@@ -397,6 +447,7 @@ static int run_command(int argc, char **argv)
     if (status != CLI_GOOD)
         return status;
     run.path = argv[1];
+    run.native_path = o.native;
     status = run_file(&run, &o, n - 1, argv + 2);
     module_free(&run.module);
     return status;
@@ -405,7 +456,7 @@ static int run_command(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
-                 "                    FILE.wasm [ARGS...]",
+                 "                    [--native IMAGE] FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
@@ -417,7 +468,8 @@ const struct cli_command cli_run = {
         "                 mcu 128 KiB, 10 ms     mpu 4 MiB, 100 ms\n"
         "                 gateway 256 MiB, 500 ms     edge 4 GiB, 1000 ms\n"
         "  --memory     linear memory it may touch, grown pages included, instead\n"
-        "  --epoch-ms   how long a call may take, instead; 0 for no end\n\n"
+        "  --epoch-ms   how long a call may take, instead; 0 for no end\n"
+        "  --native     run its native image (sandmote aot); the image is trusted\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
         "are granted; without one, only the log is; one that cannot be read is an error. What is "
         "logged goes to stderr. There are no\n"

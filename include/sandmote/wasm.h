@@ -152,6 +152,20 @@ struct sm_wasm_pool {
 struct sm_wasm_limits {
     uint64_t memory_bytes;  /* linear memory: what may be touched, also after memory.grow */
     uint32_t table_entries; /* of each table */
+    const struct sm_wasm_region
+        *region; /* where the instance's own memory lies; NULL: in the pool */
+};
+
+/* Address space for one linear memory, outside the pool; outlives the instance. commit makes the
+ * first bytes of it readable and writable (they read zero); 0 or a negative sm_err, which a
+ * memory.grow answers with -1. */
+struct sm_wasm_region {
+    uint8_t *base; /* aligned to 8 bytes */
+    uint64_t size;
+    bool guarded; /* 8 GiB and an OS page from base on fault where nothing is committed, and commits
+                   * are exact for multiples of 4096 bytes */
+    int (*commit)(void *ctx, uint64_t bytes);
+    void *ctx;
 };
 
 struct sm_wasm_inst;
@@ -179,6 +193,8 @@ struct sm_wasm_memory {
     uint64_t capacity; /* bytes set aside in the pool */
     uint64_t cleared;  /* a growth under way has cleared up to here */
     uint32_t pages, max;
+    const struct sm_wasm_region *region; /* NULL in the pool */
+    bool guarded; /* the region's; bytes may be accessed up to size exactly */
     bool has_max;
     bool byte_pages; /* a page is one byte */
 };
@@ -280,7 +296,12 @@ struct sm_wasm_exec {
     enum sm_wasm_state state;
     enum sm_wasm_trap trap;
     int host_error;
-    uint32_t *stack, *stack_end;
+    uint32_t *stack, *stack_end;    /* the end is lower while frames of native code lie above it */
+    uint32_t *stack_top;            /* as the host gave it */
+    struct sm_native_frame *native; /* the innermost entry into native code */
+    bool in_native;                 /* it stands in native code, not in the interpreter */
+    struct sm_wasm_inst *to;        /* the native instance to be called, its function and words */
+    uint32_t to_func, *to_args;
     uint32_t *fp;
     const uint16_t *pc;
     struct sm_wasm_inst *inst;

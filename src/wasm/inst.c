@@ -36,6 +36,41 @@ struct sm_wasm_inst *sm_inst_of_ref(struct sm_wasm_store *store, uint32_t ref)
     return i;
 }
 
+int sm_inst_indirect(struct sm_wasm_inst *inst, uint32_t table, uint32_t type, uint32_t index,
+                     struct sm_bound_func *out)
+{
+    struct sm_wasm_table *t = inst->tables[table];
+    struct sm_wasm_inst *owner = inst;
+    uint32_t ref, func;
+
+    if (index >= t->size) {
+        return -SM_TRAP_UNDEFINED;
+    }
+    ref = t->entries[index];
+    if (ref == 0) {
+        return -SM_TRAP_UNINITIALIZED;
+    }
+    func = ref - 1 - inst->ref_base;
+    if (func >= inst->nfuncs) {
+        owner = sm_inst_of_ref(inst->store, ref);
+        if (owner == NULL) {
+            return -SM_TRAP_UNINITIALIZED;
+        }
+        func = ref - 1 - owner->ref_base;
+        if (!sm_same_type(inst, type, owner, owner->funcs[func].type)) {
+            return -SM_TRAP_SIGNATURE;
+        }
+    } else if (inst->funcs[func].type != type) {
+        return -SM_TRAP_SIGNATURE;
+    }
+    if (func < owner->nimports) {
+        *out = owner->imports[func];
+    } else {
+        *out = (struct sm_bound_func){.inst = owner, .func = func};
+    }
+    return 0;
+}
+
 /* ---- Linking --------------------------------------------------------------------------------- */
 
 static uint8_t type_of_letter(char c)
@@ -242,6 +277,7 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     uint64_t page = sm_page_bytes(byte_pages);
     uint64_t want = h->memory_max * page;
     uint64_t whole = h->memory_min * page;
+    const struct sm_wasm_region *region = limits->region;
     uint64_t left;
 
     if (h->memory != 1) {
@@ -253,19 +289,22 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     }
     pool->used = (pool->used + 7) & ~(size_t)7;
     left = pool->used > pool->size ? 0 : pool->size - pool->used;
+    left = region != NULL ? region->size : left;
     mem->size = whole < limits->memory_bytes ? whole : limits->memory_bytes;
-    if (mem->size > left) {
+    if (mem->size > left || (region != NULL && region->commit(region->ctx, mem->size) != 0)) {
         return SM_ERR_MEMORY;
     }
     mem->capacity = want < limits->memory_bytes ? want : limits->memory_bytes;
     mem->capacity = mem->capacity < left ? mem->capacity : left;
-    mem->base = pool->base + pool->used;
+    mem->base = region != NULL ? region->base : pool->base + pool->used;
+    mem->region = region;
+    mem->guarded = region != NULL && region->guarded;
     mem->pages = h->memory_min;
     mem->max = h->memory_max;
     mem->has_max = h->flags & SM_MODULE_MEMORY_HAS_MAX;
     mem->byte_pages = byte_pages;
     memset(mem->base, 0, (size_t)mem->size);
-    pool->used += (size_t)mem->capacity;
+    pool->used += region != NULL ? 0 : (size_t)mem->capacity;
     return 0;
 }
 

@@ -24,6 +24,7 @@ struct sm_wasm_inst {
     uint32_t ref_base; /* function x is reference ref_base + x + 1 */
     uint8_t *dropped;  /* a byte a segment: elements, then data */
     struct sm_wasm_store *store;
+    struct sm_native_inst *native; /* NULL: interpreted */
     struct sm_wasm_inst *next;
     void *user;
     struct sm_wasm_module module;
@@ -36,6 +37,17 @@ struct sm_wasm_inst *sm_inst_of_ref(struct sm_wasm_store *store, uint32_t ref);
 /* The same parameters and results. */
 bool sm_same_type(const struct sm_wasm_inst *a, uint32_t type_a, const struct sm_wasm_inst *b,
                   uint32_t type_b);
+
+/* The function behind entry index of a table, to be called as that type: 0 or the trap, negative.
+ */
+int sm_inst_indirect(struct sm_wasm_inst *inst, uint32_t table, uint32_t type, uint32_t index,
+                     struct sm_bound_func *out);
+
+/* Whether the call's deadline has come. Inline at every optimisation level: back edges ask. */
+static inline __attribute__((always_inline)) bool sm_expired(const struct sm_wasm_exec *x)
+{
+    return (int32_t)(*x->epoch - x->deadline) >= 0;
+}
 
 /* What an element entry of the image stands for: a reference. */
 static inline uint32_t sm_elem_value(const struct sm_wasm_inst *inst, uint32_t entry)

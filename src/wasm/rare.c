@@ -1,165 +1,11 @@
 /* Operators outside the interpreter's loop: seldom executed ones, whose registers and code the loop
- * does without, and those that work on more than a few words, PIECE at a time.
+ * does without, and those that work on more than a few words (bulk.c).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-#include "inst.h"
+#include "bulk.h"
 #include "numeric.h"
 #include "ops.h"
 #include "rare.h"
-
-#define PIECE 4096u /* bytes, or table entries, between two looks at the epoch */
-
-/* ---- Bulk operations, piece by piece --------------------------------------------------------- */
-
-/* Each piece: 0 when the operation is finished, 1 when it must go on, or the trap, negative. */
-static int fill_piece(struct sm_wasm_memory *m, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > m->size) {
-        return -SM_TRAP_MEMORY;
-    }
-    if (n > 0) {
-        memset(m->base + w[0], (int)(w[1] & 0xff), n);
-    }
-    w[0] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static int copy_piece(struct sm_wasm_memory *m, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > m->size || (uint64_t)w[1] + w[2] > m->size) {
-        return -SM_TRAP_MEMORY;
-    }
-    w[2] -= n;
-    if (n > 0 && w[0] > w[1]) { /* from the end, so that nothing is overwritten unread */
-        memmove(m->base + w[0] + w[2], m->base + w[1] + w[2], n);
-    } else if (n > 0) {
-        memmove(m->base + w[0], m->base + w[1], n);
-        w[0] += n;
-        w[1] += n;
-    }
-    return w[2] != 0;
-}
-
-static int init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
-{
-    const struct sm_wasm_module *m = &inst->module;
-    const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[seg];
-    uint32_t len = inst->dropped[sm_image_of(m)->nelems + seg] ? 0 : d->len;
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > inst->memory->size || (uint64_t)w[1] + w[2] > len) {
-        return -SM_TRAP_MEMORY;
-    }
-    if (n > 0) {
-        memcpy(inst->memory->base + w[0], m->wasm + d->bytes + w[1], n);
-    }
-    w[0] += n;
-    w[1] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static int table_fill_piece(struct sm_wasm_table *t, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > t->size) {
-        return -SM_TRAP_TABLE;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[w[0] + i] = w[1];
-    }
-    w[0] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-static int table_copy_piece(struct sm_wasm_table *to, struct sm_wasm_table *from, uint32_t *w)
-{
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-
-    if ((uint64_t)w[0] + w[2] > to->size || (uint64_t)w[1] + w[2] > from->size) {
-        return -SM_TRAP_TABLE;
-    }
-    w[2] -= n;
-    if (w[0] > w[1]) {
-        memmove(to->entries + w[0] + w[2], from->entries + w[1] + w[2], n * sizeof(uint32_t));
-    } else {
-        memmove(to->entries + w[0], from->entries + w[1], n * sizeof(uint32_t));
-        w[0] += n;
-        w[1] += n;
-    }
-    return w[2] != 0;
-}
-
-static int table_init_piece(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg, uint32_t table)
-{
-    const struct sm_wasm_module *m = &inst->module;
-    const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[seg];
-    const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
-    uint32_t len = inst->dropped[seg] ? 0 : e->count;
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
-    struct sm_wasm_table *t = inst->tables[table];
-
-    if ((uint64_t)w[0] + w[2] > t->size || (uint64_t)w[1] + w[2] > len) {
-        return -SM_TRAP_TABLE;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[w[0] + i] = sm_elem_value(inst, entries[e->first + w[1] + i]);
-    }
-    w[0] += n;
-    w[1] += n;
-    w[2] -= n;
-    return w[2] != 0;
-}
-
-/* What a growth adds is cleared piece by piece before it may be touched. 1 while there is more to
- * clear; 0 with *was the pages before, or 0xffffffff when it may not grow so far. */
-static int grow_piece(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
-{
-    uint64_t size = ((uint64_t)m->pages + pages) * sm_page_bytes(m->byte_pages), n;
-
-    *was = m->pages;
-    if (pages == 0) {
-        return 0;
-    }
-    if ((uint64_t)m->pages + pages > m->max || size > m->capacity) {
-        *was = 0xffffffff;
-        return 0;
-    }
-    if (m->cleared < m->size) {
-        m->cleared = m->size;
-    }
-    if (m->cleared < size) {
-        n = size - m->cleared < SM_WASM_PAGE ? size - m->cleared : SM_WASM_PAGE;
-        memset(m->base + m->cleared, 0, (size_t)n);
-        m->cleared += n;
-        return 1;
-    }
-    m->pages += pages;
-    m->size = size;
-    return 0;
-}
-
-static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
-{
-    uint32_t was = t->size;
-
-    if (n > t->capacity - was) {
-        return 0xffffffff;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        t->entries[was + i] = value;
-    }
-    t->size = was + n;
-    return was;
-}
 
 /* ---- Tables, references ---------------------------------------------------------------------- */
 
@@ -196,22 +42,22 @@ static int system(struct sm_wasm_inst *inst, uint32_t *fp, const uint16_t *pc)
     case OP_TABLE_GET:
     case OP_TABLE_SET: return table_access(inst, fp, pc);
     case OP_TABLE_SIZE: *w = inst->tables[pc[2]]->size; return 3;
-    case OP_TABLE_GROW: *w = table_grow(inst->tables[pc[4]], fp[pc[2]], fp[pc[3]]); return 5;
-    case OP_TABLE_FILL: return piece(table_fill_piece(inst->tables[pc[2]], w), 3);
+    case OP_TABLE_GROW: *w = sm_bulk_table_grow(inst->tables[pc[4]], fp[pc[2]], fp[pc[3]]); return 5;
+    case OP_TABLE_FILL: return piece(sm_bulk_table_fill(inst->tables[pc[2]], w), 3);
     case OP_TABLE_COPY:
-        return piece(table_copy_piece(inst->tables[pc[2]], inst->tables[pc[3]], w), 4);
-    case OP_TABLE_INIT: return piece(table_init_piece(inst, w, pc[2], pc[3]), 4);
+        return piece(sm_bulk_table_copy(inst->tables[pc[2]], inst->tables[pc[3]], w), 4);
+    case OP_TABLE_INIT: return piece(sm_bulk_table_init(inst, w, pc[2], pc[3]), 4);
     case OP_ELEM_DROP: inst->dropped[pc[1]] = 1; return 2;
     case OP_DATA_DROP: inst->dropped[sm_image_of(&inst->module)->nelems + pc[1]] = 1; return 2;
     case OP_MEMORY_GROW:
-        more = grow_piece(inst->memory, fp[pc[2]], &was);
+        more = sm_bulk_grow(inst->memory, fp[pc[2]], &was);
         if (more == 0) {
             *w = was;
         }
         return piece(more, 3);
-    case OP_MEMORY_FILL: return piece(fill_piece(inst->memory, w), 2);
-    case OP_MEMORY_COPY: return piece(copy_piece(inst->memory, w), 2);
-    default: return piece(init_piece(inst, w, pc[2]), 3);
+    case OP_MEMORY_FILL: return piece(sm_bulk_fill(inst->memory, w), 2);
+    case OP_MEMORY_COPY: return piece(sm_bulk_copy(inst->memory, w), 2);
+    default: return piece(sm_bulk_init(inst, w, pc[2]), 3);
     }
 }
 

@@ -5,8 +5,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
-#include "inst.h"
+#include "native.h"
 #include "reader.h"
+
+#define IN_CODE 0x80000000u
 
 /* The defined function whose code covers a unit; functions lie in the image in their order. */
 static uint32_t func_at(const struct sm_wasm_inst *inst, uint32_t at)
@@ -70,32 +72,54 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
     return !r.err && sm_func_translate(&job) == 0 ? job.where : 0;
 }
 
-uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *frames, uint32_t max,
-                           void *scratch, size_t scratch_len)
+/* The frame of native code: a site names its offset in the file, and that lies in one function. */
+static struct sm_wasm_frame native_frame(const struct sm_native_frame *f)
 {
-    const struct sm_wasm_inst *inst = x->inst;
-    const uint32_t *fp = x->fp;
-    uint32_t at, n = 0;
+    struct sm_wasm_frame frame = {.module = f->inst->module, .offset = f->offset};
+    const struct sm_image *h = sm_image_of(&f->inst->module);
+    struct sm_reader r;
 
-    if (x->pc == NULL || (x->pc >= x->entry && x->pc < x->entry + 4)) {
-        return 0; /* no frame yet, or a host function called by the host */
+    sm_reader_init(&r, frame.module.wasm, h->code_section, frame.module.wasm_len);
+    sm_reader_u32(&r); /* how many bodies */
+    for (frame.func = h->nfunc_imports; frame.func + 1 < h->nfuncs; frame.func++) {
+        uint32_t size = sm_reader_u32(&r);
+
+        sm_reader_skip(&r, size);
+        if (r.err || r.pos > f->offset) {
+            break;
+        }
     }
-    at = (uint32_t)(x->pc - inst->code);
-    at -= x->state == SM_EXEC_PENDING; /* pc is where it goes on: step back into the call */
-    for (;; n++) {
+    frame.name = sm_wasm_func_name(&frame.module, frame.func);
+    return frame;
+}
+
+/* Frames gathered so far. Until the pool and the stack are no longer needed, an interpreted frame's
+ * offset is a position in the image's code and marked so; code ends before half of 4 GiB. */
+struct gathering {
+    struct sm_wasm_frame *frames;
+    uint32_t max, n;
+};
+
+/* The interpreted frames from x's (or a native caller's) position outwards. */
+static void interpreted(struct gathering *g, const struct sm_wasm_inst *inst, const uint16_t *pc,
+                        const uint32_t *fp, uint32_t back)
+{
+    uint32_t at = (uint32_t)(pc - inst->code) - back;
+
+    for (;; g->n++) {
         uint32_t func = func_at(inst, at), start = inst->funcs[func].code;
 
-        if (n < max) {
-            frames[n] = (struct sm_wasm_frame){.module = inst->module,
-                                               .func = func,
-                                               .name = sm_wasm_func_name(&inst->module, func),
-                                               .offset = at};
+        if (g->n < g->max) {
+            g->frames[g->n] = (struct sm_wasm_frame){.module = inst->module,
+                                                     .func = func,
+                                                     .name = sm_wasm_func_name(&inst->module, func),
+                                                     .offset = at | IN_CODE};
         }
         at = fp[inst->code[start + 2]]; /* the header slot that OP_ENTER names */
         fp -= inst->code[at - 1];
         if (at == SM_STUB_EXIT) {
-            n++;
-            break;
+            g->n++;
+            return;
         }
         if (at == SM_STUB_CROSS) {
             uint64_t from;
@@ -107,13 +131,44 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         }
         at--; /* within the call */
     }
+}
+
+/* From the innermost entry into native code outwards. */
+static void native(struct gathering *g, const struct sm_native_frame *f)
+{
+    for (; f != NULL; f = f->outer) {
+        if (g->n < g->max) {
+            g->frames[g->n] = native_frame(f);
+        }
+        g->n++;
+        if (f->caller == SM_CALLER_INTERPRETER) {
+            interpreted(g, f->from, f->pc, f->fp, 1);
+        }
+    }
+}
+
+uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *frames, uint32_t max,
+                           void *scratch, size_t scratch_len)
+{
+    struct gathering g = {frames, max, 0};
+
+    if (!x->in_native) {
+        if (x->pc == NULL || (x->pc >= x->entry && x->pc < x->entry + 4)) {
+            return 0; /* no frame yet, or a host function called by the host */
+        }
+        /* While pending, pc is where it goes on: step back into the call. */
+        interpreted(&g, x->inst, x->pc, x->fp, x->state == SM_EXEC_PENDING);
+    }
+    native(&g, x->native);
     /* Names and code positions are gathered: the pool and stack may now serve as scratch. */
-    for (uint32_t i = 0; i < n && i < max; i++) {
+    for (uint32_t i = 0; i < g.n && i < max; i++) {
         const struct sm_wasm_module *m = &frames[i].module;
         uint32_t start = SM_IMAGE_AT(m, struct sm_image_func, funcs)[frames[i].func].code;
 
-        frames[i].offset =
-            offset_of(m, frames[i].func, frames[i].offset - start, scratch, scratch_len);
+        if (frames[i].offset & IN_CODE) {
+            frames[i].offset = offset_of(m, frames[i].func, (frames[i].offset & ~IN_CODE) - start,
+                                         scratch, scratch_len);
+        }
     }
-    return n;
+    return g.n;
 }

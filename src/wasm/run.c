@@ -17,7 +17,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
 #include <string.h>
-#include "inst.h"
+#include "native.h"
 #include "numeric.h"
 #include "ops.h"
 #include "rare.h"
@@ -31,12 +31,6 @@
 #define OUT_OF_LINE __attribute__((noinline))
 #define NO_DEADLINE 0x7fffffffu
 
-/* Inline at every optimisation level: back edges ask. */
-static inline __attribute__((always_inline)) bool expired(const struct sm_wasm_exec *x)
-{
-    return (int32_t)(*x->epoch - x->deadline) >= 0;
-}
-
 /* ---- Starting -------------------------------------------------------------------------------- */
 
 void sm_wasm_exec_init(struct sm_wasm_exec *x, uint32_t *stack, size_t words, uint32_t max_depth,
@@ -45,6 +39,7 @@ void sm_wasm_exec_init(struct sm_wasm_exec *x, uint32_t *stack, size_t words, ui
     *x = (struct sm_wasm_exec){.state = SM_EXEC_IDLE,
                                .stack = stack,
                                .stack_end = stack + words,
+                               .stack_top = stack + words,
                                .max_depth = max_depth,
                                .epoch = epoch};
 }
@@ -76,6 +71,10 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
     room = type->param_words > type->result_words ? type->param_words : type->result_words;
     x->inst = inst;
     x->fp = x->stack;
+    x->stack_end = x->stack_top;
+    x->native = NULL;
+    x->in_native = false;
+    x->to = NULL;
     x->trap = SM_TRAP_NONE;
     x->host_error = 0;
     x->pending_error = 0;
@@ -88,6 +87,12 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
         x->entry[2] = 0;
         x->entry[3] = OP_EXIT;
         x->pc = x->entry;
+    } else if (inst->native != NULL) {
+        x->to = inst;
+        x->to_func = func;
+        x->to_args = x->stack;
+        x->pc = NULL;
+        x->depth = 0;
     } else {
         x->pc = inst->code + inst->funcs[func].code;
         room = x->pc[1];
@@ -128,42 +133,6 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *x)
     return x->stack;
 }
 
-/* The function behind a table entry: in which instance, at which index. 0 or the trap, negative. */
-static OUT_OF_LINE int indirect(struct sm_wasm_inst *inst, const uint16_t *pc, uint32_t index,
-                                struct sm_bound_func *out)
-{
-    struct sm_wasm_table *t = inst->tables[pc[2]];
-    struct sm_wasm_inst *owner = inst;
-    uint32_t ref, func;
-
-    if (index >= t->size) {
-        return -SM_TRAP_UNDEFINED;
-    }
-    ref = t->entries[index];
-    if (ref == 0) {
-        return -SM_TRAP_UNINITIALIZED;
-    }
-    func = ref - 1 - inst->ref_base;
-    if (func >= inst->nfuncs) {
-        owner = sm_inst_of_ref(inst->store, ref);
-        if (owner == NULL) {
-            return -SM_TRAP_UNINITIALIZED;
-        }
-        func = ref - 1 - owner->ref_base;
-        if (!sm_same_type(inst, pc[1], owner, owner->funcs[func].type)) {
-            return -SM_TRAP_SIGNATURE;
-        }
-    } else if (inst->funcs[func].type != pc[1]) {
-        return -SM_TRAP_SIGNATURE;
-    }
-    if (func < owner->nimports) {
-        *out = owner->imports[func];
-    } else {
-        *out = (struct sm_bound_func){.inst = owner, .func = func};
-    }
-    return 0;
-}
-
 /* Move the arguments at fp up to make place for the way back; the callee's frame, or NULL when the
  * stack is full. */
 static OUT_OF_LINE uint32_t *cross(struct sm_wasm_exec *x, uint32_t *fp, struct sm_wasm_inst *from,
@@ -188,7 +157,7 @@ static int host_failed(struct sm_wasm_exec *x, int error)
     x->state = SM_EXEC_TRAPPED;
     x->trap = SM_TRAP_HOST;
     x->host_error = error;
-    x->pc--; /* within the call */
+    x->pc -= !x->in_native; /* within the call */
     return SM_ERR_TRAP;
 }
 
@@ -236,7 +205,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define BRANCH(from, distance)                                                                     \
     do {                                                                                           \
         ptrdiff_t by = (distance);                                                                 \
-        if (by <= 0 && expired(x)) { /* 0: a loop without a body */                                \
+        if (by <= 0 && sm_expired(x)) { /* 0: a loop without a body */                                \
             TRAP(EPOCH);                                                                           \
         }                                                                                          \
         pc += (ptrdiff_t)(from) + by;                                                              \
@@ -323,7 +292,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     {                                                                                              \
         uint32_t a = S(2) += (uint32_t)K(3), b = (uint32_t)get_b(4);                               \
         if (expr) { /* always backward */                                                          \
-            if (expired(x)) {                                                                      \
+            if (sm_expired(x)) {                                                                      \
                 TRAP(EPOCH);                                                                       \
             }                                                                                      \
             NEXT(K(1));                                                                            \
@@ -417,7 +386,7 @@ static inline uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
     return m->size < n ? 0 : (uintptr_t)(m->size - n + 1);
 }
 
-static int interpret(struct sm_wasm_exec *x)
+int sm_interpret(struct sm_wasm_exec *x)
 {
     static const void *const table[] = {
 #define X(name, operands) &&L_##name,
@@ -474,7 +443,7 @@ reload:                 /* inst is another, or its memory may have changed */
         for (uint32_t n = pc[3]; n > 0; n--) {
             *p++ = 0;
         }
-        if (expired(x)) {
+        if (sm_expired(x)) {
             TRAP(EPOCH);
         }
         NEXT(4);
@@ -550,7 +519,7 @@ reload:                 /* inst is another, or its memory may have changed */
                 goto call_own;
             }
         }
-        err = indirect(inst, pc, S(3), &found);
+        err = sm_inst_indirect(inst, pc[2], pc[1], S(3), &found);
         if (err < 0) {
             trap = (enum sm_wasm_trap) - err;
             goto trapped;
@@ -580,7 +549,18 @@ call_bound: /* callee, type, base; pc is where to go on */
     fp += base;
     func = callee->func;
     if (callee->inst != inst) {
-        uint32_t *frame = cross(x, fp, inst, callee, ret, base);
+        uint32_t *frame;
+
+        if (callee->inst->native != NULL) {
+            x->pc = pc;
+            x->fp = fp - base;
+            x->inst = inst;
+            x->to = callee->inst;
+            x->to_func = func;
+            x->to_args = fp;
+            return SM_RUN_NATIVE;
+        }
+        frame = cross(x, fp, inst, callee, ret, base);
 
         if (frame == NULL) {
             fp -= base;
@@ -693,7 +673,7 @@ call_bound: /* callee, type, base; pc is where to go on */
             trap = (enum sm_wasm_trap) - n;
             goto trapped;
         }
-        if (n == 0 && expired(x)) {
+        if (n == 0 && sm_expired(x)) {
             TRAP(EPOCH);
         }
         pc += n;
@@ -921,14 +901,19 @@ trapped:
 
 int sm_wasm_run(struct sm_wasm_exec *x)
 {
+    int err;
+
     if (x->state != SM_EXEC_READY) {
         return SM_ERR_STATE;
     }
     if (x->pending_error < 0) {
-        int error = x->pending_error;
-
+        err = x->pending_error;
         x->pending_error = 0;
-        return host_failed(x, error);
+        return host_failed(x, err);
     }
-    return interpret(x);
+    if (x->native != NULL) { /* resumed */
+        return x->native->inst->native->run(x);
+    }
+    err = x->to != NULL ? SM_RUN_NATIVE : sm_interpret(x);
+    return err == SM_RUN_NATIVE ? x->to->native->run(x) : err;
 }

@@ -1,6 +1,9 @@
 /* The official test-suite: runs the JSON that wast2json makes of each .wast file.
  *
- *   spec DIR/a.json DIR/b.json ...
+ *   spec [--native checks|guard CACHE] DIR/a.json DIR/b.json ...
+ *
+ * With --native every module runs as a native image (compiled with -O1); images are kept in the
+ * folder CACHE. Modules whose memory is imported and not guarded are interpreted in the guard mode.
  *
  * Module and image of every module lie in one file that is mapped read-only, so any write to
  * either ends the run. Results are compared bit for bit; NaNs by class, as the suite says. Cases
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "native.h"
 #include "slot.h"
 
 #define POOL_BYTES  (5ull << 30) /* address space; only what is touched becomes real */
@@ -28,10 +32,11 @@ struct loaded {
     struct slot slot;
     struct sm_wasm_inst *inst;
     struct sm_wasm_pool pool;
+    struct native_bound native;
 };
 
 struct counts {
-    unsigned passed, failed, text, other;
+    unsigned passed, failed, text, other, native, interpreted;
 };
 
 struct suite {
@@ -55,6 +60,7 @@ struct suite {
 };
 
 static uint32_t *stack;
+static const char *cache; /* of native images */
 static const volatile uint32_t epoch;
 
 __attribute__((format(printf, 2, 3))) static void fail(struct suite *s, const char *format, ...)
@@ -241,6 +247,10 @@ static int instantiate(struct suite *s, struct loaded *l)
         perror("pool");
         exit(1);
     }
+    if (native_wanted()) {
+        native_make(&l->native, &l->slot.module, cache);
+        limits.region = l->native.guard.region.base != NULL ? &l->native.guard.region : NULL;
+    }
     err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &limits, &linker, &l->pool,
                               &which);
     if (err == SM_ERR_TRAP) {
@@ -248,6 +258,11 @@ static int instantiate(struct suite *s, struct loaded *l)
     }
     if (err != 0) {
         return err;
+    }
+    if (native_wanted() && native_bind(&l->native, l->inst) == 0) {
+        s->n.native++;
+    } else {
+        s->n.interpreted++;
     }
     err = sm_wasm_call_start(&s->exec, l->inst, 0);
     return err == SM_ERR_NOT_FOUND ? 0 : err != 0 ? err : run(s);
@@ -518,6 +533,7 @@ static void clean_up(struct suite *s)
     for (unsigned i = 0; i < s->nmodules; i++) {
         free(s->modules[i].name);
         slot_free(&s->modules[i].slot);
+        native_free(&s->modules[i].native);
         if (s->modules[i].pool.base != NULL) {
             munmap(s->modules[i].pool.base, POOL_BYTES);
         }
@@ -562,6 +578,14 @@ int main(int argc, char **argv)
     struct counts all = {0};
 
     stack = malloc(STACK_WORDS * sizeof(*stack));
+    if (argc > 3 && strcmp(argv[1], "--native") == 0) {
+        if (!native_mode(argv[2])) {
+            return 64;
+        }
+        cache = argv[3];
+        argv += 3;
+        argc -= 3;
+    }
     for (int i = 1; i < argc; i++) {
         struct counts n = run_file(argv[i]);
 
@@ -569,11 +593,16 @@ int main(int argc, char **argv)
         all.failed += n.failed;
         all.text += n.text;
         all.other += n.other;
+        all.native += n.native;
+        all.interpreted += n.interpreted;
     }
     printf("%d files, %u commands: %u passed, %u failed, %u in text format and not counted\n",
            argc - 1, all.passed + all.failed + all.text, all.passed, all.failed, all.text);
     printf("(%u refused as invalid where the suite says malformed, or the other way round)\n",
            all.other);
+    if (native_wanted()) {
+        printf("(%u instances native, %u interpreted)\n", all.native, all.interpreted);
+    }
     free(stack);
     return all.failed != 0 || all.passed == 0;
 }

@@ -1,0 +1,96 @@
+/* sandmote aot: a module's native image.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sandmote/crypto.h>
+
+#include "aot.h"
+#include "cli.h"
+#include "module.h"
+
+#define MESSAGE_BYTES 2048
+#define UNROLL        48 /* operators of a loop's copies together; bench/run.sh says why */
+
+struct aot_arguments {
+    const char *target, *out, *cc, *keep_c, *optimize, *unroll;
+    bool checks, no_epoch;
+};
+
+static int read_options(const struct aot_arguments *a, struct aot_options *options)
+{
+    uint64_t n = UNROLL;
+    options->target = a->target ? aot_target(a->target) : sm_native_this_target();
+    if (!options->target)
+        return cli_usage(&cli_aot, "no target is called \"%s\"", a->target ? a->target : "");
+    if (a->unroll && !cli_number(a->unroll, 10000, &n))
+        return cli_usage(&cli_aot, "--unroll: \"%s\" is not a number of operators", a->unroll);
+    options->unroll = (unsigned)n;
+    options->guarded = !a->checks && options->target < SM_NATIVE_CORTEX_M4F;
+    options->no_epoch = a->no_epoch;
+    options->cc = a->cc;
+    options->keep_c = a->keep_c;
+    options->optimize = a->optimize;
+    return CLI_GOOD;
+}
+
+static int build(const struct aot_arguments *a, const struct aot_options *options, const char *path)
+{
+    struct module module = {0};
+    uint8_t sha256[SM_SHA256_SIZE], *image;
+    char message[MESSAGE_BYTES] = "";
+    size_t len;
+    int status = module_load(&module, path);
+    if (status == CLI_GOOD) {
+        sm_sha256(module.bytes, module.len, sha256);
+        int err = aot_build(&module.wasm, sha256, options, &image, &len, message, sizeof message);
+        if (err)
+            cli_say("%s: %s", path, message[0] ? message : sm_strerror(err));
+        status = err || !cli_write(a->out, image, len) ? CLI_BAD : CLI_GOOD;
+        free(image);
+    }
+    module_free(&module);
+    return status;
+}
+
+static int aot_command(int argc, char **argv)
+{
+    struct aot_arguments a = {0};
+    const struct cli_option table[] = {{"target", &a.target, NULL},
+                                       {"o", &a.out, NULL},
+                                       {"cc", &a.cc, NULL},
+                                       {"optimize", &a.optimize, NULL},
+                                       {"unroll", &a.unroll, NULL},
+                                       {"keep-c", &a.keep_c, NULL},
+                                       {"checks", NULL, &a.checks},
+                                       {"no-epoch", NULL, &a.no_epoch},
+                                       {0}};
+    struct aot_options options = {0};
+    int n = cli_options(table, false, argc, argv);
+    if (n < 0)
+        return CLI_USAGE;
+    if (n != 1 || !a.out)
+        return cli_usage(&cli_aot, "name one module, and with -o the image");
+    int status = read_options(&a, &options);
+    return status == CLI_GOOD ? build(&a, &options, argv[1]) : status;
+}
+
+const struct cli_command cli_aot = {
+    .name = "aot",
+    .arguments = "[--target TRIPLE] [--checks] [--cc COMMAND] [--keep-c FILE.c] FILE.wasm -o FILE",
+    .purpose = "Compile a module to a native image",
+    .run = aot_command,
+    .details =
+        "The module becomes C, the target's compiler makes machine code of it, and that is packed\n"
+        "with the module's hash. `sandmote run --native` runs it. See doc/aot.md.\n\n"
+        "  --target     x86_64-linux-gnu, aarch64-linux-gnu, thumbv7em-none-eabihf (Cortex-M4F)\n"
+        "               or thumbv7em-none-eabi (Cortex-M4); this machine's when absent\n"
+        "  --checks     compare addresses with the memory's size; without it 64-bit targets rely\n"
+        "               on guard pages. Cortex-M always compares\n"
+        "  --cc         another compiler than the target's gcc, with options of its own\n"
+        "  --optimize   the compiler's optimisation options; -O2 when absent\n"
+        "  --unroll     operators up to which short loops are written several times; 0 for never\n"
+        "  --keep-c     keep the C file\n"
+        "  --no-epoch   no epoch checks: only to measure what they cost, nothing stops a loop\n"};
