@@ -115,7 +115,7 @@ int fleet_ask(const struct fleet_options *o, const char *method, const char *pat
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, text);
     }
     if (upload) {
-        add_part(mime, "module", upload->module, upload->module_len);
+        add_part(mime, upload->part, upload->file, upload->file_len);
         add_part(mime, "signature", upload->signature, upload->signature_len);
         curl_easy_setopt(c, CURLOPT_MIMEPOST, mime);
     }

@@ -61,36 +61,63 @@ static int load(const char *path, size_t max, uint8_t **bytes, size_t *len)
                                                          : FLEET_GOOD;
 }
 
-static int upload_one(const struct fleet_options *o, const char *path)
+static void print_native(const json_t *n)
+{
+    printf("%-20s %-10s native for target %-3lld %7lld bytes  module %.*s  %.*s\n",
+           text_of(n, "name"), text_of(n, "version"), number_of(n, "target"), number_of(n, "size"),
+           SHORT_SHA, text_of(n, "module"), SHORT_SHA, text_of(n, "sha256"));
+}
+
+/* What can be uploaded: a file with its signature beside it. */
+struct upload_kind {
+    const char *part, *path;
+    void (*print)(const json_t *answer);
+};
+
+static int upload_one(const struct fleet_options *o, const struct upload_kind *kind,
+                      const char *path)
 {
     char sig_path[4096];
-    uint8_t *module = NULL, *sig = NULL;
-    struct fleet_upload u = {0};
+    uint8_t *file = NULL, *sig = NULL;
+    struct fleet_upload u = {.part = kind->part};
     json_t *answer;
     snprintf(sig_path, sizeof sig_path, "%s.sig", path);
-    int code = load(path, MODULE_MAX, &module, &u.module_len);
+    int code = load(path, MODULE_MAX, &file, &u.file_len);
     if (code == FLEET_GOOD)
         code = load(sig_path, 4096, &sig, &u.signature_len);
-    u.module = module;
+    u.file = file;
     u.signature = sig;
     if (code == FLEET_GOOD)
-        code = fleet_ask(o, "POST", "/api/v1/modules", NULL, &u, &answer);
+        code = fleet_ask(o, "POST", kind->path, NULL, &u, &answer);
     if (code == FLEET_GOOD) {
         if (!print_json(o, answer))
-            print_module(answer);
+            kind->print(answer);
         json_decref(answer);
     }
-    free(module);
+    free(file);
     free(sig);
+    return code;
+}
+
+static int upload_all(const struct fleet_options *o, const struct upload_kind *kind, int argc,
+                      char **argv)
+{
+    int code = FLEET_GOOD;
+    for (int i = 0; code == FLEET_GOOD && i < argc; i++)
+        code = upload_one(o, kind, argv[i]);
     return code;
 }
 
 int fleet_upload(const struct fleet_options *o, int argc, char **argv)
 {
-    int code = FLEET_GOOD;
-    for (int i = 0; code == FLEET_GOOD && i < argc; i++)
-        code = upload_one(o, argv[i]);
-    return code;
+    static const struct upload_kind kind = {"module", "/api/v1/modules", print_module};
+    return upload_all(o, &kind, argc, argv);
+}
+
+int fleet_upload_native(const struct fleet_options *o, int argc, char **argv)
+{
+    static const struct upload_kind kind = {"image", "/api/v1/natives", print_native};
+    return upload_all(o, &kind, argc, argv);
 }
 
 /* Ask for a list and print each of its elements. */
@@ -115,6 +142,12 @@ int fleet_modules(const struct fleet_options *o, int argc, char **argv)
 {
     (void)argc, (void)argv;
     return list(o, "/api/v1/modules", "modules", print_module);
+}
+
+int fleet_natives(const struct fleet_options *o, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return list(o, "/api/v1/natives", "natives", print_native);
 }
 
 /* ---- Channels -------------------------------------------------------------------------------- */

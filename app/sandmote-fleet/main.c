@@ -21,6 +21,9 @@ static const char usage[] =
     "server's answer as it is):\n"
     "  upload MODULE.wasm...         with MODULE.wasm.sig beside each\n"
     "  modules                       what was uploaded\n"
+    "  upload-native IMAGE...        native images of uploaded modules, with IMAGE.sig beside "
+    "each\n"
+    "  natives\n"
     "  assign CHANNEL MODULE...      a file, or the SHA-256 of an uploaded module; every device "
     "of\n"
     "                                the channel is told to run exactly these versions\n"
@@ -37,10 +40,16 @@ static const struct command {
     fleet_command *run;
     int min, max; /* arguments */
 } commands[] = {
-    {"serve", fleet_serve, 0, 0},      {"token", fleet_token, 1, 1},
-    {"upload", fleet_upload, 1, 1000}, {"modules", fleet_modules, 0, 0},
-    {"assign", fleet_assign, 2, 1000}, {"channels", fleet_channels, 0, 0},
-    {"enrol", fleet_enrol, 1, 1},      {"devices", fleet_devices, 0, 1},
+    {"serve", fleet_serve, 0, 0},
+    {"token", fleet_token, 1, 1},
+    {"upload", fleet_upload, 1, 1000},
+    {"modules", fleet_modules, 0, 0},
+    {"upload-native", fleet_upload_native, 1, 1000},
+    {"natives", fleet_natives, 0, 0},
+    {"assign", fleet_assign, 2, 1000},
+    {"channels", fleet_channels, 0, 0},
+    {"enrol", fleet_enrol, 1, 1},
+    {"devices", fleet_devices, 0, 1},
     {"events", fleet_events, 0, 0},
 };
 

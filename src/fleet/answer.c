@@ -60,6 +60,8 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
     static sm_fleet_handler *const handlers[] = {
         [SM_FLEET_MODULES] = sm_fleet_modules,
         [SM_FLEET_MODULE_UPLOAD] = sm_fleet_module_upload,
+        [SM_FLEET_NATIVES] = sm_fleet_natives,
+        [SM_FLEET_NATIVE_UPLOAD] = sm_fleet_native_upload,
         [SM_FLEET_CHANNELS] = sm_fleet_channels,
         [SM_FLEET_CHANNEL] = sm_fleet_channel,
         [SM_FLEET_CHANNEL_ASSIGN] = sm_fleet_channel_assign,

@@ -15,7 +15,7 @@
 struct raw {
     const char *address, *public_url, *tenant, *certificate, *key, *data;
     uint64_t port, poll_seconds, max_module_bytes, max_connections;
-    json_t *signers, *operators;
+    json_t *signers, *builders, *operators;
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
@@ -28,8 +28,9 @@ __attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err,
     return SM_ERR_INVALID;
 }
 
-static int add_signer(struct sm_fleet_config *cfg, const char *path, size_t i, const json_t *v,
-                      struct sm_json_error *err)
+/* An element of "signers" or "builders": a key and the fleet it signs for. */
+static int add_key(struct sm_fleet_config *cfg, const char *path, enum sm_role role, size_t i,
+                   const json_t *v, struct sm_json_error *err)
 {
     struct {
         const char *fleet, *key;
@@ -41,15 +42,16 @@ static int add_signer(struct sm_fleet_config *cfg, const char *path, size_t i, c
     char where[32], file[PATH_MAX];
     uint8_t key[SM_KEYS_PUBLIC_SIZE];
     struct sm_keys_why why;
-    snprintf(where, sizeof where, "signers[%zu]", i);
+    snprintf(where, sizeof where, "%ss[%zu]", sm_role_name(role), i);
     if (sm_json_read(v, where, fields, false, &in, err) < 0)
         return SM_ERR_INVALID;
     if (sm_file_beside(path, in.key, file, sizeof file) < 0)
         return fail(err, "%s.key: the path is too long", where);
     if (sm_keys_load_public(file, key, &why) < 0)
         return fail(err, "%s.key: %s", where, why.text);
-    int r = sm_trust_add(&cfg->trust, SM_ROLE_SIGNER, in.fleet, key);
-    return r < 0 ? fail(err, "%s: not a usable signer of that fleet: %s", where, sm_strerror(r))
+    int r = sm_trust_add(&cfg->trust, role, in.fleet, key);
+    return r < 0 ? fail(err, "%s: not a usable %s of that fleet: %s", where, sm_role_name(role),
+                        sm_strerror(r))
                  : 0;
 }
 
@@ -90,6 +92,7 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
         {"max_module_bytes", SM_JSON_UINT, false, 1024, 1u << 30, AT(max_module_bytes)},
         {"max_connections", SM_JSON_UINT, false, 1, 100000, AT(max_connections)},
         {"signers", SM_JSON_ARRAY, true, 1, SM_FLEET_SIGNERS_MAX, AT(signers)},
+        {"builders", SM_JSON_ARRAY, false, 0, SM_FLEET_BUILDERS_MAX, AT(builders)},
         {"operators", SM_JSON_ARRAY, true, 1, SM_FLEET_OPERATORS_MAX, AT(operators)},
         {0}};
 #undef AT
@@ -124,9 +127,12 @@ static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_er
         sm_file_beside(path, in.key, cfg->key, sizeof cfg->key) < 0 ||
         sm_file_beside(path, in.data, cfg->data, sizeof cfg->data - 128) < 0)
         return fail(err, "certificate, key or data: the path is too long");
-    sm_trust_init(&cfg->trust, cfg->keys, SM_FLEET_SIGNERS_MAX);
+    sm_trust_init(&cfg->trust, cfg->keys, SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX);
     for (size_t i = 0; i < json_array_size(in.signers); i++)
-        if (add_signer(cfg, path, i, json_array_get(in.signers, i), err) < 0)
+        if (add_key(cfg, path, SM_ROLE_SIGNER, i, json_array_get(in.signers, i), err) < 0)
+            return SM_ERR_INVALID;
+    for (size_t i = 0; i < json_array_size(in.builders); i++)
+        if (add_key(cfg, path, SM_ROLE_BUILDER, i, json_array_get(in.builders, i), err) < 0)
             return SM_ERR_INVALID;
     for (size_t i = 0; i < json_array_size(in.operators); i++)
         if (add_operator(cfg, i, json_array_get(in.operators, i), err) < 0)

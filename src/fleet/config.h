@@ -12,6 +12,7 @@
  *   "max_module_bytes": 16777216,
  *   "max_connections": 1000,
  *   "signers": [{"fleet": "plant-7", "key": "signer.pub.pem"}],
+ *   "builders": [{"fleet": "plant-7", "key": "builder.pub.pem"}],  of native images; default: none
  *   "operators": [{"name": "anna", "token_sha256": "<hex>"}]
  * }
  * Paths are relative to the file's folder. An unknown key is an error.
@@ -25,6 +26,7 @@
 #include <sandmote/trust.h>
 
 #define SM_FLEET_SIGNERS_MAX   64u
+#define SM_FLEET_BUILDERS_MAX  64u
 #define SM_FLEET_OPERATORS_MAX 64u
 
 struct sm_fleet_operator {
@@ -38,7 +40,7 @@ struct sm_fleet_config {
     uint64_t port, poll_seconds, max_module_bytes, max_connections;
     char certificate[PATH_MAX], key[PATH_MAX], data[PATH_MAX];
     struct sm_trust trust;
-    struct sm_trust_key keys[SM_FLEET_SIGNERS_MAX];
+    struct sm_trust_key keys[SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX];
     struct sm_fleet_operator operators[SM_FLEET_OPERATORS_MAX];
     size_t operator_count;
 };

@@ -55,6 +55,13 @@ static const char *const migrations[] = {
     " sha256 TEXT NOT NULL, detail TEXT NOT NULL, uptime_ms INTEGER NOT NULL,"
     " UNIQUE (device, device_event, content)) STRICT;"
     "CREATE INDEX event_device ON event (device, id);",
+
+    "CREATE TABLE native ("
+    " sha256 TEXT NOT NULL, sha1 TEXT NOT NULL, size INTEGER NOT NULL, claim BLOB NOT NULL,"
+    " sig_sha256 TEXT NOT NULL, sig_sha1 TEXT NOT NULL, module TEXT NOT NULL REFERENCES module,"
+    " target INTEGER NOT NULL, uploaded_at INTEGER NOT NULL, uploaded_by TEXT NOT NULL,"
+    " PRIMARY KEY (module, target)) STRICT;"
+    "CREATE INDEX native_sha256 ON native (sha256);",
 };
 #define VERSION ((int)(sizeof migrations / sizeof *migrations))
 

@@ -15,6 +15,7 @@
 #define SM_FLEET_DB_H
 
 #include <sqlite3.h>
+#include <sandmote/claim.h>
 #include <sandmote/manifest.h>
 #include "body.h"
 #include "route.h"
@@ -49,6 +50,34 @@ int sm_fleet_db_module_add(struct sm_fleet_db *db, const struct sm_fleet_module 
 /* SM_ERR_NOT_FOUND. */
 int sm_fleet_db_module(struct sm_fleet_db *db, const char *sha256, struct sm_fleet_module *out);
 int sm_fleet_db_modules(struct sm_fleet_db *db, json_t *array);
+
+/* ---- Native images --------------------------------------------------------------------------- */
+
+struct sm_fleet_native {
+    char sha256[SM_FLEET_SHA_TEXT], sha1[41];         /* of the image */
+    char sig_sha256[SM_FLEET_SHA_TEXT], sig_sha1[41]; /* of the claim */
+    char module[SM_FLEET_SHA_TEXT];                   /* SHA-256 of the module that it is of */
+    char name[SM_NAME_MAX + 1];                       /* the module's; filled in when read */
+    uint8_t claim[SM_CLAIM_MAX];
+    uint32_t claim_len, target;
+    uint64_t size; /* bytes of the image */
+};
+#define SM_FLEET_NATIVES_MAX 16u /* of one module that are offered */
+
+/* "<name>.<target>.native", what the image is called; its claim has ".sig" behind that. */
+#define SM_FLEET_NATIVE_FILE (SM_NAME_MAX + 24u)
+void sm_fleet_native_file(const struct sm_fleet_native *n, char out[SM_FLEET_NATIVE_FILE]);
+
+/* Add a verified native image; one of the same module and target that was there is replaced.
+ * *created: false when it was this very one. */
+int sm_fleet_db_native_add(struct sm_fleet_db *db, const struct sm_fleet_native *n, const char *who,
+                           int64_t now, bool *created);
+/* By the image's hash: SM_ERR_NOT_FOUND. */
+int sm_fleet_db_native(struct sm_fleet_db *db, const char *sha256, struct sm_fleet_native *out);
+/* Those of a module, at most max, in order of targets. *count is set. */
+int sm_fleet_db_natives_of(struct sm_fleet_db *db, const char *module, struct sm_fleet_native *out,
+                           size_t max, size_t *count);
+int sm_fleet_db_natives(struct sm_fleet_db *db, json_t *array);
 
 /* ---- Channels -------------------------------------------------------------------------------- */
 

@@ -48,25 +48,64 @@ void sm_fleet_ddi_base(struct sm_fleet *f, const struct sm_fleet_request *q,
 
 /* ---- Deployments ----------------------------------------------------------------------------- */
 
+/* A file as an artifact; its link has the object's hash and the file's name. */
+struct file {
+    const char *name, *object, *sha256, *sha1;
+    uint64_t size;
+};
+
 static json_t *artifact_json(const struct sm_fleet *f, const struct sm_fleet_request *q,
-                             const struct sm_fleet_module *m, bool signature)
+                             const struct file *file)
 {
-    char name[64], rest[160];
-    snprintf(name, sizeof name, "%s.wasm%s", m->name, signature ? ".sig" : "");
-    snprintf(rest, sizeof rest, "artifacts/%s/%s", m->sha256, name);
-    return json_pack("{s:s, s:{s:s, s:s}, s:I, s:{s:o}}", "filename", name, "hashes", "sha1",
-                     signature ? m->sig_sha1 : m->sha1, "sha256",
-                     signature ? m->sig_sha256 : m->sha256, "size",
-                     signature ? (json_int_t)sizeof m->signature : (json_int_t)m->size, "_links",
+    char rest[192];
+    snprintf(rest, sizeof rest, "artifacts/%s/%s", file->object, file->name);
+    return json_pack("{s:s, s:{s:s, s:s}, s:I, s:{s:o}}", "filename", file->name, "hashes", "sha1",
+                     file->sha1, "sha256", file->sha256, "size", (json_int_t)file->size, "_links",
                      "download", link_to(f, q, rest));
 }
 
-static json_t *chunk_json(const struct sm_fleet *f, const struct sm_fleet_request *q,
-                          const struct sm_fleet_module *m)
+/* A file and its signature, which is called like it with .sig behind. */
+static void append_pair(const struct sm_fleet *f, const struct sm_fleet_request *q, json_t *array,
+                        const struct file *file, const struct file *sig)
 {
-    return json_pack("{s:s, s:s, s:s, s:[o, o]}", "part", "bApp", "version", m->version, "name",
-                     m->name, "artifacts", artifact_json(f, q, m, false),
-                     artifact_json(f, q, m, true));
+    char name[SM_FLEET_NATIVE_FILE + 8];
+    struct file named = *sig;
+    snprintf(name, sizeof name, "%s.sig", file->name);
+    named.name = name;
+    named.object = file->object;
+    json_array_append_new(array, artifact_json(f, q, file));
+    json_array_append_new(array, artifact_json(f, q, &named));
+}
+
+/* The module, then what native images of it there are: a device takes that of its own target. */
+static int append_artifacts(struct sm_fleet *f, const struct sm_fleet_request *q,
+                            const struct sm_fleet_module *m, json_t *array)
+{
+    struct sm_fleet_native n[SM_FLEET_NATIVES_MAX];
+    char name[SM_FLEET_NATIVE_FILE];
+    size_t count;
+    int err = sm_fleet_db_natives_of(&f->db, m->sha256, n, SM_FLEET_NATIVES_MAX, &count);
+    if (err)
+        return err;
+    snprintf(name, sizeof name, "%s.wasm", m->name);
+    append_pair(f, q, array, &(struct file){name, m->sha256, m->sha256, m->sha1, m->size},
+                &(struct file){NULL, NULL, m->sig_sha256, m->sig_sha1, sizeof m->signature});
+    for (size_t i = 0; i < count; i++) {
+        sm_fleet_native_file(&n[i], name);
+        append_pair(f, q, array,
+                    &(struct file){name, n[i].sha256, n[i].sha256, n[i].sha1, n[i].size},
+                    &(struct file){NULL, NULL, n[i].sig_sha256, n[i].sig_sha1, n[i].claim_len});
+    }
+    return 0;
+}
+
+static int append_chunk(struct sm_fleet *f, const struct sm_fleet_request *q,
+                        const struct sm_fleet_module *m, json_t *chunks)
+{
+    json_t *artifacts = json_array();
+    json_array_append_new(chunks, json_pack("{s:s, s:s, s:s, s:o}", "part", "bApp", "version",
+                                            m->version, "name", m->name, "artifacts", artifacts));
+    return append_artifacts(f, q, m, artifacts);
 }
 
 void sm_fleet_ddi_deployment(struct sm_fleet *f, const struct sm_fleet_request *q,
@@ -82,13 +121,14 @@ void sm_fleet_ddi_deployment(struct sm_fleet *f, const struct sm_fleet_request *
                         (unsigned long long)q->route.action);
         return;
     }
+    json_t *chunks = json_array();
+    for (size_t i = 0; !err && i < count; i++)
+        err = append_chunk(f, q, &m[i], chunks);
     if (err) {
+        json_decref(chunks);
         sm_fleet_fail(a, err);
         return;
     }
-    json_t *chunks = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(chunks, chunk_json(f, q, &m[i]));
     snprintf(id, sizeof id, "%llu", (unsigned long long)q->route.action);
     sm_fleet_reply(a, 200,
                    json_pack("{s:s, s:{s:s, s:s, s:o}}", "id", id, "deployment", "download",

@@ -83,6 +83,12 @@ static void refuse_size(struct exchange *x, int err, const char *what, size_t ma
         sm_fleet_fail(&x->a, err);
 }
 
+/* The part of a multipart body beside the signature. */
+static const char *file_part(const struct exchange *x)
+{
+    return x->q.route.op == SM_FLEET_NATIVE_UPLOAD ? "image" : "module";
+}
+
 /* A piece of one part of a multipart body. */
 static enum MHD_Result take_part(void *cls, enum MHD_ValueKind kind, const char *key,
                                  const char *filename, const char *content_type,
@@ -91,13 +97,14 @@ static enum MHD_Result take_part(void *cls, enum MHD_ValueKind kind, const char 
 {
     struct exchange *x = cls;
     (void)kind, (void)filename, (void)content_type, (void)transfer_encoding;
-    struct buffer *b = !strcmp(key, "module")      ? &x->module
+    struct buffer *b = !strcmp(key, file_part(x))  ? &x->module
                        : !strcmp(key, "signature") ? &x->signature
                                                    : NULL;
     if (x->a.status)
         return MHD_YES;
     if (!b)
-        sm_fleet_refuse(&x->a, 400, "%.64s: unknown part; there are module and signature", key);
+        sm_fleet_refuse(&x->a, 400, "%.64s: unknown part; there are %s and signature", key,
+                        file_part(x));
     else if (off != b->len)
         sm_fleet_refuse(&x->a, 400, "%s: is there twice", key);
     else

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
-#include <openssl/evp.h>
 #include <posix/log.h>
 #include <sandmote/crypto.h>
 
@@ -74,32 +73,14 @@ static json_t *manifest_json(const struct sm_manifest *m)
         (json_int_t)m->good_ticks, "timeout_ms", (json_int_t)m->timeout_ms);
 }
 
-static void sha256_text(struct sm_bytes b, char out[SM_FLEET_SHA_TEXT])
-{
-    uint8_t hash[SM_SHA256_SIZE];
-    sm_sha256(b.at, b.len, hash);
-    sm_hex_encode(hash, sizeof hash, out);
-}
-
-/* Clients of the DDI interface made before SHA-256 came to it check SHA-1 only: for them, and for
- * nothing that we decide. */
-static void sha1_text(struct sm_bytes b, char out[41])
-{
-    uint8_t hash[20] = {0};
-    if (EVP_Digest(b.at, b.len, hash, NULL, EVP_sha1(), NULL) == 1)
-        sm_hex_encode(hash, sizeof hash, out);
-    else
-        out[0] = 0;
-}
-
 static void describe(const struct sm_fleet_request *q, const struct sm_manifest *m,
                      struct sm_fleet_module *out)
 {
     memset(out, 0, sizeof *out);
-    sha256_text(q->module, out->sha256);
-    sha1_text(q->module, out->sha1);
-    sha256_text(q->signature, out->sig_sha256);
-    sha1_text(q->signature, out->sig_sha1);
+    sm_fleet_sha256_text(q->module, out->sha256);
+    sm_fleet_sha1_text(q->module, out->sha1);
+    sm_fleet_sha256_text(q->signature, out->sig_sha256);
+    sm_fleet_sha1_text(q->signature, out->sig_sha1);
     memcpy(out->signature, q->signature.at, sizeof out->signature);
     out->size = q->module.len;
     memcpy(out->fleet, m->fleet, sizeof out->fleet);

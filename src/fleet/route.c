@@ -19,6 +19,8 @@ static const struct pattern {
 #define DDI      "/{tenant}/controller/v1/{name}"
     {"GET", "/api/v1/modules", SM_FLEET_MODULES, OPERATOR, SM_FLEET_NO_BODY},
     {"POST", "/api/v1/modules", SM_FLEET_MODULE_UPLOAD, OPERATOR, SM_FLEET_MULTIPART},
+    {"GET", "/api/v1/natives", SM_FLEET_NATIVES, OPERATOR, SM_FLEET_NO_BODY},
+    {"POST", "/api/v1/natives", SM_FLEET_NATIVE_UPLOAD, OPERATOR, SM_FLEET_MULTIPART},
     {"GET", "/api/v1/channels", SM_FLEET_CHANNELS, OPERATOR, SM_FLEET_NO_BODY},
     {"GET", "/api/v1/channels/{name}", SM_FLEET_CHANNEL, OPERATOR, SM_FLEET_NO_BODY},
     {"PUT", "/api/v1/channels/{name}", SM_FLEET_CHANNEL_ASSIGN, OPERATOR, SM_FLEET_JSON},

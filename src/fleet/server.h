@@ -27,14 +27,14 @@ struct sm_fleet_request {
     const char *range, *if_range, *if_match, *if_none_match; /* headers, or NULL */
     const char *query_device, *query_after, *query_limit;    /* or NULL */
     struct sm_bytes body;                                    /* of SM_FLEET_JSON */
-    struct sm_bytes module, signature;                       /* of SM_FLEET_MULTIPART */
+    struct sm_bytes module, signature; /* of SM_FLEET_MULTIPART; module or native image */
 };
 
 /* Exactly one of json, bytes and file is sent; none of them when the status has no body. */
 struct sm_fleet_answer {
     unsigned status;
     json_t *json;
-    uint8_t bytes[64]; /* a small representation, all of it */
+    uint8_t bytes[SM_CLAIM_MAX]; /* a small representation, all of it: a signature */
     bool has_bytes;
     int file;                  /* a descriptor, or -1 */
     uint64_t first, len, size; /* the part of the representation, and the size of all of it */
@@ -63,17 +63,22 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
 /* The handlers. */
 typedef void sm_fleet_handler(struct sm_fleet *f, const struct sm_fleet_request *q,
                               struct sm_fleet_answer *a);
-sm_fleet_handler sm_fleet_modules, sm_fleet_module_upload, sm_fleet_channels, sm_fleet_channel,
-    sm_fleet_channel_assign, sm_fleet_devices, sm_fleet_device, sm_fleet_device_put,
-    sm_fleet_events;
+sm_fleet_handler sm_fleet_modules, sm_fleet_module_upload, sm_fleet_natives, sm_fleet_native_upload,
+    sm_fleet_channels, sm_fleet_channel, sm_fleet_channel_assign, sm_fleet_devices, sm_fleet_device,
+    sm_fleet_device_put, sm_fleet_events;
 sm_fleet_handler sm_fleet_ddi_base, sm_fleet_ddi_config, sm_fleet_ddi_deployment,
     sm_fleet_ddi_feedback, sm_fleet_ddi_artifact, sm_fleet_ddi_events;
 
-/* ---- Stored modules (artifact.c) ------------------------------------------------------------- */
+/* ---- Stored files (artifact.c) ------------------------------------------------------------- */
 
 /* Make the folders of the data folder. 0 or SM_ERR_IO, which is logged. */
 int sm_fleet_artifacts_init(const struct sm_fleet *f);
-/* Keep a module's bytes under their hash. 0, SM_ERR_FULL or SM_ERR_IO, which are logged. */
-int sm_fleet_artifact_store(const struct sm_fleet *f, const char *sha256, struct sm_bytes module);
+/* Keep a file's bytes under their hash. 0, SM_ERR_FULL or SM_ERR_IO, which are logged. */
+int sm_fleet_artifact_store(const struct sm_fleet *f, const char *sha256, struct sm_bytes bytes);
+
+/* Hashes as text. SHA-1 is for clients of the DDI interface made before SHA-256 came to it, and for
+ * nothing that we decide; "" when libcrypto has none. */
+void sm_fleet_sha256_text(struct sm_bytes b, char out[SM_FLEET_SHA_TEXT]);
+void sm_fleet_sha1_text(struct sm_bytes b, char out[41]);
 
 #endif

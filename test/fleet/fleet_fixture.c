@@ -63,10 +63,16 @@ static void make_keys(struct fleet_fixture *fx)
 {
     char private[256], public[256];
     struct sm_keys_why why;
+    if (sm_keys_generate(&fx->signer, &why) < 0 || sm_keys_generate(&fx->stranger, &why) < 0 ||
+        sm_keys_generate(&fx->builder, &why) < 0)
+        fail_msg("%s", why.text);
     path_of(fx, "signer.pem", private);
     path_of(fx, "signer.pub.pem", public);
-    if (sm_keys_generate(&fx->signer, &why) < 0 || sm_keys_generate(&fx->stranger, &why) < 0 ||
-        sm_keys_save(&fx->signer, private, public, &why) < 0)
+    if (sm_keys_save(&fx->signer, private, public, &why) < 0)
+        fail_msg("%s", why.text);
+    path_of(fx, "builder.pem", private);
+    path_of(fx, "builder.pub.pem", public);
+    if (sm_keys_save(&fx->builder, private, public, &why) < 0)
         fail_msg("%s", why.text);
 }
 
@@ -80,6 +86,7 @@ static void write_config(struct fleet_fixture *fx)
                      "{\"port\": 0, \"certificate\": \"server.pem\", \"key\": \"server.key\","
                      " \"data\": \"data\", \"poll_seconds\": 3725, \"max_module_bytes\": %u,"
                      " \"signers\": [{\"fleet\": \"plant-7\", \"key\": \"signer.pub.pem\"}],"
+                     " \"builders\": [{\"fleet\": \"plant-7\", \"key\": \"builder.pub.pem\"}],"
                      " \"operators\": [{\"name\": \"anna\", \"token_sha256\": \"%s\"}]}",
                      MAX_MODULE_BYTES, hex);
     fleet_write(fx, "fleet.json", text, (size_t)n);
@@ -157,6 +164,7 @@ void fleet_teardown(struct fleet_fixture *fx)
     if (fx->server)
         fleet_stop(fx, SIGKILL);
     sm_keys_free(&fx->signer);
+    sm_keys_free(&fx->builder);
     sm_keys_free(&fx->stranger);
     char line[128];
     snprintf(line, sizeof line, "rm -rf %s", fx->dir);
@@ -188,7 +196,7 @@ static curl_mime *make_mime(CURL *c, const struct call *call)
 {
     curl_mime *mime = curl_mime_init(c);
     curl_mimepart *part = curl_mime_addpart(mime);
-    curl_mime_name(part, "module");
+    curl_mime_name(part, call->part ? call->part : "module");
     curl_mime_data(part, call->module, call->module_len);
     if (call->sig) {
         part = curl_mime_addpart(mime);
@@ -338,4 +346,66 @@ struct reply module_upload(const struct fleet_fixture *fx, const struct module *
                                   .sig = m->sig,
                                   .sig_len = sizeof m->sig},
                    status);
+}
+
+/* ---- Answers, channels, devices ---------------------------------------------------------------
+ */
+
+const json_t *json_at(const json_t *json, const char *path)
+{
+    char key[64];
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        snprintf(key, sizeof key, "%.*s", (int)n, path);
+        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(key))
+                                   : json_object_get(json, key);
+        path += n + (path[n] == '.');
+    }
+    return json;
+}
+
+void assert_json_text(const json_t *json, const char *path, const char *want)
+{
+    const char *text = json_string_value(json_at(json, path));
+    if (!text || strcmp(text, want) != 0) {
+        char *all = json_dumps(json, JSON_INDENT(1));
+        fail_msg("%s is %s instead of %s in %s", path, text ? text : "nothing", want, all);
+    }
+}
+
+void assert_error(const struct reply *r, const char *part)
+{
+    const char *text = json_string_value(json_object_get(r->json, "error"));
+    if (!text || !strstr(text, part))
+        fail_msg("the answer names no \"%s\": %s", part, r->body ? r->body : "nothing");
+}
+
+const char *fleet_href(const struct fleet_fixture *fx, const json_t *json, const char *path)
+{
+    const char *url = json_string_value(json_at(json, path));
+    if (!url || strncmp(url, fx->url, strlen(fx->url)) != 0)
+        fail_msg("%s is no link to this server: %s", path, url ? url : "nothing");
+    return url + strlen(fx->url);
+}
+
+void fleet_enrol(const struct fleet_fixture *fx, const char *device, const char *channel)
+{
+    char path[128], body[256];
+    snprintf(path, sizeof path, "/api/v1/devices/%s", device);
+    snprintf(body, sizeof body, "{\"channel\":\"%s\",\"token\":\"" DEVICE_TOKEN "\"}", channel);
+    struct reply r = send_as(fx, AS_OPERATOR, "PUT", path, body, 201);
+    reply_free(&r);
+}
+
+json_int_t fleet_assign(const struct fleet_fixture *fx, const char *channel, const struct module *a,
+                        const struct module *b)
+{
+    char path[128], body[256];
+    snprintf(path, sizeof path, "/api/v1/channels/%s", channel);
+    snprintf(body, sizeof body, "{\"modules\":[\"%s\"%s%s%s]}", a->sha256, b ? ",\"" : "",
+             b ? b->sha256 : "", b ? "\"" : "");
+    struct reply r = send_as(fx, AS_OPERATOR, "PUT", path, body, 200);
+    json_int_t n = json_integer_value(json_object_get(r.json, "actions"));
+    reply_free(&r);
+    return n;
 }

@@ -23,7 +23,7 @@ struct fleet_fixture {
     char dir[64];
     char url[64]; /* "https://127.0.0.1:port" */
     pid_t server;
-    struct sm_keys_private signer, stranger; /* of fleet plant-7; known to nobody */
+    struct sm_keys_private signer, builder, stranger; /* two of fleet plant-7; known to nobody */
 };
 
 /* Make folder, certificates, keys and configuration. */
@@ -63,6 +63,7 @@ struct call {
     const char *body;         /* JSON text, or NULL */
     const char *header;       /* one more, or NULL */
     const void *module, *sig; /* a multipart upload */
+    const char *part;         /* name of the module's part, if another */
     size_t module_len, sig_len;
     bool chunked;
     long tls; /* CURL_SSLVERSION_..., 0 for TLS 1.3 */
@@ -91,5 +92,20 @@ void module_make(const struct fleet_fixture *fx, struct module *out, const char 
 void module_pack(struct module *out, const uint8_t *raw, size_t len);
 void module_sign(const struct sm_keys_private *key, struct module *m);
 struct reply module_upload(const struct fleet_fixture *fx, const struct module *m, long status);
+
+/* ---- Answers, channels, devices -------------------------------------------------------------- */
+
+/* A value inside JSON: keys, and numbers for arrays, with dots between. Borrowed. */
+const json_t *json_at(const json_t *json, const char *path);
+void assert_json_text(const json_t *json, const char *path, const char *want);
+/* The answer's error has this part. */
+void assert_error(const struct reply *r, const char *part);
+/* Follows a link from an answer: the path without scheme, host and port. */
+const char *fleet_href(const struct fleet_fixture *fx, const json_t *json, const char *path);
+
+void fleet_enrol(const struct fleet_fixture *fx, const char *device, const char *channel);
+/* One or two modules (b may be NULL). Returns how many actions were made. */
+json_int_t fleet_assign(const struct fleet_fixture *fx, const char *channel, const struct module *a,
+                        const struct module *b);
 
 #endif

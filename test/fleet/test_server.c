@@ -34,79 +34,19 @@ static int finish(void **state)
     return 0;
 }
 
-static void enrol(const char *device, const char *channel)
-{
-    char path[128], body[256];
-    snprintf(path, sizeof path, "/api/v1/devices/%s", device);
-    snprintf(body, sizeof body, "{\"channel\":\"%s\",\"token\":\"" DEVICE_TOKEN "\"}", channel);
-    struct reply r = send_as(&fx, AS_OPERATOR, "PUT", path, body, 201);
-    reply_free(&r);
-}
-
-/* Returns how many actions were made. */
-static json_int_t assign(const char *channel, const struct module *a, const struct module *b)
-{
-    char path[128], body[256];
-    snprintf(path, sizeof path, "/api/v1/channels/%s", channel);
-    snprintf(body, sizeof body, "{\"modules\":[\"%s\"%s%s%s]}", a->sha256, b ? ",\"" : "",
-             b ? b->sha256 : "", b ? "\"" : "");
-    struct reply r = send_as(&fx, AS_OPERATOR, "PUT", path, body, 200);
-    json_int_t n = json_integer_value(json_object_get(r.json, "actions"));
-    reply_free(&r);
-    return n;
-}
-
 static void upload(const struct module *m)
 {
     struct reply r = module_upload(&fx, m, 201);
     reply_free(&r);
 }
 
-/* A value inside JSON: keys, and numbers for arrays, with dots between. Borrowed. */
-static const json_t *at(const json_t *json, const char *path)
-{
-    char key[64];
-    while (*path) {
-        size_t n = strcspn(path, ".");
-        snprintf(key, sizeof key, "%.*s", (int)n, path);
-        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(key))
-                                   : json_object_get(json, key);
-        path += n + (path[n] == '.');
-    }
-    return json;
-}
-
-static void assert_text(const json_t *json, const char *path, const char *want)
-{
-    const char *text = json_string_value(at(json, path));
-    if (!text || strcmp(text, want) != 0) {
-        char *all = json_dumps(json, JSON_INDENT(1));
-        fail_msg("%s is %s instead of %s in %s", path, text ? text : "nothing", want, all);
-    }
-}
-
-static void assert_error(const struct reply *r, const char *part)
-{
-    const char *text = json_string_value(json_object_get(r->json, "error"));
-    if (!text || !strstr(text, part))
-        fail_msg("the answer names no \"%s\": %s", part, r->body ? r->body : "nothing");
-}
-
-/* Follows a link from an answer: the path without scheme, host and port. */
-static const char *href(const json_t *json, const char *path)
-{
-    const char *url = json_string_value(at(json, path));
-    if (!url || strncmp(url, fx.url, strlen(fx.url)) != 0)
-        fail_msg("%s is no link to this server: %s", path, url ? url : "nothing");
-    return url + strlen(fx.url);
-}
-
 /* The open action of dev-1, or 0. */
 static int open_action(void)
 {
     struct reply r = get_as(&fx, AS_DEVICE, BASE, 200);
-    const json_t *link = at(r.json, "_links.deploymentBase");
-    int action = link ? atoi(strrchr(href(r.json, "_links.deploymentBase.href"), '/') + 1) : 0;
+    const json_t *link = json_at(r.json, "_links.deploymentBase");
+    int action =
+        link ? atoi(strrchr(fleet_href(&fx, r.json, "_links.deploymentBase.href"), '/') + 1) : 0;
     reply_free(&r);
     return action;
 }
@@ -153,7 +93,7 @@ static void a_wrong_or_missing_token_opens_nothing(void **state)
         {.method = "GET", .path = BASE, .as = AS_OPERATOR, .token = DEVICE_TOKEN},
         {.method = "GET", .path = "/default/controller/v1/nobody", .as = AS_DEVICE},
     };
-    enrol("dev-1", "stable");
+    fleet_enrol(&fx, "dev-1", "stable");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct reply r = fleet_call(&fx, &calls[i]);
         if (r.status != 401)
@@ -200,17 +140,17 @@ static void an_uploaded_module_shows_its_manifest(void **state)
     struct reply r = module_upload(&fx, &m, 200); /* again: nothing new */
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/modules", 200);
-    assert_int_equal(json_array_size(at(r.json, "modules")), 1);
-    assert_text(r.json, "modules.0.sha256", m.sha256);
-    assert_text(r.json, "modules.0.name", "thermostat");
-    assert_text(r.json, "modules.0.version", "1.2.0");
-    assert_text(r.json, "modules.0.fleet", "plant-7");
-    assert_text(r.json, "modules.0.classes.0", "mcu");
-    assert_text(r.json, "modules.0.classes.1", "edge");
-    assert_text(r.json, "modules.0.uploaded_by", "anna");
-    assert_int_equal(json_integer_value(at(r.json, "modules.0.sequence")), 3);
-    assert_int_equal(json_integer_value(at(r.json, "modules.0.size")), m.len);
-    assert_int_equal(json_integer_value(at(r.json, "modules.0.health.good_ticks")), 3);
+    assert_int_equal(json_array_size(json_at(r.json, "modules")), 1);
+    assert_json_text(r.json, "modules.0.sha256", m.sha256);
+    assert_json_text(r.json, "modules.0.name", "thermostat");
+    assert_json_text(r.json, "modules.0.version", "1.2.0");
+    assert_json_text(r.json, "modules.0.fleet", "plant-7");
+    assert_json_text(r.json, "modules.0.classes.0", "mcu");
+    assert_json_text(r.json, "modules.0.classes.1", "edge");
+    assert_json_text(r.json, "modules.0.uploaded_by", "anna");
+    assert_int_equal(json_integer_value(json_at(r.json, "modules.0.sequence")), 3);
+    assert_int_equal(json_integer_value(json_at(r.json, "modules.0.size")), m.len);
+    assert_int_equal(json_integer_value(json_at(r.json, "modules.0.health.good_ticks")), 3);
     reply_free(&r);
 }
 
@@ -249,7 +189,7 @@ static void what_no_known_signer_signed_is_refused(void **state)
     module_sign(&fx.stranger, &m);
     expect_refused(&m, m.len, 64, 422, "signature");
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/modules", 200);
-    assert_int_equal(json_array_size(at(r.json, "modules")), 0);
+    assert_int_equal(json_array_size(json_at(r.json, "modules")), 0);
     reply_free(&r);
 }
 
@@ -327,7 +267,7 @@ static void bodies_above_their_limit_are_refused(void **state)
     assert_int_equal(r.status, 413);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/modules", 200); /* and the server is well */
-    assert_int_equal(json_array_size(at(r.json, "modules")), 0);
+    assert_int_equal(json_array_size(json_at(r.json, "modules")), 0);
     reply_free(&r);
 }
 
@@ -381,7 +321,7 @@ static void bad_json_is_answered_with_what_is_wrong(void **state)
          "{\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"maybe\"}}}",
          "status.result.finished"},
     };
-    enrol("dev-1", "stable");
+    fleet_enrol(&fx, "dev-1", "stable");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reply r =
             send_as(&fx, cases[i].as, cases[i].method, cases[i].path, cases[i].body, 400);
@@ -400,14 +340,14 @@ static void an_assignment_makes_one_action_a_device(void **state)
     module_make(&fx, &b, "thermostat", "2.0.0", 2, 0);
     upload(&a);
     upload(&b);
-    enrol("dev-1", "stable");
-    enrol("dev-2", "stable");
-    enrol("dev-3", "canary");
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_enrol(&fx, "dev-2", "stable");
+    fleet_enrol(&fx, "dev-3", "canary");
     assert_int_equal(open_action(), 0);
-    assert_int_equal(assign("stable", &a, NULL), 2);
+    assert_int_equal(fleet_assign(&fx, "stable", &a, NULL), 2);
     int first = open_action();
     assert_int_not_equal(first, 0);
-    assert_int_equal(assign("stable", &b, NULL), 2); /* newer: the first is superseded */
+    assert_int_equal(fleet_assign(&fx, "stable", &b, NULL), 2); /* newer: the first is superseded */
     int second = open_action();
     assert_true(second > first);
     struct reply r = feedback(first, "closed", "success", 410);
@@ -417,12 +357,12 @@ static void an_assignment_makes_one_action_a_device(void **state)
     r = get_as(&fx, AS_DEVICE, path, 404);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-1", 200);
-    assert_text(r.json, "actions.0.state", "pending");
-    assert_text(r.json, "actions.0.modules.0.version", "2.0.0");
-    assert_text(r.json, "actions.1.state", "superseded");
+    assert_json_text(r.json, "actions.0.state", "pending");
+    assert_json_text(r.json, "actions.0.modules.0.version", "2.0.0");
+    assert_json_text(r.json, "actions.1.state", "superseded");
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-3", 200);
-    assert_int_equal(json_array_size(at(r.json, "actions")), 0);
+    assert_int_equal(json_array_size(json_at(r.json, "actions")), 0);
     reply_free(&r);
 }
 
@@ -434,8 +374,8 @@ static void a_device_that_comes_to_a_channel_gets_its_modules(void **state)
     module_make(&fx, &b, "heater", "1.0.0", 1, 0);
     upload(&a);
     upload(&b);
-    assert_int_equal(assign("stable", &a, &b), 0);
-    enrol("dev-1", "stable");
+    assert_int_equal(fleet_assign(&fx, "stable", &a, &b), 0);
+    fleet_enrol(&fx, "dev-1", "stable");
     int action = open_action();
     assert_int_not_equal(action, 0);
     struct reply r = send_as(&fx, AS_OPERATOR, "PUT", "/api/v1/devices/dev-1",
@@ -479,26 +419,30 @@ static void a_device_follows_the_links_from_poll_to_feedback(void **state)
     struct module m;
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 3000);
     upload(&m);
-    enrol("dev-1", "stable");
-    assign("stable", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_assign(&fx, "stable", &m, NULL);
     struct reply base = get_as(&fx, AS_DEVICE, BASE, 200);
-    assert_text(base.json, "config.polling.sleep", "01:02:05");
-    struct reply r = get_as(&fx, AS_DEVICE, href(base.json, "_links.deploymentBase.href"), 200);
-    assert_text(r.json, "deployment.download", "forced");
-    assert_text(r.json, "deployment.chunks.0.part", "bApp");
-    assert_text(r.json, "deployment.chunks.0.name", "thermostat");
-    assert_text(r.json, "deployment.chunks.0.version", "1.2.0");
-    assert_text(r.json, "deployment.chunks.0.artifacts.0.filename", "thermostat.wasm");
-    assert_text(r.json, "deployment.chunks.0.artifacts.0.hashes.sha256", m.sha256);
-    assert_text(r.json, "deployment.chunks.0.artifacts.1.filename", "thermostat.wasm.sig");
-    assert_int_equal(json_integer_value(at(r.json, "deployment.chunks.0.artifacts.0.size")), m.len);
+    assert_json_text(base.json, "config.polling.sleep", "01:02:05");
+    struct reply r =
+        get_as(&fx, AS_DEVICE, fleet_href(&fx, base.json, "_links.deploymentBase.href"), 200);
+    assert_json_text(r.json, "deployment.download", "forced");
+    assert_json_text(r.json, "deployment.chunks.0.part", "bApp");
+    assert_json_text(r.json, "deployment.chunks.0.name", "thermostat");
+    assert_json_text(r.json, "deployment.chunks.0.version", "1.2.0");
+    assert_json_text(r.json, "deployment.chunks.0.artifacts.0.filename", "thermostat.wasm");
+    assert_json_text(r.json, "deployment.chunks.0.artifacts.0.hashes.sha256", m.sha256);
+    assert_json_text(r.json, "deployment.chunks.0.artifacts.1.filename", "thermostat.wasm.sig");
+    assert_int_equal(json_integer_value(json_at(r.json, "deployment.chunks.0.artifacts.0.size")),
+                     m.len);
     struct reply file = get_as(
-        &fx, AS_DEVICE, href(r.json, "deployment.chunks.0.artifacts.0._links.download.href"), 200);
+        &fx, AS_DEVICE,
+        fleet_href(&fx, r.json, "deployment.chunks.0.artifacts.0._links.download.href"), 200);
     assert_int_equal(file.len, m.len);
     assert_memory_equal(file.body, m.wasm, m.len);
     reply_free(&file);
     file = get_as(&fx, AS_DEVICE,
-                  href(r.json, "deployment.chunks.0.artifacts.1._links.download.href"), 200);
+                  fleet_href(&fx, r.json, "deployment.chunks.0.artifacts.1._links.download.href"),
+                  200);
     assert_int_equal(file.len, 64);
     assert_memory_equal(file.body, m.sig, 64);
     reply_free(&file);
@@ -513,11 +457,11 @@ static void a_device_follows_the_links_from_poll_to_feedback(void **state)
     r = feedback(action, "closed", "success", 410);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-1", 200);
-    assert_text(r.json, "action.state", "finished");
-    assert_text(r.json, "action.detail", "one; two");
-    assert_text(r.json, "actions.0.feedback.0.execution", "proceeding");
-    assert_text(r.json, "actions.0.feedback.1.finished", "success");
-    assert_true(json_is_string(at(r.json, "last_seen_at")));
+    assert_json_text(r.json, "action.state", "finished");
+    assert_json_text(r.json, "action.detail", "one; two");
+    assert_json_text(r.json, "actions.0.feedback.0.execution", "proceeding");
+    assert_json_text(r.json, "actions.0.feedback.1.finished", "success");
+    assert_true(json_is_string(json_at(r.json, "last_seen_at")));
     reply_free(&r);
     reply_free(&base);
 }
@@ -528,15 +472,15 @@ static void a_failure_closes_the_action_as_failed(void **state)
     struct module m;
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 0);
     upload(&m);
-    enrol("dev-1", "stable");
-    assign("stable", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_assign(&fx, "stable", &m, NULL);
     struct reply r = feedback(open_action(), "closed", "failure", 200);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-1", 200);
-    assert_text(r.json, "action.state", "failed");
+    assert_json_text(r.json, "action.state", "failed");
     reply_free(&r);
     assert_int_equal(open_action(), 0);
-    assert_int_equal(assign("stable", &m, NULL), 1); /* the operator may ask again */
+    assert_int_equal(fleet_assign(&fx, "stable", &m, NULL), 1); /* the operator may ask again */
     assert_int_not_equal(open_action(), 0);
 }
 
@@ -558,8 +502,8 @@ static void a_download_can_go_on_where_it_broke_off(void **state)
     char text[160];
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 3000);
     upload(&m);
-    enrol("dev-1", "stable");
-    assign("stable", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_assign(&fx, "stable", &m, NULL);
     struct reply r = artifact(&m, "Range: bytes=1000-", 206);
     assert_int_equal(r.len, m.len - 1000);
     assert_memory_equal(r.body, m.wasm + 1000, r.len);
@@ -605,12 +549,12 @@ static void a_device_sees_only_what_was_assigned_to_it(void **state)
     struct module m;
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 0);
     upload(&m);
-    enrol("dev-1", "stable");
-    enrol("dev-2", "canary");
-    assign("canary", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_enrol(&fx, "dev-2", "canary");
+    fleet_assign(&fx, "canary", &m, NULL);
     struct reply r = artifact(&m, NULL, 404);
     reply_free(&r);
-    assign("stable", &m, NULL);
+    fleet_assign(&fx, "stable", &m, NULL);
     r = artifact(&m, NULL, 200);
     reply_free(&r);
 }
@@ -622,8 +566,8 @@ static void a_damaged_store_is_not_served(void **state)
     char name[128];
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 0);
     upload(&m);
-    enrol("dev-1", "stable");
-    assign("stable", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_assign(&fx, "stable", &m, NULL);
     snprintf(name, sizeof name, "data/objects/%s", m.sha256);
     fleet_write(&fx, name, m.wasm, m.len - 1);
     struct reply r = artifact(&m, NULL, 500);
@@ -641,51 +585,51 @@ static void events_are_kept_once(void **state)
         "[{\"id\":7,\"event\":\"TRAP\",\"module\":\"thermostat\",\"version\":\"1.2.0\","
         "\"sequence\":3,\"sha256\":\"" SHA "\",\"detail\":\"unreachable\",\"uptime_ms\":1234},"
         "{\"id\":8,\"event\":\"ROLLED_BACK\"}]";
-    enrol("dev-1", "stable");
-    enrol("dev-2", "stable");
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_enrol(&fx, "dev-2", "stable");
     struct reply r = send_as(&fx, AS_DEVICE, "POST", BASE "/events", two, 200);
-    assert_int_equal(json_integer_value(at(r.json, "accepted")), 2);
+    assert_int_equal(json_integer_value(json_at(r.json, "accepted")), 2);
     reply_free(&r);
     r = send_as(&fx, AS_DEVICE, "POST", BASE "/events", two, 200);
-    assert_int_equal(json_integer_value(at(r.json, "accepted")), 0);
-    assert_int_equal(json_integer_value(at(r.json, "known")), 2);
+    assert_int_equal(json_integer_value(json_at(r.json, "accepted")), 0);
+    assert_int_equal(json_integer_value(json_at(r.json, "known")), 2);
     reply_free(&r);
     /* A device that was set up anew counts from the start: same number, other event. */
     r = send_as(&fx, AS_DEVICE, "POST", BASE "/events", "[{\"id\":7,\"event\":\"COMMITTED\"}]",
                 200);
-    assert_int_equal(json_integer_value(at(r.json, "accepted")), 1);
+    assert_int_equal(json_integer_value(json_at(r.json, "accepted")), 1);
     reply_free(&r);
     r = send_as(&fx, AS_DEVICE, "POST", "/default/controller/v1/dev-2/events", two, 200);
-    assert_int_equal(json_integer_value(at(r.json, "accepted")), 2);
+    assert_int_equal(json_integer_value(json_at(r.json, "accepted")), 2);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/events?device=dev-1", 200);
-    assert_int_equal(json_array_size(at(r.json, "events")), 3);
-    assert_text(r.json, "events.0.event", "TRAP");
-    assert_text(r.json, "events.0.sha256", SHA);
-    assert_text(r.json, "events.0.detail", "unreachable");
-    assert_int_equal(json_integer_value(at(r.json, "events.0.uptime_ms")), 1234);
-    assert_text(r.json, "events.2.event", "COMMITTED");
+    assert_int_equal(json_array_size(json_at(r.json, "events")), 3);
+    assert_json_text(r.json, "events.0.event", "TRAP");
+    assert_json_text(r.json, "events.0.sha256", SHA);
+    assert_json_text(r.json, "events.0.detail", "unreachable");
+    assert_int_equal(json_integer_value(json_at(r.json, "events.0.uptime_ms")), 1234);
+    assert_json_text(r.json, "events.2.event", "COMMITTED");
     char path[128];
     snprintf(path, sizeof path, "/api/v1/events?after=%lld&limit=1",
-             (long long)json_integer_value(at(r.json, "events.0.id")));
+             (long long)json_integer_value(json_at(r.json, "events.0.id")));
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, path, 200);
-    assert_int_equal(json_array_size(at(r.json, "events")), 1);
-    assert_text(r.json, "events.0.event", "ROLLED_BACK");
+    assert_int_equal(json_array_size(json_at(r.json, "events")), 1);
+    assert_json_text(r.json, "events.0.event", "ROLLED_BACK");
     reply_free(&r);
     /* One bad event: none of its request is kept. */
     r = send_as(&fx, AS_DEVICE, "POST", BASE "/events",
                 "[{\"id\":20,\"event\":\"TRAP\"},{\"id\":21}]", 400);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/events?device=dev-1", 200);
-    assert_int_equal(json_array_size(at(r.json, "events")), 3);
+    assert_int_equal(json_array_size(json_at(r.json, "events")), 3);
     reply_free(&r);
 }
 
 static void attributes_say_which_modules_run(void **state)
 {
     (void)state;
-    enrol("dev-1", "stable");
+    fleet_enrol(&fx, "dev-1", "stable");
     struct reply r = send_as(&fx, AS_DEVICE, "PUT", BASE "/configData",
                              "{\"mode\":\"replace\",\"data\":{\"class\":\"mcu\","
                              "\"module.thermostat\":\"1.2.0 3 " SHA "\"}}",
@@ -694,18 +638,18 @@ static void attributes_say_which_modules_run(void **state)
     r = send_as(&fx, AS_DEVICE, "PUT", BASE "/configData", "{\"data\":{\"revision\":\"b\"}}", 200);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices", 200);
-    assert_text(r.json, "devices.0.id", "dev-1");
-    assert_text(r.json, "devices.0.modules.0.name", "thermostat");
-    assert_text(r.json, "devices.0.modules.0.version", "1.2.0");
-    assert_int_equal(json_integer_value(at(r.json, "devices.0.modules.0.sequence")), 3);
+    assert_json_text(r.json, "devices.0.id", "dev-1");
+    assert_json_text(r.json, "devices.0.modules.0.name", "thermostat");
+    assert_json_text(r.json, "devices.0.modules.0.version", "1.2.0");
+    assert_int_equal(json_integer_value(json_at(r.json, "devices.0.modules.0.sequence")), 3);
     reply_free(&r);
     r = send_as(&fx, AS_DEVICE, "PUT", BASE "/configData",
                 "{\"mode\":\"remove\",\"data\":{\"module.thermostat\":\"\"}}", 200);
     reply_free(&r);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-1", 200);
-    assert_int_equal(json_array_size(at(r.json, "modules")), 0);
-    assert_text(r.json, "attributes.class", "mcu");
-    assert_text(r.json, "attributes.revision", "b");
+    assert_int_equal(json_array_size(json_at(r.json, "modules")), 0);
+    assert_json_text(r.json, "attributes.class", "mcu");
+    assert_json_text(r.json, "attributes.revision", "b");
     reply_free(&r);
 }
 
@@ -717,8 +661,8 @@ static void what_was_told_survives_the_process(void **state)
     struct module m;
     module_make(&fx, &m, "thermostat", "1.2.0", 3, 0);
     upload(&m);
-    enrol("dev-1", "stable");
-    assign("stable", &m, NULL);
+    fleet_enrol(&fx, "dev-1", "stable");
+    fleet_assign(&fx, "stable", &m, NULL);
     int action = open_action();
     assert_int_equal(fleet_stop(&fx, SIGKILL), 128 + SIGKILL);
     fleet_start(&fx);
@@ -762,7 +706,7 @@ static void a_configuration_that_is_wrong_is_named(void **state)
     }
 }
 
-static void a_database_from_the_future_is_left_alone(void **state)
+static void a_database_from_the_future_is_left_alone_and_an_older_one_is_not(void **state)
 {
     (void)state;
     char path[256];
@@ -777,9 +721,12 @@ static void a_database_from_the_future_is_left_alone(void **state)
     assert_non_null(strstr(out, "newer server (schema 1000"));
     free(out);
     sqlite3_open(path, &db);
-    sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL);
+    sqlite3_exec(db, "DROP TABLE native; PRAGMA user_version = 1", NULL, NULL, NULL);
     sqlite3_close(db);
-    fleet_start(&fx);
+    fleet_start(&fx); /* and one of an older server is brought up to date */
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/natives", 200);
+    assert_int_equal(json_array_size(json_at(r.json, "natives")), 0);
+    reply_free(&r);
 }
 
 static void operators_need_no_curl(void **state)
@@ -858,7 +805,7 @@ int main(void)
         CASE(attributes_say_which_modules_run),
         CASE(what_was_told_survives_the_process),
         CASE(a_configuration_that_is_wrong_is_named),
-        CASE(a_database_from_the_future_is_left_alone),
+        CASE(a_database_from_the_future_is_left_alone_and_an_older_one_is_not),
         CASE(operators_need_no_curl),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
