@@ -23,7 +23,10 @@ static const char good_deployment[] =
     "\"part\":\"bApp\",\"version\":\"1.2.0\",\"name\":\"a\",\"artifacts\":[{\"filename\":"
     "\"a.wasm\",\"hashes\":{\"sha1\":\"x\",\"sha256\":\"" SHA "\"},\"size\":64,\"_links\":{"
     "\"download\":{\"href\":\"" ORIGIN "/m\"}}},{\"filename\":\"a.wasm.sig\",\"hashes\":{},"
-    "\"size\":64,\"_links\":{\"download\":{\"href\":\"" ORIGIN "/s\"}}}]},{\"part\":\"bApp\","
+    "\"size\":64,\"_links\":{\"download\":{\"href\":\"" ORIGIN "/s\"}}},{\"filename\":"
+    "\"a.1.native\",\"hashes\":{},\"size\":9,\"_links\":{\"download\":{\"href\":\"" ORIGIN
+    "/i\"}}},{\"filename\":\"a.1.native.sig\",\"hashes\":{},\"size\":192,\"_links\":{"
+    "\"download\":{\"href\":\"" ORIGIN "/c\"}}}]},{\"part\":\"bApp\","
     "\"version\":\"2\",\"name\":\"b\",\"artifacts\":[{\"filename\":\"b.wasm\",\"hashes\":{"
     "\"sha256\":\"" SHA "\"},\"size\":9,\"_links\":{\"download\":{\"href\":\"" ORIGIN
     "/n\"}}}]}]}}";
@@ -58,7 +61,7 @@ static void try_deployment(const uint8_t *data, size_t size)
 {
     struct sm_ddi_deployment d;
     struct sm_json_error why;
-    if (sm_ddi_read_deployment(ORIGIN, data, size, &d, &why) < 0) {
+    if (sm_ddi_read_deployment(ORIGIN, 1, data, size, &d, &why) < 0) {
         must(why.text[0] != 0);
         must(memchr(d.id, 0, sizeof d.id) != NULL);
         return;
@@ -69,6 +72,10 @@ static void try_deployment(const uint8_t *data, size_t size)
         must(d.chunk[i].size > 0 && d.chunk[i].module[0]);
         check_link(d.chunk[i].module);
         check_link(d.chunk[i].signature);
+        check_link(d.chunk[i].native);
+        check_link(d.chunk[i].claim);
+        must(!d.chunk[i].native[0] == !d.chunk[i].claim[0]);
+        must(!d.chunk[i].native[0] || (d.chunk[i].native_size && d.chunk[i].claim_size));
     }
 }
 

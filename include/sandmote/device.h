@@ -46,6 +46,20 @@ struct sm_event {
 /* "INSTALLED", "TRAP", ...; "?" for anything else. */
 const char *sm_event_name(enum sm_event_kind kind);
 
+/* ---- Native images --------------------------------------------------------------------------- */
+
+/* How this device runs native images, if it does. */
+struct sm_device_native {
+    uint32_t target; /* enum sm_native_target: images for another are refused */
+    void *ctx;
+    /* Make an instance that was just made run an image, which is verified: claimed by a builder of
+     * this fleet, of this module, with these bytes. What it needs of memory comes from pool. 0, or
+     * an enum sm_err and a constant phrase in *why; the instance is then interpreted. */
+    int (*bind)(void *ctx, struct sm_wasm_inst *inst, const uint8_t *image, uint32_t len,
+                const uint8_t module_sha[SM_SHA256_SIZE], struct sm_wasm_pool *pool,
+                const char **why);
+};
+
 /* ---- Configuration --------------------------------------------------------------------------- */
 
 /* Borrowed, with all it points to, for the device's life. Optional fields are 0 for the default. */
@@ -66,6 +80,8 @@ struct sm_device_cfg {
     /* Working memory for translating modules, aligned to 8 bytes; see sm_wasm_translate(). */
     void *scratch;
     size_t scratch_len;
+
+    const struct sm_device_native *native; /* NULL: native images are refused */
 
     void *event_ctx;
     void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
@@ -115,6 +131,7 @@ struct sm_device_app {
     struct sm_host host;
     uint32_t entry_func, health_func;
     bool has_health;
+    bool native; /* the instance runs a native image */
 };
 
 /* An installation under way; private. */
@@ -124,6 +141,11 @@ struct sm_device_install {
     uint8_t slot;
     uint32_t written; /* bytes of the module handed to the writer */
     struct sm_slot_writer writer;
+    bool native_open;
+    uint32_t native_written;
+    struct sm_native_claim claim;
+    struct sm_slot_writer native_writer;
+    char native_why[SM_STORE_DETAIL]; /* why there is no native image; "" when none was offered */
 };
 
 /* Fields are private. About 2.5 KB, of which the manifest is 1.8. */
@@ -233,12 +255,34 @@ int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len
  *   SM_ERR_IO           the flash failed; the slot may be as before finish */
 int sm_device_install_finish(struct sm_device *d);
 
+/* A native image of the module that is being installed, between its last byte and finish: the claim
+ * (claim.h) with its signature is checked before anything is written. Nothing of a native image can
+ * fail an installation. begin again starts anew.
+ *
+ * 0, or, with a sentence in sm_device_reason() and the installation open,
+ *   SM_ERR_STATE        no installation is open, or bytes of the module are missing
+ *   SM_ERR_UNSUPPORTED  this device refuses native images, or it is for another target
+ *   SM_ERR_MALFORMED, SM_ERR_SIGNATURE, SM_ERR_KEY, SM_ERR_INVALID  as sm_trust_verify_native()
+ *   SM_ERR_DENIED       a claim about another module
+ *   SM_ERR_FULL         the slot has no room for it
+ *   SM_ERR_IO           the flash failed */
+int sm_device_native_begin(struct sm_device *d, const uint8_t *claim, size_t len);
+
+/* Its next bytes. 0, SM_ERR_STATE (begin was not called), SM_ERR_LIMIT (more than claimed) or
+ * SM_ERR_IO. */
+int sm_device_native_write(struct sm_device *d, const void *bytes, uint32_t len);
+
+/* All of it came (why is NULL), or it does not come, for this reason: finish then tells so in a
+ * NATIVE_REFUSED event. 0, SM_ERR_STATE, or, told in the same way, SM_ERR_CORRUPT (not the bytes
+ * claimed), SM_ERR_IO. */
+int sm_device_native_end(struct sm_device *d, const char *why);
+
 /* The connection broke: remember how far it came, for the next begin. */
 void sm_device_install_suspend(struct sm_device *d);
 
-/* Give up: the slot is discarded, and an event with this reason waits: DOWNLOAD_FAILED when error is
- * 0, else REFUSED, for what is known to be wrong without the bytes (an unsigned module); that one is
- * not begun again in its deployment. 0, SM_ERR_STATE (none is open) or SM_ERR_IO. */
+/* Give up: the slot is discarded, and an event with this reason waits: DOWNLOAD_FAILED when error
+ * is 0, else REFUSED, for what is known to be wrong without the bytes (an unsigned module); that
+ * one is not begun again in its deployment. 0, SM_ERR_STATE (none is open) or SM_ERR_IO. */
 int sm_device_install_abort(struct sm_device *d, int error, const char *why);
 
 #endif

@@ -199,7 +199,37 @@ static int take_signature(const char *origin, const struct artifact *a, const ch
     return read_download(origin, a->links, where, c->signature, err);
 }
 
-static int read_artifact(const char *origin, const json_t *v, const char *where,
+/* What a deployment is read for. */
+struct reading {
+    const char *origin;
+    uint32_t target;
+};
+
+static bool has_suffix(const char *text, const char *name, const char *suffix)
+{
+    size_t n = strlen(name);
+    return !strncmp(text, name, n) && !strcmp(text + n, suffix);
+}
+
+/* "<name>.<target>.native", or that with .sig behind it. */
+static void take_native(const struct reading *r, const struct artifact *a, const char *where,
+                        struct sm_ddi_chunk *c)
+{
+    char name[SM_NAME_MAX + 24];
+    struct sm_json_error unused;
+    snprintf(name, sizeof name, "%s.%u.native", c->name, (unsigned)r->target);
+    bool image = has_suffix(a->filename, name, ""), claim = has_suffix(a->filename, name, ".sig");
+    char *link = image ? c->native : c->claim;
+    if (r->target == 0 || !(image || claim) ||
+        read_download(r->origin, a->links, where, link, &unused) < 0)
+        return;
+    if (image)
+        c->native_size = (uint32_t)a->size;
+    else
+        c->claim_size = (uint32_t)a->size;
+}
+
+static int read_artifact(const struct reading *r, const json_t *v, const char *where,
                          struct sm_ddi_chunk *c, struct sm_json_error *err)
 {
 #define AT(member) SM_JSON_AT(struct artifact, member)
@@ -214,10 +244,14 @@ static int read_artifact(const char *origin, const json_t *v, const char *where,
     if (sm_json_read(v, where, fields, true, &a, err) < 0)
         return SM_ERR_INVALID;
     if (ends_with(a.filename, ".wasm"))
-        return take_module(origin, &a, where, c, err);
+        return take_module(r->origin, &a, where, c, err);
     if (ends_with(a.filename, ".wasm.sig"))
-        return take_signature(origin, &a, where, c, err);
-    return fail(err, "%s.filename: must end in .wasm or .wasm.sig", where);
+        return take_signature(r->origin, &a, where, c, err);
+    if (!ends_with(a.filename, ".native") && !ends_with(a.filename, ".native.sig"))
+        return fail(err, "%s.filename: must end in .wasm or .native, or in .sig behind that",
+                    where);
+    take_native(r, &a, where, c);
+    return 0;
 }
 
 struct chunk {
@@ -225,7 +259,7 @@ struct chunk {
     json_t *artifacts;
 };
 
-static int read_chunk(const char *origin, const json_t *v, size_t i, struct sm_ddi_chunk *c,
+static int read_chunk(const struct reading *r, const json_t *v, size_t i, struct sm_ddi_chunk *c,
                       struct sm_json_error *err)
 {
 #define AT(member) SM_JSON_AT(struct chunk, member)
@@ -233,7 +267,7 @@ static int read_chunk(const char *origin, const json_t *v, size_t i, struct sm_d
         {"part", SM_JSON_TEXT, true, 1, 64, AT(part)},
         {"name", SM_JSON_TEXT, true, 1, SM_NAME_MAX, AT(name)},
         {"version", SM_JSON_TEXT, true, 1, SM_VERSION_MAX, AT(version)},
-        {"artifacts", SM_JSON_ARRAY, true, 1, 8, AT(artifacts)},
+        {"artifacts", SM_JSON_ARRAY, true, 1, 64, AT(artifacts)},
         {0}};
 #undef AT
     struct chunk in = {0};
@@ -249,18 +283,20 @@ static int read_chunk(const char *origin, const json_t *v, size_t i, struct sm_d
     strcpy(c->version, in.version);
     for (size_t k = 0; k < json_array_size(in.artifacts); k++) {
         snprintf(where, sizeof where, "deployment.chunks[%zu].artifacts[%zu]", i, k);
-        if (read_artifact(origin, json_array_get(in.artifacts, k), where, c, err) < 0)
+        if (read_artifact(r, json_array_get(in.artifacts, k), where, c, err) < 0)
             return SM_ERR_INVALID;
     }
+    if (!c->native[0] || !c->claim[0]) /* one without the other is of no use */
+        c->native[0] = c->claim[0] = 0;
     return c->module[0] ? 0 : fail(err, "deployment.chunks[%zu]: has no module", i);
 }
 
-static int read_chunks(const char *origin, const json_t *chunks, struct sm_ddi_deployment *out,
+static int read_chunks(const struct reading *r, const json_t *chunks, struct sm_ddi_deployment *out,
                        struct sm_json_error *err)
 {
     out->count = json_array_size(chunks);
     for (size_t i = 0; i < out->count; i++) {
-        if (read_chunk(origin, json_array_get(chunks, i), i, &out->chunk[i], err) < 0)
+        if (read_chunk(r, json_array_get(chunks, i), i, &out->chunk[i], err) < 0)
             return SM_ERR_INVALID;
         for (size_t k = 0; k < i; k++)
             if (!strcmp(out->chunk[k].name, out->chunk[i].name))
@@ -277,8 +313,8 @@ static bool id_valid(const char *id)
            strlen(id);
 }
 
-static int read_inner(const char *origin, const json_t *deployment, struct sm_ddi_deployment *out,
-                      struct sm_json_error *err)
+static int read_inner(const struct reading *r, const json_t *deployment,
+                      struct sm_ddi_deployment *out, struct sm_json_error *err)
 {
     struct {
         const char *download, *update;
@@ -292,11 +328,11 @@ static int read_inner(const char *origin, const json_t *deployment, struct sm_dd
     if (sm_json_read(deployment, "deployment", fields, true, &in, err) < 0)
         return SM_ERR_INVALID;
     out->skip = !strcmp(in.download, "skip") || !strcmp(in.update, "skip");
-    return read_chunks(origin, in.chunks, out, err);
+    return read_chunks(r, in.chunks, out, err);
 }
 
-static int read_deployment(const char *origin, const json_t *root, struct sm_ddi_deployment *out,
-                           struct sm_json_error *err)
+static int read_deployment(const struct reading *r, const json_t *root,
+                           struct sm_ddi_deployment *out, struct sm_json_error *err)
 {
     struct {
         const char *id;
@@ -306,22 +342,22 @@ static int read_deployment(const char *origin, const json_t *root, struct sm_ddi
         {"id", SM_JSON_TEXT, true, 1, SM_DDI_ID - 1, 0},
         {"deployment", SM_JSON_OBJECT, true, 0, 64, sizeof(const char *)},
         {0}};
-    int r = sm_json_read(root, "", fields, true, &in, err);
+    int bad = sm_json_read(root, "", fields, true, &in, err);
     if (in.id && !id_valid(in.id))
         return fail(err, "id: letters, digits, '-' and '_' only");
     if (in.id)
         strcpy(out->id, in.id);
-    return r < 0 ? SM_ERR_INVALID : read_inner(origin, in.deployment, out, err);
+    return bad < 0 ? SM_ERR_INVALID : read_inner(r, in.deployment, out, err);
 }
 
-int sm_ddi_read_deployment(const char *origin, const void *bytes, size_t len,
+int sm_ddi_read_deployment(const char *origin, uint32_t target, const void *bytes, size_t len,
                            struct sm_ddi_deployment *out, struct sm_json_error *err)
 {
     memset(out, 0, sizeof *out);
     json_t *root = sm_json_parse(bytes, len, err);
     if (!root)
         return SM_ERR_INVALID;
-    int r = read_deployment(origin, root, out, err);
+    int r = read_deployment(&(struct reading){origin, target}, root, out, err);
     json_decref(root);
     return r;
 }

@@ -47,6 +47,11 @@ struct sm_ddi_chunk {
     char signature[SM_DDI_URL];
     uint8_t sha256[SM_SHA256_SIZE];
     uint32_t size; /* bytes, at least 1 */
+    /* A native image for the device's target and its claim; "" when there is none. What is wrong
+     * with one is no fault of the deployment: it is then not offered. */
+    char native[SM_DDI_URL];
+    char claim[SM_DDI_URL];
+    uint32_t native_size, claim_size;
 };
 
 struct sm_ddi_deployment {
@@ -56,9 +61,10 @@ struct sm_ddi_deployment {
     struct sm_ddi_chunk chunk[SM_DDI_CHUNKS_MAX];
 };
 
-/* 0, or SM_ERR_INVALID with a sentence in *err; out->id is then set when it could be read, so that
+/* target: what native images must be for; 0 passes all of them over.
+ * 0, or SM_ERR_INVALID with a sentence in *err; out->id is then set when it could be read, so that
  * the refusal can be reported, else "". */
-int sm_ddi_read_deployment(const char *origin, const void *bytes, size_t len,
+int sm_ddi_read_deployment(const char *origin, uint32_t target, const void *bytes, size_t len,
                            struct sm_ddi_deployment *out, struct sm_json_error *err);
 
 /* ---- What the device says: JSON text, the caller's to free; NULL without memory ----------------

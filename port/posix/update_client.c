@@ -246,10 +246,10 @@ static void fetch_signature(struct sm_update *u)
     sm_transfer_start(&u->transfer, &req);
 }
 
-/* All bytes are in the slot already, or came just now. */
 static void install(struct sm_update *u)
 {
     struct sm_device *d = u->cfg->device;
+    u->chunk[u->at].complete = false;
     int err = sm_device_install_finish(d);
     if (err == 0)
         return; /* on trial: its fate is open */
@@ -260,6 +260,110 @@ static void install(struct sm_update *u)
         return;
     }
     settle(u, SM_FATE_BAD, "%s", sm_device_reason(d));
+}
+
+/* ---- Its native image ------------------------------------------------------------------------ */
+
+/* There is none to be had: the module does without, and the device tells why. */
+static void do_without_native(struct sm_update *u, const char *why)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    sm_log(SM_LOG_WARN, "deployment %s: %s %s: without its native image: %s", u->deployment.id,
+           offer->name, offer->version, why);
+    sm_device_native_end(u->cfg->device, why);
+    u->chunk[u->at].native_settled = true;
+}
+
+static void fetch_claim(struct sm_update *u)
+{
+    struct sm_transfer_request req = {.method = "GET",
+                                      .url = u->deployment.chunk[u->at].claim,
+                                      .max = SM_CLAIM_MAX,
+                                      .deadline_s = u->cfg->request_s};
+    u->work = SM_UPDATE_CLAIM;
+    sm_transfer_start(&u->transfer, &req);
+}
+
+static int write_native(void *ctx, const void *bytes, size_t len)
+{
+    struct sm_update *u = ctx;
+    return sm_device_native_write(u->cfg->device, bytes, (uint32_t)len);
+}
+
+static void fetch_native(struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    struct sm_transfer_request req = {.method = "GET",
+                                      .url = offer->native,
+                                      .deadline_s = u->cfg->download_s,
+                                      .file = true,
+                                      .size = offer->native_size,
+                                      .etag = "",
+                                      .sink = write_native,
+                                      .sink_ctx = u};
+    u->work = SM_UPDATE_NATIVE;
+    sm_log(SM_LOG_INFO, "deployment %s: fetching the native image of %s %s, %u bytes",
+           u->deployment.id, offer->name, offer->version, offer->native_size);
+    sm_transfer_start(&u->transfer, &req);
+}
+
+/* The claim is there: the device says whether it wants the image. */
+static void take_claim(struct sm_update *u)
+{
+    const struct sm_transfer_result *r = &u->transfer.result;
+    struct sm_device *d = u->cfg->device;
+    char why[SM_DEVICE_REASON];
+    if (sm_device_native_begin(d, (const uint8_t *)r->body, r->len) == 0) {
+        u->chunk[u->at].claimed = true;
+        return;
+    }
+    snprintf(why, sizeof why, "%s", sm_device_reason(d));
+    do_without_native(u, why);
+}
+
+static void take_native(struct sm_update *u)
+{
+    char why[SM_DEVICE_REASON];
+    u->chunk[u->at].native_settled = true;
+    if (sm_device_native_end(u->cfg->device, NULL) == 0)
+        return;
+    snprintf(why, sizeof why, "%s", sm_device_reason(u->cfg->device));
+    sm_log(SM_LOG_WARN, "deployment %s: without the native image: %s", u->deployment.id, why);
+}
+
+/* Claim or image did not come. From the claim on again later, unless that is hopeless. */
+static void miss_native(struct sm_update *u)
+{
+    struct sm_transfer_result *r = &u->transfer.result;
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    char why[SM_DEVICE_REASON];
+    c->claimed = false;
+    if (r->refused_by_sink)
+        snprintf(r->text, sizeof r->text, "%s", sm_device_reason(u->cfg->device));
+    if (!r->final && ++c->native_attempts < u->cfg->attempts) {
+        back_off(u, "native image");
+        return;
+    }
+    snprintf(why, sizeof why, "%.140s", r->text);
+    do_without_native(u, why);
+}
+
+/* The module is there in full: first its native image, if one is wanted and offered, then finish.
+ * true when a transfer began. */
+static bool complete(struct sm_update *u)
+{
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    struct sm_update_chunk *c = &u->chunk[u->at];
+    c->complete = true;
+    if (offer->native[0] && !c->native_settled) {
+        if (c->claimed)
+            fetch_native(u);
+        else
+            fetch_claim(u);
+        return true;
+    }
+    install(u);
+    return false;
 }
 
 /* Ask the device about this module, and do what it wants. true when a transfer began. */
@@ -277,6 +381,8 @@ static bool go_on_with(struct sm_update *u)
         fetch_signature(u);
         return u->work != SM_UPDATE_NOTHING;
     }
+    if (u->chunk[u->at].complete)
+        return complete(u);
     struct sm_install_request req = request_of(u);
     int64_t from = sm_device_install_begin(d, &req);
     if (from >= 0 && from < offer->size) {
@@ -284,8 +390,8 @@ static bool go_on_with(struct sm_update *u)
         return true;
     }
     if (from >= 0)
-        install(u);
-    else if (from == SM_ERR_STATE)
+        return complete(u);
+    if (from == SM_ERR_STATE)
         settle(u, SM_FATE_GOOD, "committed");
     else if (from == SM_ERR_DENIED)
         settle_failed(u);
@@ -302,6 +408,7 @@ static bool go_on_with(struct sm_update *u)
 
 static void drop_deployment(struct sm_update *u)
 {
+    sm_device_install_suspend(u->cfg->device); /* one that waits for its native image */
     u->from[0] = u->broken[0] = 0;
     u->closed = false;
     memset(&u->deployment, 0, sizeof u->deployment);
@@ -384,7 +491,8 @@ static void take_deployment(struct sm_update *u)
     struct sm_json_error why;
     const struct sm_transfer_result *r = &u->transfer.result;
     drop_deployment(u);
-    int err = sm_ddi_read_deployment(u->cfg->server, r->body, r->len, &u->deployment, &why);
+    int err = sm_ddi_read_deployment(u->cfg->server, u->cfg->native_target, r->body, r->len,
+                                     &u->deployment, &why);
     if (err && !u->deployment.id[0]) {
         back_off_from_answer(u, "deployment", why.text);
         return;
@@ -448,7 +556,9 @@ static void take_answer(struct sm_update *u)
     case SM_UPDATE_ATTRIBUTES: keep_attributes(u); break;
     case SM_UPDATE_DEPLOYMENT: take_deployment(u); break;
     case SM_UPDATE_SIGNATURE: take_signature(u); break;
-    case SM_UPDATE_MODULE: install(u); break;
+    case SM_UPDATE_MODULE: u->chunk[u->at].complete = true; break;
+    case SM_UPDATE_CLAIM: take_claim(u); break;
+    case SM_UPDATE_NATIVE: take_native(u); break;
     case SM_UPDATE_FEEDBACK: u->closed = true; break;
     case SM_UPDATE_NOTHING: break;
     }
@@ -477,6 +587,8 @@ static void take_failure(struct sm_update *u)
     bool about_deployment = u->work == SM_UPDATE_FEEDBACK || u->work == SM_UPDATE_DEPLOYMENT;
     if (u->work == SM_UPDATE_SIGNATURE || u->work == SM_UPDATE_MODULE) {
         miss_file(u);
+    } else if (u->work == SM_UPDATE_CLAIM || u->work == SM_UPDATE_NATIVE) {
+        miss_native(u);
     } else if (r->final && (u->work == SM_UPDATE_EVENTS || u->work == SM_UPDATE_ATTRIBUTES)) {
         take_refusal(u);
     } else if (about_deployment && (r->status == 404 || r->status == 410)) {
@@ -545,8 +657,7 @@ int sm_update_init(struct sm_update *u, const struct sm_update_cfg *cfg, CURLM *
 
 void sm_update_free(struct sm_update *u)
 {
-    if (u->work == SM_UPDATE_MODULE)
-        sm_device_install_suspend(u->cfg->device);
+    sm_device_install_suspend(u->cfg->device);
     sm_transfer_free(&u->transfer);
     free(u->attributes);
     free(u->body);

@@ -6,8 +6,10 @@
  * modules it has, and events wait on flash until the server has them.
  *
  * The order of talking: poll, events, attributes, then the deployment: its signatures, its modules
- * one after another, and feedback once the fate of each is known. A server that fails is left alone
- * for longer and longer, with a random part, so that a fleet does not come back all at once.
+ * one after another, each with its native image if this device runs such and one is offered, and
+ * feedback once the fate of each is known. A native image that does not come costs no module. A
+ * server that fails is left alone for longer and longer, with a random part, so that a fleet does
+ * not come back all at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_UPDATE_CLIENT_H
@@ -20,7 +22,8 @@ struct sm_update_cfg {
     struct sm_device *device;
     const char *server; /* "https://host[:port]" */
     const char *tenant, *device_id;
-    const char *cls; /* device class, as an attribute */
+    const char *cls;        /* device class, as an attribute */
+    uint32_t native_target; /* of native images to fetch; 0: none */
     struct sm_transfer_cfg transfer;
     const struct sm_entropy *entropy;
     uint32_t first_s; /* the first poll comes within this time, at random */
@@ -39,6 +42,8 @@ enum sm_update_work {
     SM_UPDATE_DEPLOYMENT,
     SM_UPDATE_SIGNATURE,
     SM_UPDATE_MODULE,
+    SM_UPDATE_CLAIM,
+    SM_UPDATE_NATIVE,
     SM_UPDATE_FEEDBACK
 };
 
@@ -53,6 +58,10 @@ struct sm_update_chunk {
     int64_t offset; /* where the last go began */
     char etag[SM_TRANSFER_ETAG];
     char why[SM_DEVICE_REASON]; /* of a bad fate */
+    bool complete;              /* all of the module is in its slot, the installation is open */
+    bool claimed;               /* the device wants the native image that the claim is about */
+    bool native_settled;        /* the native image came, or will not */
+    uint32_t native_attempts;
 };
 
 #define SM_UPDATE_BATCH 32u /* events told at once */

@@ -155,6 +155,7 @@ static int lay_out(struct sm_device *d, uint16_t index)
                           (unsigned long long)app->pool_size, sm_strerror(err));
     sm_wasm_exec_init(&app->exec, app->pool, stack / 4,
                       d->cfg->call_depth ? d->cfg->call_depth : CALL_DEPTH, d->cfg->epoch);
+    app->native = sm_dev_bind_native(d, index, app->slot, &pool);
     return 0;
 }
 
@@ -229,7 +230,7 @@ static void start(struct sm_device *d, uint16_t index, unsigned slot)
     app->up_ms = d->now_ms;
     app->due_ms = d->now_ms;
     app->good_ticks = 0;
-    sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, "");
+    sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
     app->phase = SM_PHASE_ENTRY;
     err = sm_wasm_call_start(&app->exec, app->inst, budget(d));
     if (err == SM_ERR_NOT_FOUND)

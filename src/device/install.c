@@ -345,6 +345,7 @@ static int translate(struct sm_device *d, struct sm_slot *s)
 
 static int put_trial(struct sm_device *d, struct sm_record *next, unsigned slot)
 {
+    const char *why_not_native = d->install.native_why;
     struct sm_slot *s = &next->slot[slot];
     int err;
 
@@ -355,11 +356,17 @@ static int put_trial(struct sm_device *d, struct sm_record *next, unsigned slot)
     memset(next->trap_time_s, 0, sizeof next->trap_time_s);
     sm_dev_note(next, slot, SM_EVENT_INSTALLED);
     sm_dev_note(next, slot, SM_EVENT_TRIAL);
+    if (*why_not_native) {
+        sm_dev_note(next, slot, SM_EVENT_NATIVE_REFUSED);
+        sm_text(s->detail, sizeof s->detail, "%s", why_not_native);
+    }
     err = sm_dev_put(d, d->install.index, next);
     if (err)
         return err;
     sm_dev_new_trial(d, d->install.index, slot);
     sm_dev_emit(d, d->install.index, slot, SM_EVENT_INSTALLED);
+    if (*why_not_native)
+        sm_dev_emit(d, d->install.index, slot, SM_EVENT_NATIVE_REFUSED);
     return 0;
 }
 

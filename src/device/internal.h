@@ -1,6 +1,6 @@
 /* What the supervisor's files share. device.c: start and step. outcome.c: records and events.
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
- * install.c: how modules come in.
+ * install.c: how modules come in. native.c: native images beside them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -73,6 +73,14 @@ struct sm_wasm_limits sm_dev_limits(const struct sm_device *d, const struct sm_m
 int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
                       const struct sm_manifest *m, uint32_t *entry, uint32_t *health,
                       bool *has_health);
+
+/* ---- native.c -------------------------------------------------------------------------------- */
+
+/* Give an instance that was just made the native image in its module's slot, when there is one, it
+ * verifies, and this device runs such. False: it is interpreted, and unless there is none an event
+ * has said why. pool is what the instance has left. */
+bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
+                        struct sm_wasm_pool *pool);
 
 /* ---- device.c -------------------------------------------------------------------------------- */
 

@@ -13,9 +13,9 @@
 #define FLEET "greenhouse"
 
 static struct {
-    struct sm_keys_private signer, stranger, other;
+    struct sm_keys_private signer, stranger, other, builder, other_builder;
     struct sm_trust trust;
-    struct sm_trust_key keys[2];
+    struct sm_trust_key keys[4];
     uint8_t good[256][32]; /* hashes of modules with a good signature */
     unsigned ngood;
     volatile uint32_t epoch;
@@ -44,9 +44,21 @@ void rig_global_setup(void)
     assert_int_equal(sm_keys_generate(&g.signer, &why), 0);
     assert_int_equal(sm_keys_generate(&g.stranger, &why), 0);
     assert_int_equal(sm_keys_generate(&g.other, &why), 0);
-    sm_trust_init(&g.trust, g.keys, 2);
+    assert_int_equal(sm_keys_generate(&g.builder, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.other_builder, &why), 0);
+    rig_trust_builders(true);
+}
+
+void rig_trust_builders(bool trust)
+{
+    sm_trust_init(&g.trust, g.keys, 4);
     assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_SIGNER, FLEET, g.signer.public_key), 0);
     assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_SIGNER, "orchard", g.other.public_key), 0);
+    if (!trust)
+        return;
+    assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_BUILDER, FLEET, g.builder.public_key), 0);
+    assert_int_equal(sm_trust_add(&g.trust, SM_ROLE_BUILDER, "orchard", g.other_builder.public_key),
+                     0);
 }
 
 /* ---- Modules --------------------------------------------------------------------------------- */
@@ -126,6 +138,49 @@ void rig_drop(struct module *m)
     free(m->bytes);
 }
 
+/* ---- Native images ----------------------------------------------------------------------------
+ */
+
+void rig_claim(struct native *n, enum native_signer signer)
+{
+    const struct sm_keys_private *const keys[] = {&g.builder, &g.signer, &g.stranger,
+                                                  &g.other_builder};
+    uint8_t text[SM_CLAIM_MAX], sig[64];
+    struct sm_keys_why why;
+    int len = sm_claim_to_sign(&n->says, text, sizeof text);
+
+    assert_true(len > 0);
+    assert_int_equal(sm_keys_sign(keys[signer], text, (size_t)len, sig, &why), 0);
+    n->claim_len = (size_t)sm_claim_encode(&n->says, sig, n->claim, sizeof n->claim);
+}
+
+void rig_native(struct native *n, const struct module *m)
+{
+    memset(n, 0, sizeof *n);
+    for (size_t i = 0; i < sizeof n->image; i++)
+        n->image[i] = (uint8_t)(i * 7 + m->sha[0]);
+    n->says = (struct sm_native_claim){.image_len = sizeof n->image, .target = RIG_TARGET};
+    memcpy(n->says.module_sha, m->sha, 32);
+    sm_sha256(n->image, sizeof n->image, n->says.image_sha);
+    rig_claim(n, BY_BUILDER);
+}
+
+static int bind(void *ctx, struct sm_wasm_inst *inst, const uint8_t *image, uint32_t len,
+                const uint8_t module_sha[32], struct sm_wasm_pool *pool, const char **why)
+{
+    struct rig *rig = ctx;
+    uint8_t sha[32];
+    const struct sm_wasm_module *m = sm_wasm_inst_module(inst);
+
+    sm_sha256(m->wasm, m->wasm_len, sha);
+    assert_memory_equal(sha, module_sha, 32);
+    assert_true(pool->used < pool->size);
+    sm_sha256(image, len, rig->bound_sha);
+    rig->bound++;
+    *why = rig->bind_error ? "no such processor" : "";
+    return rig->bind_error;
+}
+
 /* ---- Host ------------------------------------------------------------------------------------ */
 
 static uint64_t clock_ms(void *ctx)
@@ -192,6 +247,8 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
                                       .scratch_len = sizeof rig->scratch,
                                       .event_ctx = rig,
                                       .event = keep_event};
+    rig->native = (struct sm_device_native){RIG_TARGET, rig, bind};
+    rig->cfg.native = &rig->native;
     rig->now_ms = 1000;
 }
 
@@ -209,6 +266,7 @@ int rig_boot(struct rig *rig)
     rig->nevents = 0;
     rig->log_lines = 0;
     rig->pending_call = 0;
+    rig->bound = 0;
     return sm_device_start(&rig->dev, &rig->cfg, rig->apps, rig->records, rig->now_ms);
 }
 
@@ -221,7 +279,8 @@ int64_t rig_begin(struct rig *rig, const struct module *m, const char *action)
     return sm_device_install_begin(&rig->dev, &req);
 }
 
-int rig_install(struct rig *rig, const struct module *m, const char *action)
+/* The module's bytes from where the device wants them; 0 when all are there. */
+static int write_module(struct rig *rig, const struct module *m, const char *action)
 {
     int64_t at = rig_begin(rig, m, action);
 
@@ -232,7 +291,39 @@ int rig_install(struct rig *rig, const struct module *m, const char *action)
             return err;
         at += n;
     }
-    return at < 0 ? (int)at : sm_device_install_finish(&rig->dev);
+    return at < 0 ? (int)at : 0;
+}
+
+int rig_install(struct rig *rig, const struct module *m, const char *action)
+{
+    int err = write_module(rig, m, action);
+
+    return err ? err : sm_device_install_finish(&rig->dev);
+}
+
+static int write_native(struct rig *rig, const struct native *n)
+{
+    int err = sm_device_native_begin(&rig->dev, n->claim, n->claim_len);
+
+    for (uint32_t at = 0; !err && at < sizeof n->image; at += 100)
+        err = sm_device_native_write(&rig->dev, n->image + at, 100);
+    if (!err)
+        return sm_device_native_end(&rig->dev, NULL);
+    char why[SM_DEVICE_REASON];
+    snprintf(why, sizeof why, "%s", sm_device_reason(&rig->dev));
+    (void)sm_device_native_end(&rig->dev, why);
+    return err;
+}
+
+int rig_install_native(struct rig *rig, const struct module *m, const struct native *n,
+                       const char *action, int *native_err)
+{
+    int err = write_module(rig, m, action);
+
+    if (err)
+        return err;
+    *native_err = write_native(rig, n);
+    return sm_device_install_finish(&rig->dev);
 }
 
 void rig_run(struct rig *rig, uint32_t ms)

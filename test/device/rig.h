@@ -10,7 +10,13 @@
 #include <sandmote/device.h>
 #include "flash_sim.h"
 
-enum { RIG_APPS = 2, RIG_POOL = 3 * 65536 + 16384, RIG_SCRATCH = 65536, RIG_EVENTS = 64 };
+enum {
+    RIG_APPS = 2,
+    RIG_POOL = 3 * 65536 + 16384,
+    RIG_SCRATCH = 65536,
+    RIG_EVENTS = 64,
+    RIG_TARGET = 9
+};
 
 struct rig_event {
     enum sm_event_kind kind;
@@ -32,6 +38,10 @@ struct rig {
     char last_log[SM_HOST_LOG_MAX + 1];
     uint32_t pending_call; /* of a sensor that answers later; 0 none */
     bool sensor_is_slow;
+    struct sm_device_native native; /* what cfg.native points at */
+    unsigned bound;                 /* calls of its binder, since boot */
+    int bind_error;                 /* what it returns */
+    uint8_t bound_sha[32];          /* of the image's bytes when it was bound last */
     _Alignas(16) uint8_t pools[RIG_APPS][RIG_POOL];
     _Alignas(16) uint8_t scratch[RIG_SCRATCH];
 };
@@ -56,6 +66,14 @@ struct module {
     char name[33];
 };
 
+/* A native image and its claim: any bytes, which the rig's binder takes. */
+struct native {
+    uint8_t image[1500], claim[SM_CLAIM_MAX];
+    size_t claim_len;
+    struct sm_native_claim says;
+};
+enum native_signer { BY_BUILDER, BY_SIGNER, BY_STRANGER, BY_OTHER_FLEET };
+
 /* Keys and epoch of the whole test program. */
 void rig_global_setup(void);
 /* Let time advance the epoch while a module runs, for tests with endless loops. */
@@ -64,6 +82,12 @@ void rig_epoch_timer(bool on);
 struct module rig_make(const struct recipe *recipe);
 void rig_drop(struct module *m);
 
+/* Of a module, for the rig's target; and the claim signed again after a change of `says`. */
+void rig_native(struct native *n, const struct module *m);
+void rig_claim(struct native *n, enum native_signer signer);
+/* Builders are trusted from the start; or no longer, for the next start. */
+void rig_trust_builders(bool trust);
+
 /* A device over sim, not yet started. */
 void rig_init(struct rig *rig, struct flash_sim *sim);
 /* Power on with memory that holds nothing of before. */
@@ -71,6 +95,9 @@ int rig_boot(struct rig *rig);
 
 /* begin, write in pieces, finish, under this deployment. */
 int rig_install(struct rig *rig, const struct module *m, const char *action);
+/* The same with a native image; *native_err is what became of it. */
+int rig_install_native(struct rig *rig, const struct module *m, const struct native *n,
+                       const char *action, int *native_err);
 int64_t rig_begin(struct rig *rig, const struct module *m, const char *action);
 
 /* Steps until `ms` have passed. */
