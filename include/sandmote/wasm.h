@@ -4,7 +4,8 @@
  *   sm_wasm_translate()    once, at install: decode, validate, translate; the image goes to a sink
  *   sm_wasm_open()         at each start: image + module bytes, both read in place, never written
  *   sm_wasm_instantiate()  link imports, lay out memory, table, globals in the caller's pool
- *   sm_wasm_call() / sm_wasm_run() / sm_wasm_complete()   run an exported function
+ *   sm_wasm_call(), then sm_wasm_run(); sm_wasm_complete() after a host call that took long,
+ *   sm_wasm_resume() after a deadline   run an exported function
  *
  * The language is WebAssembly 2.0 without SIMD (W3C core specification, 2.0, 2022-04-19), with the
  * custom-page-sizes proposal: a memory's pages have 65536 bytes or 1.
@@ -72,7 +73,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 6u
+#define SM_WASM_BUILD 7u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
@@ -288,10 +289,19 @@ enum sm_wasm_trap {
 };
 const char *sm_wasm_trap_text(enum sm_wasm_trap trap);
 
-enum sm_wasm_state { SM_EXEC_IDLE, SM_EXEC_READY, SM_EXEC_PENDING, SM_EXEC_DONE, SM_EXEC_TRAPPED };
+enum sm_wasm_state {
+    SM_EXEC_IDLE,
+    SM_EXEC_READY,
+    SM_EXEC_RUNNING, /* sm_wasm_run() is at work, perhaps in a host function */
+    SM_EXEC_PENDING,
+    SM_EXEC_PAUSED,
+    SM_EXEC_DONE,
+    SM_EXEC_TRAPPED
+};
 
 /* One thread of execution: a value stack and where it stands. Fields are private except state,
- * trap and host_error. */
+ * trap and host_error. It stays at one address, and what a host function is called for may neither
+ * be run nor be given another call before that has returned. */
 struct sm_wasm_exec {
     enum sm_wasm_state state;
     enum sm_wasm_trap trap;
@@ -307,6 +317,7 @@ struct sm_wasm_exec {
     struct sm_wasm_inst *inst;
     const volatile uint32_t *epoch;
     uint32_t deadline; /* while running: the epoch value; while pending: what is left */
+    bool endless;      /* no deadline: it is moved on when the epoch has come so far */
     uint32_t depth, max_depth;
     uint32_t result_words;
     uint32_t *pending; /* where the pending call's results go */
@@ -316,30 +327,42 @@ struct sm_wasm_exec {
 };
 
 /* Give an execution its value stack (words, at least 16) and its limits. *epoch is advanced by the
- * host from a timer, an interrupt or another thread, and outlives exec; max_depth is the number of
- * nested calls. */
+ * host from a timer, an interrupt or another thread (there by an atomic store of any order), and
+ * outlives exec; max_depth is the number of nested calls. */
 void sm_wasm_exec_init(struct sm_wasm_exec *exec, uint32_t *stack, size_t words, uint32_t max_depth,
                        const volatile uint32_t *epoch);
 
 /* Prepare a call of a function (its index in inst). args: the parameters' words. budget: epochs
- * until it is interrupted, counted from now; 0 for no deadline. exec becomes READY from any state.
- * 0, SM_ERR_ARG (no such function) or SM_ERR_TRAP (the stack is too small even for this frame). */
+ * until it is interrupted, counted from now; 0 for no deadline, more than 0x7fffffff counts as
+ * that. exec becomes READY from any state but RUNNING; what it did before is given up. 0,
+ * SM_ERR_ARG (no such function), SM_ERR_STATE (RUNNING, unchanged) or SM_ERR_TRAP (the stack is too
+ * small even for this frame). */
 int sm_wasm_call(struct sm_wasm_exec *exec, struct sm_wasm_inst *inst, uint32_t func,
                  const uint32_t *args, uint32_t budget);
 
 /* As sm_wasm_call() for the start function; SM_ERR_NOT_FOUND when the module has none. */
 int sm_wasm_call_start(struct sm_wasm_exec *exec, struct sm_wasm_inst *inst, uint32_t budget);
 
-/* Run until done, pending or trapped.
+/* Run until done, pending, trapped or at the deadline.
  *   0                state is DONE: results with sm_wasm_results()
  *   SM_WASM_PENDING  state is PENDING: a host call has not finished
- *   SM_ERR_TRAP, SM_ERR_EPOCH  state is TRAPPED: sm_wasm_backtrace()
- *   SM_ERR_STATE     nothing to run */
+ *   SM_ERR_TRAP      state is TRAPPED: sm_wasm_backtrace()
+ *   SM_ERR_EPOCH     state is PAUSED, trap SM_TRAP_EPOCH: the deadline has come. It can go on with
+ *                    sm_wasm_resume(); who gives it up just makes the next call
+ *   SM_ERR_STATE     nothing to run, or RUNNING
+ * It stops at most 10,000 instructions after the deadline, host functions apart: the module looks
+ * at the epoch on every way back, at entry to functions, after host functions, after every piece of
+ * a bulk operation, and often enough between those. */
 int sm_wasm_run(struct sm_wasm_exec *exec);
+
+/* Go on after a pause, exactly where it was: state becomes READY, sm_wasm_run() does the rest.
+ * budget as for sm_wasm_call(). However small the budget, each run comes further by at least one
+ * instruction, so that several modules can share a thread in turns. 0 or SM_ERR_STATE. */
+int sm_wasm_resume(struct sm_wasm_exec *exec, uint32_t budget);
 
 /* Finish the pending host call with its results' words (or a negative error, as if the host
  * function had returned it). state becomes READY; the time since it became pending does not count
- * against the deadline. 0 or SM_ERR_STATE. */
+ * against the deadline. 0, SM_ERR_STATE, or SM_ERR_ARG for a positive error (still PENDING). */
 int sm_wasm_complete(struct sm_wasm_exec *exec, const uint32_t *results, int error);
 
 /* The results' words of a DONE call; valid until the next call. */
@@ -349,15 +372,14 @@ const uint32_t *sm_wasm_results(const struct sm_wasm_exec *exec);
 struct sm_wasm_frame {
     struct sm_wasm_module module;
     uint32_t func;
-    struct sm_wasm_name
-        name;        /* from the name section, else an export's; len 0 when there is none */
-    uint32_t offset; /* of the instruction, in the module's bytes; 0 when unknown */
+    struct sm_wasm_name name; /* sm_wasm_func_name() */
+    uint32_t offset; /* of the instruction (PAUSED: the next) in the module's bytes; 0 unknown */
 };
 
-/* The frames of a TRAPPED or PENDING exec, at most max. scratch as for sm_wasm_translate (a
- * translation of the functions concerned finds the offsets); it may be the module's own memory
- * pool when the module will not run again, and NULL when offsets are not wanted.
- * The number of frames there are, which may be more than max. */
+/* The frames of a TRAPPED, PENDING, PAUSED or (in a host function) RUNNING exec, at most max.
+ * scratch as for sm_wasm_translate (a translation of the functions concerned finds the offsets); it
+ * may be the module's own memory pool when the module will not run again, and NULL when offsets are
+ * not wanted. The number of frames there are, which may be more than max. */
 uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *exec, struct sm_wasm_frame *frames,
                            uint32_t max, void *scratch, size_t scratch_len);
 

@@ -56,16 +56,28 @@ static void distance_field(struct fn *f, struct block *b)
     }
 }
 
-/* All branches of a chain lead here. */
-static void bind_chain(struct fn *f, uint32_t site)
+/* A label to which the field at `oldest`, or later ones, lead. */
+static void at_label(struct fn *f, uint32_t oldest)
 {
     f->last = SM_NONE;
+    if (oldest < f->look) {
+        sm_fn_look(f, 0, 0);
+    }
+}
+
+/* All branches of a chain lead here. The oldest of them. */
+static uint32_t bind_chain(struct fn *f, uint32_t site)
+{
+    uint32_t oldest = site;
+
     while (site != SM_NONE && !f->r.err && !f->too_far) {
         uint32_t next = next_site(f, site);
 
         patch(f, site, f->n);
+        oldest = site;
         site = next;
     }
+    return oldest;
 }
 
 static void jump(struct fn *f, struct block *b)
@@ -416,6 +428,7 @@ void sm_fn_else(struct fn *f)
     }
     if (!b->else_dead) {
         patch(f, b->else_site, f->n);
+        at_label(f, b->else_site);
     }
     f->last = SM_NONE;
     b->else_site = SM_NONE;
@@ -430,6 +443,7 @@ void sm_fn_end(struct fn *f)
 {
     struct block *b = inner(f);
     struct block was;
+    uint32_t oldest = SM_NONE;
 
     close_part(f);
     if (f->r.err) {
@@ -444,13 +458,16 @@ void sm_fn_end(struct fn *f)
         }
         if (!b->else_dead) {
             patch(f, b->else_site, f->n);
+            oldest = b->else_site; /* before all that is inside */
         }
     }
     was = *b;
     if (was.op != 0x03) {
-        bind_chain(f, was.label);
+        uint32_t branch = bind_chain(f, was.label);
+
+        oldest = branch < oldest ? branch : oldest;
     }
-    f->last = SM_NONE;
+    at_label(f, oldest);
     f->cells -= BLOCK_CELLS;
     f->block = was.outer;
     f->home = was.home;

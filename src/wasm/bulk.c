@@ -1,11 +1,17 @@
-/* Bulk operations and growth, a piece at a time: nothing here runs longer than PIECE bytes or table
- * entries between two looks at the epoch, which are the callers'.
+/* Bulk operations and growth, a piece at a time: PIECE bytes or ENTRIES of a table between two
+ * looks at the epoch, which are the callers'. Where a library's memset and memmove go byte by byte,
+ * at up to five instructions each, a piece is less than 10,000 instructions.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bulk.h"
 #include <string.h>
 
+#if UINTPTR_MAX > 0xffffffff
 #define PIECE 4096u
+#else
+#define PIECE 1024u
+#endif
+#define ENTRIES 256u
 
 int sm_bulk_fill(struct sm_wasm_memory *m, uint32_t *w)
 {
@@ -61,7 +67,7 @@ int sm_bulk_init(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg)
 
 int sm_bulk_table_fill(struct sm_wasm_table *t, uint32_t *w)
 {
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+    uint32_t n = w[2] < ENTRIES ? w[2] : ENTRIES;
 
     if ((uint64_t)w[0] + w[2] > t->size) {
         return -SM_TRAP_TABLE;
@@ -76,7 +82,7 @@ int sm_bulk_table_fill(struct sm_wasm_table *t, uint32_t *w)
 
 int sm_bulk_table_copy(struct sm_wasm_table *to, struct sm_wasm_table *from, uint32_t *w)
 {
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+    uint32_t n = w[2] < ENTRIES ? w[2] : ENTRIES;
 
     if ((uint64_t)w[0] + w[2] > to->size || (uint64_t)w[1] + w[2] > from->size) {
         return -SM_TRAP_TABLE;
@@ -98,7 +104,7 @@ int sm_bulk_table_init(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg, uin
     const struct sm_image_elem *e = &SM_IMAGE_AT(m, struct sm_image_elem, elems)[seg];
     const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
     uint32_t len = inst->dropped[seg] ? 0 : e->count;
-    uint32_t n = w[2] < PIECE ? w[2] : PIECE;
+    uint32_t n = w[2] < ENTRIES ? w[2] : ENTRIES;
     struct sm_wasm_table *t = inst->tables[table];
 
     if ((uint64_t)w[0] + w[2] > t->size || (uint64_t)w[1] + w[2] > len) {
@@ -133,7 +139,7 @@ int sm_bulk_grow(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
         m->cleared = m->size;
     }
     if (m->cleared < size) {
-        n = size - m->cleared < SM_WASM_PAGE ? size - m->cleared : SM_WASM_PAGE;
+        n = size - m->cleared < PIECE ? size - m->cleared : PIECE;
         memset(m->base + m->cleared, 0, (size_t)n);
         m->cleared += n;
         return 1;
@@ -143,16 +149,28 @@ int sm_bulk_grow(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
     return 0;
 }
 
-uint32_t sm_bulk_table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n)
+/* The new entries wait behind the table's end until all are there. */
+int sm_bulk_table_grow(struct sm_wasm_table *t, uint32_t *w)
 {
-    uint32_t was = t->size;
+    uint32_t was = t->size, n;
 
-    if (n > t->capacity - was) {
-        return 0xffffffff;
+    if (w[1] > t->capacity - was) {
+        w[0] = 0xffffffff;
+        return 0;
     }
+    if (w[3] != was) { /* the first piece, or another execution has grown the table in between */
+        w[2] = 0;
+        w[3] = was;
+    }
+    n = w[1] - w[2] < ENTRIES ? w[1] - w[2] : ENTRIES;
     for (uint32_t i = 0; i < n; i++) {
-        t->entries[was + i] = value;
+        t->entries[was + w[2] + i] = w[0];
     }
-    t->size = was + n;
-    return was;
+    w[2] += n;
+    if (w[2] < w[1]) {
+        return 1;
+    }
+    t->size = was + w[1];
+    w[0] = was;
+    return 0;
 }

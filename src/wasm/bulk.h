@@ -17,6 +17,8 @@ int sm_bulk_table_fill(struct sm_wasm_table *t, uint32_t *w);
 int sm_bulk_table_copy(struct sm_wasm_table *to, struct sm_wasm_table *from, uint32_t *w);
 int sm_bulk_table_init(struct sm_wasm_inst *inst, uint32_t *w, uint32_t seg, uint32_t table);
 int sm_bulk_grow(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was);
-uint32_t sm_bulk_table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t n);
+/* w: value, entries, how many of them are filled, the table's size to which that applies (SM_NONE
+ * at first). The size before, or 0xffffffff, takes the value's place. */
+int sm_bulk_table_grow(struct sm_wasm_table *t, uint32_t *w);
 
 #endif

@@ -73,6 +73,7 @@ struct fn {
     uint32_t max_home;
     uint32_t unsettled; /* operands that stand for a local; all lie in the innermost block */
     uint32_t low;       /* least n since the operator at work began: lower when it took code back */
+    uint32_t look;      /* the latest look at the epoch that no way here goes past */
     uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
     uint32_t prev;           /* of the instruction just before `last`, or SM_NONE */
     uint16_t header;         /* slot of the return address */
@@ -118,11 +119,17 @@ static inline bool is_value_type(uint8_t t)
     return (t >= SM_WASM_F64 && t <= SM_WASM_I32) || t == SM_WASM_FUNCREF || t == SM_WASM_EXTERNREF;
 }
 
+/* Code without a look at the epoch has at most so many units, at least two an instruction: with 16
+ * returns without one, fewer than 10,000 instructions. Also the most words that one instruction
+ * clears. */
+#define SM_LOOK_UNITS 1024u
+
 /* operand.c */
 void sm_fn_fail(struct fn *f, int err, const char *rule);
 void sm_fn_invalid(struct fn *f, const char *rule);
 bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells);
 void sm_fn_unit(struct fn *f, uint32_t value);
+void sm_fn_look(struct fn *f, uint32_t first, uint32_t count);
 void sm_fn_op(struct fn *f, uint32_t code);
 void sm_fn_take_back(struct fn *f);
 void sm_fn_op_dst(struct fn *f, uint32_t code, uint32_t dst);

@@ -16,6 +16,9 @@
  *     over.
  *   - An operand that stands for local x is copied home before x changes. Such operands of one
  *     local are chained, so this costs no search.
+ *   - Whatever way leads to the code at n, it goes through the look at the epoch at `look` or a
+ * later one. So labels to which a branch leads past that begin with a look of their own, and none
+ *     is more than SM_LOOK_UNITS back.
  *   - `last` is the most recent instruction if no label follows it; only then may it be changed.
  *
  * Scratch: [locals | code grows up ...... operands and open blocks grow down]. Forward branches to
@@ -100,6 +103,7 @@ static void enter(struct fn *f, const struct sm_image_type *t)
                       .results = t->results,
                       .nresults = t->nresults,
                       .home = (uint16_t)f->home};
+    uint32_t at;
 
     if (!sm_fn_room(f, 4, BLOCK_CELLS)) {
         return;
@@ -109,7 +113,11 @@ static void enter(struct fn *f, const struct sm_image_type *t)
     sm_fn_op(f, OP_ENTER);
     sm_fn_unit(f, 0); /* the frame's size: known at the end */
     sm_fn_unit(f, f->header);
-    sm_fn_unit(f, f->home - f->header - 1u);
+    at = f->header + 1u + SM_LOOK_UNITS;
+    sm_fn_unit(f, at < f->home ? SM_LOOK_UNITS : f->home - f->header - 1u);
+    for (; at < f->home; at += SM_LOOK_UNITS) {
+        sm_fn_look(f, at, f->home - at < SM_LOOK_UNITS ? f->home - at : SM_LOOK_UNITS);
+    }
     f->last = SM_NONE;
 }
 
@@ -128,6 +136,10 @@ static void body(struct fn *f)
 {
     uint32_t stop = f->job->stop;
 
+    if (stop != SM_NONE && f->n > stop) {
+        f->job->where = f->r.pos;
+        return;
+    }
     while (!f->r.err && !f->too_far && f->cells > 0) {
         f->at = f->r.pos;
         f->low = f->n;

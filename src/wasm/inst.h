@@ -43,11 +43,20 @@ bool sm_same_type(const struct sm_wasm_inst *a, uint32_t type_a, const struct sm
 int sm_inst_indirect(struct sm_wasm_inst *inst, uint32_t table, uint32_t type, uint32_t index,
                      struct sm_bound_func *out);
 
+static inline __attribute__((always_inline)) uint32_t sm_now(const struct sm_wasm_exec *x)
+{
+    return __atomic_load_n(x->epoch, __ATOMIC_RELAXED);
+}
+
 /* Whether the call's deadline has come. Inline at every optimisation level: back edges ask. */
 static inline __attribute__((always_inline)) bool sm_expired(const struct sm_wasm_exec *x)
 {
-    return (int32_t)(*x->epoch - x->deadline) >= 0;
+    return (int32_t)(sm_now(x) - x->deadline) >= 0;
 }
+
+/* When it has come and x stands where it can go on: SM_ERR_EPOCH, PAUSED; or 0 when the call has
+ * none, and only the number was used up. */
+int sm_pause(struct sm_wasm_exec *x);
 
 /* What an element entry of the image stands for: a reference. */
 static inline uint32_t sm_elem_value(const struct sm_wasm_inst *inst, uint32_t entry)

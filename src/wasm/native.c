@@ -234,6 +234,15 @@ static int cross(void *ctx, struct sm_wasm_inst *inst, uint32_t *args)
     return CALL_CROSS;
 }
 
+static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t entries)
+{
+    uint32_t w[4] = {value, entries, SM_NONE, SM_NONE};
+
+    while (sm_bulk_table_grow(t, w) > 0) {
+    }
+    return w[0];
+}
+
 static int work(void *ctx, struct sm_wasm_inst *inst, uint32_t *words)
 {
     uint32_t *w = words + 1, was;
@@ -249,7 +258,7 @@ static int work(void *ctx, struct sm_wasm_inst *inst, uint32_t *words)
     case SM_WORK_MEMORY_COPY: more = sm_bulk_copy(inst->memory, w); break;
     case SM_WORK_MEMORY_INIT: more = sm_bulk_init(inst, w, w[3]); break;
     case SM_WORK_DATA_DROP: inst->dropped[sm_image_of(&inst->module)->nelems + w[0]] = 1; break;
-    case SM_WORK_TABLE_GROW: w[0] = sm_bulk_table_grow(inst->tables[w[2]], w[0], w[1]); break;
+    case SM_WORK_TABLE_GROW: w[0] = table_grow(inst->tables[w[2]], w[0], w[1]); break;
     case SM_WORK_TABLE_FILL: more = sm_bulk_table_fill(inst->tables[w[3]], w); break;
     case SM_WORK_TABLE_COPY:
         more = sm_bulk_table_copy(inst->tables[w[3]], inst->tables[w[4]], w);
@@ -404,7 +413,7 @@ static int interpreter_left(struct sm_wasm_exec *x)
         return 0;
     }
     memcpy(f->callee, f->floor, f->callee_words * sizeof(uint32_t));
-    x->state = SM_EXEC_READY;
+    x->state = SM_EXEC_RUNNING;
     x->in_native = true;
     return STEP_ON;
 }
@@ -451,7 +460,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *args, uint32_
     x->state = SM_EXEC_PENDING;
     x->pending = args;
     x->pending_words = words;
-    x->deadline -= *x->epoch;
+    x->deadline -= sm_now(x);
     return SM_WASM_PENDING;
 }
 
@@ -495,7 +504,7 @@ static uint32_t place(const struct sm_native_header *h, uint32_t pc)
 
 static int expired(struct sm_wasm_exec *x)
 {
-    return sm_expired(x) ? trapped(x, SM_TRAP_EPOCH) : STEP_ON;
+    return sm_expired(x) && sm_pause(x) != 0 ? SM_ERR_EPOCH : STEP_ON;
 }
 
 static int yielded(struct sm_wasm_exec *x)

@@ -39,9 +39,22 @@ void sm_fn_unit(struct fn *f, uint32_t value)
     }
 }
 
+/* Clear words, then look at the epoch. */
+void sm_fn_look(struct fn *f, uint32_t first, uint32_t count)
+{
+    f->look = f->n;
+    f->last = SM_NONE;
+    sm_fn_unit(f, OP_LOOK);
+    sm_fn_unit(f, first);
+    sm_fn_unit(f, count);
+}
+
 /* Start an instruction; its operands follow with sm_fn_unit(). */
 void sm_fn_op(struct fn *f, uint32_t code)
 {
+    if (f->n - f->look >= SM_LOOK_UNITS) {
+        sm_fn_look(f, 0, 0);
+    }
     f->prev = f->last;
     f->last = f->n;
     f->last_dst = SM_NONE;

@@ -600,22 +600,28 @@ static void do_table_set(struct fn *f)
     }
 }
 
+/* The interpreter goes on from piece to piece by what it has noted behind the operands. */
 static void do_table_grow(struct fn *f, uint32_t table)
 {
-    struct operand n, init;
-    uint32_t dst;
+    uint8_t type = f->mi->tables[table].type;
 
-    n = sm_fn_pop(f, SM_WASM_I32);
-    init = sm_fn_pop(f, f->mi->tables[table].type);
-    dst = sm_fn_push(f, SM_WASM_I32);
+    sm_fn_settle_top(f, 2);
+    sm_fn_pop(f, SM_WASM_I32);
+    sm_fn_pop(f, type);
     if (!dead(f)) {
-        uint32_t a = sm_fn_slot(f, &init), b = sm_fn_slot(f, &n);
+        struct operand noted = {.type = SM_WASM_I64, .lo = SM_NONE, .hi = SM_NONE};
 
-        sm_fn_op_dst(f, OP_TABLE_GROW, dst);
-        sm_fn_unit(f, a);
-        sm_fn_unit(f, b);
+        sm_fn_push(f, type);
+        sm_fn_push(f, SM_WASM_I32);
+        sm_fn_load_const(f, &noted, sm_fn_push(f, SM_WASM_I64));
+        sm_fn_pop(f, 0);
+        sm_fn_pop(f, 0);
+        sm_fn_pop(f, 0);
+        sm_fn_op(f, OP_TABLE_GROW);
+        sm_fn_unit(f, f->home);
         sm_fn_unit(f, table);
     }
+    sm_fn_push(f, SM_WASM_I32);
 }
 
 /* Operations on three words that the interpreter uses up piece by piece: they go home, where it

@@ -21,6 +21,7 @@
     X(CROSS_RETURN, "")                                                                            \
     X(ENTER,                                                                                       \
       "frame header zero") /* words: whole frame, slot of return address, locals to clear */       \
+    X(LOOK, "first count") /* at the epoch, after count words from first were cleared */           \
     X(JUMP, "o")                                                                                   \
     X(JUMP_FAR, "w")                                                                               \
     X(BR_TABLE, "a n o...")                                                                        \
@@ -320,13 +321,14 @@
     X(F64_MAX, "d a b")                                                                            \
     X(F64_COPYSIGN, "d a b")
 
-/* References, tables, and all that works on more than one word of memory: rare.c too. */
+/* References, tables, and all that works on more than one word of memory: rare.c too. From
+ * TABLE_GROW on the loop looks at the epoch after each piece. */
 #define SM_OPS_SYSTEM(X)                                                                           \
     X(REF_FUNC, "d func")                                                                          \
     X(TABLE_GET, "d a table")                                                                      \
     X(TABLE_SET, "a b table")                                                                      \
     X(TABLE_SIZE, "d table")                                                                       \
-    X(TABLE_GROW, "d a b table")                                                                   \
+    X(TABLE_GROW, "base table")                                                                    \
     X(TABLE_FILL, "base table")                                                                    \
     X(TABLE_COPY, "base table table")                                                              \
     X(TABLE_INIT, "base segment table")                                                            \

@@ -42,7 +42,7 @@ static int system(struct sm_wasm_inst *inst, uint32_t *fp, const uint16_t *pc)
     case OP_TABLE_GET:
     case OP_TABLE_SET: return table_access(inst, fp, pc);
     case OP_TABLE_SIZE: *w = inst->tables[pc[2]]->size; return 3;
-    case OP_TABLE_GROW: *w = sm_bulk_table_grow(inst->tables[pc[4]], fp[pc[2]], fp[pc[3]]); return 5;
+    case OP_TABLE_GROW: return piece(sm_bulk_table_grow(inst->tables[pc[2]], w), 3);
     case OP_TABLE_FILL: return piece(sm_bulk_table_fill(inst->tables[pc[2]], w), 3);
     case OP_TABLE_COPY:
         return piece(sm_bulk_table_copy(inst->tables[pc[2]], inst->tables[pc[3]], w), 4);

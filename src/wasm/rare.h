@@ -5,7 +5,7 @@
 #include "inst.h"
 
 /* Execute the operation at pc, one of SM_OPS_RARE. How many units it has; 0 when there is more to
- * do (the epoch is to be looked at, then the same operation comes again); or the trap, negative.
+ * do (the same operation comes again); or the trap, negative.
  * The memory may have grown. */
 int sm_rare(struct sm_wasm_inst *inst, uint32_t *fp, const uint16_t *pc);
 

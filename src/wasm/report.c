@@ -156,8 +156,9 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         if (x->pc == NULL || (x->pc >= x->entry && x->pc < x->entry + 4)) {
             return 0; /* no frame yet, or a host function called by the host */
         }
-        /* While pending, pc is where it goes on: step back into the call. */
-        interpreted(&g, x->inst, x->pc, x->fp, x->state == SM_EXEC_PENDING);
+        /* In a host call pc is where it goes on: step back into the call. */
+        interpreted(&g, x->inst, x->pc, x->fp,
+                    x->state == SM_EXEC_PENDING || x->state == SM_EXEC_RUNNING);
     }
     native(&g, x->native);
     /* Names and code positions are gathered: the pool and stack may now serve as scratch. */

@@ -8,9 +8,9 @@
  * The unit before a return address is the distance between the two frames. A call into another
  * instance puts four words under the callee's frame (CROSS_*) and returns through a stub.
  *
- * Every check that stops a runaway module is here: back edges and function entries compare the
- * epoch with the deadline; operations that take long (rare.c) work in pieces, between which it
- * looks.
+ * Every look at the epoch is here: at back edges, function entries, every 16th return, after host
+ * calls, and where the translator asks for one (OP_LOOK); operations that take long (rare.c) work
+ * in pieces, between which it looks.
  *
  * Computed goto, not tail calls: an unoptimised build must not use the C stack either.
  *
@@ -29,7 +29,25 @@
 #define CROSS_WORDS 4u /* return address; base and result words; the caller's instance */
 /* Kept out of the loop, whose registers they would take. */
 #define OUT_OF_LINE __attribute__((noinline))
-#define NO_DEADLINE 0x7fffffffu
+#define MAX_BUDGET  0x7fffffffu
+#define RETURNS     15u /* one of so many and one looks at the epoch */
+
+static void set_deadline(struct sm_wasm_exec *x, uint32_t budget)
+{
+    x->endless = budget == 0;
+    x->deadline = sm_now(x) + (budget == 0 || budget > MAX_BUDGET ? MAX_BUDGET : budget);
+}
+
+int sm_pause(struct sm_wasm_exec *x)
+{
+    if (x->endless) {
+        set_deadline(x, 0);
+        return 0;
+    }
+    x->state = SM_EXEC_PAUSED;
+    x->trap = SM_TRAP_EPOCH;
+    return SM_ERR_EPOCH;
+}
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
@@ -58,6 +76,9 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
     const struct sm_image_type *type;
     uint32_t room;
 
+    if (x->state == SM_EXEC_RUNNING) {
+        return SM_ERR_STATE;
+    }
     if (func >= inst->nfuncs) {
         return SM_ERR_ARG;
     }
@@ -80,7 +101,7 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
     x->pending_error = 0;
     x->depth = 1;
     x->result_words = type->result_words;
-    x->deadline = *x->epoch + (budget == 0 ? NO_DEADLINE : budget);
+    set_deadline(x, budget);
     if (func < inst->nimports) { /* a host function that the module exports again */
         x->entry[0] = OP_CALL_IMPORT;
         x->entry[1] = (uint16_t)func;
@@ -119,12 +140,26 @@ int sm_wasm_complete(struct sm_wasm_exec *x, const uint32_t *results, int error)
     if (x->state != SM_EXEC_PENDING) {
         return SM_ERR_STATE;
     }
+    if (error > 0) {
+        return SM_ERR_ARG;
+    }
     x->state = SM_EXEC_READY;
-    x->deadline += *x->epoch;
+    x->deadline += sm_now(x);
     x->pending_error = error;
     if (error == 0 && x->pending_words > 0) {
         memcpy(x->pending, results, x->pending_words * sizeof(uint32_t));
     }
+    return 0;
+}
+
+int sm_wasm_resume(struct sm_wasm_exec *x, uint32_t budget)
+{
+    if (x->state != SM_EXEC_PAUSED) {
+        return SM_ERR_STATE;
+    }
+    x->state = SM_EXEC_READY;
+    x->trap = SM_TRAP_NONE;
+    set_deadline(x, budget);
     return 0;
 }
 
@@ -170,7 +205,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     x->state = SM_EXEC_PENDING;
     x->pending = results;
     x->pending_words = words;
-    x->deadline -= *x->epoch;
+    x->deadline -= sm_now(x);
     return SM_WASM_PENDING;
 }
 
@@ -200,15 +235,23 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         goto trapped;                                                                              \
     } while (0)
 
-/* Take a branch from the instruction's start, or as far behind it. Backward ones look at the
- * epoch. */
+/* Look at the epoch, with everything in the state from which to go on. */
+#define LOOK()                                                                                     \
+    do {                                                                                           \
+        if (sm_expired(x)) {                                                                       \
+            goto paused;                                                                           \
+        }                                                                                          \
+    } while (0)
+
+/* Take a branch from the instruction's start, or as far behind it. Backward ones look at the epoch,
+ * at the target: whoever goes on from there comes further. */
 #define BRANCH(from, distance)                                                                     \
     do {                                                                                           \
         ptrdiff_t by = (distance);                                                                 \
-        if (by <= 0 && sm_expired(x)) { /* 0: a loop without a body */                                \
-            TRAP(EPOCH);                                                                           \
-        }                                                                                          \
         pc += (ptrdiff_t)(from) + by;                                                              \
+        if (by <= 0) { /* 0: a loop without a body */                                              \
+            LOOK();                                                                                \
+        }                                                                                          \
         DISPATCH();                                                                                \
     } while (0)
 #define BRANCH_IF(condition, units)                                                                \
@@ -292,10 +335,9 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     {                                                                                              \
         uint32_t a = S(2) += (uint32_t)K(3), b = (uint32_t)get_b(4);                               \
         if (expr) { /* always backward */                                                          \
-            if (sm_expired(x)) {                                                                      \
-                TRAP(EPOCH);                                                                       \
-            }                                                                                      \
-            NEXT(K(1));                                                                            \
+            pc += K(1);                                                                            \
+            LOOK();                                                                                \
+            DISPATCH();                                                                            \
         }                                                                                          \
         NEXT(5);                                                                                   \
     }
@@ -443,10 +485,18 @@ reload:                 /* inst is another, or its memory may have changed */
         for (uint32_t n = pc[3]; n > 0; n--) {
             *p++ = 0;
         }
-        if (sm_expired(x)) {
-            TRAP(EPOCH);
+        pc += 4;
+        LOOK();
+        DISPATCH();
+    }
+    OP(LOOK)
+    {
+        for (uint32_t n = pc[2]; n > 0; n--) {
+            fp[pc[1] + n - 1] = 0;
         }
-        NEXT(4);
+        pc += 3;
+        LOOK();
+        DISPATCH();
     }
     OP(JUMP)
     {
@@ -470,9 +520,11 @@ reload:                 /* inst is another, or its memory may have changed */
     {
         base = fp[pc[1]];
     leave:
-        x->depth--;
         pc = code + base;
         fp -= pc[-1];
+        if ((--x->depth & RETURNS) == 0 && base > SM_STUB_CROSS) { /* no pause in a stub */
+            LOOK();
+        }
         DISPATCH();
     }
     OP(RETURN_32)
@@ -540,6 +592,7 @@ call_bound: /* callee, type, base; pc is where to go on */
         if (err != 0) {
             return host_stopped(x, err, fp + base, inst->types[type].result_words);
         }
+        LOOK();
         if (inst->memory->size == end_1) {
             DISPATCH();
         }
@@ -585,6 +638,7 @@ call_bound: /* callee, type, base; pc is where to go on */
         memmove(fp, fp + CROSS_WORDS, words * sizeof(uint32_t));
         fp -= base;
         pc = inst->code + ret;
+        LOOK();
         goto reload;
     }
 
@@ -667,16 +721,17 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     OP(RARE)
     {
+        bool long_work = *pc >= OP_TABLE_GROW;
         int n = sm_rare(inst, fp, pc);
 
         if (n < 0) {
             trap = (enum sm_wasm_trap) - n;
             goto trapped;
         }
-        if (n == 0 && sm_expired(x)) {
-            TRAP(EPOCH);
-        }
         pc += n;
+        if (long_work) {
+            LOOK();
+        }
         goto reload;
     }
     UNARY(GLOBAL_GET_32, S(1) = inst->globals[pc[2]]->value[0])
@@ -888,6 +943,15 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY_F64(F64_MUL, a * b)
     BINARY_F64(F64_DIV, a / b)
 
+paused:
+    x->pc = pc;
+    x->fp = fp;
+    x->inst = inst;
+    if (sm_pause(x) == 0) {
+        goto reload;
+    }
+    return SM_ERR_EPOCH;
+
 outside:
     trap = SM_TRAP_MEMORY;
 trapped:
@@ -896,7 +960,7 @@ trapped:
     x->pc = pc;
     x->fp = fp;
     x->inst = inst;
-    return trap == SM_TRAP_EPOCH ? SM_ERR_EPOCH : SM_ERR_TRAP;
+    return SM_ERR_TRAP;
 }
 
 int sm_wasm_run(struct sm_wasm_exec *x)
@@ -911,6 +975,7 @@ int sm_wasm_run(struct sm_wasm_exec *x)
         x->pending_error = 0;
         return host_failed(x, err);
     }
+    x->state = SM_EXEC_RUNNING;
     if (x->native != NULL) { /* resumed */
         return x->native->inst->native->run(x);
     }

@@ -20,7 +20,7 @@
 #define POOL_BYTES  (1u << 20)
 #define STACK_WORDS (1u << 18)
 
-static const volatile uint32_t epoch;
+static uint32_t epoch;
 
 static int host(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
@@ -77,6 +77,21 @@ static unsigned make_args(uint64_t seed, const struct sm_wasm_functype *t, uint3
     return n;
 }
 
+/* Every other call is stopped at every look at the epoch and goes on. */
+static int run_in_pieces(struct sm_wasm_exec *x, uint64_t seed)
+{
+    int err;
+
+    if (seed % 2 == 0) {
+        return sm_wasm_run(x);
+    }
+    do {
+        epoch++;
+        err = sm_wasm_run(x);
+    } while (err == SM_ERR_EPOCH && sm_wasm_resume(x, 1) == 0);
+    return err;
+}
+
 static void call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, const struct sm_wasm_export *e,
                  uint64_t seed)
 {
@@ -89,7 +104,7 @@ static void call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, const struct
     sm_wasm_functype(sm_wasm_inst_module(inst), e->index, &t);
     printf("C %.*s", (int)e->name.len, e->name.bytes);
     print_words(args, make_args(seed, &t, args));
-    if (sm_wasm_call(x, inst, e->index, args, 0) == 0 && sm_wasm_run(x) == 0) {
+    if (sm_wasm_call(x, inst, e->index, args, seed % 2) == 0 && run_in_pieces(x, seed) == 0) {
         printf(" =");
         print_words(sm_wasm_results(x), words_of(t.results, t.nresults));
         printf("\n");

@@ -168,7 +168,7 @@ static void expect_interrupted(struct engine *e, const char *name)
     assert_int_equal(sm_wasm_call(&e->exec, e->inst, func, NULL, 3), 0);
     assert_int_equal(run_ticking(e), SM_ERR_EPOCH);
     assert_int_equal(e->exec.trap, SM_TRAP_EPOCH);
-    assert_int_equal(e->exec.state, SM_EXEC_TRAPPED);
+    assert_int_equal(e->exec.state, SM_EXEC_PAUSED);
     assert_true(e->epoch >= 3);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "bytes.h"
 #include "slot.h"
 
 #define I32     0x7f
@@ -24,58 +25,6 @@
 #define CONST_0 0x41, 0
 
 /* ---- Writing modules ------------------------------------------------------------------------- */
-
-/* Bytes in the making. A section or body is written after room for its length, which is filled in
- * at its end. */
-struct bytes {
-    uint8_t *at;
-    size_t len, room;
-};
-
-static void put(struct bytes *b, const void *from, size_t n)
-{
-    if (b->len + n > b->room) {
-        b->room = 2 * (b->len + n);
-        b->at = realloc(b->at, b->room);
-    }
-    memcpy(b->at + b->len, from, n);
-    b->len += n;
-}
-
-#define PUT(b, ...)                                                                                \
-    do {                                                                                           \
-        const uint8_t list[] = {__VA_ARGS__};                                                      \
-        put((b), list, sizeof(list));                                                              \
-    } while (0)
-
-static void number(struct bytes *b, uint32_t v)
-{
-    for (; v >= 0x80; v >>= 7) {
-        PUT(b, (uint8_t)(v | 0x80));
-    }
-    PUT(b, (uint8_t)v);
-}
-
-static size_t open_part(struct bytes *b)
-{
-    PUT(b, 0x80, 0x80, 0x80, 0x80, 0);
-    return b->len;
-}
-
-static void close_part(struct bytes *b, size_t start)
-{
-    size_t n = b->len - start;
-
-    for (int i = 0; i < 4; i++, n >>= 7) {
-        b->at[start - 5 + (size_t)i] = (uint8_t)(n | 0x80);
-    }
-}
-
-static size_t open_section(struct bytes *b, uint8_t id)
-{
-    PUT(b, id);
-    return open_part(b);
-}
 
 static void begin(struct bytes *b)
 {
