@@ -130,17 +130,31 @@ uint32_t sm_fn_place(struct fn *f, const struct operand *o)
     return o->in == IN_LOCAL ? f->locals[o->local].slot : o->home;
 }
 
+/* The same, of an operand with something still to be added. */
+static void move_sum(struct fn *f, const struct operand *o, uint32_t dst)
+{
+    struct operand place = *o;
+
+    place.add = 0;
+    if (sm_fn_pair(f, OP_I32_ADD_K, &place, (uint32_t)o->add, dst)) {
+        return;
+    }
+    if (sm_fn_place(f, o) == dst) {
+        sm_fn_increment(f, dst, o->add);
+        return;
+    }
+    sm_fn_op_dst(f, OP_I32_ADD_K, dst);
+    sm_fn_unit(f, sm_fn_place(f, o));
+    sm_fn_unit(f, (uint32_t)o->add);
+}
+
 /* Write an operand to a slot, leaving the stack's view of it alone. */
 void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst)
 {
     if (o->in == IN_CONST) {
         sm_fn_load_const(f, o, dst);
-    } else if (o->add != 0 && sm_fn_place(f, o) == dst) {
-        sm_fn_increment(f, dst, o->add);
     } else if (o->add != 0) {
-        sm_fn_op_dst(f, OP_I32_ADD_K, dst);
-        sm_fn_unit(f, sm_fn_place(f, o));
-        sm_fn_unit(f, (uint32_t)o->add);
+        move_sum(f, o, dst);
     } else {
         sm_fn_copy(f, o->type, dst, sm_fn_place(f, o));
     }

@@ -349,11 +349,65 @@ static bool pair(struct fn *f, uint32_t op, const struct operand *a, const struc
            sm_fn_pair(f, op, b, sm_fn_place(f, a), dst);
 }
 
+static void emit_numeric(struct fn *f, uint32_t opcode, const struct operand *a,
+                         const struct operand *b, uint32_t dst)
+{
+    const struct numeric *m = &numerics[opcode - SM_NUMERIC_MIN];
+    uint32_t sa, sb = 0;
+
+    if (m->n == 2) {
+        if (emit_immediate(f, opcode, a, b, dst) || pair(f, m->op, a, b, dst)) {
+            return;
+        }
+    } else if (m->op == OP_I32_EQZ && fuse_eqz(f, a, dst)) {
+        return;
+    }
+    sa = sm_fn_slot(f, a);
+    if (m->n == 2) {
+        sb = sm_fn_slot(f, b);
+    }
+    sm_fn_op_dst(f, m->op & ~SM_SWAP, dst);
+    sm_fn_unit(f, m->op & SM_SWAP ? sb : sa);
+    if (m->n == 2) {
+        sm_fn_unit(f, m->op & SM_SWAP ? sa : sb);
+    }
+}
+
+/* What is still to be added to the operands may as well be added to the result: taken from them, it
+ * is returned. */
+static int32_t take_sums(uint32_t op, struct operand *a, struct operand *b)
+{
+    int64_t sum;
+
+    if (a->in == IN_CONST || (b->in == IN_CONST && a->add == 0)) {
+        return 0;
+    }
+    if (op == OP_I32_ADD && b->in != IN_CONST) {
+        sum = a->add + b->add;
+    } else if (op == OP_I32_SUB && b->in != IN_CONST) {
+        sum = a->add - b->add;
+    } else if (op == OP_I32_SHL && b->in == IN_CONST && b->lo < 16) {
+        sum = (int64_t)a->add * (1 << b->lo);
+    } else if (op == OP_I32_MUL && b->in == IN_CONST) {
+        sum = (int64_t)a->add * (int32_t)b->lo;
+    } else {
+        return 0;
+    }
+    if (sum < -32768 || sum > 32767) {
+        return 0;
+    }
+    a->add = 0;
+    if (b->in != IN_CONST) {
+        b->add = 0;
+    }
+    return (int32_t)sum;
+}
+
 static void do_numeric(struct fn *f, uint32_t opcode)
 {
     const struct numeric *m = &numerics[opcode - SM_NUMERIC_MIN];
     struct operand a, b = {0};
-    uint32_t dst, sa, sb = 0;
+    int32_t sum;
 
     if (m->n == 2) {
         b = sm_fn_pop(f, m->in);
@@ -372,22 +426,10 @@ static void do_numeric(struct fn *f, uint32_t opcode)
     if (push_sum(f, m->op, &a, &b)) {
         return;
     }
-    dst = sm_fn_push(f, m->out);
-    if (m->n == 2) {
-        if (emit_immediate(f, opcode, &a, &b, dst) || pair(f, m->op, &a, &b, dst)) {
-            return;
-        }
-    } else if (m->op == OP_I32_EQZ && fuse_eqz(f, &a, dst)) {
-        return;
-    }
-    sa = sm_fn_slot(f, &a);
-    if (m->n == 2) {
-        sb = sm_fn_slot(f, &b);
-    }
-    sm_fn_op_dst(f, m->op & ~SM_SWAP, dst);
-    sm_fn_unit(f, m->op & SM_SWAP ? sb : sa);
-    if (m->n == 2) {
-        sm_fn_unit(f, m->op & SM_SWAP ? sa : sb);
+    sum = m->n == 2 && m->in == SM_WASM_I32 ? take_sums(m->op, &a, &b) : 0;
+    emit_numeric(f, opcode, &a, &b, sm_fn_push(f, m->out));
+    if (sum != 0 && !f->r.err) {
+        cell(f, f->cells - 1)->add = (int16_t)sum;
     }
 }
 

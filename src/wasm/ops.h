@@ -214,6 +214,8 @@
  * the third when the first is less than the second, else the fourth. */
 #define SM_OPS_PAIR(X)                                                                             \
     X(I32_ADD_ADD, "d a b c")                                                                      \
+    X(I32_ADD_ADD_K, "d a b k")                                                                    \
+    X(I32_SHL_K_ADD_K, "d a k k")                                                                  \
     X(I32_MUL_ADD, "d a b c")                                                                      \
     X(I32_XOR_ADD, "d a b c")                                                                      \
     X(I32_SHL_K_ADD, "d a k b")                                                                    \

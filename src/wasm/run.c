@@ -711,12 +711,12 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     OP(SELECT_32)
     {
-        S(1) = S(4) != 0 ? S(2) : S(3);
+        S(1) = S(3 - (S(4) != 0)); /* no branch to mispredict, here and below */
         NEXT(5);
     }
     OP(SELECT_64)
     {
-        SET64(1, S(4) != 0 ? L(2) : L(3));
+        SET64(1, L(3 - (S(4) != 0)));
         NEXT(5);
     }
     OP(RARE)
@@ -813,6 +813,8 @@ call_bound: /* callee, type, base; pc is where to go on */
     INCREMENT_BRANCH(INC_BR_LT_S, S, (int32_t)a < (int32_t)b)
     INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)
     TERNARY32(I32_ADD_ADD, S, S, a + b + c)
+    TERNARY32(I32_ADD_ADD_K, S, K, a + b + c)
+    TERNARY32(I32_SHL_K_ADD_K, K, K, (a << (b & 31)) + c)
     TERNARY32(I32_MUL_ADD, S, S, a * b + c)
     TERNARY32(I32_XOR_ADD, S, S, (a ^ b) + c)
     TERNARY32(I32_SHL_K_ADD, K, S, (a << (b & 31)) + c)
@@ -829,12 +831,12 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     OP(SELECT_LT_S)
     {
-        S(1) = SI(2) < SI(3) ? S(4) : S(5);
+        S(1) = S(5 - (SI(2) < SI(3)));
         NEXT(6);
     }
     OP(SELECT_LT_U)
     {
-        S(1) = S(2) < S(3) ? S(4) : S(5);
+        S(1) = S(5 - (S(2) < S(3)));
         NEXT(6);
     }
     LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO)
