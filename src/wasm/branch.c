@@ -173,7 +173,7 @@ bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c)
         return false;
     }
     was = f->code[f->last];
-    if (was >= OP_I32_EQ && was <= OP_I64_LE_U) {
+    if (was >= OP_I32_EQ && was <= OP_I32_GE_U_K) {
         c->code = was - OP_I32_EQ + OP_BR_EQ;
         c->b = f->code[f->last + 3];
     } else if (was == OP_I32_EQZ) {
@@ -189,8 +189,7 @@ bool sm_fn_fuse(struct fn *f, const struct operand *cond, struct condition *c)
 /* The branch that is taken exactly when `code` is not; may exchange the operands. */
 void sm_fn_opposite(struct condition *c)
 {
-    bool ordered = (c->code >= OP_BR_LT_S && c->code <= OP_BR_LE_U) ||
-                   (c->code >= OP_BR_LT_S_64 && c->code <= OP_BR_LE_U_64);
+    bool ordered = c->code >= OP_BR_LT_S && c->code <= OP_BR_LE_U;
 
     if (ordered) { /* not (a < b) is b <= a */
         uint32_t t = c->a;

@@ -59,6 +59,9 @@ void sm_fn_op(struct fn *f, uint32_t code)
     f->last = f->n;
     f->last_dst = SM_NONE;
     f->last_at = f->at;
+    if (code >= SM_RARE_FIRST) {
+        sm_fn_unit(f, OP_RARE);
+    }
     sm_fn_unit(f, code);
 }
 

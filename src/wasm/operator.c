@@ -220,14 +220,28 @@ static void do_access(struct fn *f, uint8_t opcode)
 }
 
 struct numeric {
-    uint8_t in, n, out;
+    uint8_t in : 2,
+        out : 2; /* SM_WASM_I32 less the type: in two bits, as all tables count on flash */
+    uint8_t n : 2;
     uint16_t op;
 };
+#define PACKED_TYPE(t) (SM_WASM_I32 - SM_WASM_##t)
 static const struct numeric numerics[] = {
-#define X(code, in, n, out, image_op) {SM_WASM_##in, n, SM_WASM_##out, image_op},
+#define X(code, in, n, out, image_op) {PACKED_TYPE(in), PACKED_TYPE(out), n, image_op},
     SM_NUMERIC(X)
 #undef X
 };
+_Static_assert(sizeof(numerics[0]) == 4, "packed");
+
+static uint8_t type_in(const struct numeric *m)
+{
+    return (uint8_t)(SM_WASM_I32 - m->in);
+}
+
+static uint8_t type_out(const struct numeric *m)
+{
+    return (uint8_t)(SM_WASM_I32 - m->out);
+}
 
 /* The form with an immediate right operand: *k may be adjusted (a <= k is a < k + 1). 0 if none. */
 static uint32_t immediate_form(uint32_t opcode, int32_t *k)
@@ -364,7 +378,12 @@ static void emit_numeric(struct fn *f, uint32_t opcode, const struct operand *a,
     }
     sa = sm_fn_slot(f, a);
     if (m->n == 2) {
+        struct operand loaded = {.home = b->home, .in = IN_HOME};
+
         sb = sm_fn_slot(f, b);
+        if (b->in == IN_CONST && sm_fn_pair(f, m->op, &loaded, sa, dst)) {
+            return;
+        }
     }
     sm_fn_op_dst(f, m->op & ~SM_SWAP, dst);
     sm_fn_unit(f, m->op & SM_SWAP ? sb : sa);
@@ -410,11 +429,11 @@ static void do_numeric(struct fn *f, uint32_t opcode)
     int32_t sum;
 
     if (m->n == 2) {
-        b = sm_fn_pop(f, m->in);
+        b = sm_fn_pop(f, type_in(m));
     }
-    a = sm_fn_pop(f, m->in);
+    a = sm_fn_pop(f, type_in(m));
     if (dead(f)) {
-        sm_fn_push(f, m->out);
+        sm_fn_push(f, type_out(m));
         return;
     }
     if (m->n == 2 && a.in == IN_CONST && b.in != IN_CONST && commutes(m->op)) {
@@ -426,8 +445,8 @@ static void do_numeric(struct fn *f, uint32_t opcode)
     if (push_sum(f, m->op, &a, &b)) {
         return;
     }
-    sum = m->n == 2 && m->in == SM_WASM_I32 ? take_sums(m->op, &a, &b) : 0;
-    emit_numeric(f, opcode, &a, &b, sm_fn_push(f, m->out));
+    sum = m->n == 2 && type_in(m) == SM_WASM_I32 ? take_sums(m->op, &a, &b) : 0;
+    emit_numeric(f, opcode, &a, &b, sm_fn_push(f, type_out(m)));
     if (sum != 0 && !f->r.err) {
         cell(f, f->cells - 1)->add = (int16_t)sum;
     }

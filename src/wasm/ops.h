@@ -16,6 +16,7 @@
 
 /* X(name, operands). The order within a family matters where a comment says so. */
 #define SM_OPS_CONTROL(X)                                                                          \
+    X(RARE, "")                                                                                    \
     X(UNREACHABLE, "")                                                                             \
     X(EXIT, "")                                                                                    \
     X(CROSS_RETURN, "")                                                                            \
@@ -48,15 +49,9 @@
     X(BR_LT_S_K, "o a k")                                                                          \
     X(BR_GE_S_K, "o a k")                                                                          \
     X(BR_LT_U_K, "o a k")                                                                          \
-    X(BR_GE_U_K, "o a k")                                                                          \
-    X(BR_EQ_64, "o a b")                                                                           \
-    X(BR_NE_64, "o a b")                                                                           \
-    X(BR_LT_S_64, "o a b")                                                                         \
-    X(BR_LE_S_64, "o a b")                                                                         \
-    X(BR_LT_U_64, "o a b")                                                                         \
-    X(BR_LE_U_64, "o a b")
+    X(BR_GE_U_K, "o a k")
 
-/* Comparisons, in the order of their branches above. */
+/* Comparisons; those of 32 bits in the order of their branches above. */
 #define SM_OPS_COMPARE(X)                                                                          \
     X(I32_EQ, "d a b")                                                                             \
     X(I32_NE, "d a b")                                                                             \
@@ -181,7 +176,6 @@
     X(I64_SHL, "d a b")                                                                            \
     X(I64_SHR_S, "d a b")                                                                          \
     X(I64_SHR_U, "d a b")                                                                          \
-    X(I64_ROTL, "d a b")                                                                           \
     X(I64_ADD_K, "d a k")                                                                          \
     X(I64_MUL_K, "d a k")                                                                          \
     X(I64_AND_K, "d a k")                                                                          \
@@ -196,10 +190,6 @@
     X(I64_EXTEND_U, "d a")                                                                         \
     X(I32_EXTEND8, "d a")                                                                          \
     X(I32_EXTEND16, "d a")                                                                         \
-    X(I64_EXTEND8, "d a")                                                                          \
-    X(I64_EXTEND16, "d a")                                                                         \
-    X(I64_EXTEND32, "d a")
-
 /* A slot is increased in place; two are; and the ends of loops: increased, then compared. */
 #define SM_OPS_INCREMENT(X)                                                                        \
     X(I32_INC, "d k")                                                                              \
@@ -233,6 +223,10 @@
     X(LOAD_16S_MUL, "d a b")                                                                \
     X(LOAD_16S_K_MUL, "d a k b")                                                            \
     X(LOAD_8U_K_XOR, "d a k b")                                                             \
+    X(CONST_32_AND, "d w b")                                                                       \
+    X(CONST_32_MUL, "d w b")                                                                       \
+    X(CONST_64_MUL, "d w w b")                                                                     \
+    X(CONST_64_F64_MUL, "d w w b")                                                                 \
     X(F64_MUL_ADD, "d a b c")                                                                      \
     X(F64_MUL_SUB, "d a b c")                                                                      \
     X(LOAD_64_F64_ADD, "d a b")                                                             \
@@ -258,7 +252,8 @@
     X(F64_MUL, "d a b")                                                                            \
     X(F64_DIV, "d a b")
 
-/* Operators that a program seldom executes, or that are long: rare.c. One operand, the floats last
+/* Operators that a program seldom executes, or that are long: rare.c. They follow OP_RARE, which
+ * spares the loop's table an entry for each. One operand, the floats last
  * and conversions to integers in the order that their numbers are taken apart in; then two
  * operands. */
 #define SM_OPS_RARE_1(X)                                                                           \
@@ -268,6 +263,9 @@
     X(I64_CLZ, "d a")                                                                              \
     X(I64_CTZ, "d a")                                                                              \
     X(I64_POPCNT, "d a")                                                                           \
+    X(I64_EXTEND8, "d a")                                                                        \
+    X(I64_EXTEND16, "d a")                                                                       \
+    X(I64_EXTEND32, "d a")                                                                           \
     X(F32_ABS, "d a")                                                                              \
     X(F32_NEG, "d a")                                                                              \
     X(F32_CEIL, "d a")                                                                             \
@@ -311,6 +309,7 @@
 
 #define SM_OPS_RARE_2(X)                                                                           \
     X(I32_ROTR, "d a b")                                                                           \
+    X(I64_ROTL, "d a b")                                                                           \
     X(I64_ROTR, "d a b")                                                                           \
     X(I64_DIV_S, "d a b")                                                                          \
     X(I64_DIV_U, "d a b")                                                                          \
@@ -353,8 +352,8 @@ enum sm_op {
 #define X(name, operands) OP_##name,
     SM_OPS_HOT(X) SM_OPS_RARE(X)
 #undef X
-        OP_COUNT
 };
+#define SM_RARE_FIRST OP_I32_CLZ
 
 /* Wasm's numeric operators from 0x45 on, then 0xfc 0x00 to 0x07.
  * X(opcode, operand type, operands, result type, image op); SWAP_ takes its operands in reverse. */

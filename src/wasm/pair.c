@@ -34,6 +34,10 @@ static const struct {
     {OP_I32_XOR, OP_I32_ROTL_K, OP_I32_XOR_ROTL_K},
     {OP_I32_SHR_U_K, OP_I32_AND_K, OP_I32_SHR_U_K_AND_K},
     {OP_I64_SHR_U_K, OP_I64_XOR, OP_I64_SHR_U_K_XOR},
+    {OP_CONST_32, OP_I32_AND, OP_CONST_32_AND},
+    {OP_CONST_32, OP_I32_MUL, OP_CONST_32_MUL},
+    {OP_CONST_64, OP_I64_MUL, OP_CONST_64_MUL},
+    {OP_CONST_64, OP_F64_MUL, OP_CONST_64_F64_MUL},
     {OP_F64_MUL, OP_F64_ADD, OP_F64_MUL_ADD},
     {OP_F64_MUL, OP_F64_SUB, OP_F64_MUL_SUB},
     {OP_I32_LT_S, OP_SELECT_32, OP_SELECT_LT_S},
@@ -55,13 +59,13 @@ static uint32_t both_of(uint32_t first, uint32_t second)
  * there is one: its operands are the replaced one's, for the caller to add the second's to. */
 static bool join(struct fn *f, uint32_t second, const struct operand *first, uint32_t dst)
 {
-    uint16_t operands[3];
+    uint16_t operands[4];
     uint32_t n, op;
 
     if (!sm_fn_is_last(f, first) || (op = both_of(f->code[f->last], second)) == 0) {
         return false;
     }
-    n = f->n - f->last - 2; /* without operation and destination; at most three */
+    n = f->n - f->last - 2; /* without operation and destination; at most four */
     memcpy(operands, f->code + f->last + 2, n * sizeof(operands[0]));
     if (f->code[f->last] >= OP_LOAD_32_O && f->code[f->last] <= OP_STORE_64_R) {
         f->blame = f->last_at; /* only its load can trap */

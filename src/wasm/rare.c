@@ -95,6 +95,9 @@ static int unary(uint32_t op, uint32_t *d, const uint32_t *a)
     case OP_I64_CLZ: sm_set64(d, sm_clz64(L(a))); break;
     case OP_I64_CTZ: sm_set64(d, sm_ctz64(L(a))); break;
     case OP_I64_POPCNT: sm_set64(d, sm_popcnt32(a[0]) + sm_popcnt32(a[1])); break;
+    case OP_I64_EXTEND8: sm_set64(d, (uint64_t)(int8_t)*a); break;
+    case OP_I64_EXTEND16: sm_set64(d, (uint64_t)(int16_t)*a); break;
+    case OP_I64_EXTEND32: sm_set64(d, (uint64_t)(int32_t)*a); break;
     case OP_F32_ABS: *d = *a & 0x7fffffff; break;
     case OP_F32_NEG: *d = *a ^ 0x80000000; break;
     case OP_F32_CEIL: SETF(sm_ceil32(F(a))); break;
@@ -149,6 +152,7 @@ static int binary(uint32_t op, uint32_t *d, const uint32_t *a, const uint32_t *b
 {
     switch (op) {
     case OP_I32_ROTR: *d = sm_rotl32(*a, -*b); break;
+    case OP_I64_ROTL: sm_set64(d, sm_rotl64(L(a), L(b))); break;
     case OP_I64_ROTR: sm_set64(d, sm_rotl64(L(a), -L(b))); break;
     case OP_F32_MIN: SETF(sm_min32(F(a), F(b))); break;
     case OP_F32_MAX: SETF(sm_max32(F(a), F(b))); break;

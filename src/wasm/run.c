@@ -310,12 +310,6 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         uint32_t a = S(2), b = (uint32_t)K(3);                                                     \
         BRANCH_IF(expr, 4);                                                                        \
     }
-#define BRANCH64(name, expr)                                                                       \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        uint64_t a = L(2), b = L(3);                                                               \
-        BRANCH_IF(expr, 4);                                                                        \
-    }
 #define UNARY(name, statement)                                                                     \
     OP(name)                                                                                       \
     {                                                                                              \
@@ -433,9 +427,6 @@ int sm_interpret(struct sm_wasm_exec *x)
     static const void *const table[] = {
 #define X(name, operands) &&L_##name,
         SM_OPS_HOT(X)
-#undef X
-#define X(name, operands) &&L_RARE,
-            SM_OPS_RARE(X)
 #undef X
     };
     const void *const *labels = table;
@@ -663,12 +654,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BRANCH32_K(BR_GE_S_K, (int32_t)a >= (int32_t)b)
     BRANCH32_K(BR_LT_U_K, a < b)
     BRANCH32_K(BR_GE_U_K, a >= b)
-    BRANCH64(BR_EQ_64, a == b)
-    BRANCH64(BR_NE_64, a != b)
-    BRANCH64(BR_LT_S_64, (int64_t)a < (int64_t)b)
-    BRANCH64(BR_LE_S_64, (int64_t)a <= (int64_t)b)
-    BRANCH64(BR_LT_U_64, a < b)
-    BRANCH64(BR_LE_U_64, a <= b)
     BINARY32(I32_EQ, a == b)
     BINARY32(I32_NE, a != b)
     BINARY32(I32_LT_S, (int32_t)a < (int32_t)b)
@@ -721,14 +706,14 @@ call_bound: /* callee, type, base; pc is where to go on */
     }
     OP(RARE)
     {
-        bool long_work = *pc >= OP_TABLE_GROW;
-        int n = sm_rare(inst, fp, pc);
+        bool long_work = pc[1] >= OP_TABLE_GROW;
+        int n = sm_rare(inst, fp, pc + 1);
 
         if (n < 0) {
             trap = (enum sm_wasm_trap) - n;
             goto trapped;
         }
-        pc += n;
+        pc += n == 0 ? 0 : n + 1;
         if (long_work) {
             LOOK();
         }
@@ -824,6 +809,21 @@ call_bound: /* callee, type, base; pc is where to go on */
     TERNARY32(I32_XOR_SHL_K, S, K, (a ^ b) << (c & 31))
     TERNARY32(I32_XOR_ROTL_K, S, K, sm_rotl32(a ^ b, c))
     TERNARY32(I32_SHR_U_K_AND_K, K, K, a >> (b & 31) & c)
+    OP(CONST_32_AND)
+    {
+        S(1) = WORD(2) & S(4);
+        NEXT(5);
+    }
+    OP(CONST_32_MUL)
+    {
+        S(1) = WORD(2) * S(4);
+        NEXT(5);
+    }
+    OP(CONST_64_MUL)
+    {
+        SET64(1, ((uint64_t)WORD(4) << 32 | WORD(2)) * L(6));
+        NEXT(7);
+    }
     OP(I64_SHR_U_K_XOR)
     {
         SET64(1, L(2) >> (K(3) & 63) ^ L(4));
@@ -892,7 +892,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY64(I64_SHL, a << (b & 63))
     BINARY64(I64_SHR_S, (int64_t)a >> (b & 63))
     BINARY64(I64_SHR_U, a >> (b & 63))
-    BINARY64(I64_ROTL, sm_rotl64(a, b))
     BINARY64_K(I64_ADD_K, a + b)
     BINARY64_K(I64_MUL_K, a * b)
     BINARY64_K(I64_AND_K, a & b)
@@ -907,9 +906,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     UNARY(I64_EXTEND_U, SET64(1, S(2)))
     UNARY(I32_EXTEND8, S(1) = (uint32_t)(int8_t)S(2))
     UNARY(I32_EXTEND16, S(1) = (uint32_t)(int16_t)S(2))
-    UNARY(I64_EXTEND8, SET64(1, (uint64_t)(int8_t)S(2)))
-    UNARY(I64_EXTEND16, SET64(1, (uint64_t)(int16_t)S(2)))
-    UNARY(I64_EXTEND32, SET64(1, (uint64_t)(int64_t)SI(2)))
 
     /* ---- Floats */
     FLOAT_COMPARE(F32_EQ, F, ==)
@@ -924,6 +920,11 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY_F32(F32_SUB, a - b)
     BINARY_F32(F32_MUL, a * b)
     BINARY_F32(F32_DIV, a / b)
+    OP(CONST_64_F64_MUL)
+    {
+        SETD(1, sm_f64((uint64_t)WORD(4) << 32 | WORD(2)) * D(6));
+        NEXT(7);
+    }
     OP(F64_MUL_ADD)
     {
         double product = D(2) * D(3); /* rounded, then added: two operators */
