@@ -73,7 +73,7 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
 /* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 7u
+#define SM_WASM_BUILD 8u
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
