@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sandmote/config.h>
 #include <sandmote/error.h>
 
 #define SM_WASM_PAGE 65536u
@@ -72,8 +73,8 @@ struct sm_wasm_sink {
 int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_sink *sink,
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
-/* Changes with every change of the image format or of the translator. */
-#define SM_WASM_BUILD 8u
+/* Changes with every change of the image format or of the translator, and with config.h. */
+#define SM_WASM_BUILD (8u + (SM_FLOATS ? 0u : 0x10000u))
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 

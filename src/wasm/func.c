@@ -45,6 +45,8 @@ static void count_locals(struct fn *f)
         }
         if (!is_value_type(type)) {
             sm_fn_fail(f, SM_ERR_MALFORMED, "malformed value type");
+        } else if (sm_type_left_out(type)) {
+            sm_fn_fail(f, SM_ERR_UNSUPPORTED, SM_LEFT_OUT);
         } else if (total > 0xffffffff) {
             sm_fn_fail(f, SM_ERR_MALFORMED, "too many locals");
         }

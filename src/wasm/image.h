@@ -123,6 +123,13 @@ static inline uint32_t sm_page_bytes(bool byte_pages)
     return byte_pages ? 1 : SM_WASM_PAGE;
 }
 
+/* A value type that this engine was built without, and what is said about it. */
+static inline bool sm_type_left_out(uint8_t type)
+{
+    return !SM_FLOATS && (type == SM_WASM_F32 || type == SM_WASM_F64);
+}
+#define SM_LEFT_OUT "floating point is not built in"
+
 static inline const struct sm_image *sm_image_of(const struct sm_wasm_module *m)
 {
     return (const struct sm_image *)(const void *)m->image;

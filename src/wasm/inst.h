@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) uint32_t sm_now(const struct sm_was
 /* Whether the call's deadline has come. Inline at every optimisation level: back edges ask. */
 static inline __attribute__((always_inline)) bool sm_expired(const struct sm_wasm_exec *x)
 {
-    return (int32_t)(sm_now(x) - x->deadline) >= 0;
+    return SM_EPOCH_CHECKS && (int32_t)(sm_now(x) - x->deadline) >= 0;
 }
 
 /* When it has come and x stands where it can go on: SM_ERR_EPOCH, PAUSED; or 0 when the call has

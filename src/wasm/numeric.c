@@ -1,5 +1,8 @@
 /* Square root for processors without an instruction for it. SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/config.h>
 #include "numeric.h"
+
+#if SM_FLOATS
 
 /* Digit by digit, as on paper, in base 2: 54 digits, the last of them and the remainder round. */
 double sm_sqrt64(double x)
@@ -43,3 +46,5 @@ double sm_sqrt64(double x)
     /* Adding lets a carry out of the mantissa raise the exponent. */
     return sm_f64(((uint64_t)(exponent / 2 + 1023) << 52) + (mantissa - (1ull << 52)));
 }
+
+#endif

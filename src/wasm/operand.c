@@ -165,11 +165,20 @@ void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst)
 
 /* ---- Operands -------------------------------------------------------------------------------- */
 
+/* No value has a type that is not built in: every operator on one has to push or pop it. */
+static void refuse_left_out(struct fn *f, uint8_t type)
+{
+    if (sm_type_left_out(type)) {
+        sm_fn_fail(f, SM_ERR_UNSUPPORTED, SM_LEFT_OUT);
+    }
+}
+
 static struct operand *push_cell(struct fn *f, uint8_t type)
 {
     struct operand *o;
     uint32_t words = sm_type_words(type);
 
+    refuse_left_out(f, type);
     if (f->home + words > 0xffff) {
         sm_fn_fail(f, SM_ERR_LIMIT, "frame of more than 65535 words");
     }
@@ -259,6 +268,7 @@ struct operand sm_fn_pop(struct fn *f, uint8_t type)
 {
     struct operand o = {.home = (uint16_t)f->home};
 
+    refuse_left_out(f, type);
     if (f->r.err) {
         return o;
     }

@@ -354,12 +354,12 @@ static bool push_sum(struct fn *f, uint32_t op, const struct operand *a, const s
 static bool pair(struct fn *f, uint32_t op, const struct operand *a, const struct operand *b,
                  uint32_t dst)
 {
-    bool swaps = op == OP_F64_ADD || op == OP_F64_MUL || commutes(op);
+    bool swaps = op == SM_FLOAT_OP(OP_F64_ADD) || op == SM_FLOAT_OP(OP_F64_MUL) || commutes(op);
 
     if (swaps && sm_fn_at_hand(b) && sm_fn_pair(f, op, a, sm_fn_place(f, b), dst)) {
         return true;
     }
-    return (swaps || op == OP_F64_SUB) && sm_fn_at_hand(a) &&
+    return (swaps || op == SM_FLOAT_OP(OP_F64_SUB)) && sm_fn_at_hand(a) &&
            sm_fn_pair(f, op, b, sm_fn_place(f, a), dst);
 }
 

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sandmote/config.h>
 
 /* clang-format off */ /* one operation a line */
 
@@ -225,14 +226,7 @@
     X(LOAD_8U_K_XOR, "d a k b")                                                             \
     X(CONST_32_AND, "d w b")                                                                       \
     X(CONST_32_MUL, "d w b")                                                                       \
-    X(CONST_64_MUL, "d w w b")                                                                     \
-    X(CONST_64_F64_MUL, "d w w b")                                                                 \
-    X(F64_MUL_ADD, "d a b c")                                                                      \
-    X(F64_MUL_SUB, "d a b c")                                                                      \
-    X(LOAD_64_F64_ADD, "d a b")                                                             \
-    X(LOAD_64_K_F64_ADD, "d a k b")                                                         \
-    X(LOAD_64_F64_MUL, "d a b")                                                             \
-    X(LOAD_64_K_F64_MUL, "d a k b")
+    X(CONST_64_MUL, "d w w b")
 
 #define SM_OPS_FLOAT(X)                                                                            \
     X(F32_EQ, "d a b")                                                                             \
@@ -250,7 +244,14 @@
     X(F64_ADD, "d a b")                                                                            \
     X(F64_SUB, "d a b")                                                                            \
     X(F64_MUL, "d a b")                                                                            \
-    X(F64_DIV, "d a b")
+    X(F64_DIV, "d a b")                                                                            \
+    X(CONST_64_F64_MUL, "d w w b")                                                                  \
+    X(F64_MUL_ADD, "d a b c")                                                                      \
+    X(F64_MUL_SUB, "d a b c")                                                                      \
+    X(LOAD_64_F64_ADD, "d a b")                                                             \
+    X(LOAD_64_K_F64_ADD, "d a k b")                                                         \
+    X(LOAD_64_F64_MUL, "d a b")                                                             \
+    X(LOAD_64_K_F64_MUL, "d a k b")
 
 /* Operators that a program seldom executes, or that are long: rare.c. They follow OP_RARE, which
  * spares the loop's table an entry for each. One operand, the floats last
@@ -265,7 +266,8 @@
     X(I64_POPCNT, "d a")                                                                           \
     X(I64_EXTEND8, "d a")                                                                        \
     X(I64_EXTEND16, "d a")                                                                       \
-    X(I64_EXTEND32, "d a")                                                                           \
+    X(I64_EXTEND32, "d a")
+#define SM_OPS_RARE_1F(X)                                                                         \
     X(F32_ABS, "d a")                                                                              \
     X(F32_NEG, "d a")                                                                              \
     X(F32_CEIL, "d a")                                                                             \
@@ -314,7 +316,8 @@
     X(I64_DIV_S, "d a b")                                                                          \
     X(I64_DIV_U, "d a b")                                                                          \
     X(I64_REM_S, "d a b")                                                                          \
-    X(I64_REM_U, "d a b")                                                                          \
+    X(I64_REM_U, "d a b")
+#define SM_OPS_RARE_2F(X)                                                                         \
     X(F32_MIN, "d a b")                                                                            \
     X(F32_MAX, "d a b")                                                                            \
     X(F32_COPYSIGN, "d a b")                                                                       \
@@ -340,7 +343,21 @@
     X(MEMORY_INIT, "base segment")                                                                 \
     X(DATA_DROP, "segment")
 
-#define SM_OPS_RARE(X) SM_OPS_RARE_1(X) SM_OPS_RARE_2(X) SM_OPS_SYSTEM(X)
+/* Where floats are not built in, they have no operations; SM_FLOAT_OP names one that none is. */
+#if SM_FLOATS
+#define SM_FLOAT_OP(op) op
+#else
+#undef SM_OPS_FLOAT
+#undef SM_OPS_RARE_1F
+#undef SM_OPS_RARE_2F
+#define SM_OPS_FLOAT(X)
+#define SM_OPS_RARE_1F(X)
+#define SM_OPS_RARE_2F(X)
+#define SM_FLOAT_OP(op) 0x7fffu
+#endif
+
+#define SM_OPS_RARE(X)                                                                             \
+    SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
 #define SM_OPS_HOT(X)                                                                              \
     SM_OPS_CONTROL(X)                                                                              \
     SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_INTEGER(X)           \
@@ -380,18 +397,18 @@ enum sm_op {
     X(0x58, I64, 2, I32, OP_I64_LE_U)                                                              \
     X(0x59, I64, 2, I32, SM_SWAP | OP_I64_LE_S)                                                    \
     X(0x5a, I64, 2, I32, SM_SWAP | OP_I64_LE_U)                                                    \
-    X(0x5b, F32, 2, I32, OP_F32_EQ)                                                                \
-    X(0x5c, F32, 2, I32, OP_F32_NE)                                                                \
-    X(0x5d, F32, 2, I32, OP_F32_LT)                                                                \
-    X(0x5e, F32, 2, I32, SM_SWAP | OP_F32_LT)                                                      \
-    X(0x5f, F32, 2, I32, OP_F32_LE)                                                                \
-    X(0x60, F32, 2, I32, SM_SWAP | OP_F32_LE)                                                      \
-    X(0x61, F64, 2, I32, OP_F64_EQ)                                                                \
-    X(0x62, F64, 2, I32, OP_F64_NE)                                                                \
-    X(0x63, F64, 2, I32, OP_F64_LT)                                                                \
-    X(0x64, F64, 2, I32, SM_SWAP | OP_F64_LT)                                                      \
-    X(0x65, F64, 2, I32, OP_F64_LE)                                                                \
-    X(0x66, F64, 2, I32, SM_SWAP | OP_F64_LE)                                                      \
+    X(0x5b, F32, 2, I32, SM_FLOAT_OP(OP_F32_EQ))                                                   \
+    X(0x5c, F32, 2, I32, SM_FLOAT_OP(OP_F32_NE))                                                   \
+    X(0x5d, F32, 2, I32, SM_FLOAT_OP(OP_F32_LT))                                                   \
+    X(0x5e, F32, 2, I32, SM_SWAP | SM_FLOAT_OP(OP_F32_LT))                                         \
+    X(0x5f, F32, 2, I32, SM_FLOAT_OP(OP_F32_LE))                                                   \
+    X(0x60, F32, 2, I32, SM_SWAP | SM_FLOAT_OP(OP_F32_LE))                                         \
+    X(0x61, F64, 2, I32, SM_FLOAT_OP(OP_F64_EQ))                                                   \
+    X(0x62, F64, 2, I32, SM_FLOAT_OP(OP_F64_NE))                                                   \
+    X(0x63, F64, 2, I32, SM_FLOAT_OP(OP_F64_LT))                                                   \
+    X(0x64, F64, 2, I32, SM_SWAP | SM_FLOAT_OP(OP_F64_LT))                                         \
+    X(0x65, F64, 2, I32, SM_FLOAT_OP(OP_F64_LE))                                                   \
+    X(0x66, F64, 2, I32, SM_SWAP | SM_FLOAT_OP(OP_F64_LE))                                         \
     X(0x67, I32, 1, I32, OP_I32_CLZ)                                                               \
     X(0x68, I32, 1, I32, OP_I32_CTZ)                                                               \
     X(0x69, I32, 1, I32, OP_I32_POPCNT)                                                            \
@@ -428,55 +445,55 @@ enum sm_op {
     X(0x88, I64, 2, I64, OP_I64_SHR_U)                                                             \
     X(0x89, I64, 2, I64, OP_I64_ROTL)                                                              \
     X(0x8a, I64, 2, I64, OP_I64_ROTR)                                                              \
-    X(0x8b, F32, 1, F32, OP_F32_ABS)                                                               \
-    X(0x8c, F32, 1, F32, OP_F32_NEG)                                                               \
-    X(0x8d, F32, 1, F32, OP_F32_CEIL)                                                              \
-    X(0x8e, F32, 1, F32, OP_F32_FLOOR)                                                             \
-    X(0x8f, F32, 1, F32, OP_F32_TRUNC)                                                             \
-    X(0x90, F32, 1, F32, OP_F32_NEAREST)                                                           \
-    X(0x91, F32, 1, F32, OP_F32_SQRT)                                                              \
-    X(0x92, F32, 2, F32, OP_F32_ADD)                                                               \
-    X(0x93, F32, 2, F32, OP_F32_SUB)                                                               \
-    X(0x94, F32, 2, F32, OP_F32_MUL)                                                               \
-    X(0x95, F32, 2, F32, OP_F32_DIV)                                                               \
-    X(0x96, F32, 2, F32, OP_F32_MIN)                                                               \
-    X(0x97, F32, 2, F32, OP_F32_MAX)                                                               \
-    X(0x98, F32, 2, F32, OP_F32_COPYSIGN)                                                          \
-    X(0x99, F64, 1, F64, OP_F64_ABS)                                                               \
-    X(0x9a, F64, 1, F64, OP_F64_NEG)                                                               \
-    X(0x9b, F64, 1, F64, OP_F64_CEIL)                                                              \
-    X(0x9c, F64, 1, F64, OP_F64_FLOOR)                                                             \
-    X(0x9d, F64, 1, F64, OP_F64_TRUNC)                                                             \
-    X(0x9e, F64, 1, F64, OP_F64_NEAREST)                                                           \
-    X(0x9f, F64, 1, F64, OP_F64_SQRT)                                                              \
-    X(0xa0, F64, 2, F64, OP_F64_ADD)                                                               \
-    X(0xa1, F64, 2, F64, OP_F64_SUB)                                                               \
-    X(0xa2, F64, 2, F64, OP_F64_MUL)                                                               \
-    X(0xa3, F64, 2, F64, OP_F64_DIV)                                                               \
-    X(0xa4, F64, 2, F64, OP_F64_MIN)                                                               \
-    X(0xa5, F64, 2, F64, OP_F64_MAX)                                                               \
-    X(0xa6, F64, 2, F64, OP_F64_COPYSIGN)                                                          \
+    X(0x8b, F32, 1, F32, SM_FLOAT_OP(OP_F32_ABS))                                                  \
+    X(0x8c, F32, 1, F32, SM_FLOAT_OP(OP_F32_NEG))                                                  \
+    X(0x8d, F32, 1, F32, SM_FLOAT_OP(OP_F32_CEIL))                                                 \
+    X(0x8e, F32, 1, F32, SM_FLOAT_OP(OP_F32_FLOOR))                                                \
+    X(0x8f, F32, 1, F32, SM_FLOAT_OP(OP_F32_TRUNC))                                                \
+    X(0x90, F32, 1, F32, SM_FLOAT_OP(OP_F32_NEAREST))                                              \
+    X(0x91, F32, 1, F32, SM_FLOAT_OP(OP_F32_SQRT))                                                 \
+    X(0x92, F32, 2, F32, SM_FLOAT_OP(OP_F32_ADD))                                                  \
+    X(0x93, F32, 2, F32, SM_FLOAT_OP(OP_F32_SUB))                                                  \
+    X(0x94, F32, 2, F32, SM_FLOAT_OP(OP_F32_MUL))                                                  \
+    X(0x95, F32, 2, F32, SM_FLOAT_OP(OP_F32_DIV))                                                  \
+    X(0x96, F32, 2, F32, SM_FLOAT_OP(OP_F32_MIN))                                                  \
+    X(0x97, F32, 2, F32, SM_FLOAT_OP(OP_F32_MAX))                                                  \
+    X(0x98, F32, 2, F32, SM_FLOAT_OP(OP_F32_COPYSIGN))                                             \
+    X(0x99, F64, 1, F64, SM_FLOAT_OP(OP_F64_ABS))                                                  \
+    X(0x9a, F64, 1, F64, SM_FLOAT_OP(OP_F64_NEG))                                                  \
+    X(0x9b, F64, 1, F64, SM_FLOAT_OP(OP_F64_CEIL))                                                 \
+    X(0x9c, F64, 1, F64, SM_FLOAT_OP(OP_F64_FLOOR))                                                \
+    X(0x9d, F64, 1, F64, SM_FLOAT_OP(OP_F64_TRUNC))                                                \
+    X(0x9e, F64, 1, F64, SM_FLOAT_OP(OP_F64_NEAREST))                                              \
+    X(0x9f, F64, 1, F64, SM_FLOAT_OP(OP_F64_SQRT))                                                 \
+    X(0xa0, F64, 2, F64, SM_FLOAT_OP(OP_F64_ADD))                                                  \
+    X(0xa1, F64, 2, F64, SM_FLOAT_OP(OP_F64_SUB))                                                  \
+    X(0xa2, F64, 2, F64, SM_FLOAT_OP(OP_F64_MUL))                                                  \
+    X(0xa3, F64, 2, F64, SM_FLOAT_OP(OP_F64_DIV))                                                  \
+    X(0xa4, F64, 2, F64, SM_FLOAT_OP(OP_F64_MIN))                                                  \
+    X(0xa5, F64, 2, F64, SM_FLOAT_OP(OP_F64_MAX))                                                  \
+    X(0xa6, F64, 2, F64, SM_FLOAT_OP(OP_F64_COPYSIGN))                                             \
     X(0xa7, I64, 1, I32, OP_I32_WRAP)                                                              \
-    X(0xa8, F32, 1, I32, OP_I32_TRUNC_F32_S)                                                       \
-    X(0xa9, F32, 1, I32, OP_I32_TRUNC_F32_U)                                                       \
-    X(0xaa, F64, 1, I32, OP_I32_TRUNC_F64_S)                                                       \
-    X(0xab, F64, 1, I32, OP_I32_TRUNC_F64_U)                                                       \
+    X(0xa8, F32, 1, I32, SM_FLOAT_OP(OP_I32_TRUNC_F32_S))                                          \
+    X(0xa9, F32, 1, I32, SM_FLOAT_OP(OP_I32_TRUNC_F32_U))                                          \
+    X(0xaa, F64, 1, I32, SM_FLOAT_OP(OP_I32_TRUNC_F64_S))                                          \
+    X(0xab, F64, 1, I32, SM_FLOAT_OP(OP_I32_TRUNC_F64_U))                                          \
     X(0xac, I32, 1, I64, OP_I64_EXTEND_S)                                                          \
     X(0xad, I32, 1, I64, OP_I64_EXTEND_U)                                                          \
-    X(0xae, F32, 1, I64, OP_I64_TRUNC_F32_S)                                                       \
-    X(0xaf, F32, 1, I64, OP_I64_TRUNC_F32_U)                                                       \
-    X(0xb0, F64, 1, I64, OP_I64_TRUNC_F64_S)                                                       \
-    X(0xb1, F64, 1, I64, OP_I64_TRUNC_F64_U)                                                       \
-    X(0xb2, I32, 1, F32, OP_F32_CONVERT_I32_S)                                                     \
-    X(0xb3, I32, 1, F32, OP_F32_CONVERT_I32_U)                                                     \
-    X(0xb4, I64, 1, F32, OP_F32_CONVERT_I64_S)                                                     \
-    X(0xb5, I64, 1, F32, OP_F32_CONVERT_I64_U)                                                     \
-    X(0xb6, F64, 1, F32, OP_F32_DEMOTE)                                                            \
-    X(0xb7, I32, 1, F64, OP_F64_CONVERT_I32_S)                                                     \
-    X(0xb8, I32, 1, F64, OP_F64_CONVERT_I32_U)                                                     \
-    X(0xb9, I64, 1, F64, OP_F64_CONVERT_I64_S)                                                     \
-    X(0xba, I64, 1, F64, OP_F64_CONVERT_I64_U)                                                     \
-    X(0xbb, F32, 1, F64, OP_F64_PROMOTE)                                                           \
+    X(0xae, F32, 1, I64, SM_FLOAT_OP(OP_I64_TRUNC_F32_S))                                          \
+    X(0xaf, F32, 1, I64, SM_FLOAT_OP(OP_I64_TRUNC_F32_U))                                          \
+    X(0xb0, F64, 1, I64, SM_FLOAT_OP(OP_I64_TRUNC_F64_S))                                          \
+    X(0xb1, F64, 1, I64, SM_FLOAT_OP(OP_I64_TRUNC_F64_U))                                          \
+    X(0xb2, I32, 1, F32, SM_FLOAT_OP(OP_F32_CONVERT_I32_S))                                        \
+    X(0xb3, I32, 1, F32, SM_FLOAT_OP(OP_F32_CONVERT_I32_U))                                        \
+    X(0xb4, I64, 1, F32, SM_FLOAT_OP(OP_F32_CONVERT_I64_S))                                        \
+    X(0xb5, I64, 1, F32, SM_FLOAT_OP(OP_F32_CONVERT_I64_U))                                        \
+    X(0xb6, F64, 1, F32, SM_FLOAT_OP(OP_F32_DEMOTE))                                               \
+    X(0xb7, I32, 1, F64, SM_FLOAT_OP(OP_F64_CONVERT_I32_S))                                        \
+    X(0xb8, I32, 1, F64, SM_FLOAT_OP(OP_F64_CONVERT_I32_U))                                        \
+    X(0xb9, I64, 1, F64, SM_FLOAT_OP(OP_F64_CONVERT_I64_S))                                        \
+    X(0xba, I64, 1, F64, SM_FLOAT_OP(OP_F64_CONVERT_I64_U))                                        \
+    X(0xbb, F32, 1, F64, SM_FLOAT_OP(OP_F64_PROMOTE))                                              \
     X(0xbc, F32, 1, I32, OP_COPY_32)                                                               \
     X(0xbd, F64, 1, I64, OP_COPY_64)                                                               \
     X(0xbe, I32, 1, F32, OP_COPY_32)                                                               \
@@ -486,14 +503,14 @@ enum sm_op {
     X(0xc2, I64, 1, I64, OP_I64_EXTEND8)                                                           \
     X(0xc3, I64, 1, I64, OP_I64_EXTEND16)                                                          \
     X(0xc4, I64, 1, I64, OP_I64_EXTEND32)                                                          \
-    X(0xc5, F32, 1, I32, OP_I32_SAT_F32_S) /* 0xfc 0x00 from here on */                            \
-    X(0xc6, F32, 1, I32, OP_I32_SAT_F32_U)                                                         \
-    X(0xc7, F64, 1, I32, OP_I32_SAT_F64_S)                                                         \
-    X(0xc8, F64, 1, I32, OP_I32_SAT_F64_U)                                                         \
-    X(0xc9, F32, 1, I64, OP_I64_SAT_F32_S)                                                         \
-    X(0xca, F32, 1, I64, OP_I64_SAT_F32_U)                                                         \
-    X(0xcb, F64, 1, I64, OP_I64_SAT_F64_S)                                                         \
-    X(0xcc, F64, 1, I64, OP_I64_SAT_F64_U)
+    X(0xc5, F32, 1, I32, SM_FLOAT_OP(OP_I32_SAT_F32_S)) /* 0xfc 0x00 from here on */               \
+    X(0xc6, F32, 1, I32, SM_FLOAT_OP(OP_I32_SAT_F32_U))                                            \
+    X(0xc7, F64, 1, I32, SM_FLOAT_OP(OP_I32_SAT_F64_S))                                            \
+    X(0xc8, F64, 1, I32, SM_FLOAT_OP(OP_I32_SAT_F64_U))                                            \
+    X(0xc9, F32, 1, I64, SM_FLOAT_OP(OP_I64_SAT_F32_S))                                            \
+    X(0xca, F32, 1, I64, SM_FLOAT_OP(OP_I64_SAT_F32_U))                                            \
+    X(0xcb, F64, 1, I64, SM_FLOAT_OP(OP_I64_SAT_F64_S))                                            \
+    X(0xcc, F64, 1, I64, SM_FLOAT_OP(OP_I64_SAT_F64_U))
 #define SM_SWAP        0x8000u
 #define SM_NUMERIC_MIN 0x45u
 #define SM_NUMERIC_SAT 0xc5u

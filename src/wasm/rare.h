@@ -9,4 +9,8 @@
  * have grown. */
 int sm_rare(struct sm_wasm_inst *inst, uint32_t *fp, const uint16_t *pc);
 
+/* The floats among them (rare_float.c), of one and of two operands. */
+int sm_rare_float_1(uint32_t op, uint32_t *d, const uint32_t *a);
+int sm_rare_float_2(uint32_t op, uint32_t *d, const uint32_t *a, const uint32_t *b);
+
 #endif

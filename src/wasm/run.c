@@ -416,6 +416,52 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     STORE_FORM(name##_K, ADDRESS_K, 3, 4, c_type, value)                                           \
     STORE_FORM(name##_R, ADDRESS_R, 3, 4, c_type, value)
 
+/* The product is rounded before it is added: two operators. */
+#define PRODUCT_F64(name, expr)                                                                    \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        double product = D(2) * D(3), c = D(4);                                                    \
+        SETD(1, (expr));                                                                           \
+        NEXT(5);                                                                                   \
+    }
+
+#define CONST_PRODUCT_F64(name)                                                                    \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        SETD(1, sm_f64((uint64_t)WORD(4) << 32 | WORD(2)) * D(6));                                 \
+        NEXT(7);                                                                                   \
+    }
+
+/* The floats' handlers: all or, where they are not built in, none. */
+#if SM_FLOATS
+#define FLOATS                                                                                     \
+    FLOAT_COMPARE(F32_EQ, F, ==)                                                                   \
+    FLOAT_COMPARE(F32_NE, F, !=)                                                                   \
+    FLOAT_COMPARE(F32_LT, F, <)                                                                    \
+    FLOAT_COMPARE(F32_LE, F, <=)                                                                   \
+    FLOAT_COMPARE(F64_EQ, D, ==)                                                                   \
+    FLOAT_COMPARE(F64_NE, D, !=)                                                                   \
+    FLOAT_COMPARE(F64_LT, D, <)                                                                    \
+    FLOAT_COMPARE(F64_LE, D, <=)                                                                   \
+    BINARY_F32(F32_ADD, a + b)                                                                     \
+    BINARY_F32(F32_SUB, a - b)                                                                     \
+    BINARY_F32(F32_MUL, (a * b))                                                                   \
+    BINARY_F32(F32_DIV, a / b)                                                                     \
+    CONST_PRODUCT_F64(CONST_64_F64_MUL)                                                            \
+    PRODUCT_F64(F64_MUL_ADD, product + c)                                                          \
+    PRODUCT_F64(F64_MUL_SUB, c - product)                                                          \
+    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)                                                 \
+    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)                                             \
+    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)                                            \
+    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)                                        \
+    BINARY_F64(F64_ADD, a + b)                                                                     \
+    BINARY_F64(F64_SUB, a - b)                                                                     \
+    BINARY_F64(F64_MUL, (a * b))                                                                   \
+    BINARY_F64(F64_DIV, a / b)
+#else
+#define FLOATS
+#endif
+
 /* The first address at which n bytes are outside. */
 static inline uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
 {
@@ -907,44 +953,7 @@ call_bound: /* callee, type, base; pc is where to go on */
     UNARY(I32_EXTEND8, S(1) = (uint32_t)(int8_t)S(2))
     UNARY(I32_EXTEND16, S(1) = (uint32_t)(int16_t)S(2))
 
-    /* ---- Floats */
-    FLOAT_COMPARE(F32_EQ, F, ==)
-    FLOAT_COMPARE(F32_NE, F, !=)
-    FLOAT_COMPARE(F32_LT, F, <)
-    FLOAT_COMPARE(F32_LE, F, <=)
-    FLOAT_COMPARE(F64_EQ, D, ==)
-    FLOAT_COMPARE(F64_NE, D, !=)
-    FLOAT_COMPARE(F64_LT, D, <)
-    FLOAT_COMPARE(F64_LE, D, <=)
-    BINARY_F32(F32_ADD, a + b)
-    BINARY_F32(F32_SUB, a - b)
-    BINARY_F32(F32_MUL, a * b)
-    BINARY_F32(F32_DIV, a / b)
-    OP(CONST_64_F64_MUL)
-    {
-        SETD(1, sm_f64((uint64_t)WORD(4) << 32 | WORD(2)) * D(6));
-        NEXT(7);
-    }
-    OP(F64_MUL_ADD)
-    {
-        double product = D(2) * D(3); /* rounded, then added: two operators */
-        SETD(1, product + D(4));
-        NEXT(5);
-    }
-    OP(F64_MUL_SUB)
-    {
-        double product = D(2) * D(3);
-        SETD(1, D(4) - product);
-        NEXT(5);
-    }
-    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)
-    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)
-    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)
-    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)
-    BINARY_F64(F64_ADD, a + b)
-    BINARY_F64(F64_SUB, a - b)
-    BINARY_F64(F64_MUL, a * b)
-    BINARY_F64(F64_DIV, a / b)
+    FLOATS
 
 paused:
     x->pc = pc;

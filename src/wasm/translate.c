@@ -119,6 +119,8 @@ static uint8_t value_type(struct tr *t)
     if (ok(t) && !(v >= SM_WASM_F64 && v <= SM_WASM_I32) && v != SM_WASM_FUNCREF &&
         v != SM_WASM_EXTERNREF) {
         bad(t, SM_ERR_MALFORMED, "malformed value type");
+    } else if (sm_type_left_out(v)) {
+        bad(t, SM_ERR_UNSUPPORTED, SM_LEFT_OUT);
     }
     return v;
 }

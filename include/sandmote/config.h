@@ -1,0 +1,28 @@
+/* What is built in: the only switches that exist at compile time, each with its default, meaning
+ * and cost (Cortex-M4, -Os; `./dev size` measures them). A build gives another value as in
+ * -DSM_FLOATS=0, to every library alike; no structure and no prototype depends on one.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDMOTE_CONFIG_H
+#define SANDMOTE_CONFIG_H
+
+/* Floating point, f32 and f64: 1 or 0. Without it a module that has a value of these types is
+ * refused when it is translated (SM_ERR_UNSUPPORTED, "floating point is not built in"), and nothing
+ * of the compiler's soft-float routines is linked. */
+#ifndef SM_FLOATS
+#define SM_FLOATS 1
+#endif
+
+/* Looking at the epoch: 1. 0 is for measuring what that costs: nothing stops a module then. */
+#ifndef SM_EPOCH_CHECKS
+#define SM_EPOCH_CHECKS 1
+#endif
+
+#if SM_FLOATS != 0 && SM_FLOATS != 1
+#error "SM_FLOATS is 1 (floating point) or 0 (none)"
+#endif
+#if SM_EPOCH_CHECKS != 1 && !defined(SM_MEASURING)
+#error "SM_EPOCH_CHECKS=0 takes the deadline away; only a measurement may, with -DSM_MEASURING"
+#endif
+
+#endif
