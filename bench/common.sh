@@ -86,7 +86,7 @@ m4_cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 build_engines() {
     engines=$1
     shift
-    build "$engines/host" sm_wasm
+    build "$engines/host" "sm_wasm sandmote"
     gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" "$engines/host/src/wasm/libsm_wasm.a" \
         "$engines/host/libsm_base.a" -lm -o "$engines/translate"
     for level; do

@@ -13,6 +13,13 @@
             ".global " #name "_end\n" #name "_end:\n.previous\n");                                 \
     extern const uint8_t name[], name##_end[]
 
+/* The same for code, executed where it lies. */
+#define EMBED_CODE(name, file)                                                                     \
+    __asm__(".section .text." #name ",\"ax\"\n"                                                    \
+            ".balign 16\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n"                    \
+            ".global " #name "_end\n" #name "_end:\n.previous\n");                                 \
+    extern const uint8_t name[], name##_end[]
+
 /* name_wasm and name_image, of STEM.wasm and STEM.image. */
 #define EMBED_MODULE(name, stem)                                                                   \
     EMBED(name##_wasm, stem ".wasm");                                                              \

@@ -5,13 +5,14 @@
 #ifndef SANDMOTE_BENCH_ENGINE_H
 #define SANDMOTE_BENCH_ENGINE_H
 
-#include <sandmote/wasm.h>
+#include <sandmote/native.h>
 
 #define BENCH_DEPTH 64u /* nested calls */
 
 /* Zero it, then fill in what is given. */
 struct bench_engine {
     const uint8_t *wasm, *wasm_end, *image, *image_end; /* given; image aligned to 8 bytes */
+    const uint8_t *native, *native_end;                 /* given, or NULL: interpreted */
     uint64_t memory_bytes;                              /* given: limit of linear memory */
     struct sm_wasm_pool pool;
     uint32_t *stack;
@@ -21,6 +22,7 @@ struct bench_engine {
     struct sm_wasm_inst *inst;
     struct sm_wasm_exec exec;
     volatile uint32_t epoch;
+    uint64_t native_state[32];
 };
 
 /* Opens and instantiates; imports may be functions (i32) -> i32 only, and all of them double their

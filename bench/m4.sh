@@ -7,7 +7,7 @@
 #
 # Each kernel with a count of rounds for the microcontroller in bench/kernels/list becomes a firmware
 # that holds it twice: compiled by arm-none-eabi-gcc -O2, and as a module and its image, executed in
-# place from flash. QEMU counts the instructions of run(n) alone; see bench/m4/kernel.c. All must give
+# place from flash; and once more with the module's native image (aot) in place. QEMU counts the instructions of run(n) alone; see bench/m4/kernel.c. All must give
 # the same result. Exit status 1 when one does not.
 #
 # $NATIVE_FLAGS and $CLANG name other flags and another compiler for wasm32.
@@ -36,7 +36,9 @@ native_flags=${NATIVE_FLAGS:--std=c11 -O2}
 # shellcheck disable=SC2086 # levels are words
 build_engines "$out" $levels
 
-# "KERNEL native interpreted..." with one number for each level.
+first=${levels%% *}
+
+# "KERNEL native interpreted... aot" with one number for each level.
 measure() {
     rounds=$(rounds_of "$1" 3)
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
@@ -53,7 +55,15 @@ measure() {
         }
         line="${line:-${counts% *}} ${counts#* }"
     done
-    echo "$1 $line"
+    "$out/host/app/sandmote/sandmote" aot --target thumbv7em-none-eabihf "$out/$1.wasm" \
+        -o "$out/$1.native"
+    firmware "$out" "$first" "$out/$1-aot.elf" -DROUNDS="$rounds" -DMODULE="\"$out/$1\"" \
+        -DNATIVE="\"$out/$1.native\"" "$here/m4/kernel.c" "$out/$1.o"
+    counts=$("$root/test/firmware/run" "$out/$1-aot.elf") || {
+        echo "bench/m4.sh: $1, native image: $counts" >&2
+        return 1
+    }
+    echo "$1 $line ${counts#* }"
 }
 
 echo "native: $($m4_cc --version | head -n 1), $m4_cpu $native_flags"
@@ -69,6 +79,6 @@ rm -f "$out/finished"
         measure "$kernel"
     done
     : >"$out/finished"
-} | awk -f "$here/table.awk" -v names="native $levels" -v digits=0 -v markdown=$markdown \
+} | awk -f "$here/table.awk" -v names="native $levels aot" -v digits=0 -v markdown=$markdown \
     -v save="$out/m4.rows"
 [ -f "$out/finished" ]

@@ -55,13 +55,17 @@ compile() {
     $cc_native $native_flags -fno-tree-vectorize "$here/kernels/$1.c" "$here/native.c" \
         -o "$out/$1-scalar"
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
+    "$sandmote" aot "$out/$1.wasm" -o "$out/$1.native"
 }
 
-# The commands for kernel $1 and $2 rounds, one a line: native twice, ours, the peers.
+# The commands for kernel $1 and $2 rounds, one a line: native twice, ours, its native image, the
+# peers. The native image has no timer: callgrind follows no signal onto another stack. Its epoch
+# checks are the same.
 commands() {
     echo "$out/$1 $2"
     echo "$out/$1-scalar $2"
     echo "$sandmote run --class edge --epoch-ms 600000 --invoke run $out/$1.wasm $2"
+    echo "$sandmote run --class edge --epoch-ms 0 --native $out/$1.native --invoke run $out/$1.wasm $2"
     printf %s "$peers" | while IFS= read -r peer; do
         echo "${peer#*=}" | sed "s|{wasm}|$out/$1.wasm|g; s|{n}|$2|g"
     done
@@ -124,7 +128,7 @@ count_kernel() {
     }'
 }
 
-names="native scalar sandmote $(printf %s "$peers" | sed 's/=.*//' | tr '\n' ' ')"
+names="native scalar sandmote aot $(printf %s "$peers" | sed 's/=.*//' | tr '\n' ' ')"
 
 method() {
     echo "native: $($cc_native --version | head -n 1), $native_flags; scalar: the same with" \

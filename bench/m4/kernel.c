@@ -5,6 +5,8 @@
  * Prints native's instructions and the interpreter's for ROUNDS rounds; status 1 when the two
  * do not agree on a result.
  *
+ * With -DNATIVE="file", a native image made of it, it is that which runs instead of the interpreter.
+ *
  * Built with -DROUNDS=n and -DMODULE="stem" of stem.wasm and stem.image.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -16,6 +18,12 @@
 #define STACK_WORDS  1024u
 
 EMBED_MODULE(kernel, MODULE);
+#ifdef NATIVE
+EMBED_CODE(kernel_native, NATIVE);
+#define NATIVE_IMAGE .native = kernel_native, .native_end = kernel_native_end,
+#else
+#define NATIVE_IMAGE
+#endif
 
 int run(int n); /* the kernel */
 
@@ -56,7 +64,7 @@ static bool count(struct job *j, int rounds, uint32_t *native, uint32_t *interpr
 
 int sm_board_main(void)
 {
-    static struct job j = {.engine = {EMBEDDED_MODULE(kernel), .memory_bytes = MEMORY_BYTES,
+    static struct job j = {.engine = {EMBEDDED_MODULE(kernel), NATIVE_IMAGE .memory_bytes = MEMORY_BYTES,
                                       .stack = ram.stack, .stack_words = STACK_WORDS}};
     uint32_t native[2], interpreted[2];
     int err;

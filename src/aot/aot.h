@@ -11,12 +11,14 @@
 
 struct aot_options {
     enum sm_native_target target;
-    bool guarded;         /* guard pages instead of bounds checks; 64-bit targets only */
-    bool no_epoch;        /* leave the epoch's checks out, to measure what they cost */
-    unsigned unroll;      /* operators to which a short loop is repeated; 0: never */
-    const char *cc;       /* the compiler; NULL: the target's */
-    const char *optimize; /* as in -O2; NULL: -O2 */
-    const char *keep_c;   /* where the C file is to stay; NULL: nowhere */
+    bool guarded;          /* guard pages instead of bounds checks; 64-bit targets only */
+    bool no_epoch;         /* leave the epoch's checks out, to measure what they cost */
+    uint64_t memory_bytes; /* what hosts give the module at least, where that ends inside its
+                            * declared pages; 0: these pages */
+    unsigned unroll;       /* operators to which a short loop is repeated; 0: never */
+    const char *cc;        /* the compiler; NULL: the target's */
+    const char *optimize;  /* as in -O2; NULL: -O2 */
+    const char *keep_c;    /* where the C file is to stay; NULL: nowhere */
 };
 
 /* The whole way. On success *image is allocated and the caller's. On failure message (of

@@ -32,7 +32,7 @@ struct body {
     struct sm_reader r;
     struct func_info *f;
     const struct sm_image_type *type;
-    uint32_t func;
+    uint32_t func, level;
     uint8_t *locals;
     uint32_t nlocals;
     uint8_t *stack; /* types */
@@ -429,14 +429,18 @@ static void results(struct body *b, const struct sm_image_type *t)
 static void call(struct body *b)
 {
     const struct sm_image_type *t = &b->g->types[b->g->funcs[b->op.a].type];
-    char name[16];
+    char name[32];
 
     if (b->op.a < b->g->h->nfunc_imports) {
         call_import(b, b->op.a);
         return;
     }
     spend(b, b->g->info[b->op.a].weight);
-    snprintf(name, sizeof(name), "f%u", b->op.a);
+    if (b->op.a == b->func && b->level + 1 < b->f->levels) {
+        snprintf(name, sizeof(name), "f%u_%u", b->op.a, b->level + 1);
+    } else {
+        snprintf(name, sizeof(name), "f%u", b->op.a);
+    }
     call_results(b, t, name);
     results(b, t);
     if (b->g->info[b->op.a].may_grow) {
@@ -501,15 +505,12 @@ static const struct access accesses[] = {
     {SM_WASM_I64, 4, "m_u32", ""},
 };
 
-/* An access at a + offset. Most memories never have less than what the offset and bytes alone need;
- * the loader sees to it, and one comparison is enough. */
+/* An access at a + offset. Where the offset and bytes alone are always inside, which the loader
+ * sees to, one comparison is enough. */
 static void check_bounds(struct body *b, const char *a, uint64_t need)
 {
-    bool near = need <= b->g->least_memory && need <= 0x7fffffff;
+    bool near = need <= b->g->min_memory;
 
-    if (near && need > b->g->min_memory) {
-        b->g->min_memory = (uint32_t)need;
-    }
     fprintf(b->out, "%s(%s, %" PRIu64 "ull, %u);\n", near ? "NEAR" : "FAR", a, need, b->op.at);
 }
 
@@ -932,12 +933,17 @@ static void read_locals(struct body *b)
     }
 }
 
-void aot_signature(struct gen *g, FILE *out, uint32_t func)
+void aot_signature(struct gen *g, FILE *out, uint32_t func, uint32_t level)
 {
     const struct sm_image_type *t = &g->types[g->funcs[func].type];
 
-    fprintf(out, "static %s%s f%u(ctx *c", g->info[func].escapes ? "__attribute__((used)) " : "",
+    fprintf(out, "static %s%s f%u",
+            g->info[func].escapes && level == 0 ? "__attribute__((used)) " : "",
             aot_result_type(g, t), func);
+    if (level > 0) {
+        fprintf(out, "_%u", level);
+    }
+    fputs("(ctx *c", out);
     for (uint32_t i = 0; i < t->nparams; i++) {
         fprintf(out, ", %s l%u", aot_c_type(g->m->wasm[t->params + i]), i);
     }
@@ -963,10 +969,10 @@ static void declarations(struct body *b)
     fputs("uint8_t *const mem = CONST_PTR(uint8_t *, mem);\n"
           "const volatile uint32_t *const epoch = CONST_PTR(const volatile uint32_t *, epoch);\n"
           "uint32_t deadline = c->deadline;\n"
-          "#if SM_CHECKED\nmsize size = SIZE_NOW();\n#endif\n"
+          "#if SM_CHECKED && !SM_FIXED\nmsize size = SIZE_NOW();\n#endif\n"
           "(void)mem; (void)epoch; (void)deadline;\n",
           out);
-    if (b->f->checked) {
+    if (b->f->checked && b->level == 0) {
         fprintf(out, "STACK(%u);\n", b->f->body);
         if (!b->g->options->no_epoch) {
             fprintf(out, "EPOCH(%u);\n", b->f->body);
@@ -974,9 +980,9 @@ static void declarations(struct body *b)
     }
 }
 
-void aot_body(struct gen *g, uint32_t func)
+void aot_body(struct gen *g, uint32_t func, uint32_t level)
 {
-    struct body b = {.g = g, .f = &g->info[func], .func = func};
+    struct body b = {.g = g, .f = &g->info[func], .func = func, .level = level};
     struct ctl *outermost;
     char *text;
     size_t len;
@@ -993,7 +999,7 @@ void aot_body(struct gen *g, uint32_t func)
         step(&b);
     }
     fclose(b.out);
-    aot_signature(g, g->out, func);
+    aot_signature(g, g->out, func, level);
     fputs("\n{\n", g->out);
     declarations(&b);
     fwrite(text, 1, len, g->out);

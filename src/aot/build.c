@@ -177,7 +177,7 @@ static int compile(struct build *b)
     snprintf(cc, sizeof(cc), "%s", b->options->cc != NULL ? b->options->cc : t->cc);
     snprintf(own, sizeof(own), "%s", t->flags);
     snprintf(optimize, sizeof(optimize), "%s",
-             b->options->optimize != NULL ? b->options->optimize : "-O2");
+             b->options->optimize != NULL ? b->options->optimize : "-O3 -fno-tree-vectorize");
     memcpy(common, flags, sizeof(flags));
     clang = strstr(cc, "clang") != NULL;
     split(cc, words, &n);

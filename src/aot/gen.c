@@ -30,6 +30,7 @@ static void head(struct gen *g)
           g->out);
     fprintf(g->out, "#define SM_NFUNCS %uu\n#define SM_CHECKED %d\n", g->h->nfuncs,
             !g->options->guarded);
+    fprintf(g->out, "#define SM_MIN_MEMORY %uu\n#define SM_FIXED %d\n", g->min_memory, g->fixed);
     put_text(g->out, &aot_text_error);
     put_text(g->out, &aot_text_wasm);
     put_text(g->out, &aot_text_native_abi);
@@ -124,8 +125,11 @@ static void slow(struct gen *g, uint32_t type)
     uint32_t room = t->param_words > t->result_words ? t->param_words : t->result_words, word = 0;
 
     slow_declaration(g, type, true);
-    fprintf(g->out, "uint32_t w[SM_INDIRECT_ARGS + %u] = {table, index, %u, at};\n", room + 1,
-            type);
+    fprintf(g->out,
+            "uint32_t w[SM_INDIRECT_ARGS + %u];\n"
+            "w[SM_INDIRECT_TABLE] = table;\nw[SM_INDIRECT_INDEX] = index;\n"
+            "w[SM_INDIRECT_TYPE] = %u;\nw[SM_INDIRECT_OFFSET] = at;\n",
+            room + 1, type);
     for (uint32_t i = 0; i < t->nparams; i++) {
         uint8_t value = g->m->wasm[t->params + i];
 
@@ -179,7 +183,9 @@ static void functions(struct gen *g)
 
     g->out = aot_stream(&bodies.text, &bodies.len); /* bodies say which slow ways they need */
     for (uint32_t i = g->h->nfunc_imports; i < g->h->nfuncs; i++) {
-        aot_body(g, i);
+        for (uint32_t level = 0; level < g->info[i].levels; level++) {
+            aot_body(g, i, level);
+        }
     }
     fclose(g->out);
     g->out = out;
@@ -190,8 +196,10 @@ static void functions(struct gen *g)
         }
     }
     for (uint32_t i = g->h->nfunc_imports; i < g->h->nfuncs; i++) {
-        aot_signature(g, out, i);
-        fputs(";\n", out);
+        for (uint32_t level = 0; level < g->info[i].levels; level++) {
+            aot_signature(g, out, i, level);
+            fputs(";\n", out);
+        }
     }
     fwrite(bodies.text, 1, bodies.len, out);
     free(bodies.text);
@@ -219,20 +227,30 @@ static void ways_in(struct gen *g)
 
 void aot_open(struct gen *g, const struct sm_wasm_module *m, const struct aot_options *options)
 {
+    uint64_t memory;
+
     *g = (struct gen){.m = m, .h = sm_image_of(m), .options = options};
     g->types = SM_IMAGE_AT(m, struct sm_image_type, types);
     g->funcs = SM_IMAGE_AT(m, struct sm_image_func, funcs);
     g->globals = SM_IMAGE_AT(m, struct sm_image_global, globals);
     g->indirect_types = aot_alloc(g->h->ntypes, sizeof(bool));
-    g->least_memory = g->h->memory == 0 ? 0
-                                        : (uint64_t)g->h->memory_min *
-                                              sm_page_bytes(g->h->flags & SM_MODULE_BYTE_PAGES);
+    memory = g->h->memory == 0
+                 ? 0
+                 : (uint64_t)g->h->memory_min * sm_page_bytes(g->h->flags & SM_MODULE_BYTE_PAGES);
+    if (options->memory_bytes != 0 && memory > options->memory_bytes) {
+        memory = options->memory_bytes;
+    }
+    g->min_memory = options->guarded ? 0 : memory > 0x7fffffff ? 0x7fffffff : (uint32_t)memory;
     for (uint32_t i = 0; i < g->h->ntypes; i++) {
         if (g->types[i].nresults > 1 && g->types[i].result_words > g->many_words) {
             g->many_words = g->types[i].result_words;
         }
     }
     aot_scan(g);
+    g->fixed = true;
+    for (uint32_t i = 0; i < g->h->nfuncs; i++) {
+        g->fixed = g->fixed && !g->info[i].grow;
+    }
 }
 
 void aot_close(struct gen *g)

@@ -41,10 +41,11 @@ struct func_info {
     uint32_t ops;
     uint32_t *calls, ncalls; /* callees, of the module itself, each call */
     bool loops, indirect, import, grow;
-    bool escapes;   /* can be called from outside or through a table */
-    bool recursive; /* on a cycle of direct calls */
-    bool checked;   /* looks at epoch and stack when it is entered */
-    bool may_grow;  /* the memory may have grown when it returns */
+    bool escapes;    /* can be called from outside or through a table */
+    bool recursive;  /* on a cycle of direct calls */
+    bool checked;    /* looks at epoch and stack when it is entered */
+    bool may_grow;   /* the memory may have grown when it returns */
+    uint32_t levels; /* times it is written: only the first of so many nested calls looks */
     uint32_t
         weight; /* operators between its entry and its first look at the epoch, or its return */
 };
@@ -58,8 +59,8 @@ struct gen {
     const struct sm_image_global *globals;
     struct func_info *info;
     FILE *out;
-    uint64_t least_memory; /* bytes there are at the start, of whole pages */
-    uint32_t min_memory;   /* what accesses count on */
+    uint32_t min_memory; /* bytes that accesses count on */
+    bool fixed;          /* the module never grows its memory */
     uint32_t many_words;
     bool *indirect_types;     /* those that need a slow way through a table */
     uint32_t indirect_weight; /* of what a table may hold */
@@ -76,8 +77,8 @@ void aot_close(struct gen *g);
 void aot_scan(struct gen *g);
 /* frames.c: stack that must be free where a function looks; dir ends in a slash. 0 or SM_ERR_IO. */
 int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes);
-void aot_body(struct gen *g, uint32_t func);
-void aot_signature(struct gen *g, FILE *out, uint32_t func);
+void aot_body(struct gen *g, uint32_t func, uint32_t level);
+void aot_signature(struct gen *g, FILE *out, uint32_t func, uint32_t level);
 
 static inline char aot_letter(uint8_t type)
 {

@@ -27,15 +27,34 @@
         }                                                                                          \
     } while (0)
 
-/* ---- Memory. need is the access's offset and bytes: NEAR when the memory has never less. */
-#if SM_CHECKED
-#define SIZE_NOW() (*(const volatile msize *)&CONST_PTR(struct sm_wasm_memory *, memory)->size)
-#define SIZE_AGAIN (size = SIZE_NOW())
+/* ---- Memory. An access at a needs that many bytes from there, its offset included. There are
+ * never fewer than SM_MIN_MEMORY bytes; NEAR is for accesses that need no more than that, so the
+ * subtractions below do not wrap. In a module that never grows its memory, that much is nearly
+ * always all there is: the first comparison is with a constant, which compilers often know the
+ * answer to, and what another instance may have grown is looked at only behind it. */
 #if UINTPTR_MAX > 0xffffffff
 typedef uint64_t msize;
 #else
 typedef uint32_t msize;
 #endif
+#define SIZE_NOW() (*(const volatile msize *)&CONST_PTR(struct sm_wasm_memory *, memory)->size)
+#if !SM_CHECKED
+#define SIZE_AGAIN ((void)0)
+#define NEAR(a, need, at)
+#define FAR(a, need, at)
+#elif SM_FIXED
+#define SIZE_AGAIN ((void)0)
+#define NEAR(a, need, at)                                                                          \
+    if (UNLIKELY((a) > LESS_OR_EQUAL(SM_MIN_MEMORY - (need))) &&                                   \
+        UNLIKELY((msize)(a) > SIZE_NOW() - (msize)(need))) {                                       \
+        TRAP(MEMORY, at);                                                                          \
+    }
+#define FAR(a, need, at)                                                                           \
+    if (UNLIKELY((uint64_t)(a) + (need) > SIZE_NOW())) {                                           \
+        TRAP(MEMORY, at);                                                                          \
+    }
+#else
+#define SIZE_AGAIN (size = SIZE_NOW())
 #define NEAR(a, need, at)                                                                          \
     if (UNLIKELY((msize)(a) > size - (msize)(need))) {                                             \
         TRAP(MEMORY, at);                                                                          \
@@ -44,10 +63,6 @@ typedef uint32_t msize;
     if (UNLIKELY((uint64_t)(a) + (need) > size)) {                                                 \
         TRAP(MEMORY, at);                                                                          \
     }
-#else
-#define SIZE_AGAIN ((void)0)
-#define NEAR(a, need, at)
-#define FAR(a, need, at)
 #endif
 #define AT(type, a, offset) (*(type *)(mem + (uintptr_t)(uint32_t)(a) + (offset)))
 
@@ -75,12 +90,14 @@ typedef uint32_t msize;
     } while (0)
 #define INDIRECT(words) SITE(SM_SITE_INDIRECT, 0, 0, 0, words)
 
+#define FUNCS CONST_PTR(const struct fn *, funcs)
+
 /* The function in a table's entry i, of the module itself and of that type. */
 #define OWN_ENTRY(table, i, type_, x)                                                              \
     LIKELY((i) < (table)->size &&                                                                  \
            ((x) = (table)->entries[i] - 1 - CONST_U32(ref_base)) < SM_NFUNCS &&                    \
-           sm_funcs[x].type == (type_))
-#define ENTRY_CODE(x) ((const char *)sm_funcs + sm_funcs[x].code)
+           FUNCS[x].type == (type_))
+#define ENTRY_CODE(x) ((const char *)FUNCS + FUNCS[x].code)
 INLINE struct sm_wasm_table *table_at(ctx *c, uint32_t index)
 {
     return CONST_PTR(struct sm_wasm_table **, tables)[index];

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include "gen.h"
 
+#define SHORT_RECURSION 60u /* operators */
+
 static void *there(void *p)
 {
     if (p == NULL) {
@@ -129,11 +131,28 @@ struct tarjan {
     uint32_t depth;
 };
 
+/* Recursion of one function alone: no other is on a cycle with it. */
+static bool calls_itself(const struct gen *g, const struct func_info *f)
+{
+    bool itself = false;
+
+    for (uint32_t i = 0; i < f->ncalls; i++) {
+        const struct func_info *callee = &g->info[f->calls[i]];
+
+        if (callee != f && callee->weight == 0) {
+            return false; /* of the same component, not weighed yet */
+        }
+        itself = itself || callee == f;
+    }
+    return itself && !f->indirect;
+}
+
 static void add_weight(struct gen *g, struct func_info *f)
 {
     uint64_t sum = f->ops;
 
     f->checked = f->recursive || f->indirect;
+    f->levels = calls_itself(g, f) && f->ops <= SHORT_RECURSION ? 3 : 1;
     f->may_grow = f->grow || f->import || f->indirect || f->recursive;
     for (uint32_t i = 0; i < f->ncalls; i++) {
         const struct func_info *callee = &g->info[f->calls[i]];

@@ -67,12 +67,14 @@ INLINE int host_call(ctx *c, const struct sm_native_callee *f, uint32_t *args)
 }
 
 #define FLOAT_REGISTER "x"
+/* A limit that is as good and may be cheaper to compare with. */
+#define LESS_OR_EQUAL(limit) (limit)
 
-#define SM_OFF_HOST_SP 64
-#define SM_OFF_WHY     92
-#define SM_OFF_SITE    96
-#define SM_OFF_ARGS    104
-#define SM_OFF_SP      112
+#define SM_OFF_HOST_SP 72
+#define SM_OFF_WHY     100
+#define SM_OFF_SITE    104
+#define SM_OFF_ARGS    112
+#define SM_OFF_SP      120
 _Static_assert(offsetof(ctx, host_sp) == SM_OFF_HOST_SP && offsetof(ctx, why) == SM_OFF_WHY &&
                    offsetof(ctx, site) == SM_OFF_SITE && offsetof(ctx, args) == SM_OFF_ARGS &&
                    offsetof(ctx, sp) == SM_OFF_SP,

@@ -210,7 +210,7 @@ int sm_native_bind(struct sm_wasm_inst *inst, const struct sm_native *n, void *s
         image->nglobals > image->nglobal_imports ? inst->globals[image->nglobal_imports] : NULL;
     c->tables = inst->tables;
     c->ref_base = inst->ref_base;
-    c->nelems = image->nelems;
+    c->funcs = b->code + h->funcs;
     c->work.host = work;
     for (uint32_t i = 0; i < inst->nimports; i++) {
         const struct sm_bound_func *f = &inst->imports[i];
@@ -512,15 +512,16 @@ static int yielded(struct sm_wasm_exec *x)
     struct sm_native_frame *f = x->native;
     struct sm_native_inst *b = f->inst->native;
     const struct sm_native_ctx *c = &b->ctx;
-    uint32_t info;
+    uint32_t info, site[2];
 
     f->sp = c->sp;
     if (c->site == NULL) {
         f->offset = place(b->header, (uint32_t)c->why);
         return trapped(x, SM_TRAP_MEMORY);
     }
-    f->offset = c->site[0];
-    info = c->site[1];
+    memcpy(site, c->site, sizeof(site)); /* aligned to code */
+    f->offset = site[0];
+    info = site[1];
     switch (info >> SM_SITE_SHIFT) {
     case SM_SITE_EPOCH: return expired(x);
     case SM_SITE_CALL:

@@ -29,8 +29,8 @@ struct sm_native_ctx {
     struct sm_wasm_global *own_globals; /* the first that is not imported */
     struct sm_wasm_table **tables;
     uint32_t *many; /* results of a function with several */
+    const void *funcs; /* the code's table of functions */
     uint32_t ref_base;
-    uint32_t nelems; /* element segments: the first data segment's place among the dropped */
     /* Of the execution. */
     void *host_sp;
     void *limit; /* the stack pointer may not go below this */
