@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <posix/file.h>
 
@@ -64,6 +65,20 @@ bool cli_read(const char *path, uint8_t **bytes, size_t *len)
     if (sm_file_read(path, UINT32_MAX, bytes, len, &why) == 0)
         return true;
     cli_say("%s", why.text);
+    return false;
+}
+
+bool cli_there(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool cli_signature_path(const char *path, char out[CLI_PATH])
+{
+    if (snprintf(out, CLI_PATH, "%s.sig", path) < CLI_PATH)
+        return true;
+    cli_say("the path is too long");
     return false;
 }
 

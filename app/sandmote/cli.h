@@ -62,6 +62,11 @@ bool cli_number(const char *text, uint64_t max, uint64_t *out);
 
 /* Read a file whole (at most 4 GiB - 1, what a module may have). false after saying why not. */
 bool cli_read(const char *path, uint8_t **bytes, size_t *len);
+/* Whether there is a file of that name. */
+bool cli_there(const char *path);
+/* The name of a file's signature: PATH.sig. false after saying that it is too long. */
+#define CLI_PATH 4096
+bool cli_signature_path(const char *path, char out[CLI_PATH]);
 /* Write a file in one piece. false after saying why not. */
 bool cli_write(const char *path, const void *bytes, size_t len);
 

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <posix/file.h>
 #include <posix/json_read.h>
 #include <sandmote/crypto.h>
 
+#include "claim.h"
 #include "cli.h"
 #include "footprint.h"
 #include "module.h"
@@ -117,6 +119,21 @@ static void print_exports(const struct module *module)
     printf("image      %zu bytes for this engine\n", module->image_len);
 }
 
+/* A native image: *status is what came of showing it. */
+static bool is_native(const char *path, int *status)
+{
+    struct sm_file_why why;
+    uint8_t *bytes;
+    size_t len;
+    if (sm_file_read(path, UINT32_MAX, &bytes, &len, &why) != 0)
+        return false; /* loading it as a module says why */
+    bool native = claim_is_native(bytes, len);
+    if (native)
+        *status = claim_inspect(path, bytes, len);
+    free(bytes);
+    return native;
+}
+
 static int inspect(int argc, char **argv)
 {
     static const struct cli_option none[] = {{0}};
@@ -124,7 +141,10 @@ static int inspect(int argc, char **argv)
     int n = cli_options(none, false, argc, argv);
     if (n != 1)
         return n < 0 ? CLI_USAGE : cli_usage(&cli_inspect, "name one file");
-    int status = module_load(&module, argv[1]);
+    int status;
+    if (is_native(argv[1], &status))
+        return status;
+    status = module_load(&module, argv[1]);
     if (module.bytes && status != CLI_BAD) {
         print_file(argv[1], &module);
         int manifest = inspect_manifest(argv[1], &module);
@@ -140,10 +160,11 @@ static int inspect(int argc, char **argv)
 
 const struct cli_command cli_inspect = {
     .name = "inspect",
-    .arguments = "FILE.wasm",
-    .purpose = "Show a module: manifest, hash, imports, exports, memory",
+    .arguments = "FILE",
+    .purpose = "Show a module or a native image",
     .run = inspect,
     .details =
-        "No key is needed and nothing is run. What is in a file says nothing about who made\n"
-        "it: `sandmote verify` does.\n\n"
+        "Of a module manifest, hash, imports, exports and memory; of a native image the module,\n"
+        "the target and what it needs. No key is needed and nothing is run. What is in a file\n"
+        "says nothing about who made it: `sandmote verify` does.\n\n"
         "Exit status: 0, 1 the manifest is broken, 2 not a valid module.\n"};

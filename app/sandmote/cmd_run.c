@@ -16,8 +16,11 @@
 #include <sandmote/crypto.h>
 #include <sandmote/host.h>
 
-#include "cli.h"
 #include <posix/guard.h>
+#include <posix/keys.h>
+
+#include "claim.h"
+#include "cli.h"
 #include "module.h"
 #include "values.h"
 
@@ -46,7 +49,7 @@ struct run {
     struct sm_manifest manifest; /* the module's own, or one that asks for the log */
     struct sm_host host;
     struct sm_host_port port;
-    const char *native_path;
+    const char *native_path, *builder_path;
     struct sm_native native;
     struct sm_guard guard;
 };
@@ -223,6 +226,21 @@ static int say_imports(struct run *run, uint32_t first)
     return CLI_IMPORT;
 }
 
+/* With --builder nothing of the image is looked at before its claim is good. */
+static bool claimed_by_builder(const struct run *run, const void *image, size_t len,
+                               const uint8_t module_sha[SM_SHA256_SIZE])
+{
+    uint8_t key[SM_KEYS_PUBLIC_SIZE];
+    char sig[CLI_PATH];
+    struct sm_keys_why why;
+    if (sm_keys_load_public(run->builder_path, key, &why)) {
+        cli_say("%s", why.text);
+        return false;
+    }
+    return cli_signature_path(run->native_path, sig) &&
+           claim_good(run->native_path, sig, key, image, len, module_sha);
+}
+
 static int open_native(struct run *run)
 {
     uint8_t sha256[SM_SHA256_SIZE];
@@ -233,6 +251,8 @@ static int open_native(struct run *run)
         return CLI_BAD;
     }
     sm_sha256(run->module.bytes, run->module.len, sha256);
+    if (run->builder_path && !claimed_by_builder(run, image, len, sha256))
+        return CLI_BAD;
     int err = sm_native_open(&run->native, image, len, sha256);
     if (err) {
         cli_say("%s: not an image to run here: %s", run->native_path, run->native.info.refused);
@@ -391,7 +411,7 @@ static int execute(struct run *run)
  */
 
 struct run_options {
-    const char *invoke, *class_name, *memory, *epoch_ms, *native;
+    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder;
 };
 
 static int read_options(struct run *run, const struct run_options *options)
@@ -435,10 +455,13 @@ static int run_file(struct run *run, const struct run_options *options, int argc
 static int run_command(int argc, char **argv)
 {
     struct run_options o = {0};
-    const struct cli_option options[] = {
-        {"invoke", &o.invoke, NULL}, {"class", &o.class_name, NULL},
-        {"memory", &o.memory, NULL}, {"epoch-ms", &o.epoch_ms, NULL},
-        {"native", &o.native, NULL}, {0}};
+    const struct cli_option options[] = {{"invoke", &o.invoke, NULL},
+                                         {"class", &o.class_name, NULL},
+                                         {"memory", &o.memory, NULL},
+                                         {"epoch-ms", &o.epoch_ms, NULL},
+                                         {"native", &o.native, NULL},
+                                         {"builder", &o.builder, NULL},
+                                         {0}};
     struct run run = {0};
     int n = cli_options(options, true, argc, argv);
     if (n < 1)
@@ -448,6 +471,9 @@ static int run_command(int argc, char **argv)
         return status;
     run.path = argv[1];
     run.native_path = o.native;
+    run.builder_path = o.builder;
+    if (o.builder && !o.native)
+        return cli_usage(&cli_run, "--builder goes with --native");
     status = run_file(&run, &o, n - 1, argv + 2);
     module_free(&run.module);
     return status;
@@ -456,7 +482,7 @@ static int run_command(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
-                 "                    [--native IMAGE] FILE.wasm [ARGS...]",
+                 "                    [--native IMAGE [--builder PUBLIC.pem]] FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
@@ -469,7 +495,8 @@ const struct cli_command cli_run = {
         "                 gateway 256 MiB, 500 ms     edge 4 GiB, 1000 ms\n"
         "  --memory     linear memory it may touch, grown pages included, instead\n"
         "  --epoch-ms   how long a call may take, instead; 0 for no end\n"
-        "  --native     run its native image (sandmote aot); the image is trusted\n\n"
+        "  --native     run its native image (sandmote aot); the image is trusted\n"
+        "  --builder    run it only if this builder's claim, IMAGE.sig, is good\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
         "are granted; without one, only the log is; one that cannot be read is an error. What is "
         "logged goes to stderr. There are no\n"

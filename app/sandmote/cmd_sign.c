@@ -1,4 +1,4 @@
-/* sandmote sign, sandmote verify: the detached signature of a module.
+/* sandmote sign, sandmote verify: the detached signature of a module or a native image.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -9,18 +9,9 @@
 #include <sandmote/crypto.h>
 #include <sandmote/manifest.h>
 
+#include "claim.h"
 #include "cli.h"
 #include "module.h"
-
-#define PATH_MAX_BYTES 4096
-
-static bool signature_path(const char *path, char out[PATH_MAX_BYTES])
-{
-    if (snprintf(out, PATH_MAX_BYTES, "%s.sig", path) < PATH_MAX_BYTES)
-        return true;
-    cli_say("the path is too long");
-    return false;
-}
 
 /* What a device would say about a file whose signature is good. */
 static void note_manifest(const char *path, const uint8_t *bytes, size_t len)
@@ -43,9 +34,9 @@ static int sign_file(const struct sm_keys_private *key, const char *path)
     struct sm_keys_why why;
     uint8_t *bytes, sig[SM_KEYS_SIGNATURE_SIZE];
     size_t len;
-    char out[PATH_MAX_BYTES];
+    char out[CLI_PATH];
     int status = CLI_BAD;
-    if (!signature_path(path, out) || !cli_read(path, &bytes, &len))
+    if (!cli_signature_path(path, out) || !cli_read(path, &bytes, &len))
         return CLI_BAD;
     /* A key for modules signs modules only, so that its signature cannot be used elsewhere. */
     if (len < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
@@ -65,32 +56,37 @@ static int sign_file(const struct sm_keys_private *key, const char *path)
 static int sign(int argc, char **argv)
 {
     const char *key_path = NULL;
-    const struct cli_option options[] = {{"key", &key_path, NULL}, {0}};
+    bool native = false;
+    const struct cli_option options[] = {{"key", &key_path, NULL}, {"native", NULL, &native}, {0}};
     struct sm_keys_private key;
     struct sm_keys_why why;
     int n = cli_options(options, false, argc, argv);
     if (n == CLI_USAGE_ERROR)
         return CLI_USAGE;
     if (n != 1 || !key_path)
-        return cli_usage(&cli_sign, key_path ? "name one module" : "--key is missing");
+        return cli_usage(&cli_sign, key_path ? "name one file" : "--key is missing");
     if (sm_keys_load_private(key_path, &key, &why)) {
         cli_say("%s", why.text);
         return CLI_BAD;
     }
-    int status = sign_file(&key, argv[1]);
+    int status = native ? claim_sign(&key, argv[1]) : sign_file(&key, argv[1]);
     sm_keys_free(&key);
     return status;
 }
 
 const struct cli_command cli_sign = {
     .name = "sign",
-    .arguments = "--key PRIVATE.pem FILE.wasm",
-    .purpose = "Sign a module: writes FILE.wasm.sig",
+    .arguments = "--key PRIVATE.pem [--native] FILE",
+    .purpose = "Sign a module or a native image: writes FILE.sig",
     .run = sign,
     .details =
         "The signature is 64 bytes of Ed25519 over the whole file, the same that\n"
         "  openssl pkeyutl -sign -rawin -inkey PRIVATE.pem -in FILE.wasm -out FILE.wasm.sig\n"
-        "makes. Any later change of the file, a byte added at its end included, breaks it.\n"};
+        "makes. Any later change of the file, a byte added at its end included, breaks it.\n\n"
+        "  --native   FILE is a native image (sandmote aot), the key a builder's. What is written\n"
+        "             is a claim that this image is of the module that it names by its hash.\n\n"
+        "A key signs either modules or native images: devices refuse a signer's claims and a\n"
+        "builder's modules.\n"};
 
 /* ---- verify -----------------------------------------------------------------------------------
  */
@@ -134,37 +130,63 @@ static int verify_files(const char *path, const char *sig_path,
     return status;
 }
 
+/* A native image and its claim, and the module that it must be of, if one is named. */
+static int verify_native(const char *path, const char *sig_path, const char *module_path,
+                         const uint8_t key[SM_KEYS_PUBLIC_SIZE])
+{
+    uint8_t *image = NULL, *module = NULL, sha[SM_SHA256_SIZE];
+    size_t len, module_len;
+    bool good = cli_read(path, &image, &len);
+    if (good && module_path && (good = cli_read(module_path, &module, &module_len)))
+        sm_sha256(module, module_len, sha);
+    good = good && claim_good(path, sig_path, key, image, len, module_path ? sha : NULL);
+    free(image);
+    free(module);
+    if (good)
+        printf("%s: good claim\n", path);
+    return good ? CLI_GOOD : CLI_BAD;
+}
+
 static int verify(int argc, char **argv)
 {
-    const char *key_path = NULL, *sig_path = NULL;
-    const struct cli_option options[] = {
-        {"key", &key_path, NULL}, {"signature", &sig_path, NULL}, {0}};
+    const char *key_path = NULL, *sig_path = NULL, *module_path = NULL;
+    bool native = false;
+    const struct cli_option options[] = {{"key", &key_path, NULL},
+                                         {"signature", &sig_path, NULL},
+                                         {"native", NULL, &native},
+                                         {"module", &module_path, NULL},
+                                         {0}};
     uint8_t key[SM_KEYS_PUBLIC_SIZE];
-    char beside[PATH_MAX_BYTES];
+    char beside[CLI_PATH];
     struct sm_keys_why why;
     int n = cli_options(options, false, argc, argv);
     if (n == CLI_USAGE_ERROR)
         return CLI_USAGE;
     if (n != 1 || !key_path)
-        return cli_usage(&cli_verify, key_path ? "name one module" : "--key is missing");
+        return cli_usage(&cli_verify, key_path ? "name one file" : "--key is missing");
+    if (module_path && !native)
+        return cli_usage(&cli_verify, "--module goes with --native");
     if (sm_keys_load_public(key_path, key, &why)) {
         cli_say("%s", why.text);
         return CLI_BAD;
     }
     if (!sig_path) {
-        if (!signature_path(argv[1], beside))
+        if (!cli_signature_path(argv[1], beside))
             return CLI_BAD;
         sig_path = beside;
     }
-    return verify_files(argv[1], sig_path, key);
+    return native ? verify_native(argv[1], sig_path, module_path, key)
+                  : verify_files(argv[1], sig_path, key);
 }
 
 const struct cli_command cli_verify = {
     .name = "verify",
-    .arguments = "--key PUBLIC.pem [--signature FILE] FILE.wasm",
-    .purpose = "Check a module's signature",
+    .arguments = "--key PUBLIC.pem [--signature SIG] [--native [--module M.wasm]] FILE",
+    .purpose = "Check the signature of a module or a native image",
     .run = verify,
-    .details = "The signature is read from FILE.wasm.sig unless --signature names another file.\n"
+    .details = "The signature is read from FILE.sig unless --signature names another file.\n"
                "A good signature over a file that no device would take is still good; what is\n"
                "wrong with its manifest is then noted on stderr.\n\n"
+               "  --native   FILE is a native image, the key a builder's: its claim is checked\n"
+               "  --module   and is about this module\n\n"
                "Exit status: 0 good, 1 bad.\n"};

@@ -6,8 +6,7 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_key, &cli_pack, &cli_sign, &cli_verify, &cli_inspect, &cli_validate, &cli_run,
-    &cli_aot};
+    &cli_key, &cli_pack, &cli_sign, &cli_verify, &cli_inspect, &cli_validate, &cli_run, &cli_aot};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static const struct cli_command *find(const char *name)

@@ -8,6 +8,7 @@
 #include <posix/file.h>
 #include <posix/keys.h>
 #include <sandmote/crypto.h>
+#include <sandmote/native.h>
 
 #define CONFIG_MAX  1048576u
 #define CA_MAX      1048576u
@@ -48,19 +49,30 @@ static bool url_part(const char *text)
 
 /* ---- Keys, capabilities, sensors ------------------------------------------------------------- */
 
-static int add_signer(struct reading *r, size_t i, const json_t *v)
+/* An element of "signers" or "builders": the path of a public key. */
+static int add_key(struct reading *r, enum sm_role role, size_t i, const json_t *v)
 {
     char file[PATH_MAX], where[32];
     uint8_t key[SM_KEYS_PUBLIC_SIZE];
     struct sm_keys_why why;
     const char *path = json_string_value(v);
-    snprintf(where, sizeof where, "signers[%zu]", i);
+    snprintf(where, sizeof where, "%ss[%zu]", sm_role_name(role), i);
     if (!path || beside(r, where, path, file) < 0)
         return fail(r, "%s: must be the path of a public key", where);
     if (sm_keys_load_public(file, key, &why) < 0)
         return fail(r, "%s: %s", where, why.text);
-    int err = sm_trust_add(&r->c->trust, SM_ROLE_SIGNER, r->c->fleet, key);
+    int err = sm_trust_add(&r->c->trust, role, r->c->fleet, key);
     return err < 0 ? fail(r, "%s: not a usable key: %s", where, sm_strerror(err)) : 0;
+}
+
+static int add_signer(struct reading *r, size_t i, const json_t *v)
+{
+    return add_key(r, SM_ROLE_SIGNER, i, v);
+}
+
+static int add_builder(struct reading *r, size_t i, const json_t *v)
+{
+    return add_key(r, SM_ROLE_BUILDER, i, v);
 }
 
 static int add_capability(struct reading *r, size_t i, const json_t *v)
@@ -254,10 +266,27 @@ static int read_server(struct reading *r, const json_t *server)
 /* ---- All of it ------------------------------------------------------------------------------- */
 
 struct root {
-    const char *device, *fleet, *cls;
+    const char *device, *fleet, *cls, *native;
     uint64_t memory_bytes;
-    json_t *signers, *capabilities, *flash, *server, *sensors;
+    json_t *signers, *builders, *capabilities, *flash, *server, *sensors;
 };
+
+/* What may run as machine code: nothing, or what a builder claims. */
+static int read_native(struct reading *r, const struct root *in)
+{
+    if (strcmp(in->native, "refuse") == 0)
+        return 0;
+    if (strcmp(in->native, "builder") != 0)
+        return fail(r, "native: must be refuse or builder");
+    if (json_array_size(in->builders) == 0)
+        return fail(r, "builders: none is named, and native says that theirs are run");
+    if (sm_native_this_target() == 0)
+        return fail(r, "native: there are no native images for this processor");
+    if (r->c->sector_bytes % 4096 != 0)
+        return fail(r, "flash.sector_bytes: must be a multiple of 4096 for native images");
+    r->c->native = true;
+    return 0;
+}
 
 static int read_identity(struct reading *r, const struct root *in)
 {
@@ -290,18 +319,21 @@ static int read_root(struct reading *r)
         {"class", SM_JSON_TEXT, true, 1, 16, AT(cls)},
         {"memory_bytes", SM_JSON_UINT, false, 1024, 1ull << 32, AT(memory_bytes)},
         {"signers", SM_JSON_ARRAY, true, 1, CONFIG_SIGNERS_MAX, AT(signers)},
+        {"native", SM_JSON_TEXT, false, 1, 16, AT(native)},
+        {"builders", SM_JSON_ARRAY, false, 0, CONFIG_BUILDERS_MAX, AT(builders)},
         {"capabilities", SM_JSON_ARRAY, false, 0, CONFIG_CAPABILITIES_MAX, AT(capabilities)},
         {"flash", SM_JSON_OBJECT, true, 0, 16, AT(flash)},
         {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
         {"sensors", SM_JSON_ARRAY, false, 0, CONFIG_SENSORS_MAX, AT(sensors)},
         {0}};
 #undef AT
-    struct root in = {0};
+    struct root in = {.native = "refuse"};
     if (sm_json_read(r->c->root, "", fields, false, &in, r->err) < 0 || read_identity(r, &in) < 0)
         return SM_ERR_INVALID;
-    sm_trust_init(&r->c->trust, r->c->keys, CONFIG_SIGNERS_MAX);
-    if (each(r, in.signers, add_signer) < 0 || each(r, in.capabilities, add_capability) < 0 ||
-        each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0)
+    sm_trust_init(&r->c->trust, r->c->keys, CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX);
+    if (each(r, in.signers, add_signer) < 0 || each(r, in.builders, add_builder) < 0 ||
+        each(r, in.capabilities, add_capability) < 0 || each(r, in.sensors, add_sensor) < 0 ||
+        read_flash(r, in.flash) < 0 || read_native(r, &in) < 0)
         return SM_ERR_INVALID;
     return in.server ? read_server(r, in.server) : 0;
 }

@@ -3,6 +3,8 @@
  * {
  *   "device": "dev-1", "fleet": "plant-7", "class": "gateway",
  *   "signers": ["signer.pub.pem"],       public keys of the fleet's signers
+ *   "native": "refuse",                  or "builder": run native images that a builder claims
+ *   "builders": ["builder.pub.pem"],     public keys of the fleet's builders; default: none
  *   "capabilities": ["log", "sensor/door*"],   what modules may be granted; default: nothing
  *   "memory_bytes": 1048576,             most memory of a module; default and limit: the class's
  *   "flash": {
@@ -41,6 +43,7 @@
 #include <sandmote/device.h>
 
 #define CONFIG_SIGNERS_MAX      16u
+#define CONFIG_BUILDERS_MAX     16u
 #define CONFIG_CAPABILITIES_MAX 64u
 #define CONFIG_SENSORS_MAX      64u
 
@@ -56,7 +59,8 @@ struct config {
     enum sm_class cls;
     uint64_t memory_bytes; /* never 0 */
     struct sm_trust trust;
-    struct sm_trust_key keys[CONFIG_SIGNERS_MAX];
+    struct sm_trust_key keys[CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX];
+    bool native; /* native images are run */
     const char *capabilities[CONFIG_CAPABILITIES_MAX];
     size_t ncapabilities;
     char flash_file[PATH_MAX];

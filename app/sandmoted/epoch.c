@@ -1,5 +1,6 @@
 /* A POSIX timer on CLOCK_THREAD_CPUTIME_ID. While no module runs it is off, so an idle daemon is
- * not woken. The handler touches nothing but the counter.
+ * not woken. The handler touches nothing but the counter. It has a stack of its own (SA_ONSTACK)
+ * because native code's has no room for it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
@@ -24,7 +25,7 @@ static void count(int sig)
 
 int epoch_init(uint32_t tick_ms)
 {
-    struct sigaction act = {.sa_handler = count, .sa_flags = SA_RESTART};
+    struct sigaction act = {.sa_handler = count, .sa_flags = SA_RESTART | SA_ONSTACK};
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGVTALRM};
     sigemptyset(&act.sa_mask);
     every.it_interval.tv_sec = tick_ms / 1000;

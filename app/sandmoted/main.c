@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <posix/file.h>
 #include <posix/flash_file.h>
+#include <posix/guard.h>
 #include <posix/log.h>
 #include <posix/system.h>
 
@@ -31,6 +32,7 @@ struct daemon {
     struct sm_flash_file flash;
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
+    struct sm_device_native native;
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
     struct sm_record records[SM_STORE_MODULES_MAX];
@@ -138,7 +140,8 @@ static int open_flash(struct daemon *d)
                                     .sector_count =
                                         (uint32_t)((need + c->sector_bytes - 1) / c->sector_bytes),
                                     .program_size = PROGRAM_SIZE,
-                                    .erased = ERASED};
+                                    .erased = ERASED,
+                                    .executable = c->native};
     err = sm_flash_file_open(&d->flash, c->flash_file, &cfg, &why);
     return err ? refuse(why.text) : 0;
 }
@@ -166,6 +169,8 @@ static void configure(struct daemon *d)
     uint32_t tick = sm_class_limits(c->cls)->epoch_ms / TICKS_A_EPOCH;
     d->host = (struct sm_host_port){
         .ctx = &d->config, .log = module_log, .sensor = read_sensor, .clock = sm_posix_clock};
+    d->native =
+        (struct sm_device_native){.target = sm_native_this_target(), .bind = sm_device_load_native};
     d->device_cfg =
         (struct sm_device_cfg){.flash = &d->flash.flash,
                                .store = c->store,
@@ -178,6 +183,7 @@ static void configure(struct daemon *d)
                                .epoch = &epoch_count,
                                .epoch_tick_ms = tick ? tick : 1,
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
+                               .native = c->native ? &d->native : NULL,
                                .event_ctx = d,
                                .event = log_event,
                                .memory_bytes = c->memory_bytes};
@@ -193,6 +199,8 @@ static int start_device(struct daemon *d)
         return SM_ERR_STATE;
     if (!d->device_cfg.scratch)
         return refuse("no memory to translate modules in");
+    if (d->config.native && sm_guard_stack() < 0)
+        return refuse("no memory for signals while native code runs");
     if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
@@ -213,6 +221,7 @@ static int start_client(struct daemon *d)
         return 0;
     d->config.update.device = &d->device;
     d->config.update.entropy = &sm_posix_entropy;
+    d->config.update.native_target = d->config.native ? d->native.target : 0;
     if (sm_update_init(&d->update, &d->config.update, d->multi, now) < 0)
         return refuse("no memory for the update client");
     return 0;
@@ -285,7 +294,8 @@ static const char help[] =
     "  signers                list of public keys (PEM) whose modules are believed\n"
     "  flash                  {\"file\": ..., \"applications\": 1, \"slot_bytes\": ..., "
     "\"sector_bytes\": ...}\n"
-    "and may have: capabilities, memory_bytes, server (url, ca, token_file and more), sensors.\n"
+    "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
+    "server (url, ca, token_file and more), sensors.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"
     "Exit status: 0 after SIGTERM or SIGINT, 1 it cannot start (one line says why), 64 wrong "

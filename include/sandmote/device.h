@@ -48,17 +48,30 @@ const char *sm_event_name(enum sm_event_kind kind);
 
 /* ---- Native images --------------------------------------------------------------------------- */
 
+/* An instance that was just made, and the image that it is to run, which is verified: claimed by a
+ * builder of this fleet, of this module, with these bytes. */
+struct sm_device_native_job {
+    struct sm_wasm_inst *inst;
+    const uint8_t *image;
+    uint32_t len;
+    const uint8_t *module_sha;
+    uint32_t stack_bytes;      /* of the value stack */
+    struct sm_wasm_pool *pool; /* for what it needs of memory */
+    const char **why;          /* a constant phrase, with an error */
+};
+
 /* How this device runs native images, if it does. */
 struct sm_device_native {
     uint32_t target; /* enum sm_native_target: images for another are refused */
     void *ctx;
-    /* Make an instance that was just made run an image, which is verified: claimed by a builder of
-     * this fleet, of this module, with these bytes. What it needs of memory comes from pool. 0, or
-     * an enum sm_err and a constant phrase in *why; the instance is then interpreted. */
-    int (*bind)(void *ctx, struct sm_wasm_inst *inst, const uint8_t *image, uint32_t len,
-                const uint8_t module_sha[SM_SHA256_SIZE], struct sm_wasm_pool *pool,
-                const char **why);
+    /* 0, or an enum sm_err and *job->why; the instance is then interpreted. */
+    int (*bind)(void *ctx, const struct sm_device_native_job *job);
 };
+
+/* A binder for the engine's own machine code (native.h), with any ctx. Slots must be mapped
+ * executable and sectors be multiples of what images are aligned to: 4096 bytes on a host, 16 on a
+ * microcontroller. Images that count on guard pages are refused. */
+int sm_device_load_native(void *ctx, const struct sm_device_native_job *job);
 
 /* ---- Configuration --------------------------------------------------------------------------- */
 

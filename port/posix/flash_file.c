@@ -224,7 +224,8 @@ static int open_locked(struct sm_flash_file *f, const char *path,
     if (err < 0)
         return err;
     f->map_len = SM_FLASH_FILE_HEADER + (size_t)cfg->sector_size * cfg->sector_count;
-    f->map = mmap(NULL, f->map_len, PROT_READ, MAP_SHARED, f->fd, 0);
+    int prot = PROT_READ | (cfg->executable ? PROT_EXEC : 0);
+    f->map = mmap(NULL, f->map_len, prot, MAP_SHARED, f->fd, 0);
     if (f->map == MAP_FAILED)
         return fail(why, SM_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
     return 0;

@@ -8,6 +8,7 @@
 #ifndef SM_POSIX_FLASH_FILE_H
 #define SM_POSIX_FLASH_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/error.h>
@@ -20,6 +21,7 @@ struct sm_flash_file_cfg {
     uint32_t sector_count;
     uint32_t program_size; /* a power of two, 1 to 32 */
     uint8_t erased;        /* 0xff or 0x00 */
+    bool executable;       /* map it so that machine code in it can run */
 };
 
 /* Hand out &f->flash; the rest is private. */

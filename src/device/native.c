@@ -228,8 +228,11 @@ bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
         return false;
     const uint8_t *image = verified_image(d, index, slot, bytes, len, &claim);
     if (image != NULL) {
-        int err = native->bind(native->ctx, d->apps[index].inst, image, claim.image_len,
-                               claim.module_sha, pool, &why);
+        const struct sm_device_app *app = &d->apps[index];
+        struct sm_device_native_job job = {
+            app->inst, image, claim.image_len, claim.module_sha, app->manifest.stack_bytes,
+            pool,      &why};
+        int err = native->bind(native->ctx, &job);
         if (err == 0)
             return true;
         sm_dev_say(d, err, "it cannot run here: %s", *why ? why : sm_strerror(err));

@@ -165,19 +165,19 @@ void rig_native(struct native *n, const struct module *m)
     rig_claim(n, BY_BUILDER);
 }
 
-static int bind(void *ctx, struct sm_wasm_inst *inst, const uint8_t *image, uint32_t len,
-                const uint8_t module_sha[32], struct sm_wasm_pool *pool, const char **why)
+static int bind(void *ctx, const struct sm_device_native_job *job)
 {
     struct rig *rig = ctx;
     uint8_t sha[32];
-    const struct sm_wasm_module *m = sm_wasm_inst_module(inst);
+    const struct sm_wasm_module *m = sm_wasm_inst_module(job->inst);
 
     sm_sha256(m->wasm, m->wasm_len, sha);
-    assert_memory_equal(sha, module_sha, 32);
-    assert_true(pool->used < pool->size);
-    sm_sha256(image, len, rig->bound_sha);
+    assert_memory_equal(sha, job->module_sha, 32);
+    assert_true(job->pool->used < job->pool->size);
+    assert_int_equal(job->stack_bytes, 1024);
+    sm_sha256(job->image, job->len, rig->bound_sha);
     rig->bound++;
-    *why = rig->bind_error ? "no such processor" : "";
+    *job->why = rig->bind_error ? "no such processor" : "";
     return rig->bind_error;
 }
 

@@ -149,7 +149,7 @@ static void build(const struct fleet_fixture *fx, struct module *out, int versio
     out->m.sequence = (uint64_t)version;
     out->m.classes = 1u << SM_CLASS_EDGE;
     out->m.memory_bytes = 65536;
-    out->m.stack_bytes = 1024;
+    out->m.stack_bytes = 4096;
     out->m.period_ms = 50;
     out->m.capabilities = 1;
     strcpy(out->m.capability[0], "log");

@@ -53,8 +53,9 @@ char *fleet_file(const struct fleet_fixture *fx, const char *name)
 int fleet_shell(const struct fleet_fixture *fx, const char *command)
 {
     char line[2048];
-    snprintf(line, sizeof line, "DIR=%s URL=%s FLEET=%s SANDMOTED=%s; (%s) >$DIR/out 2>&1", fx->dir,
-             fx->url, SANDMOTE_FLEET, SANDMOTED, command);
+    snprintf(line, sizeof line,
+             "DIR=%s URL=%s FLEET=%s SANDMOTED=%s SANDMOTE=%s; (%s) >$DIR/out 2>&1", fx->dir,
+             fx->url, SANDMOTE_FLEET, SANDMOTED, SANDMOTE, command);
     int r = system(line);
     return WIFEXITED(r) ? WEXITSTATUS(r) : 128 + WTERMSIG(r);
 }

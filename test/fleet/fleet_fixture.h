@@ -36,8 +36,8 @@ void fleet_start(struct fleet_fixture *fx);
 /* Send a signal, wait for the end: the exit status, or 128 + the signal that ended it. */
 int fleet_stop(struct fleet_fixture *fx, int sig);
 
-/* Run a shell command with $DIR, $URL, $FLEET, $SANDMOTED set: its exit status. Output goes to
- * DIR/out. */
+/* Run a shell command with $DIR, $URL, $FLEET, $SANDMOTED, $SANDMOTE set: its exit status. Output
+ * goes to DIR/out. */
 int fleet_shell(const struct fleet_fixture *fx, const char *command);
 /* A file of the folder as text; the caller's. */
 char *fleet_file(const struct fleet_fixture *fx, const char *name);

@@ -478,6 +478,13 @@ static void a_daemon_that_cannot_start_says_why(void **state)
         {"s/\"retry_seconds\"/\"retry\"/", "server.retry: unknown key"},
         {"s/\"edge\"/\"cloud\"/", "class: must be mcu, mpu, gateway or edge"},
         {"s/1048576/1048576000000/", "memory_bytes"},
+        {"s/\"signers\"/\"native\":\"all\",&/", "native: must be refuse or builder"},
+        {"s/\"signers\"/\"native\":\"builder\",&/", "builders: none is named"},
+        {"s/\"signers\"/\"builders\":[\"nothing.pem\"],&/", "builders[0]"},
+        {"s/\"signers\"/\"builders\":[\"signer.pub.pem\"],&/", "builders[0]: not a usable key"},
+        {"s/\"signers\"/\"native\":\"builder\",\"builders\":[\"builder.pub.pem\"],&/;"
+         "s/\"slot_bytes\"/\"sector_bytes\":512,&/",
+         "flash.sector_bytes: must be a multiple of 4096"},
         {"s/signer.pub.pem/nothing.pem/", "signers[0]"},
         {"s/signer.pub.pem/ca.pem/", "signers[0]"},
         {"s/\"ca\":\"ca.pem\"/\"ca\":\"nothing.pem\"/", "server.ca"},

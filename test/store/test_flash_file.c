@@ -18,7 +18,7 @@
 #include <posix/system.h>
 #include <sandmote/store.h>
 
-static const struct sm_flash_file_cfg cfg = {4096, 64, 8, 0xff};
+static const struct sm_flash_file_cfg cfg = {4096, 64, 8, 0xff, false};
 static char dir[64], path[80];
 
 static int setup(void **state)

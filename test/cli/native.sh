@@ -1,0 +1,81 @@
+#!/bin/sh
+# Native images and their claims: sign, verify, inspect, run. native.sh SANDMOTE WAT2WASM
+# SPDX-License-Identifier: Apache-2.0
+sandmote=$1 wat2wasm=$2
+. "$(cd "$(dirname "$0")" && pwd)/lib.sh"
+
+printf '(module (memory 1) (func (export "main") (result i32) i32.const 42))' >m.wat
+printf '(module (memory 1) (func (export "main") (result i32) i32.const 43))' >other.wat
+"$wat2wasm" m.wat -o m.wasm
+"$wat2wasm" other.wat -o other.wasm
+expect 0 "$sandmote" aot --checks m.wasm -o m.native
+expect 0 "$sandmote" key new builder.pem
+expect 0 "$sandmote" key new signer.pem
+
+# Sign and verify.
+expect 0 "$sandmote" sign --native --key builder.pem m.native
+prints m.native.sig
+expect 0 "$sandmote" verify --native --key builder.pub.pem m.native
+prints 'm.native: good claim'
+expect 0 "$sandmote" verify --native --key builder.pub.pem --module m.wasm m.native
+expect 1 "$sandmote" verify --native --key builder.pub.pem --module other.wasm m.native
+says 'm.native.sig: BAD claim: it is about another module'
+expect 1 "$sandmote" verify --native --key signer.pub.pem m.native
+says 'BAD claim: no trusted key made this signature over this claim'
+is test ! -s out
+
+# A claim is no signature of a module, and the other way round.
+expect 0 "$sandmote" sign --key signer.pem m.wasm
+expect 1 "$sandmote" verify --key builder.pub.pem --signature m.native.sig m.wasm
+says 'it must have 64 bytes'
+expect 1 "$sandmote" verify --native --key signer.pub.pem --signature m.wasm.sig m.native
+says 'BAD claim: '
+expect 1 "$sandmote" sign --key signer.pem m.native
+says 'm.native: not a WebAssembly module, so it is not signed'
+expect 1 "$sandmote" sign --native --key builder.pem m.wasm
+says 'm.wasm: not a native image: '
+expect 64 "$sandmote" verify --key builder.pub.pem --module m.wasm m.wasm
+says '--module goes with --native'
+
+# Shown without a key.
+expect 0 "$sandmote" inspect m.native
+shows 'm.native, a native image'
+shows "module     $(sha256sum m.wasm | cut -d' ' -f1)"
+shows 'claim      m.native.sig, its signature not checked here'
+expect 0 "$sandmote" aot m.wasm -o guarded.native
+expect 0 "$sandmote" inspect guarded.native
+shows 'claim      none (guarded.native.sig is not there)'
+
+# Run: the image is trusted as it is, or believed because a builder claims it.
+expect 0 "$sandmote" run --native m.native m.wasm
+prints i32:42
+expect 0 "$sandmote" run --native m.native --builder builder.pub.pem m.wasm
+prints i32:42
+expect 1 "$sandmote" run --native m.native --builder signer.pub.pem m.wasm
+says 'BAD claim: no trusted key'
+expect 1 "$sandmote" run --native m.native --builder builder.pub.pem other.wasm
+says 'BAD claim: it is about another module'
+expect 1 "$sandmote" run --native guarded.native --builder builder.pub.pem m.wasm
+says 'guarded.native.sig'
+expect 64 "$sandmote" run --builder builder.pub.pem m.wasm
+says '--builder goes with --native'
+expect 0 "$sandmote" sign --native --key signer.pem guarded.native
+expect 1 "$sandmote" run --native guarded.native --builder builder.pub.pem m.wasm
+
+# Another image under the same claim, and a claim that was changed.
+cp guarded.native swapped.native
+cp m.native.sig swapped.native.sig
+expect 1 "$sandmote" run --native swapped.native --builder builder.pub.pem m.wasm
+says 'swapped.native: BAD image: these are not the bytes that were claimed'
+expect 0 "$sandmote" inspect swapped.native
+shows 'claim      swapped.native.sig: is about other bytes'
+cp m.native changed.native
+{ head -c 100 m.native.sig; printf 'x'; tail -c +102 m.native.sig; } >changed.native.sig
+expect 1 "$sandmote" verify --native --key builder.pub.pem changed.native
+says 'changed.native.sig: BAD claim: '
+printf 'SMNI' >short.native
+expect 1 "$sandmote" inspect short.native
+says 'short.native: not a native image: '
+expect 1 "$sandmote" sign --native --key builder.pem short.native
+
+finish

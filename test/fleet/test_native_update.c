@@ -1,0 +1,188 @@
+/* Native images from the compiler to the device: `sandmote aot` and `sandmote sign --native`, the
+ * real server, the real daemon. Needs a C compiler, as `sandmote aot` does.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+
+#include "device_fixture.h"
+
+#define POLICY(keys) "\"native\":\"builder\",\"builders\":[" keys "],"
+
+/* The end of the line "STARTED app 1.0 (...): native". */
+#define STARTED_NATIVE "): native\n"
+
+static struct fleet_fixture fx;
+static struct device_fixture dev;
+static struct module v1;
+
+/* A server with a module, and a device that may come. */
+static int start(void **state)
+{
+    (void)state;
+    memset(&dev, 0, sizeof dev);
+    fleet_setup(&fx);
+    app_make(&fx, &v1, 1, 0);
+    fleet_write(&fx, "v1.wasm", v1.wasm, v1.len);
+    fleet_enrol(&fx, "dev-1", "stable");
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    if (dev.pid)
+        device_stop(&dev, SIGKILL);
+    fleet_teardown(&fx);
+    return 0;
+}
+
+static void shell(const char *command)
+{
+    if (fleet_shell(&fx, command) != 0) {
+        char *out = fleet_file(&fx, "out");
+        fail_msg("%s: %s", command, out);
+    }
+}
+
+/* The module is uploaded with a native image made with these options, and assigned. */
+static void release(const char *options)
+{
+    char line[512];
+    struct reply r = module_upload(&fx, &v1, 201);
+    reply_free(&r);
+    snprintf(line, sizeof line,
+             "$SANDMOTE aot %s $DIR/v1.wasm -o $DIR/v1.native &&"
+             " $SANDMOTE sign --native --key $DIR/builder.pem $DIR/v1.native &&"
+             " $FLEET upload-native --server $URL --ca $DIR/ca.pem --token-file $DIR/token"
+             " $DIR/v1.native",
+             options);
+    shell(line);
+    fleet_assign(&fx, "stable", &v1, NULL);
+}
+
+/* A device with this policy (keys of its configuration, each with a comma behind it). */
+static void start_device(const char *policy)
+{
+    char line[512];
+    device_configure(&dev, &fx, "dev-1", fx.url, "");
+    snprintf(line, sizeof line, "sed -i 's/\"signers\"/%s&/' $DIR/dev-1.json", policy);
+    shell(line);
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 1.0", 10);
+    device_says(&dev, "[app] version 1", 2);
+}
+
+/* The event reached the server, with this in its detail. */
+static void expect_event(const char *event, const char *part)
+{
+    for (int i = 0; i < 100; i++) {
+        struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/events", 200);
+        size_t k;
+        json_t *e;
+        json_array_foreach(json_at(r.json, "events"), k, e)
+        {
+            if (!strcmp(json_string_value(json_at(e, "event")), event) &&
+                strstr(json_string_value(json_at(e, "detail")), part)) {
+                reply_free(&r);
+                return;
+            }
+        }
+        reply_free(&r);
+        usleep(50000);
+    }
+    fail_msg("no event %s: %s", event, part);
+}
+
+static void a_device_runs_what_a_builder_claims(void **state)
+{
+    (void)state;
+    release("--checks");
+    start_device(POLICY("\"builder.pub.pem\""));
+    assert_int_equal(device_said(&dev, "fetching the native image"), 1);
+    assert_true(device_said(&dev, "STARTED app 1.0") > 0);
+    assert_true(device_said(&dev, STARTED_NATIVE) > 0);
+    assert_int_equal(device_said(&dev, "NATIVE_REFUSED"), 0);
+    assert_int_equal(device_stop(&dev, SIGKILL), 128 + SIGKILL);
+    device_start(&dev); /* from flash alone */
+    device_says(&dev, STARTED_NATIVE, 10);
+    device_says(&dev, "[app] version 1", 2);
+    assert_int_equal(device_said(&dev, "fetching"), 0);
+}
+
+static void a_device_that_refuses_native_images_does_not_ask_for_them(void **state)
+{
+    (void)state;
+    release("--checks");
+    start_device("");
+    assert_int_equal(device_said(&dev, "native"), 0);
+}
+
+static void another_builder_s_image_is_not_even_fetched(void **state)
+{
+    (void)state;
+    release("--checks");
+    shell("$SANDMOTE key new $DIR/b2.pem");
+    start_device(POLICY("\"b2.pub.pem\""));
+    assert_int_equal(device_said(&dev, "fetching the native image"), 0);
+    assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
+    expect_event("NATIVE_REFUSED", "no trusted key made this signature");
+}
+
+static void what_the_device_cannot_run_is_interpreted(void **state)
+{
+    (void)state;
+    release(""); /* with guard pages, which the daemon's pools do not have */
+    start_device(POLICY("\"builder.pub.pem\""));
+    device_says(&dev, "it counts on guard pages: compile it with --checks", 2);
+    assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
+}
+
+/* The server's disk gives other bytes than were uploaded. */
+static void bytes_that_were_swapped_are_refused(void **state)
+{
+    (void)state;
+    release("--checks");
+    shell("f=$DIR/data/objects/$(sha256sum <$DIR/v1.native | cut -d' ' -f1);"
+          " printf 'X' | dd of=$f bs=1 seek=4600 conv=notrunc");
+    start_device(POLICY("\"builder.pub.pem\""));
+    assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
+    expect_event("NATIVE_REFUSED", "not those claimed");
+}
+
+/* A native image that is offered and cannot be had costs the module nothing. */
+static void an_image_that_does_not_come_is_done_without(void **state)
+{
+    (void)state;
+    release("--checks");
+    shell("rm $DIR/data/objects/$(sha256sum <$DIR/v1.native | cut -d' ' -f1)");
+    device_configure(&dev, &fx, "dev-1", fx.url, ",\"attempts\":2");
+    shell("sed -i 's/\"signers\"/" POLICY("\"builder.pub.pem\"") "&/' $DIR/dev-1.json");
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 1.0", 15);
+    expect_event("NATIVE_REFUSED", "");
+    assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, finish)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        CASE(a_device_runs_what_a_builder_claims),
+        CASE(a_device_that_refuses_native_images_does_not_ask_for_them),
+        CASE(another_builder_s_image_is_not_even_fetched),
+        CASE(what_the_device_cannot_run_is_interpreted),
+        CASE(bytes_that_were_swapped_are_refused),
+        CASE(an_image_that_does_not_come_is_done_without),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    return cmocka_run_group_tests_name("native images end to end", tests, NULL, NULL);
+}
