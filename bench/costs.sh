@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the engine costs beside running code: bench/costs.sh [--build DIR]
+# What the engine costs beside running code: bench/costs.sh [--build DIR] [--m4-build DIR]
 #
+#   epoch checks       their part of the instructions, kernel by kernel
 #   host call          instructions for one i32 in and one out
 #   stopping           the most instructions from a deadline to the end of the run, by what ran
 #   translation        host instructions (callgrind) for each byte of code; size of the image
@@ -8,7 +9,8 @@
 #
 # On this machine instructions are counted one by one (bench/port_host.c), on the emulated Cortex-M4
 # by its timer. The programs and modules they use are in bench/costs.c, bench/m4/memory.c and
-# bench/wasm; DIR is build/bench-m4 by default.
+# bench/wasm. The first DIR has the built sandmote and is build/gcc by default, the other is
+# build/bench-m4.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -16,10 +18,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$here/common.sh"
 
-out=$root/build/bench-m4
+build=$root/build/gcc out=$root/build/bench-m4
 while [ $# -gt 0 ]; do
     case $1 in
-    --build) out=$2 && shift ;;
+    --build) build=$2 && shift ;;
+    --m4-build) out=$2 && shift ;;
     *) echo "bench/costs.sh: unknown option $1" >&2 && exit 64 ;;
     esac
     shift
@@ -51,6 +54,29 @@ costs() {
     printf '%-36s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os'
     paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" |
         awk -F '\t' '{ printf "%-36s %10d %10d %10d\n", $1, $2, $4, $6 }'
+}
+
+# ---- Epoch checks --------------------------------------------------------------------------------
+
+# percent ROWS CHECKED UNCHECKED: by what the first column exceeds the second, in lines.
+percent() {
+    awk -v a="$2" -v b="$3" 'NR > 1 {
+        ratio = $a / $b; logs += log(ratio); n++
+        printf "%s\t%.2f\n", $1, 100 * (ratio - 1)
+    } END { printf "geo. mean\t%.2f\n", 100 * (exp(logs / n) - 1) }' "$1"
+}
+
+epoch() {
+    build "$out/unchecked" app/sandmote/sandmote -DSM_SWITCHES="$unchecked"
+    "$here/run.sh" --build "$build" --callgrind --peer "unchecked=$out/unchecked/app/sandmote/sandmote \
+run --class edge --epoch-ms 600000 --invoke run {wasm} {n}" >"$out/log"
+    percent "$build/bench/Minstr.rows" 4 5 >"$out/epoch-host"
+    "$here/m4.sh" --build "$out" --levels 'O2 O2-unchecked' >"$out/log"
+    percent "$out/m4.rows" 3 4 >"$out/epoch-m4"
+    printf '%-36s %10s %10s\n' 'epoch checks cost, %' x86-64 'M4 -O2'
+    awk -F '\t' 'NR == FNR { m4[$1] = $2; next }
+        { printf "%-36s %10s %10s\n", $1, $2, $1 in m4 ? m4[$1] : "-" }' \
+        "$out/epoch-m4" "$out/epoch-host"
 }
 
 # ---- Translation ---------------------------------------------------------------------------------
@@ -92,6 +118,8 @@ echo "host: $(gcc --version | head -n 1), -O2; M4: $($m4_cc --version | head -n 
 echo
 modules
 costs
+echo
+epoch
 echo
 translations
 echo

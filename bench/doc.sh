@@ -67,15 +67,16 @@ echo "counting on the host" >&2
 run "$work/count-peers" --callgrind >"$work/count"
 echo "counting on the microcontroller" >&2
 "$here/m4.sh" --build "$m4" --markdown >"$work/m4"
+cp "$build/bench/ms.rows" "$build/bench/Minstr.rows" "$m4/m4.rows" "$work"
 echo "costs beside running code" >&2
-"$here/costs.sh" --build "$m4" >"$work/costs"
+"$here/costs.sh" --build "$build" --m4-build "$m4" >"$work/costs"
 
 scalar='times native gcc -O2 without vector instructions'
-plot "$build/bench/ms.rows" "$plots/host-time.svg" -v title='Time on the host' -v base=2 -v skip=2 \
+plot "$work/ms.rows" "$plots/host-time.svg" -v title='Time on the host' -v base=2 -v skip=2 \
     -v label="$scalar"
-plot "$build/bench/Minstr.rows" "$plots/host-instructions.svg" -v title='Instructions on the host' \
+plot "$work/Minstr.rows" "$plots/host-instructions.svg" -v title='Instructions on the host' \
     -v base=2 -v skip=2 -v label="$scalar"
-plot "$m4/m4.rows" "$plots/m4-instructions.svg" -v title='Instructions on Cortex-M4' -v base=1 \
+plot "$work/m4.rows" "$plots/m4-instructions.svg" -v title='Instructions on Cortex-M4' -v base=1 \
     -v skip=1 -v label='times native gcc -O2'
 
 {
