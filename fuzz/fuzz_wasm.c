@@ -91,6 +91,7 @@ static void run_exports(const struct sm_wasm_module *m)
     struct sm_wasm_pool pool = {.base = pool_bytes, .size = POOL_BYTES};
     struct sm_wasm_store store = {0};
     struct sm_wasm_inst *inst;
+    struct sm_wasm_cursor c;
     struct sm_wasm_export e;
     struct sm_wasm_exec x;
     uint32_t which;
@@ -102,7 +103,8 @@ static void run_exports(const struct sm_wasm_module *m)
     if (sm_wasm_call_start(&x, inst, 2) == 0) {
         run(&x);
     }
-    for (uint32_t i = 0; i < 16 && sm_wasm_export_at(m, i, &e) == 0; i++) {
+    sm_wasm_exports(&c, m);
+    for (uint32_t i = 0; i < 16 && sm_wasm_next_export(&c, &e) == 0; i++) {
         if (e.kind == SM_WASM_FUNC && sm_wasm_call(&x, inst, e.index, args, 2) == 0) {
             run(&x);
         }

@@ -82,8 +82,10 @@ static void print_func_type(const struct module *module, uint32_t func)
 static void print_imports(const struct module *module)
 {
     struct sm_wasm_import import;
+    struct sm_wasm_cursor c;
     uint32_t funcs = 0;
-    for (uint32_t i = 0; sm_wasm_import_at(&module->wasm, i, &import) == 0; i++) {
+    sm_wasm_imports(&c, &module->wasm);
+    for (uint32_t i = 0; sm_wasm_next_import(&c, &import) == 0; i++) {
         printf("%s  %s ", i == 0 ? "imports\n" : "", module_kind_name(import.kind));
         cli_print_text(stdout, import.module.bytes, import.module.len);
         putchar('.');
@@ -107,7 +109,9 @@ static void print_exports(const struct module *module)
 {
     struct sm_wasm_export export;
     struct sm_wasm_memory_type memory;
-    for (uint32_t i = 0; sm_wasm_export_at(&module->wasm, i, &export) == 0; i++) {
+    struct sm_wasm_cursor c;
+    sm_wasm_exports(&c, &module->wasm);
+    for (uint32_t i = 0; sm_wasm_next_export(&c, &export) == 0; i++) {
         printf("%s  %s ", i == 0 ? "exports\n" : "", module_kind_name(export.kind));
         cli_print_text(stdout, export.name.bytes, export.name.len);
         if (export.kind == SM_WASM_FUNC)

@@ -93,7 +93,9 @@ static void list_exports(const struct sm_wasm_module *module)
     struct sm_wasm_export export;
     struct sm_wasm_functype type;
     unsigned shown = 0;
-    for (uint32_t i = 0; sm_wasm_export_at(module, i, &export) == 0; i++) {
+    struct sm_wasm_cursor c;
+    sm_wasm_exports(&c, module);
+    while (sm_wasm_next_export(&c, &export) == 0) {
         if (export.kind != SM_WASM_FUNC || sm_wasm_functype(module, export.index, &type) != 0)
             continue;
         fputs(shown++ ? "  " : "it exports:\n  ", stderr);
@@ -218,9 +220,11 @@ static int say_imports(struct run *run, uint32_t first)
 {
     struct sm_wasm_import import;
     struct sm_wasm_extern out;
-    for (uint32_t i = first; sm_wasm_import_at(&run->module.wasm, i, &import) == 0; i++) {
+    struct sm_wasm_cursor c;
+    sm_wasm_imports(&c, &run->module.wasm);
+    for (uint32_t i = 0; sm_wasm_next_import(&c, &import) == 0; i++) {
         int err = sm_host_resolve(&run->host, &import, &out);
-        if (err || i == first)
+        if (i >= first && (err || i == first))
             say_import(run, i, &import, err);
     }
     return CLI_IMPORT;
@@ -292,6 +296,7 @@ static int instantiate(struct run *run)
                                     run->guard.region.base ? &run->guard.region : NULL};
     struct sm_wasm_linker linker = {&run->host, sm_host_resolve};
     uint32_t which;
+    run->pool.zero = true;
     run->pool.size = (size_t)(run->memory_bytes + POOL_EXTRA);
     run->pool.base = reserve(run->memory_bytes + POOL_EXTRA);
     run->stack = reserve(run->stack_bytes);

@@ -60,8 +60,12 @@ struct sm_wasm_sink {
 
 /* Decode, validate and translate a whole module.
  *
- * scratch is working memory, aligned to 8 bytes: it bounds the largest function (roughly eight
- * times its code bytes) plus 8 bytes for each function. diag may be NULL.
+ * scratch is working memory, aligned to 8 bytes: the module's types, functions, globals, tables and
+ * element segments (20, 8, 16, 12 and 32 bytes each), then the largest function: 8 bytes a local,
+ * its image code, 12 bytes for each operand on its stack and 36 for each open block. For compilers'
+ * code that is seldom more than eight times the function's bytes, but a call or block of many
+ * results can take a thousand operands in two bytes: sm_wasm_scratch_needed() tells. diag may be
+ * NULL.
  *
  * The image's length in bytes, or
  *   SM_ERR_MALFORMED, SM_ERR_INVALID  not a module; diag says where and why
@@ -73,8 +77,13 @@ struct sm_wasm_sink {
 int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_sink *sink,
                           void *scratch, size_t scratch_len, struct sm_wasm_diag *diag);
 
+/* The least scratch with which sm_wasm_translate() takes this module, to within 8 bytes, found by
+ * trying: some twenty translations, for tools. scratch_len is the most to try. Errors as there. */
+int64_t sm_wasm_scratch_needed(const uint8_t *wasm, size_t len, void *scratch, size_t scratch_len,
+                               struct sm_wasm_diag *diag);
+
 /* Changes with every change of the image format or of the translator, and with config.h. */
-#define SM_WASM_BUILD (8u + (SM_FLOATS ? 0u : 0x10000u))
+#define SM_WASM_BUILD (9u + (SM_FLOATS ? 0u : 0x10000u))
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
 
@@ -87,7 +96,12 @@ struct sm_wasm_module {
 
 /* Join an image with the module it was made from. image must be aligned to 8 bytes.
  *
+ * With arbitrary bytes as image and module, this and everything up to and including
+ * sm_wasm_instantiate() stays inside both and ends; names are valid UTF-8 only when the bytes are
+ * those that were translated. Calling a function runs the image's code, which nobody checks.
+ *
  * 0, or
+ *   SM_ERR_ARG          not aligned
  *   SM_ERR_UNSUPPORTED  made by another engine build: translate again
  *   SM_ERR_CORRUPT      not an image, or not of this module */
 int sm_wasm_open(struct sm_wasm_module *m, const void *image, size_t image_len, const uint8_t *wasm,
@@ -109,9 +123,16 @@ struct sm_wasm_export {
     enum sm_wasm_kind kind;
     uint32_t index;
 };
-/* 0, or SM_ERR_NOT_FOUND past the last. */
-int sm_wasm_import_at(const struct sm_wasm_module *m, uint32_t i, struct sm_wasm_import *out);
-int sm_wasm_export_at(const struct sm_wasm_module *m, uint32_t i, struct sm_wasm_export *out);
+/* A walk through them. Fields are private; the module outlives it. */
+struct sm_wasm_cursor {
+    const struct sm_wasm_module *module;
+    uint32_t pos, left;
+};
+void sm_wasm_imports(struct sm_wasm_cursor *c, const struct sm_wasm_module *m);
+void sm_wasm_exports(struct sm_wasm_cursor *c, const struct sm_wasm_module *m);
+/* The next one: 0, or SM_ERR_NOT_FOUND past the last. */
+int sm_wasm_next_import(struct sm_wasm_cursor *c, struct sm_wasm_import *out);
+int sm_wasm_next_export(struct sm_wasm_cursor *c, struct sm_wasm_export *out);
 /* The export of that name and kind, or SM_ERR_NOT_FOUND. */
 int sm_wasm_export_find(const struct sm_wasm_module *m, const char *name, enum sm_wasm_kind kind,
                         uint32_t *index);
@@ -137,10 +158,14 @@ struct sm_wasm_memory_type {
 /* 0, or SM_ERR_NOT_FOUND when the module has no memory; *out is all zero then. */
 int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_type *out);
 
-/* The pool of one instance: everything it needs comes from here, nothing is given back singly. */
+/* The pool of one instance: everything it needs comes from here, nothing is given back singly.
+ * Instances are cleared before use, linear memory included, which takes time with its size; a pool
+ * that says that all its bytes from `used` on are zero already (fresh pages of an operating system)
+ * saves that. */
 struct sm_wasm_pool {
     uint8_t *base; /* aligned to 8 bytes */
     size_t size, used;
+    bool zero;
 };
 
 /* Set by the host before the first instruction; the module's declaration can only lower them.
@@ -244,6 +269,7 @@ struct sm_wasm_store {
  *   SM_ERR_DENIED  an import is not granted; *which is its index
  *   SM_ERR_LIMIT   the module needs more memory or table entries than the limits give
  *   SM_ERR_MEMORY  the pool is too small
+ *   SM_ERR_CORRUPT an index or offset in the image leads nowhere
  *   SM_ERR_TRAP    an active segment does not fit; *which is the enum sm_wasm_trap. What earlier
  *                  segments wrote to imported memories and tables stays (specification 4.5.4),
  *                  and so does the pool: functions of the instance may already be referenced. */

@@ -97,9 +97,11 @@ static void find_bodies(struct gen *g)
 static void find_escapes(struct gen *g)
 {
     const uint32_t *entries = (const uint32_t *)(const void *)(g->m->image + SM_WASM_HEADER);
+    struct sm_wasm_cursor c;
     struct sm_wasm_export e;
 
-    for (uint32_t i = 0; sm_wasm_export_at(g->m, i, &e) == 0; i++) {
+    sm_wasm_exports(&c, g->m);
+    while (sm_wasm_next_export(&c, &e) == 0) {
         if (e.kind == SM_WASM_FUNC) {
             g->info[e.index].escapes = true;
         }

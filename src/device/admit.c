@@ -120,10 +120,14 @@ static int check_memory(struct sm_device *d, const struct sm_wasm_module *module
 static int say_import(struct sm_device *d, int err, const struct sm_wasm_module *module,
                       uint32_t which)
 {
+    struct sm_wasm_cursor c;
     struct sm_wasm_import i;
 
-    if (sm_wasm_import_at(module, which, &i) != 0)
-        return sm_dev_say(d, err, "an import: %s", sm_strerror(err));
+    sm_wasm_imports(&c, module);
+    do {
+        if (sm_wasm_next_import(&c, &i) != 0)
+            return sm_dev_say(d, err, "an import: %s", sm_strerror(err));
+    } while (which-- > 0);
     return sm_dev_say(d, err, "imports %.*s.%.*s: %s", (int)i.module.len, i.module.bytes,
                       (int)i.field.len, i.field.bytes, sm_strerror(err));
 }
@@ -132,7 +136,7 @@ int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
                       const struct sm_manifest *m)
 {
     struct sm_wasm_limits limits = sm_dev_limits(d, m);
-    struct sm_wasm_pool pool = {d->cfg->scratch, d->cfg->scratch_len, 0};
+    struct sm_wasm_pool pool = {.base = d->cfg->scratch, .size = d->cfg->scratch_len};
     struct sm_wasm_store store = {0};
     struct sm_wasm_inst *inst;
     struct sm_host host = {0};
@@ -150,6 +154,7 @@ int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
     switch (err) {
     case SM_ERR_LINK:
     case SM_ERR_DENIED: return say_import(d, err, module, which);
+    case SM_ERR_CORRUPT: return err;
     case SM_ERR_LIMIT:
         return sm_dev_say(d, err, "its tables have more than %u entries",
                           (unsigned)limits.table_entries);

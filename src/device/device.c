@@ -145,7 +145,8 @@ static int lay_out(struct sm_device *d, uint16_t index)
 
     if (stack >= app->pool_size)
         return sm_dev_say(d, SM_ERR_MEMORY, "its pool is smaller than its stack");
-    struct sm_wasm_pool pool = {(uint8_t *)app->pool + stack, app->pool_size - stack, 0};
+    struct sm_wasm_pool pool = {.base = (uint8_t *)app->pool + stack,
+                                .size = app->pool_size - stack};
     memset(&app->wasm, 0, sizeof app->wasm);
     sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
     int err =

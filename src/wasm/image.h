@@ -3,6 +3,11 @@
  *   offset 0      struct sm_image (the header)
  *   128           element entries, then code, then the tables, each where the header says
  *
+ * What may be relied on: sm_wasm_open() has checked that the tables lie inside the image and that
+ * the header agrees with itself; sm_wasm_instantiate() checks every index and offset that it and
+ * the queries follow. So arbitrary bytes can be opened, listed and instantiated. Code is run as it
+ * is: whoever starts an image vouches for it, by a hash.
+ *
  * Pointer-free, little-endian, aligned to 8: it executes from flash or a read-only mapping at any
  * address. Names and data stay in the module's bytes and are referred to by offset. Instructions
  * are 16-bit units; a function's first is OP_ENTER. The code starts with two stubs that returns
@@ -95,7 +100,7 @@ struct sm_image {                   /* offsets in bytes from the image's start *
     uint32_t start; /* function index or SM_NONE */
     uint32_t import_section, export_section, code_section, name_section; /* payload, 0 none */
     uint32_t flags;                                                      /* SM_MODULE_... */
-    uint32_t pad;
+    uint32_t name_end;                                                   /* of the name section */
 };
 _Static_assert(sizeof(struct sm_image) == SM_WASM_HEADER,
                "the header's size is part of the format");
@@ -137,6 +142,14 @@ static inline const struct sm_image *sm_image_of(const struct sm_wasm_module *m)
 
 #define SM_IMAGE_AT(m, type, member)                                                               \
     ((const type *)(const void *)((m)->image + sm_image_of(m)->member))
+
+static inline bool sm_in_module(const struct sm_wasm_module *m, uint32_t off, uint32_t len)
+{
+    return off <= m->wasm_len && len <= m->wasm_len - off;
+}
+
+/* query.c: a function's type, its lists inside the module; NULL when there is none. */
+const struct sm_image_type *sm_image_type_of(const struct sm_wasm_module *m, uint32_t func);
 
 /* Work that grows with more than the module's bytes (a long type list used over and over, names and
  * types compared with each other, locals of a short function) is counted in steps, and a module

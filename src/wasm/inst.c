@@ -12,7 +12,7 @@ static void *take(struct sm_wasm_pool *pool, uint64_t bytes)
         return NULL;
     }
     pool->used = at + (size_t)bytes;
-    return memset(pool->base + at, 0, (size_t)bytes);
+    return pool->zero ? pool->base + at : memset(pool->base + at, 0, (size_t)bytes);
 }
 
 bool sm_same_type(const struct sm_wasm_inst *a, uint32_t type_a, const struct sm_wasm_inst *b,
@@ -112,6 +112,9 @@ static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm
     struct sm_bound_func *b = &inst->imports[x];
     uint32_t type = inst->funcs[x].type;
 
+    if (sm_image_type_of(&inst->module, x) == NULL) {
+        return SM_ERR_CORRUPT;
+    }
     if (e->host != NULL) {
         *b = (struct sm_bound_func){.host = e->host, .ctx = e->host_ctx};
         return host_type_matches(inst, &inst->types[type], e->host_type) ? 0 : SM_ERR_LINK;
@@ -129,7 +132,7 @@ static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm
 
 /* How far linking has come in each index space. */
 struct linked {
-    uint32_t funcs, tables, globals;
+    uint32_t funcs, tables, globals, memories;
 };
 
 /* Import matching of limits (4.5.3.3): what has no maximum does not fit one that is asked for. */
@@ -162,46 +165,108 @@ static int bind_memory(struct sm_wasm_inst *inst, struct sm_wasm_memory *m)
                : SM_ERR_LINK;
 }
 
+static int bind_global(struct sm_wasm_inst *inst, uint32_t i, struct sm_wasm_global *g)
+{
+    const struct sm_image_global *want =
+        &SM_IMAGE_AT(&inst->module, struct sm_image_global, globals)[i];
+
+    inst->globals[i] = g;
+    return g->type == want->init.type && g->is_mutable == want->is_mutable ? 0 : SM_ERR_LINK;
+}
+
+/* Image and module count the imports alike, or one is corrupted. */
 static int bind(struct sm_wasm_inst *inst, const struct sm_wasm_extern *e, struct linked *n)
 {
-    const struct sm_wasm_module *m = &inst->module;
+    const struct sm_image *h = sm_image_of(&inst->module);
 
-    if (e->kind == SM_WASM_FUNC) {
-        return bind_func(inst, n->funcs++, e);
+    switch (e->kind) {
+    case SM_WASM_FUNC:
+        return n->funcs == h->nfunc_imports ? SM_ERR_CORRUPT : bind_func(inst, n->funcs++, e);
+    case SM_WASM_TABLE:
+        return n->tables == h->ntable_imports ? SM_ERR_CORRUPT
+                                              : bind_table(inst, n->tables++, e->table);
+    case SM_WASM_MEMORY:
+        return h->memory != 2 || n->memories++ != 0 ? SM_ERR_CORRUPT : bind_memory(inst, e->memory);
+    default:
+        return n->globals == h->nglobal_imports ? SM_ERR_CORRUPT
+                                                : bind_global(inst, n->globals++, e->global);
     }
-    if (e->kind == SM_WASM_TABLE) {
-        return bind_table(inst, n->tables++, e->table);
-    }
-    if (e->kind == SM_WASM_MEMORY) {
-        return bind_memory(inst, e->memory);
-    }
-    const struct sm_image_global *want =
-        &SM_IMAGE_AT(m, struct sm_image_global, globals)[n->globals];
-
-    inst->globals[n->globals++] = e->global;
-    return e->global->type == want->init.type && e->global->is_mutable == want->is_mutable
-               ? 0
-               : SM_ERR_LINK;
 }
 
 static int link_imports(struct sm_wasm_inst *inst, const struct sm_wasm_linker *linker,
                         uint32_t *which)
 {
+    const struct sm_image *h = sm_image_of(&inst->module);
     struct linked n = {0};
     struct sm_wasm_import import;
+    struct sm_wasm_cursor c;
 
-    for (*which = 0; sm_wasm_import_at(&inst->module, *which, &import) == 0; ++*which) {
+    sm_wasm_imports(&c, &inst->module);
+    for (*which = 0; sm_wasm_next_import(&c, &import) == 0; ++*which) {
         struct sm_wasm_extern e = {0};
         int err = linker == NULL ? SM_ERR_NOT_FOUND : linker->resolve(linker->ctx, &import, &e);
 
         if (err == SM_ERR_DENIED) {
             return err;
         }
-        if (err != 0 || e.kind != import.kind || bind(inst, &e, &n) != 0) {
+        if (err != 0 || e.kind != import.kind) {
             return SM_ERR_LINK;
         }
+        err = bind(inst, &e, &n);
+        if (err != 0) {
+            return err;
+        }
     }
-    return 0;
+    return n.funcs == h->nfunc_imports && n.tables == h->ntable_imports &&
+                   n.globals == h->nglobal_imports && n.memories == (h->memory == 2)
+               ? 0
+               : SM_ERR_CORRUPT;
+}
+
+/* ---- Soundness ------------------------------------------------------------------------------- */
+
+static bool init_sound(const struct sm_image *h, const struct sm_image_init *init)
+{
+    return init->kind != SM_INIT_GLOBAL || init->lo < h->nglobal_imports;
+}
+
+static bool elem_sound(const struct sm_wasm_module *m, const struct sm_image_elem *e)
+{
+    const struct sm_image *h = sm_image_of(m);
+    const uint32_t *entries = (const uint32_t *)(const void *)(m->image + SM_WASM_HEADER);
+
+    if (e->first > h->elem_entries || e->count > h->elem_entries - e->first ||
+        (e->mode == SM_SEG_ACTIVE && e->table >= h->ntables) || !init_sound(h, &e->offset)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < e->count; i++) {
+        uint32_t entry = entries[e->first + i];
+
+        if ((entry & SM_ELEM_GLOBAL) && (entry & ~SM_ELEM_GLOBAL) >= h->nglobal_imports) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Every index and offset that an instance's making follows is one. */
+static bool sound(const struct sm_wasm_module *m)
+{
+    const struct sm_image *h = sm_image_of(m);
+    bool good = true;
+
+    for (uint32_t i = h->nglobal_imports; i < h->nglobals; i++) {
+        good &= init_sound(h, &SM_IMAGE_AT(m, struct sm_image_global, globals)[i].init);
+    }
+    for (uint32_t i = 0; i < h->nelems; i++) {
+        good &= elem_sound(m, &SM_IMAGE_AT(m, struct sm_image_elem, elems)[i]);
+    }
+    for (uint32_t i = 0; i < h->ndatas; i++) {
+        const struct sm_image_data *d = &SM_IMAGE_AT(m, struct sm_image_data, datas)[i];
+
+        good &= sm_in_module(m, d->bytes, d->len) && init_sound(h, &d->offset);
+    }
+    return good;
 }
 
 /* ---- Layout ---------------------------------------------------------------------------------- */
@@ -303,7 +368,11 @@ static int lay_memory(struct sm_wasm_inst *inst, const struct sm_wasm_limits *li
     mem->max = h->memory_max;
     mem->has_max = h->flags & SM_MODULE_MEMORY_HAS_MAX;
     mem->byte_pages = byte_pages;
-    memset(mem->base, 0, (size_t)mem->size);
+    if (region != NULL || pool->zero) {
+        mem->cleared = mem->capacity;
+    } else {
+        memset(mem->base, 0, (size_t)mem->size);
+    }
     pool->used += region != NULL ? 0 : (size_t)mem->capacity;
     return 0;
 }
@@ -394,10 +463,14 @@ int sm_wasm_instantiate(struct sm_wasm_inst **out, struct sm_wasm_store *store,
                         const struct sm_wasm_linker *linker, struct sm_wasm_pool *pool,
                         uint32_t *which)
 {
-    struct sm_wasm_inst *inst = allocate(m, pool);
+    struct sm_wasm_inst *inst;
     int err;
 
     *which = 0;
+    if (!sound(m)) {
+        return SM_ERR_CORRUPT;
+    }
+    inst = allocate(m, pool);
     if (inst == NULL) {
         return SM_ERR_MEMORY;
     }
@@ -419,29 +492,40 @@ int sm_wasm_instantiate(struct sm_wasm_inst **out, struct sm_wasm_store *store,
     return err == 0 ? 0 : SM_ERR_TRAP;
 }
 
+static int extern_of(struct sm_wasm_inst *inst, const struct sm_wasm_export *e,
+                     struct sm_wasm_extern *out)
+{
+    const struct sm_image *h = sm_image_of(&inst->module);
+
+    *out = (struct sm_wasm_extern){.kind = e->kind};
+    if (e->kind == SM_WASM_FUNC && e->index < h->nfuncs) {
+        out->inst = inst;
+        out->func = e->index;
+    } else if (e->kind == SM_WASM_TABLE && e->index < h->ntables) {
+        out->table = inst->tables[e->index];
+    } else if (e->kind == SM_WASM_MEMORY) {
+        out->memory = inst->memory;
+    } else if (e->kind == SM_WASM_GLOBAL && e->index < h->nglobals) {
+        out->global = inst->globals[e->index];
+    } else {
+        return SM_ERR_NOT_FOUND; /* corrupted */
+    }
+    return 0;
+}
+
 int sm_wasm_export_extern(struct sm_wasm_inst *inst, const char *name, uint32_t name_len,
                           struct sm_wasm_extern *out)
 {
+    struct sm_wasm_cursor c;
     struct sm_wasm_export e;
 
-    *out = (struct sm_wasm_extern){0};
-    for (uint32_t i = 0; sm_wasm_export_at(&inst->module, i, &e) == 0; i++) {
-        if (e.name.len != name_len || memcmp(e.name.bytes, name, name_len) != 0) {
-            continue;
+    sm_wasm_exports(&c, &inst->module);
+    while (sm_wasm_next_export(&c, &e) == 0) {
+        if (e.name.len == name_len && memcmp(e.name.bytes, name, name_len) == 0) {
+            return extern_of(inst, &e, out);
         }
-        out->kind = e.kind;
-        if (e.kind == SM_WASM_FUNC) {
-            out->inst = inst;
-            out->func = e.index;
-        } else if (e.kind == SM_WASM_TABLE) {
-            out->table = inst->tables[e.index];
-        } else if (e.kind == SM_WASM_MEMORY) {
-            out->memory = inst->memory;
-        } else {
-            out->global = inst->globals[e.index];
-        }
-        return 0;
     }
+    *out = (struct sm_wasm_extern){0};
     return SM_ERR_NOT_FOUND;
 }
 

@@ -731,6 +731,7 @@ static void custom_section(struct tr *t)
 
     if (ok(t) && len == 4 && memcmp(name, "name", 4) == 0) {
         t->mi.h.name_section = t->r.pos;
+        t->mi.h.name_end = t->r.end;
     }
     t->r.pos = ok(t) ? t->r.end : t->r.pos;
 }
@@ -892,4 +893,32 @@ int64_t sm_wasm_translate(const uint8_t *wasm, size_t len, const struct sm_wasm_
             (struct sm_wasm_diag){.offset = t.r.err_pos, .rule = t.r.rule != NULL ? t.r.rule : ""};
     }
     return t.r.err != 0 ? t.r.err : (int64_t)t.out;
+}
+
+static int keep_nothing(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    (void)ctx, (void)off, (void)bytes, (void)len;
+    return 0;
+}
+
+int64_t sm_wasm_scratch_needed(const uint8_t *wasm, size_t len, void *scratch, size_t scratch_len,
+                               struct sm_wasm_diag *diag)
+{
+    const struct sm_wasm_sink sink = {.write = keep_nothing};
+    size_t low = 0, high = scratch_len; /* low is too little, high is enough */
+    int64_t err = sm_wasm_translate(wasm, len, &sink, scratch, high, diag);
+
+    if (err < 0) {
+        return err;
+    }
+    while (high - low > 8) {
+        size_t mid = low + (high - low) / 2;
+
+        if (sm_wasm_translate(wasm, len, &sink, scratch, mid, NULL) < 0) {
+            low = mid;
+        } else {
+            high = mid;
+        }
+    }
+    return (int64_t)((high + 7) & ~(size_t)7);
 }

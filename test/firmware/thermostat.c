@@ -114,7 +114,7 @@ static bool instantiate(struct machine *m)
 {
     const struct sm_wasm_limits limits = {.memory_bytes = m->memory_bytes, .table_entries = 16};
     const struct sm_wasm_linker linker = {&m->host, sm_host_resolve};
-    struct sm_wasm_pool pool = {ram.pool, sizeof ram.pool, 0};
+    struct sm_wasm_pool pool = {.base = ram.pool, .size = sizeof ram.pool};
     uint32_t which;
     sm_manifest_defaults(&m->grants);
     m->grants.capabilities = 2;

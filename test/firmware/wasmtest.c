@@ -91,7 +91,7 @@ static bool start(struct machine *m)
 {
     const struct sm_wasm_limits limits = {.memory_bytes = MEMORY_BYTES};
     const struct sm_wasm_linker linker = {NULL, resolve};
-    struct sm_wasm_pool pool = {ram.pool, sizeof ram.pool, 0};
+    struct sm_wasm_pool pool = {.base = ram.pool, .size = sizeof ram.pool};
     uint32_t which;
     if (sm_wasm_open(&m->module, ram.image, (size_t)m->image_len, module_bytes,
                      sizeof module_bytes) != 0 ||

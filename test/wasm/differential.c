@@ -140,6 +140,7 @@ static void run(uint64_t seed, uint8_t *pool_bytes, uint32_t *stack)
     struct sm_wasm_linker linker = {.resolve = resolve};
     struct sm_wasm_pool pool = {.base = pool_bytes, .size = POOL_BYTES};
     struct sm_wasm_store store = {0};
+    struct sm_wasm_cursor c;
     struct sm_wasm_export e;
     struct sm_wasm_inst *inst;
     struct sm_wasm_exec x;
@@ -161,7 +162,8 @@ static void run(uint64_t seed, uint8_t *pool_bytes, uint32_t *stack)
         printf("X not instantiated\n");
     } else {
         sm_wasm_exec_init(&x, stack, STACK_WORDS, 5000, &epoch);
-        for (uint32_t i = 0; sm_wasm_export_at(&slot.module, i, &e) == 0; i++) {
+        sm_wasm_exports(&c, &slot.module);
+        for (uint32_t i = 0; sm_wasm_next_export(&c, &e) == 0; i++) {
             if (e.kind == SM_WASM_FUNC) {
                 call(&x, inst, &e, seed + i);
             }
