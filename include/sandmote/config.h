@@ -13,6 +13,12 @@
 #define SM_FLOATS 1
 #endif
 
+/* Several operators in one instruction, constants and sums of slots as operands of 64-bit
+ * operators, loads and stores: 1 or 0. Without them the engine is smaller, and slower. */
+#ifndef SM_FUSED
+#define SM_FUSED 1
+#endif
+
 /* Looking at the epoch: 1. 0 is for measuring what that costs: nothing stops a module then. */
 #ifndef SM_EPOCH_CHECKS
 #define SM_EPOCH_CHECKS 1
@@ -20,6 +26,9 @@
 
 #if SM_FLOATS != 0 && SM_FLOATS != 1
 #error "SM_FLOATS is 1 (floating point) or 0 (none)"
+#endif
+#if SM_FUSED != 0 && SM_FUSED != 1
+#error "SM_FUSED is 1 (faster) or 0 (smaller)"
 #endif
 #if SM_EPOCH_CHECKS != 1 && !defined(SM_MEASURING)
 #error "SM_EPOCH_CHECKS=0 takes the deadline away; only a measurement may, with -DSM_MEASURING"

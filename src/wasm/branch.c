@@ -216,7 +216,7 @@ static struct condition condition(struct fn *f, const struct operand *cond, bool
 static void condition_operands(struct fn *f, const struct condition *c)
 {
     sm_fn_unit(f, c->a);
-    if (c->code >= OP_INC_BR_NE) {
+    if (c->code >= SM_FUSED_OP(OP_INC_BR_NE, 0xffff)) {
         sm_fn_unit(f, c->k);
     }
     if (c->code >= OP_BR_EQ) {

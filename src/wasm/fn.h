@@ -134,6 +134,7 @@ void sm_fn_op(struct fn *f, uint32_t code);
 void sm_fn_take_back(struct fn *f);
 void sm_fn_op_dst(struct fn *f, uint32_t code, uint32_t dst);
 void sm_fn_word(struct fn *f, uint32_t value);
+void sm_fn_double(struct fn *f, uint32_t code);
 bool sm_fn_fits_k(uint32_t lo, uint32_t hi, bool wide);
 void sm_fn_load_const(struct fn *f, const struct operand *o, uint32_t dst);
 void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src);
@@ -167,13 +168,35 @@ void sm_fn_mark_dead(struct fn *f);
 void sm_fn_block(struct fn *f, uint8_t opcode);
 void sm_fn_opposite(struct condition *c);
 
-/* pair.c */
+/* pair.c; or, where nothing is fused, that there is no pair */
+#if SM_FUSED
 bool sm_fn_pair(struct fn *f, uint32_t second, const struct operand *first, uint32_t other,
                 uint32_t dst);
 bool sm_fn_pair_select(struct fn *f, const struct operand *c, uint32_t a, uint32_t b, uint32_t dst);
 void sm_fn_pair_branch(struct fn *f, const struct block *b, struct condition *c);
-void sm_fn_double(struct fn *f, uint32_t code);
 void sm_fn_increment(struct fn *f, uint32_t slot, int32_t k);
+#else
+static inline bool sm_fn_pair(struct fn *f, uint32_t second, const struct operand *first,
+                              uint32_t other, uint32_t dst)
+{
+    (void)f, (void)second, (void)first, (void)other, (void)dst;
+    return false;
+}
+static inline bool sm_fn_pair_select(struct fn *f, const struct operand *c, uint32_t a, uint32_t b,
+                                     uint32_t dst)
+{
+    (void)f, (void)c, (void)a, (void)b, (void)dst;
+    return false;
+}
+static inline void sm_fn_pair_branch(struct fn *f, const struct block *b, struct condition *c)
+{
+    (void)f, (void)b, (void)c;
+}
+static inline void sm_fn_increment(struct fn *f, uint32_t slot, int32_t k)
+{
+    (void)f, (void)slot, (void)k; /* never asked for */
+}
+#endif
 
 /* operator.c */
 void sm_fn_operator(struct fn *f, uint8_t opcode);

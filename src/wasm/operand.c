@@ -112,6 +112,17 @@ void sm_fn_load_const(struct fn *f, const struct operand *o, uint32_t dst)
     }
 }
 
+/* Make the last instruction, of two operands, one that does the same for two more, which follow. */
+void sm_fn_double(struct fn *f, uint32_t code)
+{
+    uint32_t a = f->code[f->last + 1], b = f->code[f->last + 2];
+
+    sm_fn_take_back(f);
+    sm_fn_op(f, code);
+    sm_fn_unit(f, a);
+    sm_fn_unit(f, b);
+}
+
 void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src)
 {
     if (dst == src) {
@@ -142,7 +153,7 @@ static void move_sum(struct fn *f, const struct operand *o, uint32_t dst)
     if (sm_fn_pair(f, OP_I32_ADD_K, &place, (uint32_t)o->add, dst)) {
         return;
     }
-    if (sm_fn_place(f, o) == dst) {
+    if (SM_FUSED && sm_fn_place(f, o) == dst) {
         sm_fn_increment(f, dst, o->add);
         return;
     }

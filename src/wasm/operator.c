@@ -118,15 +118,16 @@ struct address {
     uint32_t offset;
 };
 #define FORM_OFFSET 0u
-#define FORM_PLAIN  (OP_LOAD_32 - OP_LOAD_32_O)
-#define FORM_NUMBER (OP_LOAD_32_K - OP_LOAD_32_O)
-#define FORM_SUM    (OP_LOAD_32_R - OP_LOAD_32_O)
+#define FORM_PLAIN  (SM_FUSED_OP(OP_LOAD_32, OP_LOAD_32_O) - OP_LOAD_32_O)
+#define FORM_NUMBER (SM_FUSED_OP(OP_LOAD_32_K, OP_LOAD_32_O) - OP_LOAD_32_O)
+#define FORM_SUM    (SM_FUSED_OP(OP_LOAD_32_R, OP_LOAD_32_O) - OP_LOAD_32_O)
 
 /* free: nothing will be computed between here and the access, so an addition may be taken back. */
 static struct address address(struct fn *f, const struct access *acc, const struct operand *o,
                               uint32_t offset, bool free)
 {
     struct address at = {.form = FORM_OFFSET, .offset = offset};
+    bool fused = SM_FUSED && offset == 0 && acc->op < OP_LOAD_8S_64_O;
 
     if (offset > 0xffff) {
         at.a = sm_fn_slot(f, o);
@@ -134,14 +135,13 @@ static struct address address(struct fn *f, const struct access *acc, const stru
         sm_fn_unit(f, at.a);
         sm_fn_word(f, offset);
         at.a = o->home;
-        at.offset = offset = 0;
-    } else if (offset == 0 && acc->op < OP_LOAD_8S_64_O && o->in != IN_CONST && o->add != 0) {
+        at.offset = 0;
+    } else if (fused && o->in != IN_CONST && o->add != 0) {
         at.form = FORM_NUMBER;
         at.a = sm_fn_place(f, o);
         at.b = (uint32_t)o->add;
         return at;
-    } else if (offset == 0 && acc->op < OP_LOAD_8S_64_O && free && sm_fn_is_last(f, o) &&
-               f->code[f->last] == OP_I32_ADD) {
+    } else if (fused && free && sm_fn_is_last(f, o) && f->code[f->last] == OP_I32_ADD) {
         at.form = FORM_SUM; /* the addition just made is taken back */
         at.a = f->code[f->last + 2];
         at.b = f->code[f->last + 3];
@@ -150,7 +150,7 @@ static struct address address(struct fn *f, const struct access *acc, const stru
     } else {
         at.a = sm_fn_slot(f, o);
     }
-    if (offset == 0 && acc->op < OP_LOAD_8S_64_O) {
+    if (SM_FUSED && at.offset == 0 && acc->op < OP_LOAD_8S_64_O) {
         at.form = FORM_PLAIN;
     }
     return at;
@@ -159,7 +159,7 @@ static struct address address(struct fn *f, const struct access *acc, const stru
 static void address_operands(struct fn *f, const struct address *at)
 {
     sm_fn_unit(f, at->a);
-    if (at->form == FORM_NUMBER || at->form == FORM_SUM) {
+    if (SM_FUSED && (at->form == FORM_NUMBER || at->form == FORM_SUM)) {
         sm_fn_unit(f, at->b);
     }
 }
@@ -268,17 +268,17 @@ static uint32_t immediate_form(uint32_t opcode, int32_t *k)
     case 0x76: return OP_I32_SHR_U_K;
     case 0x77: return OP_I32_ROTL_K;
     case 0x78: *k = -*k & 31; return OP_I32_ROTL_K;
-    case 0x7c: return OP_I64_ADD_K;
-    case 0x7d: *k = -*k; return OP_I64_ADD_K;
-    case 0x7e: return OP_I64_MUL_K;
-    case 0x83: return OP_I64_AND_K;
-    case 0x84: return OP_I64_OR_K;
-    case 0x85: return OP_I64_XOR_K;
-    case 0x86: return OP_I64_SHL_K;
-    case 0x87: return OP_I64_SHR_S_K;
-    case 0x88: return OP_I64_SHR_U_K;
-    case 0x89: return OP_I64_ROTL_K;
-    case 0x8a: *k = -*k & 63; return OP_I64_ROTL_K;
+    case 0x7c: return SM_FUSED_OP(OP_I64_ADD_K, 0);
+    case 0x7d: *k = -*k; return SM_FUSED_OP(OP_I64_ADD_K, 0);
+    case 0x7e: return SM_FUSED_OP(OP_I64_MUL_K, 0);
+    case 0x83: return SM_FUSED_OP(OP_I64_AND_K, 0);
+    case 0x84: return SM_FUSED_OP(OP_I64_OR_K, 0);
+    case 0x85: return SM_FUSED_OP(OP_I64_XOR_K, 0);
+    case 0x86: return SM_FUSED_OP(OP_I64_SHL_K, 0);
+    case 0x87: return SM_FUSED_OP(OP_I64_SHR_S_K, 0);
+    case 0x88: return SM_FUSED_OP(OP_I64_SHR_U_K, 0);
+    case 0x89: return SM_FUSED_OP(OP_I64_ROTL_K, 0);
+    case 0x8a: *k = -*k & 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
     default: return 0;
     }
 }
@@ -356,6 +356,9 @@ static bool pair(struct fn *f, uint32_t op, const struct operand *a, const struc
 {
     bool swaps = op == SM_FLOAT_OP(OP_F64_ADD) || op == SM_FLOAT_OP(OP_F64_MUL) || commutes(op);
 
+    if (!SM_FUSED) {
+        return false;
+    }
     if (swaps && sm_fn_at_hand(b) && sm_fn_pair(f, op, a, sm_fn_place(f, b), dst)) {
         return true;
     }
@@ -471,7 +474,7 @@ static void do_select(struct fn *f, uint8_t type)
     if (dead(f)) {
         return;
     }
-    if (sm_type_words(type) == 1 && sm_fn_at_hand(&a) && sm_fn_at_hand(&b) &&
+    if (SM_FUSED && sm_type_words(type) == 1 && sm_fn_at_hand(&a) && sm_fn_at_hand(&b) &&
         sm_fn_pair_select(f, &c, sm_fn_place(f, &a), sm_fn_place(f, &b), dst)) {
         return;
     }

@@ -109,7 +109,8 @@
     X(LOAD_16S_64_O, "d a offset")                                                                 \
     X(LOAD_16U_64_O, "d a offset")                                                                 \
     X(LOAD_32S_64_O, "d a offset")                                                                 \
-    X(LOAD_32U_64_O, "d a offset")                                                                 \
+    X(LOAD_32U_64_O, "d a offset")
+#define SM_OPS_ACCESS(X)                                                                           \
     X(LOAD_32, "d a")                                                                              \
     X(LOAD_64, "d a")                                                                              \
     X(LOAD_8S, "d a")                                                                              \
@@ -177,6 +178,13 @@
     X(I64_SHL, "d a b")                                                                            \
     X(I64_SHR_S, "d a b")                                                                          \
     X(I64_SHR_U, "d a b")                                                                          \
+    X(I32_WRAP, "d a")                                                                             \
+    X(I64_EXTEND_S, "d a")                                                                         \
+    X(I64_EXTEND_U, "d a")                                                                         \
+    X(I32_EXTEND8, "d a")                                                                          \
+    X(I32_EXTEND16, "d a")
+
+#define SM_OPS_WIDE_K(X)                                                                           \
     X(I64_ADD_K, "d a k")                                                                          \
     X(I64_MUL_K, "d a k")                                                                          \
     X(I64_AND_K, "d a k")                                                                          \
@@ -185,12 +193,8 @@
     X(I64_SHL_K, "d a k")                                                                          \
     X(I64_SHR_S_K, "d a k")                                                                        \
     X(I64_SHR_U_K, "d a k")                                                                        \
-    X(I64_ROTL_K, "d a k")                                                                         \
-    X(I32_WRAP, "d a")                                                                             \
-    X(I64_EXTEND_S, "d a")                                                                         \
-    X(I64_EXTEND_U, "d a")                                                                         \
-    X(I32_EXTEND8, "d a")                                                                          \
-    X(I32_EXTEND16, "d a")                                                                         \
+    X(I64_ROTL_K, "d a k")
+
 /* A slot is increased in place; two are; and the ends of loops: increased, then compared. */
 #define SM_OPS_INCREMENT(X)                                                                        \
     X(I32_INC, "d k")                                                                              \
@@ -244,7 +248,9 @@
     X(F64_ADD, "d a b")                                                                            \
     X(F64_SUB, "d a b")                                                                            \
     X(F64_MUL, "d a b")                                                                            \
-    X(F64_DIV, "d a b")                                                                            \
+    X(F64_DIV, "d a b")
+
+#define SM_OPS_FLOAT_PAIR(X)                                                                       \
     X(CONST_64_F64_MUL, "d w w b")                                                                  \
     X(F64_MUL_ADD, "d a b c")                                                                      \
     X(F64_MUL_SUB, "d a b c")                                                                      \
@@ -343,14 +349,33 @@
     X(MEMORY_INIT, "base segment")                                                                 \
     X(DATA_DROP, "segment")
 
+/* Where operators are not fused, none of those, and SM_FUSED_OP names what stands for one. */
+#if SM_FUSED
+#define SM_FUSED_OP(op, none) op
+#else
+#undef SM_OPS_ACCESS
+#undef SM_OPS_WIDE_K
+#undef SM_OPS_INCREMENT
+#undef SM_OPS_PAIR
+#undef SM_OPS_FLOAT_PAIR
+#define SM_OPS_ACCESS(X)
+#define SM_OPS_WIDE_K(X)
+#define SM_OPS_INCREMENT(X)
+#define SM_OPS_PAIR(X)
+#define SM_OPS_FLOAT_PAIR(X)
+#define SM_FUSED_OP(op, none) none
+#endif
+
 /* Where floats are not built in, they have no operations; SM_FLOAT_OP names one that none is. */
 #if SM_FLOATS
 #define SM_FLOAT_OP(op) op
 #else
 #undef SM_OPS_FLOAT
+#undef SM_OPS_FLOAT_PAIR
 #undef SM_OPS_RARE_1F
 #undef SM_OPS_RARE_2F
 #define SM_OPS_FLOAT(X)
+#define SM_OPS_FLOAT_PAIR(X)
 #define SM_OPS_RARE_1F(X)
 #define SM_OPS_RARE_2F(X)
 #define SM_FLOAT_OP(op) 0x7fffu
@@ -360,8 +385,8 @@
     SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
 #define SM_OPS_HOT(X)                                                                              \
     SM_OPS_CONTROL(X)                                                                              \
-    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_INTEGER(X)           \
-        SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)
+    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X) SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X)           \
+        SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X) SM_OPS_FLOAT_PAIR(X)
 
 /* clang-format on */
 

@@ -9,6 +9,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fn.h"
 
+#if SM_FUSED
+
 static const struct {
     uint16_t first, second, both;
 } pairs[] = {
@@ -101,17 +103,6 @@ bool sm_fn_pair_select(struct fn *f, const struct operand *c, uint32_t a, uint32
     return true;
 }
 
-/* Make the last instruction, of two operands, one that does the same for two more, which follow. */
-void sm_fn_double(struct fn *f, uint32_t code)
-{
-    uint32_t a = f->code[f->last + 1], b = f->code[f->last + 2];
-
-    sm_fn_take_back(f);
-    sm_fn_op(f, code);
-    sm_fn_unit(f, a);
-    sm_fn_unit(f, b);
-}
-
 /* Add k to a slot; two such in a row are one instruction. */
 void sm_fn_increment(struct fn *f, uint32_t slot, int32_t k)
 {
@@ -171,3 +162,5 @@ void sm_fn_pair_branch(struct fn *f, const struct block *b, struct condition *c)
     take_increment(f);
     *c = both;
 }
+
+#endif

@@ -389,11 +389,15 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         store;                                                                                     \
         NEXT(units);                                                                               \
     }
+#if SM_FUSED
+#define FUSED_ACCESS(...) __VA_ARGS__
+#else
+#define FUSED_ACCESS(...)
+#endif
 #define LOAD(name, c_type, store)                                                                  \
     LOAD_FORM(name##_O, ADDRESS_O, 4, c_type, store)                                               \
-    LOAD_FORM(name, ADDRESS_1, 3, c_type, store)                                                   \
-    LOAD_FORM(name##_K, ADDRESS_K, 4, c_type, store)                                               \
-    LOAD_FORM(name##_R, ADDRESS_R, 4, c_type, store)
+    FUSED_ACCESS(LOAD_FORM(name, ADDRESS_1, 3, c_type, store) LOAD_FORM(                           \
+        name##_K, ADDRESS_K, 4, c_type, store) LOAD_FORM(name##_R, ADDRESS_R, 4, c_type, store))
 /* A load whose value goes into another operator; the last unit names the other operand. */
 #define LOAD_PAIR(name, c_type, use)   LOAD_FORM(name, ADDRESS_1, 4, c_type, use(3))
 #define LOAD_PAIR_K(name, c_type, use) LOAD_FORM(name, ADDRESS_K, 5, c_type, use(4))
@@ -412,9 +416,9 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     }
 #define STORE(name, c_type, value)                                                                 \
     STORE_FORM(name##_O, ADDRESS_O, 2, 4, c_type, value)                                           \
-    STORE_FORM(name, ADDRESS_1, 2, 3, c_type, value)                                               \
-    STORE_FORM(name##_K, ADDRESS_K, 3, 4, c_type, value)                                           \
-    STORE_FORM(name##_R, ADDRESS_R, 3, 4, c_type, value)
+    FUSED_ACCESS(STORE_FORM(name, ADDRESS_1, 2, 3, c_type, value)                                  \
+                     STORE_FORM(name##_K, ADDRESS_K, 3, 4, c_type, value)                          \
+                         STORE_FORM(name##_R, ADDRESS_R, 3, 4, c_type, value))
 
 /* The product is rounded before it is added: two operators. */
 #define PRODUCT_F64(name, expr)                                                                    \
@@ -447,19 +451,102 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     BINARY_F32(F32_SUB, a - b)                                                                     \
     BINARY_F32(F32_MUL, (a * b))                                                                   \
     BINARY_F32(F32_DIV, a / b)                                                                     \
-    CONST_PRODUCT_F64(CONST_64_F64_MUL)                                                            \
-    PRODUCT_F64(F64_MUL_ADD, product + c)                                                          \
-    PRODUCT_F64(F64_MUL_SUB, c - product)                                                          \
-    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)                                                 \
-    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)                                             \
-    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)                                            \
-    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)                                        \
     BINARY_F64(F64_ADD, a + b)                                                                     \
     BINARY_F64(F64_SUB, a - b)                                                                     \
     BINARY_F64(F64_MUL, (a * b))                                                                   \
     BINARY_F64(F64_DIV, a / b)
 #else
 #define FLOATS
+#endif
+
+/* Those of fused operators likewise. */
+#if SM_FUSED
+#define FUSED                                                                                      \
+    OP(I32_INC)                                                                                    \
+    {                                                                                              \
+        S(1) += (uint32_t)K(2);                                                                    \
+        NEXT(3);                                                                                   \
+    }                                                                                              \
+    OP(I32_INC_TWICE)                                                                              \
+    {                                                                                              \
+        S(1) += (uint32_t)K(2);                                                                    \
+        S(3) += (uint32_t)K(4);                                                                    \
+        NEXT(5);                                                                                   \
+    }                                                                                              \
+    INCREMENT_BRANCH(INC_BR_NE, S, a != b)                                                         \
+    INCREMENT_BRANCH(INC_BR_NE_K, K, a != b)                                                       \
+    INCREMENT_BRANCH(INC_BR_LT_S, S, (int32_t)a < (int32_t)b)                                      \
+    INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)                                                        \
+    TERNARY32(I32_ADD_ADD, S, S, a + b + c)                                                        \
+    TERNARY32(I32_ADD_ADD_K, S, K, a + b + c)                                                      \
+    TERNARY32(I32_SHL_K_ADD_K, K, K, (a << (b & 31)) + c)                                          \
+    TERNARY32(I32_MUL_ADD, S, S, a *b + c)                                                         \
+    TERNARY32(I32_XOR_ADD, S, S, (a ^ b) + c)                                                      \
+    TERNARY32(I32_SHL_K_ADD, K, S, (a << (b & 31)) + c)                                            \
+    TERNARY32(I32_SHL_K_XOR, K, S, a << (b & 31) ^ c)                                              \
+    TERNARY32(I32_SHR_U_K_XOR, K, S, a >> (b & 31) ^ c)                                            \
+    TERNARY32(I32_ROTL_K_XOR, K, S, sm_rotl32(a, b) ^ c)                                           \
+    TERNARY32(I32_XOR_SHL_K, S, K, (a ^ b) << (c & 31))                                            \
+    TERNARY32(I32_XOR_ROTL_K, S, K, sm_rotl32(a ^ b, c))                                           \
+    TERNARY32(I32_SHR_U_K_AND_K, K, K, a >> (b & 31) & c)                                          \
+    OP(CONST_32_AND)                                                                               \
+    {                                                                                              \
+        S(1) = WORD(2) & S(4);                                                                     \
+        NEXT(5);                                                                                   \
+    }                                                                                              \
+    OP(CONST_32_MUL)                                                                               \
+    {                                                                                              \
+        S(1) = WORD(2) * S(4);                                                                     \
+        NEXT(5);                                                                                   \
+    }                                                                                              \
+    OP(CONST_64_MUL)                                                                               \
+    {                                                                                              \
+        SET64(1, ((uint64_t)WORD(4) << 32 | WORD(2)) * L(6));                                      \
+        NEXT(7);                                                                                   \
+    }                                                                                              \
+    OP(I64_SHR_U_K_XOR)                                                                            \
+    {                                                                                              \
+        SET64(1, L(2) >> (K(3) & 63) ^ L(4));                                                      \
+        NEXT(5);                                                                                   \
+    }                                                                                              \
+    OP(SELECT_LT_S)                                                                                \
+    {                                                                                              \
+        S(1) = S(5 - (SI(2) < SI(3)));                                                             \
+        NEXT(6);                                                                                   \
+    }                                                                                              \
+    OP(SELECT_LT_U)                                                                                \
+    {                                                                                              \
+        S(1) = S(5 - (S(2) < S(3)));                                                               \
+        NEXT(6);                                                                                   \
+    }                                                                                              \
+    LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO)                                                       \
+    LOAD_PAIR_K(LOAD_32_K_ADD, uint32_t, ADD_TO)                                                   \
+    LOAD_PAIR(LOAD_16S_MUL, int16_t, MULTIPLY_BY)                                                  \
+    LOAD_PAIR_K(LOAD_16S_K_MUL, int16_t, MULTIPLY_BY)                                              \
+    LOAD_PAIR_K(LOAD_8U_K_XOR, uint8_t, XOR_WITH)                                                  \
+    BINARY64_K(I64_ADD_K, a + b)                                                                   \
+    BINARY64_K(I64_MUL_K, a *b)                                                                    \
+    BINARY64_K(I64_AND_K, a &b)                                                                    \
+    BINARY64_K(I64_OR_K, a | b)                                                                    \
+    BINARY64_K(I64_XOR_K, a ^ b)                                                                   \
+    BINARY64_K(I64_SHL_K, a << (b & 63))                                                           \
+    BINARY64_K(I64_SHR_S_K, (int64_t)a >> (b & 63))                                                \
+    BINARY64_K(I64_SHR_U_K, a >> (b & 63))                                                         \
+    BINARY64_K(I64_ROTL_K, sm_rotl64(a, b))
+#else
+#define FUSED
+#endif
+#if SM_FUSED && SM_FLOATS
+#define FUSED_FLOATS                                                                               \
+    CONST_PRODUCT_F64(CONST_64_F64_MUL)                                                            \
+    PRODUCT_F64(F64_MUL_ADD, product + c)                                                          \
+    PRODUCT_F64(F64_MUL_SUB, c - product)                                                          \
+    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)                                                 \
+    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)                                             \
+    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)                                            \
+    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)
+#else
+#define FUSED_FLOATS
 #endif
 
 /* The first address at which n bytes are outside. */
@@ -828,68 +915,7 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY32_K(I32_SHR_S_K, (int32_t)a >> (b & 31))
     BINARY32_K(I32_SHR_U_K, a >> (b & 31))
     BINARY32_K(I32_ROTL_K, sm_rotl32(a, b))
-    OP(I32_INC)
-    {
-        S(1) += (uint32_t)K(2);
-        NEXT(3);
-    }
-    OP(I32_INC_TWICE)
-    {
-        S(1) += (uint32_t)K(2);
-        S(3) += (uint32_t)K(4);
-        NEXT(5);
-    }
-    INCREMENT_BRANCH(INC_BR_NE, S, a != b)
-    INCREMENT_BRANCH(INC_BR_NE_K, K, a != b)
-    INCREMENT_BRANCH(INC_BR_LT_S, S, (int32_t)a < (int32_t)b)
-    INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)
-    TERNARY32(I32_ADD_ADD, S, S, a + b + c)
-    TERNARY32(I32_ADD_ADD_K, S, K, a + b + c)
-    TERNARY32(I32_SHL_K_ADD_K, K, K, (a << (b & 31)) + c)
-    TERNARY32(I32_MUL_ADD, S, S, a * b + c)
-    TERNARY32(I32_XOR_ADD, S, S, (a ^ b) + c)
-    TERNARY32(I32_SHL_K_ADD, K, S, (a << (b & 31)) + c)
-    TERNARY32(I32_SHL_K_XOR, K, S, a << (b & 31) ^ c)
-    TERNARY32(I32_SHR_U_K_XOR, K, S, a >> (b & 31) ^ c)
-    TERNARY32(I32_ROTL_K_XOR, K, S, sm_rotl32(a, b) ^ c)
-    TERNARY32(I32_XOR_SHL_K, S, K, (a ^ b) << (c & 31))
-    TERNARY32(I32_XOR_ROTL_K, S, K, sm_rotl32(a ^ b, c))
-    TERNARY32(I32_SHR_U_K_AND_K, K, K, a >> (b & 31) & c)
-    OP(CONST_32_AND)
-    {
-        S(1) = WORD(2) & S(4);
-        NEXT(5);
-    }
-    OP(CONST_32_MUL)
-    {
-        S(1) = WORD(2) * S(4);
-        NEXT(5);
-    }
-    OP(CONST_64_MUL)
-    {
-        SET64(1, ((uint64_t)WORD(4) << 32 | WORD(2)) * L(6));
-        NEXT(7);
-    }
-    OP(I64_SHR_U_K_XOR)
-    {
-        SET64(1, L(2) >> (K(3) & 63) ^ L(4));
-        NEXT(5);
-    }
-    OP(SELECT_LT_S)
-    {
-        S(1) = S(5 - (SI(2) < SI(3)));
-        NEXT(6);
-    }
-    OP(SELECT_LT_U)
-    {
-        S(1) = S(5 - (S(2) < S(3)));
-        NEXT(6);
-    }
-    LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO)
-    LOAD_PAIR_K(LOAD_32_K_ADD, uint32_t, ADD_TO)
-    LOAD_PAIR(LOAD_16S_MUL, int16_t, MULTIPLY_BY)
-    LOAD_PAIR_K(LOAD_16S_K_MUL, int16_t, MULTIPLY_BY)
-    LOAD_PAIR_K(LOAD_8U_K_XOR, uint8_t, XOR_WITH)
+    FUSED
     OP(I32_DIV_S)
     {
         int32_t a = SI(2), b = SI(3);
@@ -938,15 +964,6 @@ call_bound: /* callee, type, base; pc is where to go on */
     BINARY64(I64_SHL, a << (b & 63))
     BINARY64(I64_SHR_S, (int64_t)a >> (b & 63))
     BINARY64(I64_SHR_U, a >> (b & 63))
-    BINARY64_K(I64_ADD_K, a + b)
-    BINARY64_K(I64_MUL_K, a * b)
-    BINARY64_K(I64_AND_K, a & b)
-    BINARY64_K(I64_OR_K, a | b)
-    BINARY64_K(I64_XOR_K, a ^ b)
-    BINARY64_K(I64_SHL_K, a << (b & 63))
-    BINARY64_K(I64_SHR_S_K, (int64_t)a >> (b & 63))
-    BINARY64_K(I64_SHR_U_K, a >> (b & 63))
-    BINARY64_K(I64_ROTL_K, sm_rotl64(a, b))
     UNARY(I32_WRAP, S(1) = S(2))
     UNARY(I64_EXTEND_S, SET64(1, (uint64_t)(int64_t)SI(2)))
     UNARY(I64_EXTEND_U, SET64(1, S(2)))
@@ -954,6 +971,7 @@ call_bound: /* callee, type, base; pc is where to go on */
     UNARY(I32_EXTEND16, S(1) = (uint32_t)(int16_t)S(2))
 
     FLOATS
+    FUSED_FLOATS
 
 paused:
     x->pc = pc;
