@@ -36,7 +36,14 @@ static int read_options(const struct aot_arguments *a, struct aot_options *optio
     return CLI_GOOD;
 }
 
-static int build(const struct aot_arguments *a, const struct aot_options *options, const char *path)
+/* Guard pages cannot end a memory at any byte. */
+static bool has_byte_pages(const struct module *module)
+{
+    struct sm_wasm_memory_type t;
+    return sm_wasm_memory_type(&module->wasm, &t) == 0 && t.page_bytes == 1;
+}
+
+static int build(const struct aot_arguments *a, struct aot_options *options, const char *path)
 {
     struct module module = {0};
     uint8_t sha256[SM_SHA256_SIZE], *image;
@@ -44,6 +51,7 @@ static int build(const struct aot_arguments *a, const struct aot_options *option
     size_t len;
     int status = module_load(&module, path);
     if (status == CLI_GOOD) {
+        options->guarded = options->guarded && !has_byte_pages(&module);
         sm_sha256(module.bytes, module.len, sha256);
         int err = aot_build(&module.wasm, sha256, options, &image, &len, message, sizeof message);
         if (err)
@@ -88,7 +96,8 @@ const struct cli_command cli_aot = {
         "  --target     x86_64-linux-gnu, aarch64-linux-gnu, thumbv7em-none-eabihf (Cortex-M4F)\n"
         "               or thumbv7em-none-eabi (Cortex-M4); this machine's when absent\n"
         "  --checks     compare addresses with the memory's size; without it 64-bit targets rely\n"
-        "               on guard pages. Cortex-M always compares\n"
+        "               on guard pages. Cortex-M always compares, and so do modules whose memory\n"
+        "               has pages of one byte\n"
         "  --cc         another compiler than the target's gcc, with options of its own\n"
         "  --optimize   the compiler's optimisation options; -O2 when absent\n"
         "  --unroll     operators up to which short loops are written several times; 0 for never\n"

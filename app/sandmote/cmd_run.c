@@ -51,6 +51,7 @@ struct run {
     struct sm_host_port port;
     const char *native_path, *builder_path;
     struct sm_native native;
+    void *native_state;
     struct sm_guard guard;
 };
 
@@ -273,8 +274,9 @@ static int open_native(struct run *run)
 static int bind_native(struct run *run)
 {
     size_t len = sm_native_state_bytes(&run->native, &run->module.wasm);
-    void *state = malloc(len); /* lives as long as the process */
-    int err = state ? sm_native_bind(run->inst, &run->native, state, len) : SM_ERR_MEMORY;
+    run->native_state = malloc(len);
+    int err = run->native_state ? sm_native_bind(run->inst, &run->native, run->native_state, len)
+                                : SM_ERR_MEMORY;
     if (!err)
         err = sm_guard_stack();
     if (!err && run->guard.region.base)
@@ -480,6 +482,7 @@ static int run_command(int argc, char **argv)
     if (o.builder && !o.native)
         return cli_usage(&cli_run, "--builder goes with --native");
     status = run_file(&run, &o, n - 1, argv + 2);
+    free(run.native_state);
     module_free(&run.module);
     return status;
 }

@@ -77,8 +77,8 @@ size_t sm_native_state_bytes(const struct sm_native *n, const struct sm_wasm_mod
  *
  * 0, or, with the instance interpreted as before,
  *   SM_ERR_CORRUPT  the image's tables are not those of this module
- *   SM_ERR_LIMIT    linear memory is smaller than info.min_memory, or not guarded as it must be
- *   SM_ERR_MEMORY   state is too small */
+ *   SM_ERR_LIMIT    linear memory is smaller than info.min_memory, or not guarded as it must be:
+ * one whose pages have one byte cannot be SM_ERR_MEMORY   state is too small */
 int sm_native_bind(struct sm_wasm_inst *inst, const struct sm_native *n, void *state,
                    size_t state_len);
 

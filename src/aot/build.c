@@ -314,7 +314,9 @@ static int pack(struct build *b, uint8_t **image, size_t *image_len)
     *image_len = h.size;
     memcpy(*image, &h, sizeof(h));
     memcpy(*image + h.code, code.bytes, code.size);
-    memcpy(*image + h.map, map, h.nmap * sizeof(*map));
+    if (nmap > 0) {
+        memcpy(*image + h.map, map, h.nmap * sizeof(*map));
+    }
     free(map);
     return 0;
 }

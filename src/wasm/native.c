@@ -195,7 +195,7 @@ int sm_native_bind(struct sm_wasm_inst *inst, const struct sm_native *n, void *s
     }
     if (inst->memory->size < h->min_memory ||
         ((h->flags & SM_NATIVE_GUARDED) && image->memory != 0 &&
-         (!inst->memory->guarded || inst->memory->size % 4096 != 0))) {
+         (!inst->memory->guarded || inst->memory->byte_pages || inst->memory->size % 4096 != 0))) {
         return SM_ERR_LIMIT;
     }
     if (state_len < sm_native_state_bytes(n, &inst->module)) {

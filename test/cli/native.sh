@@ -62,6 +62,17 @@ says '--builder goes with --native'
 expect 0 "$sandmote" sign --native --key signer.pem guarded.native
 expect 1 "$sandmote" run --native guarded.native --builder builder.pub.pem m.wasm
 
+# A memory whose pages have one byte ends at any byte: its native code compares, unasked.
+# (memory 0 (pagesize 1)) (func (export "main") (drop (memory.grow (i32.const 5000)))
+#   (i32.load8_u (i32.const 5000)) drop)
+printf '\0asm\1\0\0\0\1\4\1\140\0\0\3\2\1\0\5\4\1\10\0\0\7\10\1\4main\0\0' >bytes.wasm
+printf '\12\21\1\17\0\101\210\47\100\0\32\101\210\47\55\0\0\32\13' >>bytes.wasm
+expect 3 "$sandmote" run bytes.wasm
+says 'out of bounds memory access'
+expect 0 "$sandmote" aot bytes.wasm -o bytes.native
+expect 3 "$sandmote" run --native bytes.native bytes.wasm
+says 'out of bounds memory access'
+
 # Another image under the same claim, and a claim that was changed.
 cp guarded.native swapped.native
 cp m.native.sig swapped.native.sig
