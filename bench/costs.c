@@ -39,7 +39,7 @@ static void reset(struct job *j, const struct bench_engine *module)
 {
     j->engine = *module;
     j->engine.memory_bytes = MEMORY_BYTES;
-    j->engine.pool = (struct sm_wasm_pool){ram.pool, sizeof ram.pool, 0};
+    j->engine.pool = (struct sm_wasm_pool){.base = ram.pool, .size = sizeof ram.pool};
     j->engine.stack = ram.stack;
     j->engine.stack_words = STACK_WORDS;
 }

@@ -7,10 +7,12 @@
 #
 # Each kernel with a count of rounds for the microcontroller in bench/kernels/list becomes a firmware
 # that holds it twice: compiled by arm-none-eabi-gcc -O2, and as a module and its image, executed in
-# place from flash; and once more with the module's native image (aot) in place. QEMU counts the instructions of run(n) alone; see bench/m4/kernel.c. All must give
-# the same result. Exit status 1 when one does not.
+# place from flash; and once more with the module's native image (aot) in place. QEMU counts the
+# instructions of run(n) alone; see bench/m4/kernel.c. All must give the same result. Exit status 1
+# when one does not.
 #
-# $NATIVE_FLAGS and $CLANG name other flags and another compiler for wasm32.
+# $NATIVE_FLAGS and $CLANG name other flags and another compiler for wasm32, $SWITCHES switches of
+# sandmote/config.h, as in SWITCHES=SM_FUSED=0, with a --build DIR of their own.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu

@@ -5,7 +5,8 @@
  * Prints native's instructions and the interpreter's for ROUNDS rounds; status 1 when the two
  * do not agree on a result.
  *
- * With -DNATIVE="file", a native image made of it, it is that which runs instead of the interpreter.
+ * With -DNATIVE="file", a native image made of it, it is that which runs instead of the
+ * interpreter.
  *
  * Built with -DROUNDS=n and -DMODULE="stem" of stem.wasm and stem.image.
  *
@@ -64,12 +65,13 @@ static bool count(struct job *j, int rounds, uint32_t *native, uint32_t *interpr
 
 int sm_board_main(void)
 {
-    static struct job j = {.engine = {EMBEDDED_MODULE(kernel), NATIVE_IMAGE .memory_bytes = MEMORY_BYTES,
-                                      .stack = ram.stack, .stack_words = STACK_WORDS}};
+    static struct job j = {.engine = {EMBEDDED_MODULE(kernel),
+                                      NATIVE_IMAGE.memory_bytes = MEMORY_BYTES, .stack = ram.stack,
+                                      .stack_words = STACK_WORDS}};
     uint32_t native[2], interpreted[2];
     int err;
 
-    j.engine.pool = (struct sm_wasm_pool){ram.pool, sizeof ram.pool, 0};
+    j.engine.pool = (struct sm_wasm_pool){.base = ram.pool, .size = sizeof ram.pool};
     err = bench_start(&j.engine);
     if (err != 0) {
         sm_board_print("the module does not start: ");

@@ -69,8 +69,8 @@ int sm_board_main(void)
     for (uint32_t i = 0; i < STACK_WORDS; i++)
         ram.stack[i] = PAINT;
     engine = (struct bench_engine){EMBEDDED_MODULE(module), .memory_bytes = MEMORY_BYTES,
-                                   .pool = {ram.pool, sizeof ram.pool, 0}, .stack = ram.stack,
-                                   .stack_words = STACK_WORDS};
+                                   .pool = {.base = ram.pool, .size = sizeof ram.pool},
+                                   .stack = ram.stack, .stack_words = STACK_WORDS};
     line("start, clearing of linear memory included, instructions", sm_board_count(start, &err));
     if (err != 0)
         return 1;

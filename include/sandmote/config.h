@@ -8,13 +8,14 @@
 
 /* Floating point, f32 and f64: 1 or 0. Without it a module that has a value of these types is
  * refused when it is translated (SM_ERR_UNSUPPORTED, "floating point is not built in"), and nothing
- * of the compiler's soft-float routines is linked. */
+ * of the compiler's soft-float routines is linked. 3.7 KB of flash. */
 #ifndef SM_FLOATS
 #define SM_FLOATS 1
 #endif
 
 /* Several operators in one instruction, constants and sums of slots as operands of 64-bit
- * operators, loads and stores: 1 or 0. Without them the engine is smaller, and slower. */
+ * operators, loads and stores: 1 or 0. 5.6 KB of flash; without them kernels take a third more
+ * instructions (SWITCHES=SM_FUSED=0 bench/m4.sh). */
 #ifndef SM_FUSED
 #define SM_FUSED 1
 #endif
