@@ -13,12 +13,12 @@
 #include <unistd.h>
 #include <posix/file.h>
 #include <posix/flash_file.h>
-#include <posix/guard.h>
 #include <posix/log.h>
 #include <posix/system.h>
 
 #include "config.h"
 #include "epoch.h"
+#include "native.h"
 
 #define PROGRAM_SIZE  8u
 #define ERASED        0xffu
@@ -32,7 +32,7 @@ struct daemon {
     struct sm_flash_file flash;
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
-    struct sm_device_native native;
+    struct native native;
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
     struct sm_record records[SM_STORE_MODULES_MAX];
@@ -169,8 +169,6 @@ static void configure(struct daemon *d)
     uint32_t tick = sm_class_limits(c->cls)->epoch_ms / TICKS_A_EPOCH;
     d->host = (struct sm_host_port){
         .ctx = &d->config, .log = module_log, .sensor = read_sensor, .clock = sm_posix_clock};
-    d->native =
-        (struct sm_device_native){.target = sm_native_this_target(), .bind = sm_device_load_native};
     d->device_cfg =
         (struct sm_device_cfg){.flash = &d->flash.flash,
                                .store = c->store,
@@ -183,7 +181,7 @@ static void configure(struct daemon *d)
                                .epoch = &epoch_count,
                                .epoch_tick_ms = tick ? tick : 1,
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
-                               .native = c->native ? &d->native : NULL,
+                               .native = c->native ? &d->native.device : NULL,
                                .event_ctx = d,
                                .event = log_event,
                                .memory_bytes = c->memory_bytes};
@@ -199,7 +197,7 @@ static int start_device(struct daemon *d)
         return SM_ERR_STATE;
     if (!d->device_cfg.scratch)
         return refuse("no memory to translate modules in");
-    if (d->config.native && sm_guard_stack() < 0)
+    if (d->config.native && native_init(&d->native, d->config.memory_bytes) < 0)
         return refuse("no memory for signals while native code runs");
     if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
         return refuse("no timer for the epoch");
@@ -221,7 +219,7 @@ static int start_client(struct daemon *d)
         return 0;
     d->config.update.device = &d->device;
     d->config.update.entropy = &sm_posix_entropy;
-    d->config.update.native_target = d->config.native ? d->native.target : 0;
+    d->config.update.native_target = d->config.native ? d->native.device.target : 0;
     if (sm_update_init(&d->update, &d->config.update, d->multi, now) < 0)
         return refuse("no memory for the update client");
     return 0;

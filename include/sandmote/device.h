@@ -51,6 +51,7 @@ const char *sm_event_name(enum sm_event_kind kind);
 /* An instance that was just made, and the image that it is to run, which is verified: claimed by a
  * builder of this fleet, of this module, with these bytes. */
 struct sm_device_native_job {
+    uint16_t index; /* of the application */
     struct sm_wasm_inst *inst;
     const uint8_t *image;
     uint32_t len;
@@ -64,13 +65,17 @@ struct sm_device_native_job {
 struct sm_device_native {
     uint32_t target; /* enum sm_native_target: images for another are refused */
     void *ctx;
+    /* Where the linear memory of an application's next instance lies: a region that reads zero.
+     * NULL, or a result of NULL: in its pool. */
+    const struct sm_wasm_region *(*memory)(void *ctx, uint16_t index);
     /* 0, or an enum sm_err and *job->why; the instance is then interpreted. */
     int (*bind)(void *ctx, const struct sm_device_native_job *job);
 };
 
 /* A binder for the engine's own machine code (native.h), with any ctx. Slots must be mapped
  * executable and sectors be multiples of what images are aligned to: 4096 bytes on a host, 16 on a
- * microcontroller. Images that count on guard pages are refused. */
+ * microcontroller. Images that count on guard pages need a guarded region and memory in multiples
+ * of 4096 bytes; whoever gives them one turns faults in it into traps. */
 int sm_device_load_native(void *ctx, const struct sm_device_native_job *job);
 
 /* ---- Configuration --------------------------------------------------------------------------- */

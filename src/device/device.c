@@ -140,6 +140,7 @@ static int lay_out(struct sm_device *d, uint16_t index)
     struct sm_device_app *app = &d->apps[index];
     size_t stack = ((size_t)app->manifest.stack_bytes + 7) / 8 * 8;
     struct sm_wasm_limits limits = sm_dev_limits(d, &app->manifest);
+    const struct sm_device_native *native = d->cfg->native;
     struct sm_wasm_linker linker = {&app->host, sm_host_resolve};
     uint32_t which;
 
@@ -147,6 +148,8 @@ static int lay_out(struct sm_device *d, uint16_t index)
         return sm_dev_say(d, SM_ERR_MEMORY, "its pool is smaller than its stack");
     struct sm_wasm_pool pool = {.base = (uint8_t *)app->pool + stack,
                                 .size = app->pool_size - stack};
+    if (native != NULL && native->memory != NULL)
+        limits.region = native->memory(native->ctx, index);
     memset(&app->wasm, 0, sizeof app->wasm);
     sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
     int err =

@@ -44,6 +44,6 @@ int sm_device_load_native(void *ctx, const struct sm_device_native_job *job)
         return refuse(job, SM_ERR_MEMORY, "its pool has no room for it");
     err = sm_native_bind(job->inst, n, state, len);
     if (err == SM_ERR_LIMIT && n->info.flags & SM_NATIVE_GUARDED)
-        return refuse(job, err, "it counts on guard pages: compile it with --checks");
+        return refuse(job, err, "it wants guard pages and whole 4 KB: compile it with --checks");
     return err ? refuse(job, err, "its tables or its memory are not those of the module") : 0;
 }

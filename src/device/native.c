@@ -230,8 +230,8 @@ bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
     if (image != NULL) {
         const struct sm_device_app *app = &d->apps[index];
         struct sm_device_native_job job = {
-            app->inst, image, claim.image_len, claim.module_sha, app->manifest.stack_bytes,
-            pool,      &why};
+            index, app->inst, image, claim.image_len, claim.module_sha, app->manifest.stack_bytes,
+            pool,  &why};
         int err = native->bind(native->ctx, &job);
         if (err == 0)
             return true;

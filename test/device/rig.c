@@ -247,7 +247,7 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
                                       .scratch_len = sizeof rig->scratch,
                                       .event_ctx = rig,
                                       .event = keep_event};
-    rig->native = (struct sm_device_native){RIG_TARGET, rig, bind};
+    rig->native = (struct sm_device_native){.target = RIG_TARGET, .ctx = rig, .bind = bind};
     rig->cfg.native = &rig->native;
     rig->now_ms = 1000;
 }

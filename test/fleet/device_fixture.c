@@ -100,6 +100,9 @@ static const uint8_t head[] = {
     5, 3,   1,   0,    1, /* one page */
     7, 15,  1,   11,   's', 'e',  'n',  's', 'o',  'r', '_', 't', 'i', 'c', 'k', 0,   1};
 static const uint8_t logging[] = {10, 10, 1, 8, 0, 0x41, 0, 0x41, 9, 0x10, 0, 0x0b};
+static const uint8_t reaching[] = {10,   13,   1, 11,   0,    0x41, 0x80,
+                                   0x80, /* i32.load of 65536 */
+                                   0x04, 0x28, 2, 0x00, 0x1a, 0x01, 0x0b};
 static const uint8_t trapping[] = {10, 5, 1, 3, 0, 0x00, 0x0b};
 
 static void build(const struct fleet_fixture *fx, struct module *out, int version, size_t padding,
@@ -160,6 +163,11 @@ static void build(const struct fleet_fixture *fx, struct module *out, int versio
 void app_make(const struct fleet_fixture *fx, struct module *out, int version, size_t padding)
 {
     build(fx, out, version, padding, logging, sizeof logging);
+}
+
+void app_make_reaching(const struct fleet_fixture *fx, struct module *out, int version)
+{
+    build(fx, out, version, 0, reaching, sizeof reaching);
 }
 
 void app_make_trapping(const struct fleet_fixture *fx, struct module *out, int version)
