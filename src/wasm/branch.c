@@ -25,6 +25,7 @@ static void chain_field(struct fn *f, uint32_t *chain)
 {
     uint32_t link = *chain == SM_NONE ? 0 : f->n - *chain;
 
+    sm_fn_code_room(f);
     *chain = f->n;
     f->too_far |= !f->far && link > 0xffff;
     sm_fn_unit(f, link);
@@ -356,7 +357,7 @@ void sm_fn_block(struct fn *f, uint8_t opcode)
         sm_fn_settle_locals(f);
     }
     sm_fn_pop_types(f, b.params, b.nparams);
-    if (f->r.err || !sm_fn_room(f, 8, BLOCK_CELLS)) {
+    if (f->r.err || !sm_fn_room(f, 0, BLOCK_CELLS)) {
         return;
     }
     b.dead = was_dead;

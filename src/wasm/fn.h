@@ -128,6 +128,8 @@ static inline bool is_value_type(uint8_t t)
 void sm_fn_fail(struct fn *f, int err, const char *rule);
 void sm_fn_invalid(struct fn *f, const char *rule);
 bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells);
+#define SM_CODE_ROOM 10u /* the longest instruction but br_table */
+void sm_fn_code_room(struct fn *f);
 void sm_fn_unit(struct fn *f, uint32_t value);
 void sm_fn_look(struct fn *f, uint32_t first, uint32_t count);
 void sm_fn_op(struct fn *f, uint32_t code);

@@ -107,7 +107,7 @@ static void enter(struct fn *f, const struct sm_image_type *t)
                       .home = (uint16_t)f->home};
     uint32_t at;
 
-    if (!sm_fn_room(f, 4, BLOCK_CELLS)) {
+    if (!sm_fn_room(f, SM_CODE_ROOM, BLOCK_CELLS)) {
         return;
     }
     f->cells = f->block = b.jump = BLOCK_CELLS;

@@ -32,16 +32,24 @@ bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
 
 /* ---- Emitting -------------------------------------------------------------------------------- */
 
+/* Make room for an instruction, so that not every unit must ask. After an error what comes is
+ * written to the start, where there is room for one, and thrown away. */
+void sm_fn_code_room(struct fn *f)
+{
+    if (f->r.err || !sm_fn_room(f, SM_CODE_ROOM, 0)) {
+        f->n = 0;
+    }
+}
+
 void sm_fn_unit(struct fn *f, uint32_t value)
 {
-    if (sm_fn_room(f, 1, 0)) {
-        f->code[f->n++] = (uint16_t)value;
-    }
+    f->code[f->n++] = (uint16_t)value;
 }
 
 /* Clear words, then look at the epoch. */
 void sm_fn_look(struct fn *f, uint32_t first, uint32_t count)
 {
+    sm_fn_code_room(f);
     f->look = f->n;
     f->last = SM_NONE;
     sm_fn_unit(f, OP_LOOK);
@@ -55,6 +63,7 @@ void sm_fn_op(struct fn *f, uint32_t code)
     if (f->n - f->look >= SM_LOOK_UNITS) {
         sm_fn_look(f, 0, 0);
     }
+    sm_fn_code_room(f);
     f->prev = f->last;
     f->last = f->n;
     f->last_dst = SM_NONE;
@@ -296,7 +305,7 @@ struct operand sm_fn_pop(struct fn *f, uint8_t type)
         f->locals[o.local].chain = o.hi;
         f->unsettled--;
     }
-    if (type != 0 && o.type != 0 && o.type != type) {
+    if (o.type != type && type != 0 && o.type != 0) {
         sm_fn_invalid(f, "type mismatch");
     }
     return o;

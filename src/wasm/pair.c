@@ -11,46 +11,70 @@
 
 #if SM_FUSED
 
+/* clang-format off */ /* one pair a line: the first, the second, both */
+#define PAIRS_INTEGER(X)                                                                           \
+    X(LOAD_32, I32_ADD, LOAD_32_ADD)                                                               \
+    X(LOAD_32_K, I32_ADD, LOAD_32_K_ADD)                                                           \
+    X(LOAD_16S, I32_MUL, LOAD_16S_MUL)                                                             \
+    X(LOAD_16S_K, I32_MUL, LOAD_16S_K_MUL)                                                         \
+    X(LOAD_8U_K, I32_XOR, LOAD_8U_K_XOR)                                                           \
+    X(I32_ADD, I32_ADD, I32_ADD_ADD)                                                               \
+    X(I32_ADD, I32_ADD_K, I32_ADD_ADD_K)                                                           \
+    X(I32_SHL_K, I32_ADD_K, I32_SHL_K_ADD_K)                                                       \
+    X(I32_MUL, I32_ADD, I32_MUL_ADD)                                                               \
+    X(I32_XOR, I32_ADD, I32_XOR_ADD)                                                               \
+    X(I32_SHL_K, I32_ADD, I32_SHL_K_ADD)                                                           \
+    X(I32_SHL_K, I32_XOR, I32_SHL_K_XOR)                                                           \
+    X(I32_SHR_U_K, I32_XOR, I32_SHR_U_K_XOR)                                                       \
+    X(I32_ROTL_K, I32_XOR, I32_ROTL_K_XOR)                                                         \
+    X(I32_XOR, I32_SHL_K, I32_XOR_SHL_K)                                                           \
+    X(I32_XOR, I32_ROTL_K, I32_XOR_ROTL_K)                                                         \
+    X(I32_SHR_U_K, I32_AND_K, I32_SHR_U_K_AND_K)                                                   \
+    X(I64_SHR_U_K, I64_XOR, I64_SHR_U_K_XOR)                                                       \
+    X(CONST_32, I32_AND, CONST_32_AND)                                                             \
+    X(CONST_32, I32_MUL, CONST_32_MUL)                                                             \
+    X(CONST_64, I64_MUL, CONST_64_MUL)                                                             \
+    X(I32_LT_S, SELECT_32, SELECT_LT_S)                                                            \
+    X(I32_LT_U, SELECT_32, SELECT_LT_U)
+
+#if SM_FLOATS
+#define PAIRS_FLOAT(X)                                                                             \
+    X(LOAD_64, F64_ADD, LOAD_64_F64_ADD)                                                           \
+    X(LOAD_64_K, F64_ADD, LOAD_64_K_F64_ADD)                                                       \
+    X(LOAD_64, F64_MUL, LOAD_64_F64_MUL)                                                           \
+    X(LOAD_64_K, F64_MUL, LOAD_64_K_F64_MUL)                                                       \
+    X(CONST_64, F64_MUL, CONST_64_F64_MUL)                                                         \
+    X(F64_MUL, F64_ADD, F64_MUL_ADD)                                                               \
+    X(F64_MUL, F64_SUB, F64_MUL_SUB)
+#else
+#define PAIRS_FLOAT(X)
+#endif
+/* clang-format on */
+#define PAIRS(X) PAIRS_INTEGER(X) PAIRS_FLOAT(X)
+
 static const struct {
     uint16_t first, second, both;
 } pairs[] = {
-    {OP_LOAD_32, OP_I32_ADD, OP_LOAD_32_ADD},
-    {OP_LOAD_32_K, OP_I32_ADD, OP_LOAD_32_K_ADD},
-    {OP_LOAD_16S, OP_I32_MUL, OP_LOAD_16S_MUL},
-    {OP_LOAD_16S_K, OP_I32_MUL, OP_LOAD_16S_K_MUL},
-    {OP_LOAD_8U_K, OP_I32_XOR, OP_LOAD_8U_K_XOR},
-    {OP_I32_ADD, OP_I32_ADD, OP_I32_ADD_ADD},
-    {OP_I32_ADD, OP_I32_ADD_K, OP_I32_ADD_ADD_K},
-    {OP_I32_SHL_K, OP_I32_ADD_K, OP_I32_SHL_K_ADD_K},
-    {OP_I32_MUL, OP_I32_ADD, OP_I32_MUL_ADD},
-    {OP_I32_XOR, OP_I32_ADD, OP_I32_XOR_ADD},
-    {OP_I32_SHL_K, OP_I32_ADD, OP_I32_SHL_K_ADD},
-    {OP_I32_SHL_K, OP_I32_XOR, OP_I32_SHL_K_XOR},
-    {OP_I32_SHR_U_K, OP_I32_XOR, OP_I32_SHR_U_K_XOR},
-    {OP_I32_ROTL_K, OP_I32_XOR, OP_I32_ROTL_K_XOR},
-    {OP_I32_XOR, OP_I32_SHL_K, OP_I32_XOR_SHL_K},
-    {OP_I32_XOR, OP_I32_ROTL_K, OP_I32_XOR_ROTL_K},
-    {OP_I32_SHR_U_K, OP_I32_AND_K, OP_I32_SHR_U_K_AND_K},
-    {OP_I64_SHR_U_K, OP_I64_XOR, OP_I64_SHR_U_K_XOR},
-    {OP_CONST_32, OP_I32_AND, OP_CONST_32_AND},
-    {OP_CONST_32, OP_I32_MUL, OP_CONST_32_MUL},
-    {OP_CONST_64, OP_I64_MUL, OP_CONST_64_MUL},
-    {OP_I32_LT_S, OP_SELECT_32, OP_SELECT_LT_S},
-    {OP_I32_LT_U, OP_SELECT_32, OP_SELECT_LT_U},
-#if SM_FLOATS
-    {OP_LOAD_64, OP_F64_ADD, OP_LOAD_64_F64_ADD},
-    {OP_LOAD_64_K, OP_F64_ADD, OP_LOAD_64_K_F64_ADD},
-    {OP_LOAD_64, OP_F64_MUL, OP_LOAD_64_F64_MUL},
-    {OP_LOAD_64_K, OP_F64_MUL, OP_LOAD_64_K_F64_MUL},
-    {OP_CONST_64, OP_F64_MUL, OP_CONST_64_F64_MUL},
-    {OP_F64_MUL, OP_F64_ADD, OP_F64_MUL_ADD},
-    {OP_F64_MUL, OP_F64_SUB, OP_F64_MUL_SUB},
-#endif
+#define X(first, second, both) {OP_##first, OP_##second, OP_##both},
+    PAIRS(X)
+#undef X
 };
+
+/* Which first operators there are, and which second ones, modulo 32: most others need no search. */
+#define BIT(op)                (1u << (op) % 32)
+#define X(first, second, both) | BIT(OP_##first)
+static const uint32_t firsts = 0 PAIRS(X);
+#undef X
+#define X(first, second, both) | BIT(OP_##second)
+static const uint32_t seconds = 0 PAIRS(X);
+#undef X
 
 /* The instruction for both, or 0. */
 static uint32_t both_of(uint32_t first, uint32_t second)
 {
+    if (!(firsts & BIT(first)) || !(seconds & BIT(second))) {
+        return 0;
+    }
     for (uint32_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (pairs[i].second == second && pairs[i].first == first) {
             return pairs[i].both;
@@ -70,7 +94,9 @@ static bool join(struct fn *f, uint32_t second, const struct operand *first, uin
         return false;
     }
     n = f->n - f->last - 2; /* without operation and destination; at most four */
-    memcpy(operands, f->code + f->last + 2, n * sizeof(operands[0]));
+    for (uint32_t i = 0; i < n; i++) {
+        operands[i] = f->code[f->last + 2 + i];
+    }
     if (f->code[f->last] >= OP_LOAD_32_O && f->code[f->last] <= OP_STORE_64_R) {
         f->blame = f->last_at; /* only its load can trap */
     }

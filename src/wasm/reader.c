@@ -17,13 +17,11 @@ void sm_reader_fail(struct sm_reader *r, uint32_t pos, int err, const char *rule
     r->end = r->pos; /* every later read fails at once and moves nothing */
 }
 
-uint8_t sm_reader_byte(struct sm_reader *r)
+/* There is no byte left to read. */
+uint8_t sm_reader_end(struct sm_reader *r)
 {
-    if (r->pos >= r->end) {
-        sm_reader_fail(r, r->pos, SM_ERR_MALFORMED, "unexpected end");
-        return 0;
-    }
-    return r->base[r->pos++];
+    sm_reader_fail(r, r->pos, SM_ERR_MALFORMED, "unexpected end");
+    return 0;
 }
 
 /* Unused bits of the last byte must equal the sign (or zero): a second encoding of one number
@@ -65,28 +63,36 @@ static uint64_t leb(struct sm_reader *r, unsigned bits, int is_signed)
     }
 }
 
+/* Nearly every number in a module is one byte, here and below. */
 uint32_t sm_reader_u32(struct sm_reader *r)
 {
-    /* Nearly every number in a module is one byte. */
     if (r->pos < r->end && r->base[r->pos] < 0x80) {
         return r->base[r->pos++];
     }
     return (uint32_t)leb(r, 32, 0);
 }
 
+static int64_t signed_leb(struct sm_reader *r, unsigned bits)
+{
+    if (r->pos < r->end && r->base[r->pos] < 0x80) {
+        return (int32_t)((uint32_t)r->base[r->pos++] << 25) >> 25;
+    }
+    return (int64_t)leb(r, bits, 1);
+}
+
 int32_t sm_reader_s32(struct sm_reader *r)
 {
-    return (int32_t)leb(r, 32, 1);
+    return (int32_t)signed_leb(r, 32);
 }
 
 int64_t sm_reader_s33(struct sm_reader *r)
 {
-    return (int64_t)leb(r, 33, 1);
+    return signed_leb(r, 33);
 }
 
 int64_t sm_reader_s64(struct sm_reader *r)
 {
-    return (int64_t)leb(r, 64, 1);
+    return signed_leb(r, 64);
 }
 
 const uint8_t *sm_reader_skip(struct sm_reader *r, uint32_t len)

@@ -21,7 +21,11 @@ struct sm_reader {
 
 void sm_reader_init(struct sm_reader *r, const uint8_t *base, uint32_t pos, uint32_t end);
 void sm_reader_fail(struct sm_reader *r, uint32_t pos, int err, const char *rule);
-uint8_t sm_reader_byte(struct sm_reader *r);
+uint8_t sm_reader_end(struct sm_reader *r);
+static inline uint8_t sm_reader_byte(struct sm_reader *r)
+{
+    return r->pos < r->end ? r->base[r->pos++] : sm_reader_end(r);
+}
 uint32_t sm_reader_u32(struct sm_reader *r);
 int32_t sm_reader_s32(struct sm_reader *r);
 int64_t sm_reader_s33(struct sm_reader *r);
