@@ -44,8 +44,8 @@ modules() {
 
 costs() {
     set -- "-DCOSTS=\"$out/costs\"" "-DLONG=\"$out/long\"" "-DSTART=\"$out/start\"" "$here/costs.c"
-    gcc -std=gnu11 -O2 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
-        "$out/host/src/wasm/libsm_wasm.a" "$out/host/libsm_base.a" -lm -o "$out/costs"
+    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
+        "$out/for-m4/src/wasm/libsm_wasm.a" "$out/for-m4/libsm_base.a" -lm -o "$out/costs"
     "$out/costs" >"$out/costs-host"
     for level in O2 Os; do
         firmware "$out" $level "$out/costs-$level.elf" "$@" "$here/m4/port.c"

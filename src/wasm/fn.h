@@ -124,6 +124,26 @@ static inline bool is_value_type(uint8_t t)
  * clears. */
 #define SM_LOOK_UNITS 1024u
 
+/* Where an operand lies that is no constant, before anything is added to it. */
+static inline uint32_t sm_fn_place(struct fn *f, const struct operand *o)
+{
+    return o->in == IN_LOCAL ? f->locals[o->local].slot : o->home;
+}
+
+/* The last instruction computed this operand into its home, and may compute it elsewhere or become
+ * part of another instead: nobody else knows of it. */
+static inline bool sm_fn_is_last(struct fn *f, const struct operand *o)
+{
+    return o->in == IN_HOME && o->add == 0 && f->last != SM_NONE && f->last_dst != SM_NONE &&
+           f->code[f->last_dst] == o->home;
+}
+
+/* Reading it takes no instruction before. */
+static inline bool sm_fn_at_hand(const struct operand *o)
+{
+    return o->in != IN_CONST && o->add == 0;
+}
+
 /* operand.c */
 void sm_fn_fail(struct fn *f, int err, const char *rule);
 void sm_fn_invalid(struct fn *f, const char *rule);
@@ -144,11 +164,15 @@ void sm_fn_move_to(struct fn *f, const struct operand *o, uint32_t dst);
 uint32_t sm_fn_push(struct fn *f, uint8_t type);
 void sm_fn_push_const(struct fn *f, uint8_t type, uint32_t lo, uint32_t hi);
 void sm_fn_push_local(struct fn *f, uint32_t index);
-uint32_t sm_fn_place(struct fn *f, const struct operand *o);
 bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k);
-bool sm_fn_is_last(struct fn *f, const struct operand *o);
-bool sm_fn_at_hand(const struct operand *o);
-struct operand sm_fn_pop(struct fn *f, uint8_t type);
+void sm_fn_pop_to(struct fn *f, uint8_t type, struct operand *o);
+static inline struct operand sm_fn_pop(struct fn *f, uint8_t type)
+{
+    struct operand o;
+
+    sm_fn_pop_to(f, type, &o);
+    return o;
+}
 uint32_t sm_fn_slot(struct fn *f, const struct operand *o);
 void sm_fn_settle_local(struct fn *f, uint32_t x);
 void sm_fn_settle_locals(struct fn *f);

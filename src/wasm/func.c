@@ -142,7 +142,7 @@ static void body(struct fn *f)
         f->job->where = f->r.pos;
         return;
     }
-    while (!f->r.err && !f->too_far && f->cells > 0) {
+    while (!f->r.err && f->cells > 0) {
         f->at = f->r.pos;
         f->low = f->n;
         f->blame = f->at;

@@ -28,7 +28,7 @@ struct sm_native_ctx {
     struct sm_wasm_global **globals;
     struct sm_wasm_global *own_globals; /* the first that is not imported */
     struct sm_wasm_table **tables;
-    uint32_t *many; /* results of a function with several */
+    uint32_t *many;    /* results of a function with several */
     const void *funcs; /* the code's table of functions */
     uint32_t ref_base;
     /* Of the execution. */

@@ -21,9 +21,15 @@ void sm_fn_spend_many(struct fn *f, uint32_t steps)
     }
 }
 
+static inline bool has_room(const struct fn *f, uint32_t units, uint32_t cells)
+{
+    return (const uint8_t *)(f->code + f->n + units) <=
+           (const uint8_t *)(f->top - f->cells - cells);
+}
+
 bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
 {
-    if ((uint8_t *)(f->code + f->n + units) > (uint8_t *)(f->top - f->cells - cells)) {
+    if (!has_room(f, units, cells)) {
         sm_fn_fail(f, SM_ERR_MEMORY, "function too large for the translator's memory");
         return false;
     }
@@ -36,7 +42,7 @@ bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
  * written to the start, where there is room for one, and thrown away. */
 void sm_fn_code_room(struct fn *f)
 {
-    if (f->r.err || !sm_fn_room(f, SM_CODE_ROOM, 0)) {
+    if (f->r.err || (!has_room(f, SM_CODE_ROOM, 0) && !sm_fn_room(f, SM_CODE_ROOM, 0))) {
         f->n = 0;
     }
 }
@@ -145,12 +151,6 @@ void sm_fn_copy(struct fn *f, uint8_t type, uint32_t dst, uint32_t src)
         sm_fn_op_dst(f, sm_type_words(type) == 2 ? OP_COPY_64 : OP_COPY_32, dst);
         sm_fn_unit(f, src);
     }
-}
-
-/* Where an operand lies that is no constant, before anything is added to it. */
-uint32_t sm_fn_place(struct fn *f, const struct operand *o)
-{
-    return o->in == IN_LOCAL ? f->locals[o->local].slot : o->home;
 }
 
 /* The same, of an operand with something still to be added. */
@@ -269,46 +269,26 @@ bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k)
     return true;
 }
 
-/* The last instruction computed this operand into its home, and may compute it elsewhere or become
- * part of another instead: nobody else knows of it. */
-bool sm_fn_is_last(struct fn *f, const struct operand *o)
-{
-    return o->in == IN_HOME && o->add == 0 && f->last != SM_NONE && f->last_dst != SM_NONE &&
-           f->code[f->last_dst] == o->home;
-}
-
-/* Reading it takes no instruction before. */
-bool sm_fn_at_hand(const struct operand *o)
-{
-    return o->in != IN_CONST && o->add == 0;
-}
-
 /* Take the topmost operand; type 0 accepts any. The result is a copy, so its cell may be reused. */
-struct operand sm_fn_pop(struct fn *f, uint8_t type)
+void sm_fn_pop_to(struct fn *f, uint8_t type, struct operand *o)
 {
-    struct operand o = {.home = (uint16_t)f->home};
-
     refuse_left_out(f, type);
-    if (f->r.err) {
-        return o;
-    }
-    if (f->cells == f->block) {
-        if (!inner(f)->any) {
+    if (f->r.err || f->cells == f->block) {
+        if (!f->r.err && !inner(f)->any) {
             sm_fn_invalid(f, "type mismatch");
         }
-        o.type = type;
-        return o;
+        *o = (struct operand){.home = (uint16_t)f->home, .type = type};
+        return;
     }
-    o = *cell(f, --f->cells);
-    f->home = o.home;
-    if (o.in == IN_LOCAL) {
-        f->locals[o.local].chain = o.hi;
+    *o = *cell(f, --f->cells);
+    f->home = o->home;
+    if (o->in == IN_LOCAL) {
+        f->locals[o->local].chain = o->hi;
         f->unsettled--;
     }
-    if (o.type != type && type != 0 && o.type != 0) {
+    if (o->type != type && type != 0 && o->type != 0) {
         sm_fn_invalid(f, "type mismatch");
     }
-    return o;
 }
 
 /* The slot to read a popped operand from. */

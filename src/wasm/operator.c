@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fn.h"
 
+/* One operator each: inline, they would all pay for the registers of the most complicated. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* ---- Operators ------------------------------------------------------------------------------- */
 
-static void do_local_get(struct fn *f)
+static OUT_OF_LINE void do_local_get(struct fn *f)
 {
     uint32_t x = sm_reader_u32(&f->r);
 
@@ -15,7 +18,7 @@ static void do_local_get(struct fn *f)
     sm_fn_push_local(f, x);
 }
 
-static void do_local_set(struct fn *f, bool tee)
+static OUT_OF_LINE void do_local_set(struct fn *f, bool tee)
 {
     uint32_t x = sm_reader_u32(&f->r);
     struct local *l;
@@ -58,7 +61,7 @@ static void do_local_set(struct fn *f, bool tee)
     }
 }
 
-static void do_global(struct fn *f, bool set)
+static OUT_OF_LINE void do_global(struct fn *f, bool set)
 {
     uint32_t x = sm_reader_u32(&f->r);
     const struct sm_image_global *g;
@@ -202,7 +205,7 @@ static void do_store(struct fn *f, const struct access *acc, uint32_t offset)
     }
 }
 
-static void do_access(struct fn *f, uint8_t opcode)
+static OUT_OF_LINE void do_access(struct fn *f, uint8_t opcode)
 {
     const struct access *acc = &accesses[opcode - SM_ACCESS_MIN];
     uint32_t align = sm_reader_u32(&f->r);
@@ -455,7 +458,7 @@ static void do_numeric(struct fn *f, uint32_t opcode)
     }
 }
 
-static void do_select(struct fn *f, uint8_t type)
+static OUT_OF_LINE void do_select(struct fn *f, uint8_t type)
 {
     struct operand c = sm_fn_pop(f, SM_WASM_I32);
     struct operand b = sm_fn_pop(f, type);
@@ -487,7 +490,7 @@ static void do_select(struct fn *f, uint8_t type)
     sm_fn_unit(f, sc);
 }
 
-static void do_select_typed(struct fn *f)
+static OUT_OF_LINE void do_select_typed(struct fn *f)
 {
     uint32_t n = sm_reader_u32(&f->r);
     uint8_t type = sm_reader_byte(&f->r);
@@ -519,7 +522,7 @@ static uint32_t take_arguments(struct fn *f, const struct sm_image_type *t)
     return base;
 }
 
-static void do_call(struct fn *f)
+static OUT_OF_LINE void do_call(struct fn *f)
 {
     uint32_t x = sm_reader_u32(&f->r), base;
 
@@ -545,7 +548,7 @@ static void need_table(struct fn *f, uint32_t table, uint8_t type)
     }
 }
 
-static void do_call_indirect(struct fn *f)
+static OUT_OF_LINE void do_call_indirect(struct fn *f)
 {
     uint32_t type = sm_reader_u32(&f->r);
     uint32_t table = sm_reader_u32(&f->r);
@@ -587,7 +590,7 @@ static uint8_t ref_type(struct fn *f)
     return t;
 }
 
-static void do_ref_is_null(struct fn *f)
+static OUT_OF_LINE void do_ref_is_null(struct fn *f)
 {
     struct operand o = sm_fn_pop(f, 0);
     uint32_t dst = sm_fn_push(f, SM_WASM_I32);
@@ -603,7 +606,7 @@ static void do_ref_is_null(struct fn *f)
     }
 }
 
-static void do_ref_func(struct fn *f)
+static OUT_OF_LINE void do_ref_func(struct fn *f)
 {
     uint32_t x = sm_reader_u32(&f->r), dst;
 
@@ -622,7 +625,7 @@ static void do_ref_func(struct fn *f)
     }
 }
 
-static void do_table_get(struct fn *f)
+static OUT_OF_LINE void do_table_get(struct fn *f)
 {
     uint32_t table = sm_reader_u32(&f->r);
     struct operand index;
@@ -643,7 +646,7 @@ static void do_table_get(struct fn *f)
     }
 }
 
-static void do_table_set(struct fn *f)
+static OUT_OF_LINE void do_table_set(struct fn *f)
 {
     uint32_t table = sm_reader_u32(&f->r);
     struct operand index, value;
@@ -806,7 +809,7 @@ static void do_table_op(struct fn *f, uint32_t sub)
     }
 }
 
-static void do_prefixed(struct fn *f)
+static OUT_OF_LINE void do_prefixed(struct fn *f)
 {
     uint32_t sub = sm_reader_u32(&f->r), x;
 
@@ -852,7 +855,7 @@ static void do_prefixed(struct fn *f)
     }
 }
 
-static void do_memory_size(struct fn *f)
+static OUT_OF_LINE void do_memory_size(struct fn *f)
 {
     uint32_t dst;
 
@@ -865,7 +868,7 @@ static void do_memory_size(struct fn *f)
     }
 }
 
-static void do_memory_grow(struct fn *f)
+static OUT_OF_LINE void do_memory_grow(struct fn *f)
 {
     struct operand n;
     uint32_t dst;
@@ -883,7 +886,7 @@ static void do_memory_grow(struct fn *f)
     }
 }
 
-static void do_return(struct fn *f)
+static OUT_OF_LINE void do_return(struct fn *f)
 {
     struct block *b = block_at(f, BLOCK_CELLS); /* the function's own */
 
@@ -894,7 +897,7 @@ static void do_return(struct fn *f)
     sm_fn_mark_dead(f);
 }
 
-static void do_unreachable(struct fn *f)
+static OUT_OF_LINE void do_unreachable(struct fn *f)
 {
     if (!dead(f)) {
         sm_fn_op(f, OP_UNREACHABLE);
@@ -902,7 +905,7 @@ static void do_unreachable(struct fn *f)
     sm_fn_mark_dead(f);
 }
 
-static void do_const(struct fn *f, uint8_t opcode)
+static OUT_OF_LINE void do_const(struct fn *f, uint8_t opcode)
 {
     uint64_t v;
 

@@ -254,9 +254,9 @@
     X(CONST_64_F64_MUL, "d w w b")                                                                  \
     X(F64_MUL_ADD, "d a b c")                                                                      \
     X(F64_MUL_SUB, "d a b c")                                                                      \
-    X(LOAD_64_F64_ADD, "d a b")                                                             \
-    X(LOAD_64_K_F64_ADD, "d a k b")                                                         \
-    X(LOAD_64_F64_MUL, "d a b")                                                             \
+    X(LOAD_64_F64_ADD, "d a b")                                                                    \
+    X(LOAD_64_K_F64_ADD, "d a k b")                                                                \
+    X(LOAD_64_F64_MUL, "d a b")                                                                    \
     X(LOAD_64_K_F64_MUL, "d a k b")
 
 /* Operators that a program seldom executes, or that are long: rare.c. They follow OP_RARE, which
@@ -357,12 +357,10 @@
 #undef SM_OPS_WIDE_K
 #undef SM_OPS_INCREMENT
 #undef SM_OPS_PAIR
-#undef SM_OPS_FLOAT_PAIR
 #define SM_OPS_ACCESS(X)
 #define SM_OPS_WIDE_K(X)
 #define SM_OPS_INCREMENT(X)
 #define SM_OPS_PAIR(X)
-#define SM_OPS_FLOAT_PAIR(X)
 #define SM_FUSED_OP(op, none) none
 #endif
 
@@ -371,22 +369,25 @@
 #define SM_FLOAT_OP(op) op
 #else
 #undef SM_OPS_FLOAT
-#undef SM_OPS_FLOAT_PAIR
 #undef SM_OPS_RARE_1F
 #undef SM_OPS_RARE_2F
 #define SM_OPS_FLOAT(X)
-#define SM_OPS_FLOAT_PAIR(X)
 #define SM_OPS_RARE_1F(X)
 #define SM_OPS_RARE_2F(X)
 #define SM_FLOAT_OP(op) 0x7fffu
+#endif
+#if !SM_DOUBLE_PAIRS
+#undef SM_OPS_FLOAT_PAIR
+#define SM_OPS_FLOAT_PAIR(X)
 #endif
 
 #define SM_OPS_RARE(X)                                                                             \
     SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
 #define SM_OPS_HOT(X)                                                                              \
     SM_OPS_CONTROL(X)                                                                              \
-    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X) SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X)           \
-        SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X) SM_OPS_FLOAT_PAIR(X)
+    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X)            \
+        SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X) SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)      \
+            SM_OPS_FLOAT_PAIR(X)
 
 /* clang-format on */
 

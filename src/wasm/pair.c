@@ -37,7 +37,7 @@
     X(I32_LT_S, SELECT_32, SELECT_LT_S)                                                            \
     X(I32_LT_U, SELECT_32, SELECT_LT_U)
 
-#if SM_FLOATS
+#if SM_DOUBLE_PAIRS
 #define PAIRS_FLOAT(X)                                                                             \
     X(LOAD_64, F64_ADD, LOAD_64_F64_ADD)                                                           \
     X(LOAD_64_K, F64_ADD, LOAD_64_K_F64_ADD)                                                       \

@@ -536,7 +536,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #else
 #define FUSED
 #endif
-#if SM_FUSED && SM_FLOATS
+#if SM_DOUBLE_PAIRS
 #define FUSED_FLOATS                                                                               \
     CONST_PRODUCT_F64(CONST_64_F64_MUL)                                                            \
     PRODUCT_F64(F64_MUL_ADD, product + c)                                                          \
