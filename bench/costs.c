@@ -4,6 +4,7 @@
  * The deadline passes at many moments of each loop or operation in turn, since what counts is the
  * worst of them. Exit status 1 when a call does not end as it should.
  *
+ * With -DNATIVE="suffix" the modules run as native images, stem and suffix; else interpreted.
  * Built with -DCOSTS="stem", -DLONG="stem", -DSTART="stem" (embed.h) of the modules in bench/wasm.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -18,10 +19,17 @@
 EMBED_MODULE(costs, COSTS);
 EMBED_MODULE(lengthy, LONG);
 EMBED_MODULE(start, START);
+#ifdef NATIVE
+EMBED_CODE(costs_native, COSTS NATIVE);
+EMBED_CODE(lengthy_native, LONG NATIVE);
+EMBED_CODE(start_native, START NATIVE);
+#define MODULE(name) EMBEDDED_MODULE(name), .native = name##_native, .native_end = name##_native_end
+#else
+#define MODULE(name) EMBEDDED_MODULE(name)
+#endif
 
-static const struct bench_engine costs_module = {EMBEDDED_MODULE(costs)},
-                                 lengthy_module = {EMBEDDED_MODULE(lengthy)},
-                                 start_module = {EMBEDDED_MODULE(start)};
+static const struct bench_engine costs_module = {MODULE(costs)}, lengthy_module = {MODULE(lengthy)},
+                                 start_module = {MODULE(start)};
 
 static struct {
     uint8_t pool[MEMORY_BYTES + 131072] __attribute__((aligned(8)));

@@ -39,21 +39,38 @@ modules() {
     wat2wasm "$here/wasm/start.wat" -o "$out/start.wasm"
     for module in long costs start; do
         "$out/translate" "$out/$module.wasm" "$out/$module.image"
+        "$out/host/app/sandmote/sandmote" aot --checks "$out/$module.wasm" -o "$out/$module.native"
+        "$out/host/app/sandmote/sandmote" aot --target thumbv7em-none-eabihf "$out/$module.wasm" \
+            -o "$out/$module-m4.native"
     done
+}
+
+# on_host TO FLAG..., on_m4 LEVEL TO FLAG...: costs.c there.
+on_host() {
+    to=$1
+    shift
+    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" \
+        "$here/port_host.c" "$out/for-m4/src/wasm/libsm_wasm.a" "$out/for-m4/libsm_base.a" -lm -o "$to.program"
+    "$to.program" >"$to"
+}
+
+on_m4() {
+    level=$1 result=$2
+    shift 2
+    firmware "$out" "$level" "$result.elf" "$@" "$here/m4/port.c"
+    "$root/test/firmware/run" "$result.elf" >"$result"
 }
 
 costs() {
     set -- "-DCOSTS=\"$out/costs\"" "-DLONG=\"$out/long\"" "-DSTART=\"$out/start\"" "$here/costs.c"
-    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
-        "$out/for-m4/src/wasm/libsm_wasm.a" "$out/for-m4/libsm_base.a" -lm -o "$out/costs"
-    "$out/costs" >"$out/costs-host"
-    for level in O2 Os; do
-        firmware "$out" $level "$out/costs-$level.elf" "$@" "$here/m4/port.c"
-        "$root/test/firmware/run" "$out/costs-$level.elf" >"$out/costs-$level"
-    done
-    printf '%-36s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os'
-    paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" |
-        awk -F '\t' '{ printf "%-36s %10d %10d %10d\n", $1, $2, $4, $6 }'
+    on_host "$out/costs-host" "$@"
+    on_m4 O2 "$out/costs-O2" "$@"
+    on_m4 Os "$out/costs-Os" "$@"
+    on_host "$out/costs-aot" '-DNATIVE=".native"' "$@"
+    on_m4 O2 "$out/costs-m4-aot" '-DNATIVE="-m4.native"' "$@"
+    printf '%-36s %10s %10s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os' 'x86 aot' 'M4 aot'
+    paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" "$out/costs-aot" "$out/costs-m4-aot" |
+        awk -F '\t' '{ printf "%-36s %10d %10d %10d %10d %10d\n", $1, $2, $4, $6, $8, $10 }'
 }
 
 # ---- Epoch checks --------------------------------------------------------------------------------

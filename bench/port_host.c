@@ -31,7 +31,7 @@ static void on_step(int signal)
 /* Instructions from set to cleared flag. */
 static uint32_t steps(void (*fn)(void *ctx), void *ctx)
 {
-    struct sigaction action = {.sa_handler = on_step}, before;
+    struct sigaction action = {.sa_handler = on_step, .sa_flags = SA_ONSTACK}, before;
 
     sigaction(SIGTRAP, &action, &before);
     step.count = 0;
@@ -78,5 +78,9 @@ void port_print_u32(uint32_t value)
 
 int main(void)
 {
+    static uint8_t handlers[65536]; /* native images have stacks without room for a handler */
+    stack_t stack = {.ss_sp = handlers, .ss_size = sizeof handlers};
+
+    sigaltstack(&stack, NULL);
     return bench_main();
 }

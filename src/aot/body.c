@@ -291,6 +291,9 @@ static void return_values(struct body *b)
     const struct sm_image_type *t = b->type;
     uint32_t word = 0;
 
+    if (b->f->checked && b->level == 0) {
+        look(b); /* the way out of a deep recursion may be long too */
+    }
     if (t->nresults == 1) {
         fprintf(b->out, "return %s;\n", top(b, 0));
         return;
@@ -565,7 +568,10 @@ static void bulk(struct body *b)
         snprintf(more, sizeof(more), ", %u, %u", b->op.a, b->op.b);
         work(b, "TABLE_COPY", 3, more, 0);
         break;
-    case 15: work(b, "TABLE_GROW", 2, more, SM_WASM_I32); break;
+    case 15:
+        snprintf(more, sizeof(more), ", 0, 0xffffffffu, %u", b->op.a);
+        work(b, "TABLE_GROW", 2, more, SM_WASM_I32);
+        break;
     case 16: fprintf(b->out, "%s = TABLE_OF(%u)->size;\n", pushed(b, SM_WASM_I32), b->op.a); break;
     case 17: work(b, "TABLE_FILL", 3, more, 0); break;
     }

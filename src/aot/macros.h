@@ -37,7 +37,11 @@ typedef uint64_t msize;
 #else
 typedef uint32_t msize;
 #endif
-#define SIZE_NOW() (*(const volatile msize *)&CONST_PTR(struct sm_wasm_memory *, memory)->size)
+typedef msize __attribute__((may_alias)) msize_in_memory;
+#define SIZE_NOW() (*(const msize_in_memory *)&CONST_PTR(struct sm_wasm_memory *, memory)->size)
+/* Read where it stands, not ahead of a branch that is seldom taken. */
+#define SIZE_HERE()                                                                                \
+    (*(const volatile msize_in_memory *)&CONST_PTR(struct sm_wasm_memory *, memory)->size)
 #if !SM_CHECKED
 #define SIZE_AGAIN ((void)0)
 #define NEAR(a, need, at)
@@ -46,11 +50,11 @@ typedef uint32_t msize;
 #define SIZE_AGAIN ((void)0)
 #define NEAR(a, need, at)                                                                          \
     if (UNLIKELY((a) > LESS_OR_EQUAL(SM_MIN_MEMORY - (need))) &&                                   \
-        UNLIKELY((msize)(a) > SIZE_NOW() - (msize)(need))) {                                       \
+        UNLIKELY((msize)(a) > SIZE_HERE() - (msize)(need))) {                                      \
         TRAP(MEMORY, at);                                                                          \
     }
 #define FAR(a, need, at)                                                                           \
-    if (UNLIKELY((uint64_t)(a) + (need) > SIZE_NOW())) {                                           \
+    if (UNLIKELY((uint64_t)(a) + (need) > SIZE_HERE())) {                                          \
         TRAP(MEMORY, at);                                                                          \
     }
 #else
@@ -74,7 +78,7 @@ typedef uint32_t msize;
 /* ---- Calls. */
 #define HOST(i, words, type, at)                                                                   \
     do {                                                                                           \
-        int r_ = host_call(c, &c->imports[i], words);                                              \
+        int r_ = HOST_CALL(offsetof(ctx, imports) + (i) * sizeof(struct sm_native_callee), words); \
         if (UNLIKELY(r_ != 0)) {                                                                   \
             SITE(SM_SITE_CALL, type, at, r_, words);                                               \
         }                                                                                          \
@@ -83,7 +87,7 @@ typedef uint32_t msize;
 #define WORK(words, at)                                                                            \
     do {                                                                                           \
         int r_;                                                                                    \
-        while (UNLIKELY((r_ = host_call(c, &c->work, words)) != 0)) {                              \
+        while (UNLIKELY((r_ = HOST_CALL(offsetof(ctx, work), words)) != 0)) {                      \
             SITE(SM_SITE_WORK, 0, at, r_, words);                                                  \
         }                                                                                          \
         SIZE_AGAIN;                                                                                \

@@ -69,22 +69,22 @@
 #define SM_PUSHED 40
 #endif
 
-INLINE int host_call(ctx *c, const struct sm_native_callee *f, uint32_t *args)
-{
-    register void *r0 __asm__("r0") = f->ctx;
-    register void *r1 __asm__("r1") = CONST_PTR(void *, inst);
-    register void *r2 __asm__("r2") = args;
-    register sm_wasm_host_fn *r3 __asm__("r3") = f->host;
-    register void *r12 __asm__("r12") = c->host_sp;
-    void *sp;
-
-    __asm__("mov %0, sp" : "=r"(sp) : "m"(*args));
-    __asm__ volatile("mov sp, r12\n\tblx r3\n\tmov sp, %[sp]"
-                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)
-                     : [sp] "r"(sp)
-                     : "lr", "memory", "cc" CALL_CLOBBERS_FLOATS);
-    return (int)(intptr_t)r0;
-}
+#define HOST_CALL(callee, words)                                                                   \
+    ({                                                                                             \
+        struct sm_native_callee *f_ = (struct sm_native_callee *)((char *)c + (callee));           \
+        void *sp_;                                                                                 \
+        register uint32_t *r2 __asm__("r2") = (words);                                             \
+        __asm__("mov %0, sp" : "=r"(sp_) : "r"(r2));                                               \
+        register void *r0 __asm__("r0") = f_->ctx;                                                 \
+        register void *r1 __asm__("r1") = CONST_PTR(void *, inst);                                 \
+        register sm_wasm_host_fn *r3 __asm__("r3") = f_->host;                                     \
+        register void *r12 __asm__("r12") = c->host_sp;                                            \
+        __asm__ volatile("mov sp, r12\n\tblx r3\n\tmov sp, %[sp]"                                  \
+                         : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)                       \
+                         : [sp] "r"(sp_)                                                           \
+                         : "lr", "memory", "cc" CALL_CLOBBERS_FLOATS);                             \
+        (int)(intptr_t)r0;                                                                         \
+    })
 
 #define SM_OFF_HOST_SP 36
 #define SM_OFF_WHY     52

@@ -48,23 +48,24 @@
         e_;                                                                                        \
     })
 
-/* Call a host function on the host's stack. */
-INLINE int host_call(ctx *c, const struct sm_native_callee *f, uint32_t *args)
-{
-    int r;
-    void *a = f->ctx, *s = CONST_PTR(void *, inst), *d = args;
-    void *sp;
-
-    /* Reading args ties this to the frame, in which the stack pointer does not move. */
-    __asm__("mov %%rsp, %0" : "=r"(sp) : "m"(*args));
-    __asm__ volatile("mov %c[hsp](%[c]), %%rsp\n\tcall *%[f]\n\tmov %[sp], %%rsp"
-                     : "=&a"(r), "+D"(a), "+S"(s), "+d"(d)
-                     : [sp] "r"(sp), [c] "r"(c), [f] "m"(f->host), [hsp] "i"(offsetof(ctx, host_sp))
-                     : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-                       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
-                       "xmm14", "xmm15", "memory", "cc");
-    return r;
-}
+/* Call a host function on the host's stack; callee is its place in the context. */
+#define HOST_CALL(callee, words)                                                                   \
+    ({                                                                                             \
+        int r_;                                                                                    \
+        uint32_t *d_ = (words);                                                                    \
+        void *a_ = ((struct sm_native_callee *)((char *)c + (callee)))->ctx, *sp_;                 \
+        /* Asking for words ties this to the frame, in which the stack pointer does not move. */   \
+        __asm__("mov %%rsp, %0" : "=r"(sp_) : "r"(d_));                                            \
+        __asm__ volatile("mov %c[inst](%[c]), %%rsi\n\tmov %c[hsp](%[c]), %%rsp\n\t"               \
+                         "call *%c[host](%[c])\n\tmov %[sp], %%rsp"                                \
+                         : "=&a"(r_), "+D"(a_), "+d"(d_)                                           \
+                         : [sp] "r"(sp_), [c] "r"(c), [hsp] "i"(offsetof(ctx, host_sp)),           \
+                           [inst] "i"(offsetof(ctx, inst)), [host] "i"(callee)                     \
+                         : "rsi", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", \
+                           "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",       \
+                           "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");                    \
+        r_;                                                                                        \
+    })
 
 #define FLOAT_REGISTER "x"
 /* A limit that is as good and may be cheaper to compare with. */

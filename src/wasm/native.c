@@ -234,15 +234,6 @@ static int cross(void *ctx, struct sm_wasm_inst *inst, uint32_t *args)
     return CALL_CROSS;
 }
 
-static uint32_t table_grow(struct sm_wasm_table *t, uint32_t value, uint32_t entries)
-{
-    uint32_t w[4] = {value, entries, SM_NONE, SM_NONE};
-
-    while (sm_bulk_table_grow(t, w) > 0) {
-    }
-    return w[0];
-}
-
 static int work(void *ctx, struct sm_wasm_inst *inst, uint32_t *words)
 {
     uint32_t *w = words + 1, was;
@@ -258,7 +249,7 @@ static int work(void *ctx, struct sm_wasm_inst *inst, uint32_t *words)
     case SM_WORK_MEMORY_COPY: more = sm_bulk_copy(inst->memory, w); break;
     case SM_WORK_MEMORY_INIT: more = sm_bulk_init(inst, w, w[3]); break;
     case SM_WORK_DATA_DROP: inst->dropped[sm_image_of(&inst->module)->nelems + w[0]] = 1; break;
-    case SM_WORK_TABLE_GROW: w[0] = table_grow(inst->tables[w[2]], w[0], w[1]); break;
+    case SM_WORK_TABLE_GROW: more = sm_bulk_table_grow(inst->tables[w[4]], w); break;
     case SM_WORK_TABLE_FILL: more = sm_bulk_table_fill(inst->tables[w[3]], w); break;
     case SM_WORK_TABLE_COPY:
         more = sm_bulk_table_copy(inst->tables[w[3]], inst->tables[w[4]], w);
