@@ -23,7 +23,6 @@
 static struct sm_guard *volatile watched;
 static struct sigaction previous[2]; /* of SIGSEGV and SIGBUS */
 static const int signals[2] = {SIGSEGV, SIGBUS};
-static bool installed;
 
 static int commit(void *ctx, uint64_t bytes)
 {
@@ -103,13 +102,26 @@ int sm_guard_watch(struct sm_guard *guard, struct sm_wasm_inst *inst)
 #ifdef CONTEXT_PC
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
-    for (int i = 0; i < 2 && !installed; i++) {
-        if (sigaction(signals[i], &action, &previous[i]) != 0) {
+    struct sigaction now;
+
+    for (int i = 0; i < 2; i++) {
+        if (sigaction(signals[i], NULL, &now) != 0) {
+            return SM_ERR_IO;
+        }
+        if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault) {
+            continue;
+        }
+        previous[i] = now;
+        if (sigaction(signals[i], &action, NULL) != 0) {
             return SM_ERR_IO;
         }
     }
-    installed = true;
 #endif
+    for (struct sm_guard *g = watched; g != NULL; g = g->next) {
+        if (g == guard) {
+            return 0;
+        }
+    }
     guard->inst = inst;
     guard->next = watched;
     watched = guard;

@@ -514,6 +514,9 @@ static void check_bounds(struct body *b, const char *a, uint64_t need)
 {
     bool near = need <= b->g->min_memory;
 
+    if (b->g->options->guarded) {
+        return;
+    }
     fprintf(b->out, "%s(%s, %" PRIu64 "ull, %u);\n", near ? "NEAR" : "FAR", a, need, b->op.at);
 }
 

@@ -222,6 +222,24 @@ static int order(const void *a, const void *b)
     return x->line == 0 ? -1 : y->line == 0; /* the end of one function before the next */
 }
 
+/* The access at or before an offset: an instruction that takes an operand from memory may stand for
+ * the operator behind the load. */
+static uint32_t access_before(const struct gen *g, uint32_t offset)
+{
+    uint32_t low = 0, high = g->naccesses;
+
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+
+        if (g->accesses[mid] <= offset) {
+            low = mid;
+        } else {
+            high = mid;
+        }
+    }
+    return high == 0 || g->accesses[low] > offset ? 0 : g->accesses[low];
+}
+
 /* The line table as pairs of code and module offset, one for each change. */
 static long places(struct build *b, struct sm_native_place **out)
 {
@@ -235,10 +253,12 @@ static long places(struct build *b, struct sm_native_place **out)
     qsort(rows, (size_t)n, sizeof(*rows), order);
     *out = aot_alloc((size_t)n, sizeof(**out));
     for (long i = 0; i < n; i++) {
+        uint32_t offset = access_before(&b->g, rows[i].line);
+
         if (kept > 0 && (*out)[kept - 1].code == rows[i].address) {
-            (*out)[kept - 1].offset = rows[i].line;
-        } else if (kept == 0 || (*out)[kept - 1].offset != rows[i].line) {
-            (*out)[kept++] = (struct sm_native_place){rows[i].address, rows[i].line};
+            (*out)[kept - 1].offset = offset;
+        } else if (kept == 0 || (*out)[kept - 1].offset != offset) {
+            (*out)[kept++] = (struct sm_native_place){rows[i].address, offset};
         }
     }
     free(rows);
@@ -299,7 +319,7 @@ static int pack(struct build *b, uint8_t **image, size_t *image_len)
         return say(b, SM_ERR_UNSUPPORTED, "the compiler made code that depends on where it lies");
     }
     if ((err = header(b, &h, &code)) != 0 ||
-        (err = aot_frames(&b->g, path(b, ""), &h.stack_bytes)) != 0) {
+        (err = aot_frames(&b->g, path(b, ""), &h.stack_bytes, &h.frame_bytes)) != 0) {
         return err == SM_ERR_IO ? say(b, err, "the compiler did not say how large frames are")
                                 : err;
     }

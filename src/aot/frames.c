@@ -58,7 +58,7 @@ static uint64_t need(struct frames *f, uint32_t func)
     return f->need[func] = f->own[func] + most + 1;
 }
 
-int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes)
+int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes, uint32_t *frame_bytes)
 {
     struct frames f = {.g = g,
                        .own = aot_alloc(g->h->nfuncs, sizeof(uint32_t)),
@@ -83,6 +83,7 @@ int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes)
         uint64_t n = need(&f, i);
 
         most = n > most ? n : most;
+        *frame_bytes = f.own[i] > *frame_bytes ? f.own[i] : *frame_bytes;
     }
     free(f.own);
     free(f.need);

@@ -259,6 +259,7 @@ void aot_close(struct gen *g)
         free(g->info[i].calls);
     }
     free(g->info);
+    free(g->accesses);
     free(g->indirect_types);
 }
 

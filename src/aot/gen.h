@@ -62,6 +62,7 @@ struct gen {
     uint32_t min_memory; /* bytes that accesses count on */
     bool fixed;          /* the module never grows its memory */
     uint32_t many_words;
+    uint32_t *accesses, naccesses; /* offsets of loads and stores, ascending */
     bool *indirect_types;     /* those that need a slow way through a table */
     uint32_t indirect_weight; /* of what a table may hold */
 };
@@ -76,7 +77,7 @@ void aot_write(struct gen *g, FILE *out);
 void aot_close(struct gen *g);
 void aot_scan(struct gen *g);
 /* frames.c: stack that must be free where a function looks; dir ends in a slash. 0 or SM_ERR_IO. */
-int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes);
+int aot_frames(struct gen *g, const char *dir, uint32_t *stack_bytes, uint32_t *frame_bytes);
 void aot_body(struct gen *g, uint32_t func, uint32_t level);
 void aot_signature(struct gen *g, FILE *out, uint32_t func, uint32_t level);
 

@@ -37,12 +37,12 @@ FILE *aot_stream(char **text, size_t *len)
     return there(open_memstream(text, len));
 }
 
-static void add_call(struct func_info *f, uint32_t callee)
+static void append(uint32_t **list, uint32_t *n, uint32_t value)
 {
-    if ((f->ncalls & (f->ncalls - 1)) == 0) {
-        f->calls = aot_realloc(f->calls, (f->ncalls == 0 ? 1 : 2 * f->ncalls) * sizeof(*f->calls));
+    if ((*n & (*n - 1)) == 0) {
+        *list = aot_realloc(*list, (*n == 0 ? 1 : 2 * (size_t)*n) * sizeof(**list));
     }
-    f->calls[f->ncalls++] = callee;
+    (*list)[(*n)++] = value;
 }
 
 static void scan_body(struct gen *g, uint32_t func)
@@ -60,13 +60,16 @@ static void scan_body(struct gen *g, uint32_t func)
     while (r.pos < r.end && !r.err) {
         op_skip(&r, &op);
         f->ops++;
+        if (op.code >= 0x28 && op.code <= 0x3e) {
+            append(&g->accesses, &g->naccesses, op.at);
+        }
         switch (op.code) {
         case 0x03: f->loops = true; break;
         case 0x10:
             if (op.a < g->h->nfunc_imports) {
                 f->import = true;
             } else {
-                add_call(f, op.a);
+                append(&f->calls, &f->ncalls, op.a);
             }
             break;
         case 0x11: f->indirect = true; break;

@@ -131,9 +131,12 @@ int sm_bulk_grow(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
         *was = 0xffffffff;
         return 0;
     }
-    if (m->region != NULL && m->region->commit(m->region->ctx, size) != 0) {
-        *was = 0xffffffff;
-        return 0;
+    if (m->region != NULL) { /* reads zero, and is there at once: guarded code must not see it earlier */
+        if (m->region->commit(m->region->ctx, size) != 0) {
+            *was = 0xffffffff;
+            return 0;
+        }
+        m->cleared = size;
     }
     if (m->cleared < m->size) {
         m->cleared = m->size;

@@ -313,6 +313,18 @@ static const struct sm_image_type *type_of(const struct sm_wasm_inst *inst, uint
     return &inst->types[inst->funcs[func].type];
 }
 
+/* What the stack pointer may not go below: room for the functions up to the next look, and no more
+ * stack than the calls that the host still allows can take, each with the largest frame there is.
+ */
+static uintptr_t limit_for(const struct sm_wasm_exec *x, const struct sm_native_header *h,
+                           const uint32_t *floor, uintptr_t top)
+{
+    uintptr_t limit = (uintptr_t)floor + SLACK_BYTES + h->stack_bytes;
+    uint64_t most = (uint64_t)(x->max_depth - x->depth) * h->frame_bytes;
+
+    return top > limit && most < top - limit ? top - (uintptr_t)most : limit;
+}
+
 /* Call x->to: a frame on top of the stack, and in. DONE, YIELDED, or a negative trap. */
 static int enter(struct sm_wasm_exec *x)
 {
@@ -325,7 +337,7 @@ static int enter(struct sm_wasm_exec *x)
     bool from_native = outer != NULL && x->in_native;
     uint32_t *floor = from_native ? outer->floor : x->to_args + room(type_of(inst, x->to_func));
     uintptr_t low = ((uintptr_t)x->stack_end - sizeof(*frame)) & ~(uintptr_t)(STACK_ALIGN - 1);
-    uintptr_t limit = (uintptr_t)floor + SLACK_BYTES + b->header->stack_bytes;
+    uintptr_t limit = limit_for(x, b->header, floor, low);
     struct outside was;
     int how;
 

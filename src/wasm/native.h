@@ -24,7 +24,8 @@ struct sm_native_header { /* offsets in bytes; those of the code's insides from 
     uint32_t thunks, ntypes;
     uint32_t map, nmap; /* a table of struct sm_native_place, outside the code */
     uint32_t stack_bytes, min_memory, many_words;
-    uint32_t pad[3];
+    uint32_t frame_bytes; /* of the largest frame */
+    uint32_t pad[2];
 };
 _Static_assert(sizeof(struct sm_native_header) == SM_NATIVE_HEADER, "part of the format");
 

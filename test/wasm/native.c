@@ -62,10 +62,40 @@ static void compile(const struct sm_wasm_module *m, const uint8_t sha256[32], co
     free(image);
 }
 
+/* A folder for this run alone. */
+static char own_cache[] = "/tmp/sandmote-test-XXXXXX";
+
+static void remove_own_cache(void)
+{
+    char command[64];
+
+    snprintf(command, sizeof(command), "rm -rf %s", own_cache);
+    if (system(command) != 0) {
+        fprintf(stderr, "native images: %s stays\n", own_cache);
+    }
+}
+
+static const char *folder(const char *cache)
+{
+    static bool made;
+
+    if (cache != NULL) {
+        return cache;
+    }
+    if (!made) {
+        if (mkdtemp(own_cache) == NULL) {
+            die("no folder for them");
+        }
+        atexit(remove_own_cache);
+        made = true;
+    }
+    return own_cache;
+}
+
 static void file_of(const struct sm_wasm_module *m, const char *cache, uint8_t sha256[32],
                     char *path, size_t size)
 {
-    int n = snprintf(path, size, "%s/%c", cache, guarded ? 'g' : 'c');
+    int n = snprintf(path, size, "%s/%c", folder(cache), guarded ? 'g' : 'c');
 
     sm_sha256(m->wasm, m->wasm_len, sha256);
     for (int i = 0; i < 12; i++) {
@@ -114,6 +144,13 @@ int native_bind(struct native_bound *b, struct sm_wasm_inst *inst)
         die("signals");
     }
     return err;
+}
+
+void native_ready(struct native_bound *b, struct sm_wasm_inst *inst)
+{
+    if (b->guard.region.base != NULL && sm_guard_watch(&b->guard, inst) != 0) {
+        die("signals");
+    }
 }
 
 void native_free(struct native_bound *b)

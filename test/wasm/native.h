@@ -17,13 +17,16 @@ struct native_bound {
     size_t map_len;
 };
 
-/* Make or find the image of a module; cache is a folder that outlives the run, or NULL. Ends the
+/* Make or find the image of a module; cache is a folder that outlives the run, or NULL for one
+ * that does not. Ends the
  * program when the module cannot be compiled. */
 void native_make(struct native_bound *b, const struct sm_wasm_module *m, const char *cache);
 /* As native_make(), for the side effect of filling the cache alone. */
 void native_cache(const struct sm_wasm_module *m, const char *cache);
 /* 0 or sm_native_bind()'s error. */
 int native_bind(struct native_bound *b, struct sm_wasm_inst *inst);
+/* Before a call: test frames take the signals' handlers away. */
+void native_ready(struct native_bound *b, struct sm_wasm_inst *inst);
 void native_free(struct native_bound *b);
 
 #endif
