@@ -63,8 +63,8 @@ struct gen {
     bool fixed;          /* the module never grows its memory */
     uint32_t many_words;
     uint32_t *accesses, naccesses; /* offsets of loads and stores, ascending */
-    bool *indirect_types;     /* those that need a slow way through a table */
-    uint32_t indirect_weight; /* of what a table may hold */
+    bool *indirect_types;          /* those that need a slow way through a table */
+    uint32_t indirect_weight;      /* of what a table may hold */
 };
 
 /* Operators that run between two looks at the epoch, at most: with what C makes of each, and what
