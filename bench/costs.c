@@ -38,8 +38,6 @@ static struct {
 
 struct job {
     struct bench_engine engine;
-    const char *name; /* of the export; NULL for the start function */
-    uint32_t argument;
     int result;
 };
 
@@ -52,18 +50,22 @@ static void reset(struct job *j, const struct bench_engine *module)
     j->engine.stack_words = STACK_WORDS;
 }
 
-static void call_job(void *ctx)
+/* Everything up to the first instruction is done before counting starts. */
+static int prepare(struct job *j, const struct bench_engine *module, const char *name,
+                   uint32_t argument, uint32_t budget)
+{
+    int err;
+
+    reset(j, module);
+    err = bench_start(&j->engine);
+    return err != 0 ? err : bench_prepare(&j->engine, name, argument, budget);
+}
+
+static void run_job(void *ctx)
 {
     struct job *j = ctx;
-    uint32_t value;
 
-    if (j->name) {
-        j->result = bench_call(&j->engine, j->name, j->argument, 1, &value);
-    } else {
-        j->result = sm_wasm_call_start(&j->engine.exec, j->engine.inst, 1);
-        if (j->result == 0)
-            j->result = sm_wasm_run(&j->engine.exec);
-    }
+    j->result = sm_wasm_run(&j->engine.exec);
 }
 
 static void pass_deadline(void *ctx)
@@ -94,15 +96,14 @@ static int host_call(struct job *j)
 {
     uint32_t counts[2];
 
-    reset(j, &costs_module);
-    if ((j->result = bench_start(&j->engine)) != 0)
-        return fails("start");
-    j->argument = CALLS;
     for (unsigned i = 0; i < 2; i++) {
-        j->name = i == 0 ? "without a host call" : "with a host call";
-        counts[i] = port_count(call_job, j);
+        const char *name = i == 0 ? "without a host call" : "with a host call";
+
+        if (prepare(j, &costs_module, name, CALLS, 0) != 0)
+            return fails(name);
+        counts[i] = port_count(run_job, j);
         if (j->result != 0)
-            return fails(j->name);
+            return fails(name);
     }
     line("host call, one i32 in and one out", (counts[1] - counts[0] + CALLS / 2) / CALLS);
     return 0;
@@ -118,13 +119,10 @@ static int stop(struct job *j, const struct bench_engine *module, const char *na
     for (uint32_t moment = 0; moment < port_moments; moment++) {
         uint32_t count;
 
-        reset(j, module);
-        if ((j->result = bench_start(&j->engine)) != 0)
-            return fails("start");
-        j->name = name;
-        j->argument = 1;
+        if (prepare(j, module, name, 1, 1) != 0)
+            return fails(name ? name : "start function");
+        count = port_count_after(run_job, pass_deadline, j, 500 + moment * step);
         /* Ending too early would be no stop. */
-        count = port_count_after(call_job, pass_deadline, j, 2000 + moment * step);
         if (count == 0 || j->result != SM_ERR_EPOCH)
             return fails(name ? name : "start function");
         most = count > most ? count : most;

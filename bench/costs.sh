@@ -75,21 +75,26 @@ costs() {
 
 # ---- Epoch checks --------------------------------------------------------------------------------
 
-# percent ROWS CHECKED UNCHECKED: by what the first column exceeds the second, in lines.
+# percent ROWS CHECKED UNCHECKED: by what the first column, by its name, exceeds the second, in lines.
 percent() {
-    awk -v a="$2" -v b="$3" 'NR > 1 {
-        ratio = $a / $b; logs += log(ratio); n++
+    awk -v a="$2" -v b="$3" 'NR == 1 {
+        for (i = 1; i <= NF; i++) at[$i] = i
+        next
+    }
+    {
+        ratio = $at[a] / $at[b]; logs += log(ratio); n++
         printf "%s\t%.2f\n", $1, 100 * (ratio - 1)
-    } END { printf "geo. mean\t%.2f\n", 100 * (exp(logs / n) - 1) }' "$1"
+    }
+    END { printf "geo. mean\t%.2f\n", 100 * (exp(logs / n) - 1) }' "$1"
 }
 
 epoch() {
     build "$out/unchecked" app/sandmote/sandmote -DSM_SWITCHES="$unchecked"
     "$here/run.sh" --build "$build" --callgrind --peer "unchecked=$out/unchecked/app/sandmote/sandmote \
 run --class edge --epoch-ms 600000 --invoke run {wasm} {n}" >"$out/log"
-    percent "$build/bench/Minstr.rows" 4 5 >"$out/epoch-host"
+    percent "$build/bench/Minstr.rows" sandmote unchecked >"$out/epoch-host"
     "$here/m4.sh" --build "$out" --levels 'O2 O2-unchecked' >"$out/log"
-    percent "$out/m4.rows" 3 4 >"$out/epoch-m4"
+    percent "$out/m4.rows" O2 O2-unchecked >"$out/epoch-m4"
     printf '%-36s %10s %10s\n' 'epoch checks cost, %' x86-64 'M4 -O2'
     awk -F '\t' 'NR == FNR { m4[$1] = $2; next }
         { printf "%-36s %10s %10s\n", $1, $2, $1 in m4 ? m4[$1] : "-" }' \

@@ -47,14 +47,21 @@ int bench_start(struct bench_engine *e)
     return err;
 }
 
-int bench_call(struct bench_engine *e, const char *name, uint32_t argument, uint32_t budget,
-               uint32_t *result)
+int bench_prepare(struct bench_engine *e, const char *name, uint32_t argument, uint32_t budget)
 {
     uint32_t func;
-    int err = sm_wasm_export_find(&e->module, name, SM_WASM_FUNC, &func);
+    int err;
 
-    if (err == 0)
-        err = sm_wasm_call(&e->exec, e->inst, func, &argument, budget);
+    if (name == NULL)
+        return sm_wasm_call_start(&e->exec, e->inst, budget);
+    err = sm_wasm_export_find(&e->module, name, SM_WASM_FUNC, &func);
+    return err != 0 ? err : sm_wasm_call(&e->exec, e->inst, func, &argument, budget);
+}
+
+int bench_call(struct bench_engine *e, const char *name, uint32_t argument, uint32_t *result)
+{
+    int err = bench_prepare(e, name, argument, 0);
+
     if (err == 0)
         err = sm_wasm_run(&e->exec);
     *result = sm_wasm_results(&e->exec)[0];

@@ -29,9 +29,11 @@ struct bench_engine {
  * argument. 0 or a negative sm_err. */
 int bench_start(struct bench_engine *e);
 
-/* Calls an export that takes an i32 and gives one; budget as for sm_wasm_call(). 0 and its result,
- * or what sm_wasm_run() says. */
-int bench_call(struct bench_engine *e, const char *name, uint32_t argument, uint32_t budget,
-               uint32_t *result);
+/* Makes the call of an export that takes an i32 and gives one, or of the start function (NULL),
+ * ready for sm_wasm_run(); budget as for sm_wasm_call(). 0 or a negative sm_err. */
+int bench_prepare(struct bench_engine *e, const char *name, uint32_t argument, uint32_t budget);
+
+/* The same without a deadline, and runs it. 0 and its result, or what sm_wasm_run() says. */
+int bench_call(struct bench_engine *e, const char *name, uint32_t argument, uint32_t *result);
 
 #endif

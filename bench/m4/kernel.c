@@ -51,7 +51,7 @@ static void run_interpreted(void *ctx)
 {
     struct job *j = ctx;
 
-    j->error = bench_call(&j->engine, "run", (uint32_t)j->rounds, 0, &j->interpreted);
+    j->error = bench_call(&j->engine, "run", (uint32_t)j->rounds, &j->interpreted);
 }
 
 /* Both for so many rounds; whether they agree. */

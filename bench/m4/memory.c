@@ -82,7 +82,7 @@ int sm_board_main(void)
     line("C stack, start", sm_board_stack_used() - before);
     if (function == NULL)
         return 0;
-    if (bench_call(&engine, function, ROUNDS, 0, &value) != 0)
+    if (bench_call(&engine, function, ROUNDS, &value) != 0)
         return 1;
     line("value stack", stack_words_used() * 4);
     line("C stack, start and run", sm_board_stack_used() - before);
