@@ -15,7 +15,7 @@
 #define POOL_BYTES    (1u << 20)
 #define STACK_WORDS   4096u
 
-static volatile uint32_t epoch;
+static uint32_t epoch;
 static uint8_t *image, *scratch, *pool_bytes;
 static uint32_t *stack;
 
@@ -24,7 +24,7 @@ static void *tick(void *arg)
     (void)arg;
     for (;;) {
         usleep(200);
-        epoch++;
+        __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
     }
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,8 +28,8 @@ struct engine {
     struct sm_wasm_inst *inst;
     struct sm_wasm_exec exec;
     uint32_t stack[WORDS];
-    volatile uint32_t epoch;
-    volatile bool ticking;
+    uint32_t epoch;
+    atomic_bool ticking;
     uint32_t asked;
     struct sm_wasm_inst *other; /* what module "other" is */
     struct native_bound native;
@@ -154,7 +155,7 @@ static void *tick(void *arg)
 
     while (e->ticking) {
         usleep(1000);
-        e->epoch++;
+        __atomic_fetch_add(&e->epoch, 1, __ATOMIC_RELAXED);
     }
     return NULL;
 }
