@@ -213,6 +213,26 @@ static const uint8_t *verified_image(struct sm_device *d, uint16_t index, unsign
     return image;
 }
 
+/* Why it is interpreted, for the server too: once for each reason, so that a device that starts
+ * often does not write each time. */
+static void tell(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    char why[SM_STORE_DETAIL];
+    struct sm_record next;
+
+    sm_text(why, sizeof why, "%s", d->reason);
+    sm_dev_change(d, index, &next);
+    if (strcmp(next.slot[slot].detail, why) != 0) {
+        memcpy(next.slot[slot].detail, why, sizeof why);
+        sm_dev_note(&next, slot, SM_EVENT_NATIVE_REFUSED);
+        if (sm_dev_put(d, index, &next) == 0) {
+            sm_dev_emit(d, index, slot, SM_EVENT_NATIVE_REFUSED);
+            return;
+        }
+    }
+    sm_dev_emit_passing(d, index, slot, SM_EVENT_NATIVE_REFUSED, why);
+}
+
 bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
                         struct sm_wasm_pool *pool)
 {
@@ -237,6 +257,6 @@ bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
             return true;
         sm_dev_say(d, err, "it cannot run here: %s", *why ? why : sm_strerror(err));
     }
-    sm_dev_emit_passing(d, index, slot, SM_EVENT_NATIVE_REFUSED, d->reason);
+    tell(d, index, slot);
     return false;
 }

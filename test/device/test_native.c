@@ -279,6 +279,16 @@ static void a_builder_that_is_no_longer_trusted_counts_at_the_next_start(void **
     expect_interpreted(2);
     assert_true(rig_told(rig, SM_EVENT_NATIVE_REFUSED, &e));
     assert_non_null(strstr(e.detail, "no trusted key"));
+    /* The server hears of it once, and no start after that writes. */
+    assert_int_not_equal(e.id, 0);
+    assert_true(rig_report(rig) > 0);
+    rig_run(rig, 1000);
+    assert_int_equal(rig_boot(rig), 0);
+    sim_power(&sim, UINT64_MAX);
+    rig_run(rig, 1000);
+    assert_true(rig_told(rig, SM_EVENT_NATIVE_REFUSED, &e));
+    assert_int_equal(e.id, 0);
+    assert_int_equal(sim.ops, 0);
 }
 
 /* ---- Flash ------------------------------------------------------------------------------------
