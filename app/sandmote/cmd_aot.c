@@ -12,7 +12,8 @@
 #include "module.h"
 
 #define MESSAGE_BYTES 2048
-#define UNROLL        100 /* operators of a loop's copies together */
+#define GUARD         4096u /* bytes of an OS page */
+#define UNROLL        100   /* operators of a loop's copies together */
 
 struct aot_arguments {
     const char *target, *out, *cc, *keep_c, *optimize, *unroll;
@@ -36,11 +37,25 @@ static int read_options(const struct aot_arguments *a, struct aot_options *optio
     return CLI_GOOD;
 }
 
-/* Guard pages cannot end a memory at any byte. */
-static bool has_byte_pages(const struct module *module)
+/* What the manifest says of memory is what devices give. Guard pages end a memory at multiples of
+ * GUARD bytes: where it ends elsewhere, or can, the code compares. */
+static int fit_memory(const char *path, const struct module *module, struct aot_options *options)
 {
     struct sm_wasm_memory_type t;
-    return sm_wasm_memory_type(&module->wasm, &t) == 0 && t.page_bytes == 1;
+    struct sm_manifest manifest;
+    struct sm_manifest_detail why;
+    int err = sm_manifest_read(&manifest, module->bytes, module->len, &why);
+    if (err && err != SM_ERR_NOT_FOUND) {
+        module_say_manifest(path, err, &why);
+        return CLI_BAD;
+    }
+    if (sm_wasm_memory_type(&module->wasm, &t) != 0)
+        return CLI_GOOD;
+    options->memory_bytes = err ? 0 : manifest.memory_bytes;
+    bool in_part = !err && manifest.memory_bytes < (uint64_t)t.min * t.page_bytes;
+    if (t.page_bytes == 1 || (in_part && manifest.memory_bytes % GUARD != 0))
+        options->guarded = false;
+    return CLI_GOOD;
 }
 
 static int build(const struct aot_arguments *a, struct aot_options *options, const char *path)
@@ -50,8 +65,9 @@ static int build(const struct aot_arguments *a, struct aot_options *options, con
     char message[MESSAGE_BYTES] = "";
     size_t len;
     int status = module_load(&module, path);
+    if (status == CLI_GOOD)
+        status = fit_memory(path, &module, options);
     if (status == CLI_GOOD) {
-        options->guarded = options->guarded && !has_byte_pages(&module);
         sm_sha256(module.bytes, module.len, sha256);
         int err = aot_build(&module.wasm, sha256, options, &image, &len, message, sizeof message);
         if (err)
@@ -96,8 +112,10 @@ const struct cli_command cli_aot = {
         "  --target     x86_64-linux-gnu, aarch64-linux-gnu, thumbv7em-none-eabihf (Cortex-M4F)\n"
         "               or thumbv7em-none-eabi (Cortex-M4); this machine's when absent\n"
         "  --checks     compare addresses with the memory's size; without it 64-bit targets rely\n"
-        "               on guard pages. Cortex-M always compares, and so do modules whose memory\n"
-        "               has pages of one byte\n"
+        "               on guard pages. Cortex-M always compares, and so does code for a memory "
+        "that\n"
+        "               does not end at a multiple of 4096 bytes, by its manifest or its page "
+        "size\n"
         "  --cc         another compiler than the target's gcc, with options of its own\n"
         "  --optimize   the compiler's optimisation options; -O2 when absent\n"
         "  --unroll     operators up to which short loops are written several times; 0 for never\n"

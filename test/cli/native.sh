@@ -73,6 +73,24 @@ expect 0 "$sandmote" aot bytes.wasm -o bytes.native
 expect 3 "$sandmote" run --native bytes.native bytes.wasm
 says 'out of bounds memory access'
 
+# A module packed for a part of a page: its native image runs there, and ends where the part does.
+printf '(module (memory 1) (func (export "main") (result i32) (i32.load8_u (i32.const 4091)))
+    (func (export "out") (param i32) (result i32) (i32.load8_u (local.get 0))))' >part.wat
+"$wat2wasm" part.wat -o part.raw
+printf '{"fleet": "f", "name": "n", "version": "1", "sequence": 1, "classes": ["mcu"],
+    "memory_bytes": 4092}' >part.json
+expect 0 "$sandmote" pack --manifest part.json part.raw -o part.wasm
+expect 0 "$sandmote" aot part.wasm -o part.native
+expect 0 "$sandmote" run --native part.native part.wasm
+prints i32:0
+expect 0 "$sandmote" run --native part.native --invoke out part.wasm 4091
+prints i32:0
+expect 3 "$sandmote" run --native part.native --invoke out part.wasm 4092
+says 'out of bounds memory access'
+{ printf '\0asm\1\0\0\0\0\014\010sandmote\241\1\1'; tail -c +9 m.wasm; } >broken.wasm
+expect 1 "$sandmote" aot broken.wasm -o broken.native
+says 'broken.wasm: manifest, key kind'
+
 # Another image under the same claim, and a claim that was changed.
 cp guarded.native swapped.native
 cp m.native.sig swapped.native.sig

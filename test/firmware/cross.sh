@@ -1,11 +1,11 @@
 #!/bin/sh
 # Builds the device side for Cortex-M4 and runs its firmware, or says what is missing for that.
 #
-#   test/firmware/cross.sh DIR
+#   test/firmware/cross.sh DIR [SANDMOTE]     SANDMOTE is the host's tool
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 for tool in arm-none-eabi-gcc qemu-system-arm; do
     command -v $tool >/dev/null 2>&1 || { echo "skipped: no $tool"; exit 77; }
 done
-exec "$(dirname "$0")/../../tools/cross" "$1"
+SANDMOTE=${2:-} exec "$(dirname "$0")/../../tools/cross" "$1"

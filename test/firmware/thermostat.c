@@ -5,10 +5,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sandmote/host.h>
-#include <sandmote/wasm.h>
+#include <sandmote/native.h>
+#include <sandmote/trust.h>
 #include <string.h>
 #include "board.h"
 #include "thermostat_c.h"
+#include "thermostat_native.h"
 #include "thermostat_rs.h"
 
 #define MEMORY_MOST 4096u
@@ -17,7 +19,8 @@ static struct {
     uint8_t image[3072] __attribute__((aligned(8)));
     uint8_t scratch[8192] __attribute__((aligned(8)));
     uint8_t pool[MEMORY_MOST + 1024] __attribute__((aligned(8)));
-    uint32_t stack[128];
+    uint8_t native[512] __attribute__((aligned(8)));
+    uint32_t stack[512];
     volatile uint32_t epoch;
 } ram;
 
@@ -116,6 +119,7 @@ static bool instantiate(struct machine *m)
     const struct sm_wasm_linker linker = {&m->host, sm_host_resolve};
     struct sm_wasm_pool pool = {.base = ram.pool, .size = sizeof ram.pool};
     uint32_t which;
+    m->store = (struct sm_wasm_store){0};
     sm_manifest_defaults(&m->grants);
     m->grants.capabilities = 2;
     memcpy(m->grants.capability[0], "log", 4);
@@ -180,10 +184,63 @@ static int run_module(const char *name, const uint8_t *wasm, size_t wasm_len)
     return failures;
 }
 
+/* ---- Native code ------------------------------------------------------------------------------
+ */
+
+/* A builder of the module's fleet claims this image for this module. */
+static bool claimed(const struct machine *m, uint8_t module_sha[SM_SHA256_SIZE])
+{
+    struct sm_trust_key room[1];
+    struct sm_trust trust;
+    struct sm_native_claim claim;
+    sm_trust_init(&trust, room, 1);
+    sm_sha256(m->wasm, m->wasm_len, module_sha);
+    return sm_trust_add(&trust, SM_ROLE_BUILDER, m->grants.fleet, native_key) == 0 &&
+           sm_trust_verify_native(&trust, native_claim, sizeof native_claim, m->grants.fleet,
+                                  &claim, NULL) == 0 &&
+           sm_claim_check(&claim, module_sha, native_image, sizeof native_image) == 0;
+}
+
+static bool bind(struct machine *m, struct sm_native *native, const uint8_t *module_sha)
+{
+    if (sm_native_open(native, native_image, sizeof native_image, module_sha) != 0) {
+        sm_board_print(native->info.refused);
+        return false;
+    }
+    int err = sm_native_bind(m->inst, native, ram.native, sizeof ram.native);
+    if (err)
+        sm_board_print(sm_strerror(err));
+    return err == 0;
+}
+
+static int run_native(void)
+{
+    struct machine m = {.wasm = native_wasm, .wasm_len = sizeof native_wasm};
+    struct sm_manifest_detail why;
+    struct sm_native native;
+    uint8_t sha[SM_SHA256_SIZE];
+    if (sizeof native_wasm == 1) {
+        sm_board_print("native code: skipped, the build had no host tool\n");
+        return 0;
+    }
+    sm_board_print("thermostat as native code\n");
+    int failures =
+        check("its manifest is read", sm_manifest_read(&m.grants, m.wasm, m.wasm_len, &why) == 0) ||
+        check("a builder's claim is good", claimed(&m, sha)) ||
+        check("it is instantiated", open_module(&m) && instantiate(&m)) ||
+        check("it is bound", bind(&m, &native, sha));
+    if (failures)
+        return failures;
+    for (m.tick = 0; m.tick < TICKS; m.tick++)
+        failures += tick(&m);
+    return failures;
+}
+
 int sm_board_main(void)
 {
     int failures = run_module("thermostat in C", thermostat_c, sizeof thermostat_c);
     failures += run_module("thermostat in Rust", thermostat_rs, sizeof thermostat_rs);
+    failures += run_native();
     sm_board_print(failures ? "thermostat failed\n" : "thermostat passed\n");
     return failures ? 1 : 0;
 }
