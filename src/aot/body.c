@@ -33,6 +33,7 @@ struct body {
     struct func_info *f;
     const struct sm_image_type *type;
     uint32_t func, level;
+    uint32_t first; /* operator's offset */
     uint8_t *locals;
     uint32_t nlocals;
     uint8_t *stack; /* types */
@@ -982,9 +983,9 @@ static void declarations(struct body *b)
           "(void)mem; (void)epoch; (void)deadline;\n",
           out);
     if (b->f->checked && b->level == 0) {
-        fprintf(out, "STACK(%u);\n", b->f->body);
+        fprintf(out, "STACK(%u);\n", b->first);
         if (!b->g->options->no_epoch) {
-            fprintf(out, "EPOCH(%u);\n", b->f->body);
+            fprintf(out, "EPOCH(%u);\n", b->first);
         }
     }
 }
@@ -999,6 +1000,7 @@ void aot_body(struct gen *g, uint32_t func, uint32_t level)
     b.type = &g->types[g->funcs[func].type];
     sm_reader_init(&b.r, g->m->wasm, b.f->body, b.f->end);
     read_locals(&b);
+    b.first = b.r.pos;
     b.out = aot_stream(&text, &len);
     outermost = enter(&b, 0);
     outermost->results = g->m->wasm + b.type->results;

@@ -192,7 +192,9 @@ static int host_failed(struct sm_wasm_exec *x, int error)
     x->state = SM_EXEC_TRAPPED;
     x->trap = SM_TRAP_HOST;
     x->host_error = error;
-    x->pc -= !x->in_native; /* within the call */
+    if (!x->in_native) {
+        x->pc--; /* within the call */
+    }
     return SM_ERR_TRAP;
 }
 
