@@ -16,7 +16,7 @@
 #define UNROLL        100   /* operators of a loop's copies together */
 
 struct aot_arguments {
-    const char *target, *out, *cc, *keep_c, *optimize, *unroll;
+    const char *target, *out, *cc, *keep_c, *optimize, *unroll, *memory;
     bool checks, no_epoch;
 };
 
@@ -29,6 +29,8 @@ static int read_options(const struct aot_arguments *a, struct aot_options *optio
     if (a->unroll && !cli_number(a->unroll, 10000, &n))
         return cli_usage(&cli_aot, "--unroll: \"%s\" is not a number of operators", a->unroll);
     options->unroll = (unsigned)n;
+    if (a->memory && !cli_number(a->memory, 1ull << 32, &options->memory_bytes))
+        return cli_usage(&cli_aot, "--memory: \"%s\" is not a number of bytes", a->memory);
     options->guarded = !a->checks && options->target < SM_NATIVE_CORTEX_M4F;
     options->no_epoch = a->no_epoch;
     options->cc = a->cc;
@@ -51,9 +53,11 @@ static int fit_memory(const char *path, const struct module *module, struct aot_
     }
     if (sm_wasm_memory_type(&module->wasm, &t) != 0)
         return CLI_GOOD;
-    options->memory_bytes = err ? 0 : manifest.memory_bytes;
-    bool in_part = !err && manifest.memory_bytes < (uint64_t)t.min * t.page_bytes;
-    if (t.page_bytes == 1 || (in_part && manifest.memory_bytes % GUARD != 0))
+    if (!err)
+        options->memory_bytes = manifest.memory_bytes;
+    uint64_t given = options->memory_bytes ? options->memory_bytes : UINT64_MAX;
+    bool in_part = given < (uint64_t)t.min * t.page_bytes;
+    if (t.page_bytes == 1 || (in_part && given % GUARD != 0))
         options->guarded = false;
     return CLI_GOOD;
 }
@@ -88,6 +92,7 @@ static int aot_command(int argc, char **argv)
                                        {"optimize", &a.optimize, NULL},
                                        {"unroll", &a.unroll, NULL},
                                        {"keep-c", &a.keep_c, NULL},
+                                       {"memory", &a.memory, NULL},
                                        {"checks", NULL, &a.checks},
                                        {"no-epoch", NULL, &a.no_epoch},
                                        {0}};
@@ -103,7 +108,8 @@ static int aot_command(int argc, char **argv)
 
 const struct cli_command cli_aot = {
     .name = "aot",
-    .arguments = "[--target TRIPLE] [--checks] [--cc COMMAND] [--keep-c FILE.c] FILE.wasm -o FILE",
+    .arguments = "[--target TRIPLE] [--checks] [--memory BYTES] [--cc COMMAND] [--keep-c FILE.c] "
+                 "FILE.wasm -o FILE",
     .purpose = "Compile a module to a native image",
     .run = aot_command,
     .details =
@@ -116,6 +122,9 @@ const struct cli_command cli_aot = {
         "that\n"
         "               does not end at a multiple of 4096 bytes, by its manifest or its page "
         "size\n"
+        "  --memory     for a module without a manifest: bytes that it is given, where they end "
+        "inside\n"
+        "               its declared pages\n"
         "  --cc         another compiler than the target's gcc, with options of its own\n"
         "  --optimize   the compiler's optimisation options; -O2 when absent\n"
         "  --unroll     operators up to which short loops are written several times; 0 for never\n"
