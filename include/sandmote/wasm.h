@@ -379,9 +379,9 @@ int sm_wasm_call_start(struct sm_wasm_exec *exec, struct sm_wasm_inst *inst, uin
  *   SM_ERR_EPOCH     state is PAUSED, trap SM_TRAP_EPOCH: the deadline has come. It can go on with
  *                    sm_wasm_resume(); who gives it up just makes the next call
  *   SM_ERR_STATE     nothing to run, or RUNNING
- * It stops at most 10,000 instructions after the deadline, host functions apart: the module looks
- * at the epoch on every way back, at entry to functions, after host functions, after every piece of
- * a bulk operation, and often enough between those. */
+ * It stops at most 10,000 of the module's instructions after the deadline, host functions apart:
+ * the module looks at the epoch on every way back, at entry to functions, after host functions,
+ * after every piece of a bulk operation, and often enough between those. */
 int sm_wasm_run(struct sm_wasm_exec *exec);
 
 /* Go on after a pause, exactly where it was: state becomes READY, sm_wasm_run() does the rest.

@@ -1,6 +1,7 @@
 /* Runs random modules and writes down what happened, for differential.js to compare with V8.
  *
  *   differential FIRST COUNT [checks|guard]
+ *   differential --write DIRECTORY FIRST COUNT    only the modules, as files
  *
  * With a third word every module runs as a native image (compiled with -O1).
  *
@@ -185,17 +186,43 @@ static void run(uint64_t seed, uint8_t *pool_bytes, uint32_t *stack)
     slot_free(&slot);
 }
 
+/* The modules alone, as files: what fuzzing begins with. */
+static int write_modules(const char *dir, uint64_t first, uint64_t count)
+{
+    static uint8_t wasm[GENERATE_MAX];
+    char path[512];
+
+    for (uint64_t seed = first; seed - first < count; seed++) {
+        size_t len = generate_module(seed, wasm);
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%" PRIu64 ".wasm", dir, seed);
+        f = fopen(path, "wb");
+        if (f == NULL || fwrite(wasm, 1, len, f) != len || fclose(f) != 0) {
+            perror(path);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t first = argc >= 3 ? strtoull(argv[1], NULL, 10) : 0;
     uint64_t count = argc >= 3 ? strtoull(argv[2], NULL, 10) : 0;
-    uint8_t *pool = malloc(POOL_BYTES);
-    uint32_t *stack = malloc(STACK_WORDS * sizeof(*stack));
+    uint8_t *pool;
+    uint32_t *stack;
 
+    if (argc == 5 && strcmp(argv[1], "--write") == 0) {
+        return write_modules(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+    }
     if (count == 0 || (argc > 3 && !native_mode(argv[3]))) {
-        fprintf(stderr, "usage: differential FIRST COUNT [checks|guard]\n");
+        fprintf(stderr, "usage: differential FIRST COUNT [checks|guard]\n"
+                        "       differential --write DIRECTORY FIRST COUNT\n");
         return 64;
     }
+    pool = malloc(POOL_BYTES);
+    stack = malloc(STACK_WORDS * sizeof(*stack));
     for (uint64_t seed = first; seed - first < count; seed++) {
         run(seed, pool, stack);
     }
