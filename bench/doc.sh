@@ -90,13 +90,14 @@ One command writes this page and its plots: `./dev bench --doc`. It puts togethe
 | `./dev bench` | time on this machine, beside native code and any peer given by `--peer NAME='COMMAND'` |
 | `./dev bench --callgrind` | the same in instructions |
 | `./dev bench --m4` | instructions on the emulated Cortex-M4, image executed in place from flash |
-| `./dev bench --costs` | host calls, stopping at a deadline, translation, memory |
+| `./dev bench --costs` | host calls, stopping at a deadline, epoch checks, translation, memory |
 
 The kernels are C of our own (bench/kernels): list, matrix and state work in the manner of CoreMark,
 SHA-256, CRC-32, a JSON reader, a byte-code loop, recursive and indirect calls, a 16-bit filter, four
 numeric kernels on doubles, two on integers, a walk through memory and 64-bit mixing. Each is compiled
-by gcc -O2 to a program and by clang -O2 to wasm32; every result is compared with native's. The engine
-has epoch checks, limits and full validation on throughout.
+by gcc -O2 to a program and by clang -O2 to wasm32; every result is compared with native's. `sandmote`
+interprets, `aot` runs the module's native image ([doc/aot.md](../aot.md)). Both have epoch checks, limits
+and full validation on throughout.
 
 Read ratios: they come from one run on one machine, and times from a shared one. gcc vectorises `fir`,
 `gemm` and `jacobi`, which no interpreter of scalar code can follow, so there is a mean beside native
@@ -123,8 +124,9 @@ PAGE
 
 Instructions of a host call are those of a loop with one less those of the loop without, the host
 function's own two or three included. For stopping, the deadline passes at many moments of a loop that
-runs for ever; the figure is the worst of what came after it. Callgrind counts the translation. RAM is
-what a start takes beyond linear memory, and after the CoreMark-like kernel ran.
+runs for ever; the figure is the worst of what came after it. What epoch checks cost is the difference to
+an engine built without them. Callgrind counts the translation; `tight` is the same module with short
+relocations. RAM is what a start takes beyond linear memory, and after the CoreMark-like kernel ran.
 
 ```
 PAGE
