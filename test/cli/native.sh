@@ -107,4 +107,21 @@ expect 1 "$sandmote" inspect short.native
 says 'short.native: not a native image: '
 expect 1 "$sandmote" sign --native --key builder.pem short.native
 
+# Images belong to one module and one processor; compilers and targets are named.
+printf '(module (func (export "_start")))' >other.wat
+"$wat2wasm" other.wat -o other.wasm
+expect 1 "$sandmote" run --native m.native other.wasm
+says "made of another module"
+expect 64 "$sandmote" aot --target vax m.wasm -o vax.native
+says 'no target is called "vax"'
+expect 1 "$sandmote" aot --cc no-such-compiler m.wasm -o none.native
+says "no-such-compiler failed"
+expect 1 "$sandmote" aot --cc clang m.wasm -o clang.native
+says "use gcc, or --checks"
+expect 0 "$sandmote" aot --checks --cc clang m.wasm -o clang.native
+expect 0 "$sandmote" run --native m.native m.wasm
+cp out by-gcc
+expect 0 "$sandmote" run --native clang.native m.wasm
+is cmp -s out by-gcc
+
 finish
