@@ -345,6 +345,7 @@ struct sm_wasm_exec {
     const uint16_t *pc;
     struct sm_wasm_inst *inst;
     const volatile uint32_t *epoch;
+    uint32_t seen;     /* the epoch when it was last compared with the deadline */
     uint32_t deadline; /* while running: the epoch value; while pending: what is left */
     bool endless;      /* no deadline: it is moved on when the epoch has come so far */
     uint32_t depth, max_depth;

@@ -48,6 +48,13 @@ static inline __attribute__((always_inline)) uint32_t sm_now(const struct sm_was
     return __atomic_load_n(x->epoch, __ATOMIC_RELAXED);
 }
 
+/* Whether the epoch has moved since somebody looked: the cheapest question, and only then is the
+ * deadline asked for. */
+static inline __attribute__((always_inline)) bool sm_ticked(const struct sm_wasm_exec *x)
+{
+    return SM_EPOCH_CHECKS && sm_now(x) != x->seen;
+}
+
 /* Whether the call's deadline has come. Inline at every optimisation level: back edges ask. */
 static inline __attribute__((always_inline)) bool sm_expired(const struct sm_wasm_exec *x)
 {

@@ -35,7 +35,8 @@
 static void set_deadline(struct sm_wasm_exec *x, uint32_t budget)
 {
     x->endless = budget == 0;
-    x->deadline = sm_now(x) + (budget == 0 || budget > MAX_BUDGET ? MAX_BUDGET : budget);
+    x->seen = sm_now(x);
+    x->deadline = x->seen + (budget == 0 || budget > MAX_BUDGET ? MAX_BUDGET : budget);
 }
 
 int sm_pause(struct sm_wasm_exec *x)
@@ -240,8 +241,8 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 /* Look at the epoch, with everything in the state from which to go on. */
 #define LOOK()                                                                                     \
     do {                                                                                           \
-        if (sm_expired(x)) {                                                                       \
-            goto paused;                                                                           \
+        if (sm_ticked(x)) {                                                                        \
+            goto ticked;                                                                           \
         }                                                                                          \
     } while (0)
 
@@ -573,12 +574,13 @@ int sm_interpret(struct sm_wasm_exec *x)
     enum sm_wasm_trap trap;
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
-    uint32_t ret, base, type, func;
+    uint32_t ret, base, func;
 
     /* Without this, gcc computes the table's address at every dispatch instead of keeping it. */
     __asm__("" : "+r"(labels));
     ret = SM_STUB_EXIT; /* for the first ENTER; every other comes from a call */
 reload:                 /* inst is another, or its memory may have changed */
+    x->inst = inst;
     code = inst->code;
     mem = inst->memory->base;
     end_1 = end_of(inst->memory, 1);
@@ -678,7 +680,6 @@ reload:                 /* inst is another, or its memory may have changed */
     OP(CALL_IMPORT)
     {
         callee = &inst->imports[pc[1]];
-        type = inst->funcs[pc[1]].type;
         base = pc[2];
         pc += 3;
         goto call_bound;
@@ -703,26 +704,26 @@ reload:                 /* inst is another, or its memory may have changed */
             goto trapped;
         }
         callee = &found;
-        type = pc[1];
         base = pc[4];
         pc += 5;
     }
-call_bound: /* callee, type, base; pc is where to go on */
+call_bound: /* callee, base; pc is where to go on */
     if (callee->host != NULL) {
         int err;
 
         x->pc = pc;
         x->fp = fp;
-        x->inst = inst;
         err = callee->host(callee->ctx, inst, fp + base);
         if (err != 0) {
-            return host_stopped(x, err, fp + base, inst->types[type].result_words);
+            uint32_t type = callee == &found ? pc[-4] : inst->funcs[pc[-2]].type;
+
+            return host_stopped(x, err, fp + pc[-1], inst->types[type].result_words);
         }
         LOOK();
-        if (inst->memory->size == end_1) {
-            DISPATCH();
+        if ((uintptr_t)inst->memory->size != end_1) {
+            goto reload;
         }
-        goto reload;
+        DISPATCH();
     }
     ret = (uint32_t)(pc - code);
     fp += base;
@@ -733,7 +734,6 @@ call_bound: /* callee, type, base; pc is where to go on */
         if (callee->inst->native != NULL) {
             x->pc = pc;
             x->fp = fp - base;
-            x->inst = inst;
             x->to = callee->inst;
             x->to_func = func;
             x->to_args = fp;
@@ -975,11 +975,12 @@ call_bound: /* callee, type, base; pc is where to go on */
     FLOATS
     FUSED_FLOATS
 
-paused:
+ticked:
     x->pc = pc;
     x->fp = fp;
     x->inst = inst;
-    if (sm_pause(x) == 0) {
+    x->seen = sm_now(x);
+    if (!sm_expired(x) || sm_pause(x) == 0) {
         goto reload;
     }
     return SM_ERR_EPOCH;
@@ -991,7 +992,6 @@ trapped:
     x->trap = trap;
     x->pc = pc;
     x->fp = fp;
-    x->inst = inst;
     return SM_ERR_TRAP;
 }
 
