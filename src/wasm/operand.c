@@ -38,13 +38,25 @@ bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
 
 /* ---- Emitting -------------------------------------------------------------------------------- */
 
-/* Make room for an instruction, so that not every unit must ask. After an error what comes is
- * written to the start, where there is room for one, and thrown away. */
+/* There is no room for an instruction, or something was wrong before: what comes is written to the
+ * start, where there is room for one, and thrown away. */
+static __attribute__((noinline)) void no_code_room(struct fn *f)
+{
+    sm_fn_room(f, SM_CODE_ROOM, 0);
+    f->n = 0;
+}
+
+/* Make room for an instruction, so that not every unit must ask. */
+static inline void make_code_room(struct fn *f)
+{
+    if (f->r.err || !has_room(f, SM_CODE_ROOM, 0)) {
+        no_code_room(f);
+    }
+}
+
 void sm_fn_code_room(struct fn *f)
 {
-    if (f->r.err || (!has_room(f, SM_CODE_ROOM, 0) && !sm_fn_room(f, SM_CODE_ROOM, 0))) {
-        f->n = 0;
-    }
+    make_code_room(f);
 }
 
 void sm_fn_unit(struct fn *f, uint32_t value)
@@ -69,7 +81,7 @@ void sm_fn_op(struct fn *f, uint32_t code)
     if (f->n - f->look >= SM_LOOK_UNITS) {
         sm_fn_look(f, 0, 0);
     }
-    sm_fn_code_room(f);
+    make_code_room(f);
     f->prev = f->last;
     f->last = f->n;
     f->last_dst = SM_NONE;

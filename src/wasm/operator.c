@@ -222,15 +222,21 @@ static OUT_OF_LINE void do_access(struct fn *f, uint8_t opcode)
     }
 }
 
+/* Types are SM_WASM_I32 less the type: in two bits, as all tables count on flash. */
 struct numeric {
-    uint8_t in : 2,
-        out : 2; /* SM_WASM_I32 less the type: in two bits, as all tables count on flash */
-    uint8_t n : 2;
+    uint8_t in : 2, out : 2, n : 2;
+    uint8_t swaps : 1; /* the operands can change places */
     uint16_t op;
 };
 #define PACKED_TYPE(t) (SM_WASM_I32 - SM_WASM_##t)
+#define SWAPS(op)                                                                                  \
+    ((op) == OP_I32_ADD || (op) == OP_I32_MUL || (op) == OP_I32_AND || (op) == OP_I32_OR ||        \
+     (op) == OP_I32_XOR || (op) == OP_I32_EQ || (op) == OP_I32_NE || (op) == OP_I64_ADD ||         \
+     (op) == OP_I64_MUL || (op) == OP_I64_AND || (op) == OP_I64_OR || (op) == OP_I64_XOR ||        \
+     (op) == SM_FLOAT_OP(OP_F64_ADD) || (op) == SM_FLOAT_OP(OP_F64_MUL))
 static const struct numeric numerics[] = {
-#define X(code, in, n, out, image_op) {PACKED_TYPE(in), PACKED_TYPE(out), n, image_op},
+#define X(code, in, n, out, image_op)                                                              \
+    {PACKED_TYPE(in), PACKED_TYPE(out), n, SWAPS(image_op), image_op},
     SM_NUMERIC(X)
 #undef X
 };
@@ -284,13 +290,6 @@ static uint32_t immediate_form(uint32_t opcode, int32_t *k)
     case 0x8a: *k = -*k & 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
     default: return 0;
     }
-}
-
-static bool commutes(uint32_t op)
-{
-    return op == OP_I32_ADD || op == OP_I32_MUL || op == OP_I32_AND || op == OP_I32_OR ||
-           op == OP_I32_XOR || op == OP_I32_EQ || op == OP_I32_NE || op == OP_I64_ADD ||
-           op == OP_I64_MUL || op == OP_I64_AND || op == OP_I64_OR || op == OP_I64_XOR;
 }
 
 /* a op k, when k fits and there is such a form. */
@@ -354,19 +353,17 @@ static bool push_sum(struct fn *f, uint32_t op, const struct operand *a, const s
 }
 
 /* One of two operands is what the last instruction computed: perhaps one instruction does both. */
-static bool pair(struct fn *f, uint32_t op, const struct operand *a, const struct operand *b,
-                 uint32_t dst)
+static bool pair(struct fn *f, const struct numeric *m, const struct operand *a,
+                 const struct operand *b, uint32_t dst)
 {
-    bool swaps = op == SM_FLOAT_OP(OP_F64_ADD) || op == SM_FLOAT_OP(OP_F64_MUL) || commutes(op);
-
     if (!SM_FUSED) {
         return false;
     }
-    if (swaps && sm_fn_at_hand(b) && sm_fn_pair(f, op, a, sm_fn_place(f, b), dst)) {
+    if (m->swaps && sm_fn_at_hand(b) && sm_fn_pair(f, m->op, a, sm_fn_place(f, b), dst)) {
         return true;
     }
-    return (swaps || op == SM_FLOAT_OP(OP_F64_SUB)) && sm_fn_at_hand(a) &&
-           sm_fn_pair(f, op, b, sm_fn_place(f, a), dst);
+    return (m->swaps || m->op == SM_FLOAT_OP(OP_F64_SUB)) && sm_fn_at_hand(a) &&
+           sm_fn_pair(f, m->op, b, sm_fn_place(f, a), dst);
 }
 
 static void emit_numeric(struct fn *f, uint32_t opcode, const struct operand *a,
@@ -376,7 +373,7 @@ static void emit_numeric(struct fn *f, uint32_t opcode, const struct operand *a,
     uint32_t sa, sb = 0;
 
     if (m->n == 2) {
-        if (emit_immediate(f, opcode, a, b, dst) || pair(f, m->op, a, b, dst)) {
+        if (emit_immediate(f, opcode, a, b, dst) || pair(f, m, a, b, dst)) {
             return;
         }
     } else if (m->op == OP_I32_EQZ && fuse_eqz(f, a, dst)) {
@@ -442,7 +439,7 @@ static void do_numeric(struct fn *f, uint32_t opcode)
         sm_fn_push(f, type_out(m));
         return;
     }
-    if (m->n == 2 && a.in == IN_CONST && b.in != IN_CONST && commutes(m->op)) {
+    if (m->n == 2 && a.in == IN_CONST && b.in != IN_CONST && m->swaps) {
         struct operand t = a;
 
         a = b;
