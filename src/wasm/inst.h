@@ -52,7 +52,9 @@ static inline __attribute__((always_inline)) uint32_t sm_now(const struct sm_was
  * deadline asked for. */
 static inline __attribute__((always_inline)) bool sm_ticked(const struct sm_wasm_exec *x)
 {
-    return SM_EPOCH_CHECKS && sm_now(x) != x->seen;
+    uint32_t seen = x->seen; /* first, so that it can be read together with the pointer */
+
+    return SM_EPOCH_CHECKS && sm_now(x) != seen;
 }
 
 /* Whether the call's deadline has come. Inline at every optimisation level: back edges ask. */
