@@ -4,14 +4,11 @@
 const char *sm_strerror(int err)
 {
     switch (err) {
-    case SM_OK:
-        return "success";
+    case SM_OK: return "success";
 #define X(name, value, text)                                                                       \
-    case value:                                                                                    \
-        return text;
+    case value: return text;
         SM_ERRORS(X)
 #undef X
-    default:
-        return "unknown error";
+    default: return "unknown error";
     }
 }

@@ -18,7 +18,7 @@
  * it touched undefined. */
 struct sm_flash {
     void *ctx;
-    uint32_t sector_size;  /* bytes, a multiple of program_size */
+    uint32_t sector_size; /* bytes, a multiple of program_size */
     uint32_t sector_count;
     uint32_t program_size; /* bytes, a power of two, 1 to 32 */
     uint8_t erased;        /* 0xff or 0x00 */

@@ -29,13 +29,14 @@
 
 #define SM_WASM_PAGE 65536u
 
-enum sm_wasm_type { /* the binary format's own codes (specification 5.3) */
-                    SM_WASM_I32 = 0x7f,
-                    SM_WASM_I64 = 0x7e,
-                    SM_WASM_F32 = 0x7d,
-                    SM_WASM_F64 = 0x7c,
-                    SM_WASM_FUNCREF = 0x70,
-                    SM_WASM_EXTERNREF = 0x6f
+/* The binary format's own codes (specification 5.3). */
+enum sm_wasm_type {
+    SM_WASM_I32 = 0x7f,
+    SM_WASM_I64 = 0x7e,
+    SM_WASM_F32 = 0x7d,
+    SM_WASM_F64 = 0x7c,
+    SM_WASM_FUNCREF = 0x70,
+    SM_WASM_EXTERNREF = 0x6f
 };
 
 enum sm_wasm_kind { SM_WASM_FUNC = 0, SM_WASM_TABLE = 1, SM_WASM_MEMORY = 2, SM_WASM_GLOBAL = 3 };

@@ -181,9 +181,10 @@ static int compile(struct build *b)
     memcpy(common, flags, sizeof(flags));
     clang = strstr(cc, "clang") != NULL;
     if (clang && b->options->guarded) {
-        return say(b, SM_ERR_UNSUPPORTED,
-                   "clang drops loads whose value nobody needs, and with them their faults: use gcc, "
-                   "or --checks");
+        return say(
+            b, SM_ERR_UNSUPPORTED,
+            "clang drops loads whose value nobody needs, and with them their faults: use gcc, "
+            "or --checks");
     }
     split(cc, words, &n);
     split(common, words, &n);

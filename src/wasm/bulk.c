@@ -131,7 +131,8 @@ int sm_bulk_grow(struct sm_wasm_memory *m, uint32_t pages, uint32_t *was)
         *was = 0xffffffff;
         return 0;
     }
-    if (m->region != NULL) { /* reads zero, and is there at once: guarded code must not see it earlier */
+    /* A region reads zero, and is there at once: guarded code must not see it earlier. */
+    if (m->region != NULL) {
         if (m->region->commit(m->region->ctx, size) != 0) {
             *was = 0xffffffff;
             return 0;

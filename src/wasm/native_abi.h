@@ -72,7 +72,7 @@ enum {
     SM_WORK_MEMORY_COPY, /* to, from, bytes */
     SM_WORK_MEMORY_INIT, /* to, from, bytes, segment */
     SM_WORK_DATA_DROP,   /* segment */
-    SM_WORK_TABLE_GROW, /* value, entries, 0, -1, table -> entries before, or -1 */
+    SM_WORK_TABLE_GROW,  /* value, entries, 0, -1, table -> entries before, or -1 */
     SM_WORK_TABLE_FILL,  /* to, value, entries, table */
     SM_WORK_TABLE_COPY,  /* to, from, entries, to table, from table */
     SM_WORK_TABLE_INIT,  /* to, from, entries, segment, table */
