@@ -77,14 +77,16 @@ size_t sm_native_state_bytes(const struct sm_native *n, const struct sm_wasm_mod
  *
  * 0, or, with the instance interpreted as before,
  *   SM_ERR_CORRUPT  the image's tables are not those of this module
- *   SM_ERR_LIMIT    linear memory is smaller than info.min_memory, or not guarded as it must be:
- * one whose pages have one byte cannot be SM_ERR_MEMORY   state is too small */
+ *   SM_ERR_LIMIT    linear memory is smaller than info.min_memory, or not guarded as it must be
+ *                   (one whose pages have one byte cannot be)
+ *   SM_ERR_MEMORY   state is too small */
 int sm_native_bind(struct sm_wasm_inst *inst, const struct sm_native *n, void *state,
                    size_t state_len);
 
 /* For the handler of a memory fault at pc (guard pages, port/posix): whether the fault is one of
- * native code that runs in this instance, and where to go on: at *resume_pc, with *argument as its
- * only argument. The caller makes sure that the fault lies within the instance's guarded region. */
+ * native code that runs in this instance or in another of its store, and where to go on: at
+ * *resume_pc, with *argument as its only argument. The caller makes sure that the fault lies within
+ * the instance's guarded region. */
 bool sm_native_fault(struct sm_wasm_inst *inst, uintptr_t pc, uintptr_t *resume_pc,
                      uintptr_t *argument);
 

@@ -38,11 +38,14 @@ static int commit(void *ctx, uint64_t bytes)
 int sm_guard_reserve(struct sm_guard *guard, uint64_t size)
 {
 #if UINTPTR_MAX > 0xffffffff
-    void *p =
-        mmap(NULL, SPACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p;
 
     *guard = (struct sm_guard){0};
-    if (p == MAP_FAILED || size > 4ull << 30) {
+    if (size > 4ull << 30) {
+        return SM_ERR_MEMORY;
+    }
+    p = mmap(NULL, SPACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
         return SM_ERR_MEMORY;
     }
     guard->region = (struct sm_wasm_region){
@@ -119,6 +122,7 @@ int sm_guard_watch(struct sm_guard *guard, struct sm_wasm_inst *inst)
 #endif
     for (struct sm_guard *g = watched; g != NULL; g = g->next) {
         if (g == guard) {
+            guard->inst = inst;
             return 0;
         }
     }

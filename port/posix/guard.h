@@ -18,7 +18,8 @@ struct sm_guard {
  * SM_ERR_MEMORY. */
 int sm_guard_reserve(struct sm_guard *guard, uint64_t size);
 
-/* Faults in the region, of native code bound to inst, become its traps from now on. Makes
+/* Faults in the region, of native code bound to inst or to another instance of its store that imports
+ * the memory, become traps from now on. A guard serves one inst: the latest. Makes
  * itself the process's handler of SIGSEGV and SIGBUS unless it is that; a fault anywhere else goes
  * to the handler that was there before. Call it, with sm_guard_stack(), before the first call of
  * inst; not from several threads at once. May be called again, after something else has taken the

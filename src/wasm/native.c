@@ -320,7 +320,8 @@ static uintptr_t limit_for(const struct sm_wasm_exec *x, const struct sm_native_
                            const uint32_t *floor, uintptr_t top)
 {
     uintptr_t limit = (uintptr_t)floor + SLACK_BYTES + h->stack_bytes;
-    uint64_t most = (uint64_t)(x->max_depth - x->depth) * h->frame_bytes;
+    /* One more for the way in. */
+    uint64_t most = (uint64_t)(x->max_depth - x->depth + 1) * h->frame_bytes;
 
     return top > limit && most < top - limit ? top - (uintptr_t)most : limit;
 }
@@ -577,7 +578,8 @@ static int run(struct sm_wasm_exec *x)
     return how;
 }
 
-bool sm_native_fault(struct sm_wasm_inst *inst, uintptr_t pc, uintptr_t *resume_pc,
+/* A fault in this instance's code goes on at its way out. */
+static bool fault_in(struct sm_wasm_inst *inst, uintptr_t pc, uintptr_t *resume_pc,
                      uintptr_t *argument)
 {
     struct sm_native_inst *b = inst->native;
@@ -590,4 +592,20 @@ bool sm_native_fault(struct sm_wasm_inst *inst, uintptr_t pc, uintptr_t *resume_
     *resume_pc = (uintptr_t)b->code + b->header->leave;
     *argument = (uintptr_t)&b->ctx;
     return true;
+}
+
+/* The memory may be another instance's that imports it. The owner first: instances of one module
+ * run the same code. */
+bool sm_native_fault(struct sm_wasm_inst *inst, uintptr_t pc, uintptr_t *resume_pc,
+                     uintptr_t *argument)
+{
+    if (fault_in(inst, pc, resume_pc, argument)) {
+        return true;
+    }
+    for (struct sm_wasm_inst *i = inst->store->instances; i != NULL; i = i->next) {
+        if (fault_in(i, pc, resume_pc, argument)) {
+            return true;
+        }
+    }
+    return false;
 }
