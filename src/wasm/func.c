@@ -16,10 +16,10 @@
  *     over.
  *   - An operand that stands for local x is copied home before x changes. Such operands of one
  *     local are chained, so this costs no search.
- *   - Whatever way leads to the code at n, it goes through the look at the epoch at `look` or a
- * later one. So labels to which a branch leads past that begin with a look of their own, and none
- *     is more than SM_LOOK_UNITS back.
+ *   - Every way to the code at n goes through the look at the epoch at `look` or a later one, at
+ *     most SM_LOOK_UNITS back. A label that a branch reaches past it begins with its own look.
  *   - `last` is the most recent instruction if no label follows it; only then may it be changed.
+ *     `prev` is the one before, for when `last` is taken back.
  *
  * Scratch: [locals | code grows up ...... operands and open blocks grow down]. Forward branches to
  * one label are chained through their own distance fields, so labels need no memory.
