@@ -14,6 +14,7 @@
 #include <sandmote/native.h>
 #include <sandmote/trust.h>
 
+#include "aot.h"
 #include "cli.h"
 
 /* Any fleet: whoever names a key by hand says by that whose it is. */
@@ -27,9 +28,12 @@ bool claim_is_native(const uint8_t *bytes, size_t len)
 /* Its bytes lie on a border of 8 in memory that was allocated, as the reader wants them. */
 static bool read_image(const char *path, const uint8_t *bytes, size_t len, struct sm_native *n)
 {
-    if (sm_native_read(n, bytes, len) == 0)
+    if (!claim_is_native(bytes, len))
+        cli_say("%s: not a native image; `sandmote aot` makes one of a module", path);
+    else if (sm_native_read(n, bytes, len) == 0 && aot_check_hash(n) == 0)
         return true;
-    cli_say("%s: not a native image: %s", path, n->info.refused);
+    else
+        cli_say("%s: a native image, but not a good one: %s", path, n->info.refused);
     return false;
 }
 

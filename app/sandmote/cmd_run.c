@@ -19,6 +19,7 @@
 #include <posix/guard.h>
 #include <posix/keys.h>
 
+#include "aot.h"
 #include "claim.h"
 #include "cli.h"
 #include "module.h"
@@ -259,6 +260,8 @@ static int open_native(struct run *run)
     if (run->builder_path && !claimed_by_builder(run, image, len, sha256))
         return CLI_BAD;
     int err = sm_native_open(&run->native, image, len, sha256);
+    if (!err && !run->builder_path) /* a good claim has its hash already */
+        err = aot_check_hash(&run->native);
     if (err) {
         cli_say("%s: not an image to run here: %s", run->native_path, run->native.info.refused);
         return CLI_BAD;

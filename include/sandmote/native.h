@@ -4,11 +4,13 @@
  * module (types, data, linking) still comes from the engine's own image: an instance is made as
  * always (wasm.h), then sm_native_bind() makes it run the machine code. What imports, exports,
  * calls, traps, limits, epochs and pending host calls mean stays the same; an instance without a
- * native image is interpreted, and both kinds call each other.
+ * native image is interpreted, and both kinds call each other. A function that the module neither
+ * exports nor refers to has no way in of its own: called by index, it is interpreted.
  *
  * MACHINE CODE IS TRUSTED. The checks below find an image that does not belong here, not one that
- * was made to do harm: a host lets nobody's image in but that of a builder it trusts, and verifies
- * the signature before it opens the image.
+ * was changed or made to do harm: a host lets nobody's image in but that of a builder it trusts, and
+ * verifies signature and hash (claim.h) before it binds the image. The hash in the image's header is
+ * for tools that run an image without a claim; nothing here computes it.
  *
  * Format: doc/SPEC-native.md.
  *
@@ -18,7 +20,7 @@
 
 #include <sandmote/wasm.h>
 
-#define SM_NATIVE_FORMAT 1u
+#define SM_NATIVE_FORMAT 2u
 
 enum sm_native_target {
     SM_NATIVE_X86_64 = 1,

@@ -27,6 +27,11 @@ int aot_build(const struct sm_wasm_module *m, const uint8_t sha256[32],
               const struct aot_options *options, uint8_t **image, size_t *image_len, char *message,
               size_t message_size);
 
+/* Whether an image that was opened or read has the bytes that it was made with: by the SHA-256 of
+ * all else in its header. That finds an accident, not an attack; an image with a good claim
+ * (sandmote/claim.h) needs no other check. 0, or SM_ERR_CORRUPT and info.refused says so. */
+int aot_check_hash(struct sm_native *n);
+
 /* "x86_64-linux-gnu" and its like; also without the system's part. 0 when unknown. */
 enum sm_native_target aot_target(const char *triple);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <sandmote/crypto.h>
 #include "../wasm/native.h"
 #include "elf.h"
 #include "gen.h"
@@ -307,6 +308,30 @@ static int header(struct build *b, struct sm_native_header *h, const struct elf_
     return 0;
 }
 
+static void hash(const void *image, size_t len, uint8_t out[SM_SHA256_SIZE])
+{
+    const size_t at = offsetof(struct sm_native_header, sha256);
+    struct sm_sha256 s;
+
+    sm_sha256_init(&s);
+    sm_sha256_update(&s, image, at);
+    sm_sha256_update(&s, (const uint8_t *)image + at + SM_SHA256_SIZE, len - at - SM_SHA256_SIZE);
+    sm_sha256_final(&s, out);
+}
+
+int aot_check_hash(struct sm_native *n)
+{
+    const struct sm_native_header *h = (const void *)n->image;
+    uint8_t found[SM_SHA256_SIZE];
+
+    hash(h, h->size, found);
+    if (memcmp(found, h->sha256, sizeof(found)) == 0) {
+        return 0;
+    }
+    n->info.refused = "changed since it was made: its hash is not the one in its header";
+    return SM_ERR_CORRUPT;
+}
+
 static int pack(struct build *b, uint8_t **image, size_t *image_len)
 {
     struct elf_section code;
@@ -343,6 +368,7 @@ static int pack(struct build *b, uint8_t **image, size_t *image_len)
     if (nmap > 0) {
         memcpy(*image + h.map, map, h.nmap * sizeof(*map));
     }
+    hash(*image, h.size, *image + offsetof(struct sm_native_header, sha256));
     free(map);
     return 0;
 }

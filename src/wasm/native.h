@@ -10,7 +10,7 @@
 #include "native_abi.h"
 
 #define SM_NATIVE_MAGIC  0x494e4d53u /* "SMNI" */
-#define SM_NATIVE_HEADER 128u
+#define SM_NATIVE_HEADER 152u
 
 struct sm_native_header { /* offsets in bytes; those of the code's insides from the code's start */
     uint32_t magic, format;
@@ -25,7 +25,7 @@ struct sm_native_header { /* offsets in bytes; those of the code's insides from 
     uint32_t map, nmap; /* a table of struct sm_native_place, outside the code */
     uint32_t stack_bytes, min_memory, many_words;
     uint32_t frame_bytes; /* of the largest frame */
-    uint32_t pad[2];
+    uint32_t sha256[8];   /* of all bytes but these; for who has no claim to check (src/aot) */
 };
 _Static_assert(sizeof(struct sm_native_header) == SM_NATIVE_HEADER, "part of the format");
 
@@ -67,6 +67,13 @@ struct sm_native_inst { /* lies in the state that the host gave */
     const struct sm_bound_func *cross; /* the import of another instance that was called */
     struct sm_native_ctx ctx;
 };
+
+/* Whether calls from outside find a way in; a function that only the image's own code calls has
+ * none. */
+static inline bool sm_native_has_entry(const struct sm_native_inst *b, uint32_t func)
+{
+    return ((const struct sm_native_func *)b->ctx.funcs)[func].code != 0;
+}
 
 /* run.c: interpret from where x stands. As sm_wasm_run(), or SM_RUN_NATIVE: x->to is to be called.
  */

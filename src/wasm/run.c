@@ -109,7 +109,7 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
         x->entry[2] = 0;
         x->entry[3] = OP_EXIT;
         x->pc = x->entry;
-    } else if (inst->native != NULL) {
+    } else if (inst->native != NULL && sm_native_has_entry(inst->native, func)) {
         x->to = inst;
         x->to_func = func;
         x->to_args = x->stack;

@@ -33,7 +33,7 @@ says 'BAD claim: '
 expect 1 "$sandmote" sign --key signer.pem m.native
 says 'm.native: not a WebAssembly module, so it is not signed'
 expect 1 "$sandmote" sign --native --key builder.pem m.wasm
-says 'm.wasm: not a native image: '
+says 'm.wasm: not a native image; `sandmote aot` makes one of a module'
 expect 64 "$sandmote" verify --key builder.pub.pem --module m.wasm m.wasm
 says '--module goes with --native'
 
@@ -104,8 +104,24 @@ expect 1 "$sandmote" verify --native --key builder.pub.pem changed.native
 says 'changed.native.sig: BAD claim: '
 printf 'SMNI' >short.native
 expect 1 "$sandmote" inspect short.native
-says 'short.native: not a native image: '
+says 'short.native: a native image, but not a good one: '
 expect 1 "$sandmote" sign --native --key builder.pem short.native
+
+# An image that nobody claims, and one byte of it changed: header, padding, hash, code. The first is
+# where the code is entered.
+size=$(stat -c %s m.native)
+for at in 0 5 9 13 24 60 68 69 76 92 104 112 119 120 151 152 2000 4095 4096 4100 4200 $((size - 1)); do
+    byte=$(od -An -tu1 -j "$at" -N 1 m.native)
+    { head -c "$at" m.native; printf "\\$(printf %o $((byte ^ 1)))"; tail -c +$((at + 2)) m.native
+    } >flipped.native
+    is test "$(stat -c %s flipped.native)" -eq "$size"
+    expect 1 "$sandmote" run --native flipped.native m.wasm
+    says 'flipped.native: not an image to run here: '
+done
+expect 1 "$sandmote" inspect flipped.native
+says 'flipped.native: a native image, but not a good one: changed since it was made'
+expect 1 "$sandmote" sign --native --key builder.pem flipped.native
+is test ! -e flipped.native.sig
 
 # Images belong to one module and one processor; compilers and targets are named.
 printf '(module (func (export "_start")))' >other.wat

@@ -95,7 +95,7 @@ static const char *folder(const char *cache)
 static void file_of(const struct sm_wasm_module *m, const char *cache, uint8_t sha256[32],
                     char *path, size_t size)
 {
-    int n = snprintf(path, size, "%s/%c", folder(cache), guarded ? 'g' : 'c');
+    int n = snprintf(path, size, "%s/%u%c", folder(cache), SM_NATIVE_FORMAT, guarded ? 'g' : 'c');
 
     sm_sha256(m->wasm, m->wasm_len, sha256);
     for (int i = 0; i < 12; i++) {

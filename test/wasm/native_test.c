@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../src/wasm/native.h"
+#include "aot.h"
 #include "native.h"
 #include "slot.h"
 
@@ -69,13 +70,26 @@ static int resolve(void *ctx, const struct sm_wasm_import *i, struct sm_wasm_ext
     return 0;
 }
 
-static void load(struct bench *b, struct engine *e, const char *name, bool as_native)
+static void instantiate(struct bench *b, struct engine *e)
 {
     struct sm_wasm_limits limits = {.memory_bytes = 2 * SM_WASM_PAGE, .table_entries = 16};
     struct sm_wasm_linker linker = {b, resolve};
+    uint32_t which;
+
+    limits.region = e->native.guard.region.base != NULL ? &e->native.guard.region : NULL;
+    e->pool = (struct sm_wasm_pool){.base = malloc(POOL_BYTES), .size = POOL_BYTES};
+    assert_int_equal(sm_wasm_instantiate(&e->inst, &b->store, &e->slot.module, &limits, &linker,
+                                         &e->pool, &which),
+                     0);
+    if (e->native.map != NULL) {
+        assert_int_equal(native_bind(&e->native, e->inst), 0);
+    }
+}
+
+static void load(struct bench *b, struct engine *e, const char *name, bool as_native)
+{
     struct sm_wasm_diag diag;
     char path[512];
-    uint32_t which;
     size_t len;
     uint8_t *wasm;
 
@@ -83,24 +97,27 @@ static void load(struct bench *b, struct engine *e, const char *name, bool as_na
     wasm = read_file(path, &len);
     assert_true(slot_make(&e->slot, wasm, len, &diag) > 0);
     free(wasm);
-    e->pool = (struct sm_wasm_pool){.base = malloc(POOL_BYTES), .size = POOL_BYTES};
-    assert_int_equal(sm_wasm_instantiate(&e->inst, &b->store, &e->slot.module, &limits, &linker,
-                                         &e->pool, &which),
-                     0);
     if (as_native) {
         native_make(&e->native, &e->slot.module, NULL);
-        assert_int_equal(native_bind(&e->native, e->inst), 0);
     }
+    instantiate(b, e);
+}
+
+static struct bench *empty(void)
+{
+    struct bench *b = calloc(1, sizeof(*b));
+
+    sm_wasm_exec_init(&b->exec, b->stack, WORDS, 200, &b->epoch);
+    sm_wasm_exec_init(&b->second, b->second_stack, WORDS, 200, &b->epoch);
+    return b;
 }
 
 static struct bench *make(bool callee_native, bool caller_native)
 {
-    struct bench *b = calloc(1, sizeof(*b));
+    struct bench *b = empty();
 
     load(b, &b->callee, "engine", callee_native);
     load(b, &b->caller, "through", caller_native);
-    sm_wasm_exec_init(&b->exec, b->stack, WORDS, 200, &b->epoch);
-    sm_wasm_exec_init(&b->second, b->second_stack, WORDS, 200, &b->epoch);
     return b;
 }
 
@@ -254,6 +271,77 @@ static void a_host_function_may_run_its_caller_s_instance(void **state)
     destroy(b);
 }
 
+/* Of a module without a name for it: only its index says which function is meant. */
+static void a_function_without_a_way_in_is_interpreted(void **state)
+{
+    const uint32_t good[2] = {40, 4}, bad[2] = {40, 0};
+    struct bench *b = empty();
+    struct sm_wasm_frame f;
+
+    (void)state;
+    load(b, &b->callee, "inner", true);
+    assert_false(sm_native_has_entry(b->callee.inst->native, 0));
+    assert_true(sm_native_has_entry(b->callee.inst->native, 1));
+    assert_int_equal(sm_wasm_call(&b->exec, b->callee.inst, 0, good, 0), 0);
+    assert_int_equal(sm_wasm_run(&b->exec), 0);
+    assert_int_equal(sm_wasm_results(&b->exec)[0], 10);
+    assert_int_equal(sm_wasm_call(&b->exec, b->callee.inst, 0, bad, 0), 0);
+    assert_int_equal(sm_wasm_run(&b->exec), SM_ERR_TRAP);
+    assert_int_equal(b->exec.trap, SM_TRAP_DIV_ZERO);
+    assert_int_equal(sm_wasm_backtrace(&b->exec, &f, 1, b->callee.pool.base, b->callee.pool.size),
+                     1);
+    assert_int_equal(f.func, 0);
+    destroy(b);
+}
+
+/* ---- Guarded memory -------------------------------------------------------------------------- */
+
+static void expect_fault(struct bench *b, struct engine *owner, struct engine *e)
+{
+    native_ready(&owner->native, owner->inst);
+    assert_int_equal(call(b, e, "load", SM_WASM_PAGE - 4, 0, 0), 0);
+    assert_int_equal(call(b, e, "load", 70000, 0, 0), SM_ERR_TRAP);
+    assert_int_equal(b->exec.trap, SM_TRAP_MEMORY);
+    assert_int_equal(call(b, e, "load", 0xffffffff, 0, 0), SM_ERR_TRAP);
+    assert_int_equal(b->exec.trap, SM_TRAP_MEMORY);
+}
+
+static void a_fault_in_a_memory_that_another_instance_exports_traps(void **state)
+{
+    (void)state;
+    native_mode("guard");
+    for (int native = 0; native < 2; native++) {
+        struct bench *b = empty();
+
+        load(b, &b->callee, "shares", true);
+        load(b, &b->caller, "borrows", native);
+        expect_fault(b, &b->callee, &b->callee);
+        expect_fault(b, &b->callee, &b->caller);
+        destroy(b);
+    }
+    native_mode("checks");
+}
+
+static void a_region_may_be_watched_for_the_next_instance(void **state)
+{
+    struct bench *b = empty();
+    struct engine *e = &b->callee;
+
+    (void)state;
+    native_mode("guard");
+    load(b, e, "shares", true);
+    for (int i = 0; i < 3; i++) {
+        expect_fault(b, e, e);
+        free(e->pool.base); /* with the instance */
+        free(e->native.state);
+        b->store = (struct sm_wasm_store){0};
+        instantiate(b, e);
+    }
+    expect_fault(b, e, e);
+    destroy(b);
+    native_mode("checks");
+}
+
 /* ---- Refused --------------------------------------------------------------------------------- */
 
 struct copy {
@@ -356,6 +444,35 @@ static void an_image_that_cannot_be_bound_leaves_the_instance_interpreted(void *
     destroy(b);
 }
 
+/* As a tool opens an image that nobody claims. */
+static int open_unclaimed(struct copy *c)
+{
+    int err = sm_native_open(&c->native, c->bytes, c->len, c->sha256);
+
+    return err != 0 ? err : aot_check_hash(&c->native);
+}
+
+static void an_image_with_any_byte_changed_is_refused(void **state)
+{
+    struct bench *b = empty();
+    struct copy c;
+
+    (void)state;
+    load(b, &b->callee, "inner", true);
+    c = copy_of(&b->callee);
+    assert_int_equal(open_unclaimed(&c), 0);
+    for (size_t i = 0; i < c.len; i++) {
+        c.bytes[i] ^= (uint8_t)(1u << i % 8);
+        assert_int_not_equal(open_unclaimed(&c), 0);
+        assert_non_null(c.native.info.refused);
+        c.bytes[i] ^= (uint8_t)(1u << i % 8);
+    }
+    assert_int_equal(open_unclaimed(&c), 0);
+    printf("%zu bytes changed, one at a time\n", c.len);
+    free(c.bytes);
+    destroy(b);
+}
+
 #define CASE(name) cmocka_unit_test(name)
 
 int main(void)
@@ -367,6 +484,10 @@ int main(void)
         CASE(recursion_across_instances_ends),
         CASE(a_paused_call_goes_on_where_it_was),
         CASE(a_host_function_may_run_its_caller_s_instance),
+        CASE(a_function_without_a_way_in_is_interpreted),
+        CASE(a_fault_in_a_memory_that_another_instance_exports_traps),
+        CASE(a_region_may_be_watched_for_the_next_instance),
+        CASE(an_image_with_any_byte_changed_is_refused),
         CASE(an_image_that_does_not_belong_here_is_refused_by_name),
         CASE(an_unaligned_image_is_refused),
         CASE(an_image_that_cannot_be_bound_leaves_the_instance_interpreted),
