@@ -8,6 +8,7 @@
 #ifndef SANDMOTE_TRUST_H
 #define SANDMOTE_TRUST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/claim.h>
@@ -18,13 +19,15 @@
 #define SM_PUBLIC_KEY_BYTES SM_ED25519_PUBLIC_SIZE
 #define SM_SIGNATURE_BYTES  SM_ED25519_SIG_SIZE
 
-/* What a key may sign. Numbers are those of the format; signer and builder are in use. */
+/* What a key may sign. Numbers are those of the format. */
 enum sm_role {
-    SM_ROLE_SIGNER = 1,   /* applications of one fleet */
-    SM_ROLE_ROOT = 2,     /* reserved: key sets */
-    SM_ROLE_VENDOR = 3,   /* reserved: plugins */
-    SM_ROLE_BUILDER = 4,  /* native images of one fleet's modules */
-    SM_ROLE_REQUESTER = 5 /* reserved: modules sent over the network */
+    SM_ROLE_SIGNER = 1,    /* applications of one fleet */
+    SM_ROLE_ROOT = 2,      /* key sets (keyset.h), and nothing a trust store decides */
+    SM_ROLE_VENDOR = 3,    /* plugins, within the scope that a key set gives */
+    SM_ROLE_BUILDER = 4,   /* native images of one fleet's modules */
+    SM_ROLE_REQUESTER = 5, /* reserved: modules sent over the network */
+    SM_ROLE_SERVER = 6,    /* what is current */
+    SM_ROLE_LAST = SM_ROLE_SERVER
 };
 
 /* "signer", "root", ...; NULL for anything else. */
@@ -37,12 +40,17 @@ struct sm_trust_key {
 };
 
 /* A trust store over the caller's array, which must outlive it. Fields are private. */
+struct sm_keyset;
 struct sm_trust {
     struct sm_trust_key *keys;
     uint32_t count, capacity;
+    const struct sm_keyset *set; /* that it was filled from; NULL: keys were added by hand */
 };
 
 void sm_trust_init(struct sm_trust *trust, struct sm_trust_key *keys, uint32_t capacity);
+
+/* Whether a key may stand in a store: false when it is not canonical or of small order. */
+bool sm_trust_key_fits(const uint8_t key[SM_PUBLIC_KEY_BYTES]);
 
 /* Add a key. Adding the same role, fleet and key again changes nothing.
  *
@@ -59,7 +67,8 @@ const struct sm_trust_key *sm_trust_at(const struct sm_trust *trust, uint32_t i)
 
 /* Check that a module may run in this trust: first the signature over all len bytes, by any key of
  * the store; only then is the file looked at, its manifest found and decoded into *m, and the
- * key's role and fleet compared with it (a signer's key: applications of its own fleet).
+ * key's role and fleet compared with it (a signer's key: applications of its own fleet; a vendor's,
+ * when the store was filled from a key set: plugins whose capabilities are in its scope).
  *
  * Whether class, sequence, floor and sizes suit the device is for the caller to decide, and so is
  * the module's validity as WebAssembly: nothing but section framing was read.

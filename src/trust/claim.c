@@ -61,19 +61,6 @@ static int read_value(struct sm_cbor_in *in, uint64_t key, struct sm_native_clai
     }
 }
 
-/* The format stands first, and nothing of a later one is read. */
-static uint64_t later_format(const uint8_t *payload, uint32_t len)
-{
-    struct sm_cbor_in in;
-    struct sm_cbor_map map;
-    uint64_t key, format;
-    sm_cbor_begin(&in, payload, len);
-    if (sm_cbor_map(&in, &map) != 0 || sm_cbor_key(&in, &map, &key) != 1 || key != KEY_FORMAT ||
-        sm_cbor_uint(&in, &format) != 0)
-        return 0;
-    return format > SM_CLAIM_FORMAT ? format : 0;
-}
-
 static int read_payload(struct sm_cbor_in *in, struct sm_native_claim *c)
 {
     struct sm_cbor_map map;
@@ -96,7 +83,7 @@ int sm_claim_payload(struct sm_native_claim *claim, const uint8_t *payload, uint
                      struct sm_manifest_detail *detail)
 {
     struct sm_cbor_in in;
-    uint64_t format = later_format(payload, len);
+    uint64_t format = sm_cbor_later_format(payload, len, SM_CLAIM_FORMAT);
     if (format != 0) {
         *detail = (struct sm_manifest_detail){.value = format, .rule = "a claim from the future"};
         return SM_ERR_UNSUPPORTED;

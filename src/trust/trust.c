@@ -6,17 +6,17 @@
  * signed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <sandmote/trust.h>
+#include <sandmote/keyset.h>
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "claim.h"
 
 const char *sm_role_name(unsigned role)
 {
-    static const char *const names[] = {"signer", "root", "vendor", "builder", "requester"};
-    return role >= SM_ROLE_SIGNER && role <= SM_ROLE_REQUESTER ? names[role - 1] : NULL;
+    static const char *const names[] = {"signer",  "root",      "vendor",
+                                        "builder", "requester", "server"};
+    return role >= SM_ROLE_SIGNER && role <= SM_ROLE_LAST ? names[role - 1] : NULL;
 }
 
 void sm_trust_init(struct sm_trust *trust, struct sm_trust_key *keys, uint32_t capacity)
@@ -24,6 +24,7 @@ void sm_trust_init(struct sm_trust *trust, struct sm_trust_key *keys, uint32_t c
     trust->keys = keys;
     trust->capacity = capacity;
     trust->count = 0;
+    trust->set = NULL;
 }
 
 /* y of the points of small order (RFC 8032, 5.1.3 encoding without the sign of x): orders 4, 1, 2
@@ -53,15 +54,15 @@ static bool not_canonical(const uint8_t y[32])
 
 /* A key of small order verifies signatures that nobody made; one that is not canonical is the same
  * key under a second name. Neither comes out of a key generator. */
-static bool unfit_key(const uint8_t key[32])
+bool sm_trust_key_fits(const uint8_t key[SM_PUBLIC_KEY_BYTES])
 {
     uint8_t y[32];
     memcpy(y, key, sizeof y);
     y[31] &= 0x7f;
     for (size_t i = 0; i < sizeof small_order / sizeof small_order[0]; i++)
         if (memcmp(y, small_order[i], sizeof y) == 0)
-            return true;
-    return not_canonical(y);
+            return false;
+    return !not_canonical(y);
 }
 
 /* A fleet name copied into a zeroed field: 0, or SM_ERR_INVALID. */
@@ -83,7 +84,7 @@ int sm_trust_add(struct sm_trust *trust, enum sm_role role, const char *fleet,
                  const uint8_t key[SM_PUBLIC_KEY_BYTES])
 {
     struct sm_trust_key entry = {.role = (uint32_t)role};
-    if (!sm_role_name(entry.role) || copy_fleet(entry.fleet, fleet) || unfit_key(key))
+    if (!sm_role_name(entry.role) || copy_fleet(entry.fleet, fleet) || !sm_trust_key_fits(key))
         return SM_ERR_INVALID;
     memcpy(entry.key, key, sizeof entry.key);
     for (uint32_t i = 0; i < trust->count; i++) {
@@ -147,6 +148,22 @@ static int refuse(struct sm_manifest_detail *detail, uint32_t key, int err, cons
     return err;
 }
 
+/* A vendor's plugin may ask for what the key set grants that vendor, and for nothing beyond it. */
+static int check_vendor(const struct sm_trust *trust, const struct sm_trust_key *signer,
+                        const struct sm_manifest *m, struct sm_manifest_detail *detail)
+{
+    struct sm_keyset_key k;
+    if (m->kind != SM_KIND_PLUGIN)
+        return refuse(detail, SM_KEY_KIND, SM_ERR_KEY, "a vendor's key signs plugins only");
+    if (!trust->set || !sm_keyset_key(trust->set, signer->key, &k))
+        return refuse(detail, 0, SM_ERR_KEY, "no key set gives this vendor a scope");
+    for (uint32_t i = 0; i < m->capabilities; i++)
+        if (!sm_vendor_scope_covers(&k.scope, m->capability[i]))
+            return refuse(detail, SM_KEY_CAPABILITIES, SM_ERR_KEY,
+                          "a capability that is beyond its vendor's scope");
+    return 0;
+}
+
 static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len, const uint8_t *sig,
                   size_t sig_len, struct sm_manifest *m, struct sm_manifest_detail *detail)
 {
@@ -156,14 +173,17 @@ static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
     int err = find_signer(trust, wasm, len, sig, &signer);
     if (err)
         return refuse(detail, 0, err, "no trusted key made this signature over these bytes");
-    if (signer->role != SM_ROLE_SIGNER)
+    bool vendor = signer->role == SM_ROLE_VENDOR;
+    if (signer->role != SM_ROLE_SIGNER && !vendor)
         return refuse(detail, 0, SM_ERR_KEY,
                       "the key that signed has a role that signs no modules");
     err = sm_manifest_read(m, wasm, len, detail);
     if (err)
         return err;
-    if (m->kind != SM_KIND_APPLICATION)
+    if (!vendor && m->kind != SM_KIND_APPLICATION)
         return refuse(detail, SM_KEY_KIND, SM_ERR_KEY, "a signer's key signs applications only");
+    if (vendor && (err = check_vendor(trust, signer, m, detail)) != 0)
+        return err;
     if (!of_fleet(trust, signer, m->fleet))
         return refuse(detail, SM_KEY_FLEET, SM_ERR_KEY, "the key that signed is of another fleet");
     return 0;

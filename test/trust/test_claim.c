@@ -198,8 +198,8 @@ static void an_envelope_of_another_form_is_refused(void **state)
     } cases[] = {
         {"d284582a", "84582a", "not a COSE_Sign1 object"},
         {"d284582a", "d384582a", "not a COSE_Sign1 object"},
-        {"d284582a", "d283582a", "a COSE_Sign1 object has four parts"},
-        {"d284582a", "d285582a", "a COSE_Sign1 object has four parts"},
+        {"d284582a", "d283582a", "a signed object has four parts"},
+        {"d284582a", "d285582a", "a signed object has four parts"},
         {"d284582a", "d28459002a", "a number is not in its shortest form"},
         {"a0584d", "a1044131584d", "nothing unprotected may stand in the header"},
         {"a0584d", "80584d", "a map is expected"},

@@ -349,12 +349,14 @@ static void a_fleet_is_its_whole_name(void **state)
     expect(SM_ERR_KEY, "the key that signed is of another fleet");
 }
 
-static void other_roles_sign_no_modules(void **state)
+static void other_roles_sign_no_applications(void **state)
 {
-    for (unsigned role = SM_ROLE_ROOT; role <= SM_ROLE_REQUESTER; role++) {
+    for (unsigned role = SM_ROLE_ROOT; role <= SM_ROLE_LAST; role++) {
         fresh(state);
         add((enum sm_role)role, "plant-7", &fx.ours);
-        expect(SM_ERR_KEY, "the key that signed has a role that signs no modules");
+        expect(SM_ERR_KEY, role == SM_ROLE_VENDOR
+                               ? "a vendor's key signs plugins only"
+                               : "the key that signed has a role that signs no modules");
     }
 }
 
@@ -430,7 +432,7 @@ static void roles_and_fleets_must_be_real(void **state)
     (void)state;
     const uint8_t *key = fx.ours.public_key;
     assert_int_equal(adding((enum sm_role)0, "plant-7", key), SM_ERR_INVALID);
-    assert_int_equal(adding((enum sm_role)6, "plant-7", key), SM_ERR_INVALID);
+    assert_int_equal(adding((enum sm_role)7, "plant-7", key), SM_ERR_INVALID);
     assert_int_equal(adding(SM_ROLE_SIGNER, "", key), SM_ERR_INVALID);
     assert_int_equal(adding(SM_ROLE_SIGNER, "Plant 7", key), SM_ERR_INVALID);
     assert_int_equal(adding(SM_ROLE_SIGNER, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", key),
@@ -439,9 +441,9 @@ static void roles_and_fleets_must_be_real(void **state)
     assert_string_equal(sm_trust_at(&fx.trust, 0)->fleet, "plant-7");
     assert_null(sm_trust_at(&fx.trust, 1));
     assert_string_equal(sm_role_name(SM_ROLE_SIGNER), "signer");
-    assert_string_equal(sm_role_name(SM_ROLE_REQUESTER), "requester");
+    assert_string_equal(sm_role_name(SM_ROLE_SERVER), "server");
     assert_null(sm_role_name(0));
-    assert_null(sm_role_name(6));
+    assert_null(sm_role_name(7));
 }
 
 static void one_key_has_one_role_and_stands_once(void **state)
@@ -486,7 +488,7 @@ int main(void)
         T(one_key_may_sign_for_two_fleets),
         T(a_fleet_may_have_two_signers),
         T(a_fleet_is_its_whole_name),
-        T(other_roles_sign_no_modules),
+        T(other_roles_sign_no_applications),
         T(a_signer_signs_no_plugins),
         T(keys_that_are_no_keys_are_refused),
         T(keys_of_order_eight_are_refused_and_would_be_forgeable),
