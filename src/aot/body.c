@@ -22,8 +22,12 @@ struct ctl {
     uint32_t nparams, nresults;
     uint8_t single; /* the result type of the short form */
     uint32_t since; /* the most that a branch to its end brings along */
+    uint32_t at;    /* loop: its offset */
     uint32_t start; /* loop: of its first operator */
     uint32_t copy, copies;
+    bool used;     /* something goes to its end; loop: to its next copy */
+    bool left;     /* loop: a copy before the last goes to its end */
+    uint32_t back; /* loop: the offset of what goes back over its look; several: of itself; or 0 */
 };
 
 struct body {
@@ -42,6 +46,7 @@ struct body {
     struct ctl *ctl;
     uint32_t depth, ctl_room;
     uint32_t labels;
+    FILE *names;    /* AT<label>: what a loop's look is said to be at */
     uint32_t since; /* operators since the last look at the epoch, at most */
     bool dead;
     struct op op;
@@ -184,14 +189,15 @@ static void begin_loop(struct body *b, struct ctl *c)
 {
     uint32_t ops = loop_length(b, b->r.pos), most = b->g->options->unroll;
 
+    c->at = b->op.at;
     c->start = b->r.pos;
     c->copies = ops == 0 || ops > most ? 1 : most / ops > 8 ? 8 : most / ops;
     if (!b->g->options->no_epoch) {
-        fprintf(b->out, "goto L%u_0; B%u: EPOCH(%u);\n", c->label, c->label, b->op.at);
+        fprintf(b->out, "goto L%u_0; B%u: UNUSED; EPOCH(AT%u);\nL%u_0:;\n", c->label, c->label,
+                c->label, c->label);
     } else {
-        fprintf(b->out, "B%u:;\n", c->label);
+        fprintf(b->out, "B%u: UNUSED;\n", c->label);
     }
-    fprintf(b->out, "L%u_0:;\n", c->label);
 }
 
 static void begin_block(struct body *b)
@@ -232,6 +238,7 @@ static void do_else(struct body *b)
     }
     if (!b->dead) {
         fprintf(b->out, "goto L%u;\n", c->label);
+        c->used = true;
         c->since = b->since > c->since ? b->since : c->since;
     }
     fprintf(b->out, "E%u:;\n", c->label);
@@ -241,16 +248,21 @@ static void do_else(struct body *b)
     set_height(b, c, false);
 }
 
-static void end_loop(struct body *b, struct ctl *c)
+static void end_loop(struct body *b, struct ctl *c, bool again)
 {
-    if (c->copy + 1 == c->copies) {
-        fprintf(b->out, "X%u:;\n", c->label);
+    if (!again) {
+        if (c->left) {
+            fprintf(b->out, "X%u:;\n", c->label);
+        }
+        fprintf(b->names, "enum { AT%u = %u };\n", c->label, c->back != 0 ? c->back : c->at);
         return;
     }
     if (!b->dead) {
         fprintf(b->out, "goto X%u;\n", c->label);
+        c->left = true;
     }
     fprintf(b->out, "L%u_%u:;\n", c->label, ++c->copy);
+    c->used = false;
     b->r.pos = c->start;
     set_height(b, c, false);
 }
@@ -260,7 +272,7 @@ static void return_values(struct body *b);
 static void do_end(struct body *b)
 {
     struct ctl *c = &b->ctl[b->depth - 1];
-    bool again = c->kind == 0x03 && c->copy + 1 < c->copies;
+    bool again = c->kind == 0x03 && c->copy + 1 < c->copies && c->used;
 
     if (c->kind == 0x12 || c->kind == 0x13 || c->kind == 0x14) {
         b->depth--; /* still dead */
@@ -270,7 +282,7 @@ static void do_end(struct body *b)
         b->since = c->since;
     }
     if (c->kind == 0x03) {
-        end_loop(b, c);
+        end_loop(b, c, again);
     } else if (c->kind == 0x04 && !c->has_else) {
         fprintf(b->out, "E%u:;\n", c->label);
     }
@@ -278,7 +290,7 @@ static void do_end(struct body *b)
     if (again) {
         return;
     }
-    if (c->kind != 0x03) {
+    if (c->kind != 0x03 && c->used) {
         fprintf(b->out, "L%u:;\n", c->label);
     }
     set_height(b, c, true);
@@ -330,9 +342,12 @@ static void go(struct body *b, uint32_t depth)
     }
     if (c->kind != 0x03) {
         fprintf(b->out, "goto L%u;", c->label);
+        c->used = true;
     } else if (c->copy + 1 < c->copies) {
+        c->used = true;
         fprintf(b->out, "goto L%u_%u;", c->label, c->copy + 1);
     } else {
+        c->back = c->back == 0 || c->back == b->op.at ? b->op.at : c->at;
         fprintf(b->out, "goto B%u;", c->label);
     }
 }
@@ -947,15 +962,15 @@ void aot_signature(struct gen *g, FILE *out, uint32_t func, uint32_t level)
 {
     const struct sm_image_type *t = &g->types[g->funcs[func].type];
 
-    fprintf(out, "static %s%s f%u",
-            g->info[func].escapes && level == 0 ? "__attribute__((used)) " : "",
+    fprintf(out, "static %s %s f%u",
+            g->info[func].escapes && level == 0 ? "__attribute__((used))" : "UNUSED",
             aot_result_type(g, t), func);
     if (level > 0) {
         fprintf(out, "_%u", level);
     }
-    fputs("(ctx *c", out);
+    fputs("(UNUSED ctx *c", out);
     for (uint32_t i = 0; i < t->nparams; i++) {
-        fprintf(out, ", %s l%u", aot_c_type(g->m->wasm[t->params + i]), i);
+        fprintf(out, ", UNUSED %s l%u", aot_c_type(g->m->wasm[t->params + i]), i);
     }
     fputc(')', out);
 }
@@ -967,20 +982,20 @@ static void declarations(struct body *b)
     FILE *out = b->g->out;
 
     for (uint32_t i = b->type->nparams; i < b->nlocals; i++) {
-        fprintf(out, "%s l%u = 0;\n", aot_c_type(b->locals[i]), i);
+        fprintf(out, "UNUSED %s l%u = 0;\n", aot_c_type(b->locals[i]), i);
     }
     for (uint32_t i = 0; i < b->room; i++) {
         for (unsigned k = 0; k < 4; k++) {
             if (b->used[i] >> k & 1) {
-                fprintf(out, "%s s%u%c;\n", types[k], i, letters[k]);
+                fprintf(out, "UNUSED %s s%u%c;\n", types[k], i, letters[k]);
             }
         }
     }
-    fputs("uint8_t *const mem = CONST_PTR(uint8_t *, mem);\n"
-          "const volatile uint32_t *const epoch = CONST_PTR(const volatile uint32_t *, epoch);\n"
-          "uint32_t deadline = c->deadline;\n"
-          "#if SM_CHECKED && !SM_FIXED\nmsize size = SIZE_NOW();\n#endif\n"
-          "(void)mem; (void)epoch; (void)deadline;\n",
+    fputs("UNUSED uint8_t *const mem = CONST_PTR(uint8_t *, mem);\n"
+          "UNUSED const volatile uint32_t *const epoch = "
+          "CONST_PTR(const volatile uint32_t *, epoch);\n"
+          "UNUSED uint32_t deadline = c->deadline;\n"
+          "#if SM_CHECKED && !SM_FIXED\nUNUSED msize size = SIZE_NOW();\n#endif\n",
           out);
     if (b->f->checked && b->level == 0) {
         fprintf(out, "STACK(%u);\n", b->first);
@@ -994,14 +1009,15 @@ void aot_body(struct gen *g, uint32_t func, uint32_t level)
 {
     struct body b = {.g = g, .f = &g->info[func], .func = func, .level = level};
     struct ctl *outermost;
-    char *text;
-    size_t len;
+    char *text, *names;
+    size_t len, names_len;
 
     b.type = &g->types[g->funcs[func].type];
     sm_reader_init(&b.r, g->m->wasm, b.f->body, b.f->end);
     read_locals(&b);
     b.first = b.r.pos;
     b.out = aot_stream(&text, &len);
+    b.names = aot_stream(&names, &names_len);
     outermost = enter(&b, 0);
     outermost->results = g->m->wasm + b.type->results;
     outermost->nresults = b.type->nresults;
@@ -1010,12 +1026,15 @@ void aot_body(struct gen *g, uint32_t func, uint32_t level)
         step(&b);
     }
     fclose(b.out);
+    fclose(b.names);
     aot_signature(g, g->out, func, level);
     fputs("\n{\n", g->out);
+    fwrite(names, 1, names_len, g->out);
     declarations(&b);
     fwrite(text, 1, len, g->out);
     fputs("}\n", g->out);
     free(text);
+    free(names);
     free(b.stack);
     free(b.used);
     free(b.ctl);

@@ -19,13 +19,15 @@
 #include "gen.h"
 
 #define CODE_ALIGN 4096u /* a page: aarch64 addresses its constants by pages */
-#define WORDS_MAX  80
+#define OPTION_MAX 1024  /* characters of --cc, of --optimize */
+#define WORDS_MAX  (2 * OPTION_MAX)
+#define DIR_MAX    256
 
 struct build {
     struct gen g;
     const struct aot_options *options;
     const uint8_t *sha256;
-    char dir[64];
+    char dir[DIR_MAX];
     char *message;
     size_t message_size;
     uint8_t *file;
@@ -96,15 +98,20 @@ static const char script[] =
     "}\n";
 
 static const char flags[] =
-    "-std=gnu11 -w -ffreestanding -fbuiltin -fpie -fvisibility=hidden -ffunction-sections "
+    "-std=gnu11 -ffreestanding -fbuiltin -fpie -fvisibility=hidden -ffunction-sections "
     "-fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables "
     "-fno-strict-aliasing -fwrapv -ffp-contract=off -fno-math-errno -fstack-usage";
 
 static void split(char *text, const char **words, unsigned *n)
 {
-    for (char *w = strtok(text, " "); w != NULL && *n < WORDS_MAX - 8; w = strtok(NULL, " ")) {
+    for (char *w = strtok(text, " "); w != NULL && *n < WORDS_MAX - 48; w = strtok(NULL, " ")) {
         words[(*n)++] = w;
     }
+}
+
+static bool fits(char out[OPTION_MAX], const char *text)
+{
+    return snprintf(out, OPTION_MAX, "%s", text) < OPTION_MAX;
 }
 
 static int start(struct build *b, const char **words)
@@ -113,9 +120,9 @@ static int start(struct build *b, const char **words)
     pid_t pid = fork();
 
     if (pid == 0) {
-        int log = open("log", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        int log = chdir(b->dir) != 0 ? -1 : open("log", O_WRONLY | O_CREAT | O_TRUNC, 0666);
 
-        if (chdir(b->dir) != 0 || (log = open("log", O_WRONLY | O_CREAT | O_TRUNC, 0666)) < 0) {
+        if (log < 0) {
             _exit(126);
         }
         dup2(log, 1);
@@ -132,7 +139,7 @@ static int start(struct build *b, const char **words)
 
 static char *path(struct build *b, const char *name)
 {
-    static char text[96];
+    static char text[DIR_MAX + 32];
 
     snprintf(text, sizeof(text), "%s/%s", b->dir, name);
     return text;
@@ -171,14 +178,17 @@ static int compile(struct build *b)
 {
     const struct target *t = target_of(b->options->target);
     const char *words[WORDS_MAX];
-    char common[sizeof(flags)], own[160], cc[256], optimize[128];
+    char common[sizeof(flags)], own[160], cc[OPTION_MAX], optimize[OPTION_MAX];
     unsigned n = 0;
     bool clang;
 
-    snprintf(cc, sizeof(cc), "%s", b->options->cc != NULL ? b->options->cc : t->cc);
     snprintf(own, sizeof(own), "%s", t->flags);
-    snprintf(optimize, sizeof(optimize), "%s",
-             b->options->optimize != NULL ? b->options->optimize : "-O3 -fno-tree-vectorize");
+    if (!fits(cc, b->options->cc != NULL ? b->options->cc : t->cc) ||
+        !fits(optimize,
+              b->options->optimize != NULL ? b->options->optimize : "-O3 -fno-tree-vectorize")) {
+        return say(b, SM_ERR_ARG, "the compiler's command has more than %d characters",
+                   OPTION_MAX - 1);
+    }
     memcpy(common, flags, sizeof(flags));
     clang = strstr(cc, "clang") != NULL;
     if (clang && b->options->guarded) {
@@ -431,7 +441,10 @@ int aot_build(const struct sm_wasm_module *m, const uint8_t sha256[32],
     if (options->guarded && options->target >= SM_NATIVE_CORTEX_M4F) {
         return say(&b, SM_ERR_ARG, "guard pages need a 64-bit target");
     }
-    snprintf(b.dir, sizeof(b.dir), "%.40s/sandmote-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    if (snprintf(b.dir, sizeof(b.dir), "%s/sandmote-XXXXXX", tmp != NULL ? tmp : "/tmp") >=
+        (int)sizeof(b.dir)) {
+        return say(&b, SM_ERR_IO, "the folder for temporary files, TMPDIR, has too long a name");
+    }
     if (mkdtemp(b.dir) == NULL) {
         return say(&b, SM_ERR_IO, "cannot make a folder in %s: %s", b.dir, strerror(errno));
     }

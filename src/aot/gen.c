@@ -31,6 +31,9 @@ static void head(struct gen *g)
     fprintf(g->out, "#define SM_NFUNCS %uu\n#define SM_CHECKED %d\n", g->h->nfuncs,
             !g->options->guarded);
     fprintf(g->out, "#define SM_MIN_MEMORY %uu\n#define SM_FIXED %d\n", g->min_memory, g->fixed);
+    fputs("#pragma GCC diagnostic push\n" /* what stands in for headers need not all be used */
+          "#pragma GCC diagnostic ignored \"-Wunused-function\"\n",
+          g->out);
     put_text(g->out, &aot_text_error);
     put_text(g->out, &aot_text_wasm);
     put_text(g->out, &aot_text_native_abi);
@@ -43,7 +46,10 @@ static void head(struct gen *g)
     default: put_text(g->out, &aot_text_thumb); break;
     }
     put_text(g->out, &aot_text_macros);
-    fputs("const uint32_t sm_layout __attribute__((used, section(\".sm.head\"))) = "
+    fputs("#pragma GCC diagnostic pop\n"
+          "#if __GNUC__ >= 12 || defined(__clang__)\n" /* modules may */
+          "#pragma GCC diagnostic ignored \"-Winfinite-recursion\"\n#endif\n"
+          "const uint32_t sm_layout __attribute__((used, section(\".sm.head\"))) = "
           "SM_NATIVE_LAYOUT;\n",
           g->out);
 }
@@ -89,7 +95,8 @@ static void thunk(struct gen *g, uint32_t type)
     uint32_t word = 0;
 
     fprintf(g->out,
-            "static __attribute__((used)) void t%u(ctx *c, uint32_t *w, const void *code)\n{\n",
+            "static __attribute__((used)) void t%u(ctx *c, UNUSED uint32_t *w, "
+            "const void *code)\n{\n",
             type);
     if (t->nresults == 1) {
         fprintf(g->out, "*(%s *)w = ", aot_word_type(g->m->wasm[t->results]));

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define UNUSED      __attribute__((unused)) /* what a module does not read is left to the compiler */
 #define INLINE      static inline __attribute__((always_inline))
 #define SM_STR_(x)  #x
 #define SM_STR(x)   SM_STR_(x)

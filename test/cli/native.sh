@@ -140,4 +140,28 @@ cp out by-gcc
 expect 0 "$sandmote" run --native clang.native m.wasm
 is cmp -s out by-gcc
 
+
+# The C file is clean for other compilers too (test/wasm/native.c compiles all its modules so), and a
+# file of the caller's is not in the way.
+printf mine >log
+expect 0 "$sandmote" aot --cc 'gcc -Wall -Wextra -Werror' --keep-c kept.c m.wasm -o warned.native
+expect 0 "$sandmote" aot --checks --cc 'clang -Wall -Wextra -Werror' m.wasm -o warned.native
+expect 1 "$sandmote" aot --cc 'gcc -Wall -Wextra -Werror -include no-such.h' m.wasm -o warned.native
+says 'no-such.h'
+is test "$(cat log)" = mine
+is gcc -std=gnu11 -Wall -Wextra -Werror -ffreestanding -c kept.c -o kept.o
+
+# A loop that is interrupted is at its way back, as when it is interpreted; one with several native
+# ways back is at its beginning.
+printf '(module (func (export "one") (loop (br 0)))
+    (func (export "two") (loop (br_if 0 (i32.const 0)) (br 0))))' >loop.wat
+"$wat2wasm" loop.wat -o loop.wasm
+expect 0 "$sandmote" aot loop.wasm -o loop.native
+expect 4 "$sandmote" run --epoch-ms 20 --invoke one loop.wasm
+says 'offset 0x29'
+expect 4 "$sandmote" run --epoch-ms 20 --native loop.native --invoke one loop.wasm
+says 'offset 0x29'
+expect 4 "$sandmote" run --epoch-ms 20 --native loop.native --invoke two loop.wasm
+says 'offset 0x2f'
+
 finish

@@ -16,7 +16,7 @@ if [ -z "$sandmote" ]; then
     exit 0
 fi
 "$sandmote" pack --manifest thermostat-1.json thermostat-1.wasm -o packed.wasm
-"$sandmote" aot --target thumbv7em-none-eabihf packed.wasm -o packed.native
+"$sandmote" aot --target thumbv7em-none-eabihf --cc "arm-none-eabi-gcc -Wall -Wextra -Werror" packed.wasm -o packed.native
 "$sandmote" key new builder.pem
 "$sandmote" sign --native --key builder.pem packed.native
 openssl pkey -pubin -in builder.pub.pem -outform DER | tail -c 32 >builder.key

@@ -29,7 +29,7 @@ expect() {
 on_aarch64() {
     for checks in '' --checks; do
         # shellcheck disable=SC2086 # nothing or an option
-        "$sandmote" aot --target aarch64-linux-gnu $checks "$2" -o "$work/native"
+        "$sandmote" aot --target aarch64-linux-gnu --cc "$cc -Wall -Wextra -Werror" $checks "$2" -o "$work/native"
         expect "$1" qemu-aarch64-static "$work/native_run" "$2" "$work/native" "$3" "$4"
     done
 }

@@ -49,8 +49,11 @@ static void keep(const char *path, const uint8_t *image, size_t len)
 
 static void compile(const struct sm_wasm_module *m, const uint8_t sha256[32], const char *path)
 {
-    struct aot_options options = {
-        .target = sm_native_this_target(), .guarded = guarded, .unroll = 48, .optimize = "-O1"};
+    struct aot_options options = {.target = sm_native_this_target(),
+                                  .guarded = guarded,
+                                  .unroll = 48,
+                                  .optimize = "-O1",
+                                  .cc = "gcc -Wall -Wextra -Werror"};
     char message[2048] = "";
     uint8_t *image;
     size_t len;
