@@ -157,3 +157,26 @@ int claim_inspect(const char *path, const uint8_t *bytes, size_t len)
         printf("claim      %s, its signature not checked here: `sandmote verify --native`\n", sig);
     return CLI_GOOD;
 }
+
+bool claim_show(const char *path, const uint8_t *bytes, size_t len, int *status)
+{
+    struct sm_native_claim claim;
+    struct sm_manifest_detail why;
+    char hex[2 * SM_SHA256_SIZE + 1];
+    int err = sm_claim_read(&claim, bytes, len, &why);
+    if (err == SM_ERR_UNSUPPORTED)
+        cli_say("%s: a claim of format %" PRIu64 ", from the future: use a newer sandmote", path,
+                why.value);
+    *status = err ? CLI_BAD : CLI_GOOD;
+    if (err)
+        return err == SM_ERR_UNSUPPORTED;
+    const char *target = sm_native_target_name(claim.target);
+    printf("file       %s, a claim about a native image\n", path);
+    sm_hex_encode(claim.image_sha, sizeof claim.image_sha, hex);
+    printf("image      %s, %" PRIu32 " bytes\n", hex, claim.image_len);
+    sm_hex_encode(claim.module_sha, sizeof claim.module_sha, hex);
+    printf("module     %s\n", hex);
+    printf("target     %" PRIu32 ", %s\n", claim.target, target ? target : "unknown here");
+    printf("signature  not checked here: `sandmote verify --native`\n");
+    return true;
+}

@@ -20,5 +20,7 @@ bool claim_good(const char *path, const char *sig_path, const uint8_t key[SM_KEY
 /* Whether bytes begin as a native image does; and what it says of itself, on stdout. */
 bool claim_is_native(const uint8_t *bytes, size_t len);
 int claim_inspect(const char *path, const uint8_t *bytes, size_t len);
+/* Whether bytes are a claim about one; *status then is what came of showing it. */
+bool claim_show(const char *path, const uint8_t *bytes, size_t len, int *status);
 
 #endif

@@ -85,6 +85,11 @@ bool cli_signature_path(const char *path, char out[CLI_PATH])
 bool cli_write(const char *path, const void *bytes, size_t len)
 {
     struct sm_file_why why;
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a rename would take its place */
+        cli_say("%s: is there and is not a regular file", path);
+        return false;
+    }
     if (sm_file_write(path, bytes, len, 0644, &why) == 0)
         return true;
     cli_say("%s", why.text);
@@ -120,6 +125,24 @@ static int unknown(const struct cli_option *options, const char *command, const 
     return CLI_USAGE_ERROR;
 }
 
+/* NULL, or what is wrong: a second value would hide the first. */
+static const char *take(const struct cli_option *option, const char *value)
+{
+    if (option->value ? *option->value != NULL : *option->flag)
+        return "is said twice";
+    if (!option->value && value)
+        return "takes no value";
+    if (option->value && !value)
+        return "needs a value";
+    if (option->value && !*value && !option->flag)
+        return "needs a value that is not empty";
+    if (option->value)
+        *option->value = value;
+    if (option->flag)
+        *option->flag = true;
+    return NULL;
+}
+
 int cli_options(const struct cli_option *options, bool leading, int argc, char **argv)
 {
     int kept = 0, i = 1;
@@ -138,17 +161,13 @@ int cli_options(const struct cli_option *options, bool leading, int argc, char *
         const struct cli_option *option = named(options, arg, &value);
         if (!option)
             return unknown(options, argv[0], arg);
-        if (option->flag && !value) {
-            *option->flag = true;
-            continue;
-        }
-        if (!option->flag && !value && i + 1 < argc)
+        if (option->value && !value && i + 1 < argc)
             value = argv[++i];
-        if (option->flag || !value) {
-            cli_say("%s: %s %s", argv[0], arg, option->flag ? "takes no value" : "needs a value");
+        const char *wrong = take(option, value);
+        if (wrong) {
+            cli_say("%s: %s%s %s", argv[0], option->name[1] ? "--" : "-", option->name, wrong);
             return CLI_USAGE_ERROR;
         }
-        *option->value = value;
     }
     for (; i < argc; i++)
         argv[++kept] = argv[i];

@@ -31,16 +31,17 @@ struct cli_command {
 extern const struct cli_command cli_key, cli_pack, cli_sign, cli_verify, cli_inspect, cli_validate,
     cli_run, cli_aot;
 
-/* An option "--name", with a value when value is set, else a flag. */
+/* An option "--name", with a value when value is set, else a flag. A value may be empty only where
+ * flag is set too. */
 struct cli_option {
     const char *name;
-    const char **value;
-    bool *flag;
+    const char **value; /* NULL before */
+    bool *flag;         /* false before */
 };
 
 /* Take the options out of argv[1..], wherever they stand, or only those before the first other
  * argument when leading is set. "--name VALUE" and "--name=VALUE" are the same, one-letter names
- * take one dash, "--" ends the options. The table ends with a NULL name.
+ * take one dash, "--" ends the options. No option is taken twice. The table ends with a NULL name.
  *
  * The number of arguments left in argv[1..], or CLI_USAGE_ERROR after saying what is wrong. */
 #define CLI_USAGE_ERROR (-1)

@@ -27,10 +27,13 @@ static int read_options(const struct aot_arguments *a, struct aot_options *optio
     if (!options->target)
         return cli_usage(&cli_aot, "no target is called \"%s\"", a->target ? a->target : "");
     if (a->unroll && !cli_number(a->unroll, 10000, &n))
-        return cli_usage(&cli_aot, "--unroll: \"%s\" is not a number of operators", a->unroll);
+        return cli_usage(&cli_aot, "--unroll: \"%s\" is not a number of operators, 0 to 10000",
+                         a->unroll);
     options->unroll = (unsigned)n;
-    if (a->memory && !cli_number(a->memory, 1ull << 32, &options->memory_bytes))
-        return cli_usage(&cli_aot, "--memory: \"%s\" is not a number of bytes", a->memory);
+    if (a->memory &&
+        (!cli_number(a->memory, 1ull << 32, &options->memory_bytes) || options->memory_bytes == 0))
+        return cli_usage(&cli_aot, "--memory: \"%s\" is not a number of bytes, 1 to 4294967296",
+                         a->memory);
     options->guarded = !a->checks && options->target < SM_NATIVE_CORTEX_M4F;
     options->no_epoch = a->no_epoch;
     options->cc = a->cc;
@@ -51,7 +54,14 @@ static int fit_memory(const char *path, const struct module *module, struct aot_
         module_say_manifest(path, err, &why);
         return CLI_BAD;
     }
-    if (sm_wasm_memory_type(&module->wasm, &t) != 0)
+    bool none = sm_wasm_memory_type(&module->wasm, &t) != 0;
+    if (options->memory_bytes && (none || !err)) {
+        cli_say("%s: --memory: %s", path,
+                none ? "the module has no memory"
+                     : "its manifest says memory_bytes, which is what devices give");
+        return CLI_USAGE;
+    }
+    if (none)
         return CLI_GOOD;
     if (!err)
         options->memory_bytes = manifest.memory_bytes;
@@ -101,15 +111,16 @@ static int aot_command(int argc, char **argv)
     if (n < 0)
         return CLI_USAGE;
     if (n != 1 || !a.out)
-        return cli_usage(&cli_aot, "name one module, and with -o the image");
+        return cli_usage(&cli_aot, a.out ? "name one module" : "-o is missing: name the image");
     int status = read_options(&a, &options);
     return status == CLI_GOOD ? build(&a, &options, argv[1]) : status;
 }
 
 const struct cli_command cli_aot = {
     .name = "aot",
-    .arguments = "[--target TRIPLE] [--checks] [--memory BYTES] [--cc COMMAND] [--keep-c FILE.c] "
-                 "FILE.wasm -o FILE",
+    .arguments = "[--target TRIPLE] [--checks] [--memory BYTES] [--cc COMMAND]\n"
+                 "                    [--optimize OPTIONS] [--unroll N] [--keep-c FILE.c] "
+                 "[--no-epoch]\n                    FILE.wasm -o FILE",
     .purpose = "Compile a module to a native image",
     .run = aot_command,
     .details =
@@ -126,7 +137,8 @@ const struct cli_command cli_aot = {
         "inside\n"
         "               its declared pages\n"
         "  --cc         another compiler than the target's gcc, with options of its own\n"
-        "  --optimize   the compiler's optimisation options; -O2 when absent\n"
+        "  --optimize   the compiler's optimisation options; -O3 without vector\n"
+        "               instructions when absent\n"
         "  --unroll     operators up to which short loops are written several times; 0 for never\n"
         "  --keep-c     keep the C file\n"
         "  --no-epoch   no epoch checks: only to measure what they cost, nothing stops a loop\n"};

@@ -123,7 +123,7 @@ static void print_exports(const struct module *module)
     printf("image      %zu bytes for this engine\n", module->image_len);
 }
 
-/* A native image: *status is what came of showing it. */
+/* A native image or a claim about one: *status is what came of showing it. */
 static bool is_native(const char *path, int *status)
 {
     struct sm_file_why why;
@@ -134,6 +134,8 @@ static bool is_native(const char *path, int *status)
     bool native = claim_is_native(bytes, len);
     if (native)
         *status = claim_inspect(path, bytes, len);
+    else
+        native = claim_show(path, bytes, len, status);
     free(bytes);
     return native;
 }
@@ -149,7 +151,7 @@ static int inspect(int argc, char **argv)
     if (is_native(argv[1], &status))
         return status;
     status = module_load(&module, argv[1]);
-    if (module.bytes && status != CLI_BAD) {
+    if (module.bytes && status != CLI_BAD && module_has_magic(module.bytes, module.len)) {
         print_file(argv[1], &module);
         int manifest = inspect_manifest(argv[1], &module);
         if (status == CLI_GOOD) {
@@ -165,10 +167,11 @@ static int inspect(int argc, char **argv)
 const struct cli_command cli_inspect = {
     .name = "inspect",
     .arguments = "FILE",
-    .purpose = "Show a module or a native image",
+    .purpose = "Show a module, a native image or a claim",
     .run = inspect,
     .details =
         "Of a module manifest, hash, imports, exports and memory; of a native image the module,\n"
-        "the target and what it needs. No key is needed and nothing is run. What is in a file\n"
+        "the target and what it needs; of a claim what it says. No key is needed and nothing is "
+        "run. What is in a file\n"
         "says nothing about who made it: `sandmote verify` does.\n\n"
         "Exit status: 0, 1 the manifest is broken, 2 not a valid module.\n"};

@@ -36,21 +36,29 @@ static void warn_entry(const char *path, const struct module *module, const stru
                 m->entry);
 }
 
-static void warn_memory(const char *path, const struct module *module, const struct sm_manifest *m,
-                        const struct footprint *f)
+/* With less no device can start it. */
+static bool memory_is_enough(const struct pack_args *args, const struct module *module,
+                             const struct sm_manifest *m)
 {
     struct sm_wasm_memory_type t;
     (void)sm_wasm_memory_type(&module->wasm, &t);
     /* The last page may be given in part. */
-    if (t.min > 0 && m->memory_bytes <= (uint64_t)(t.min - 1) * t.page_bytes)
-        cli_say("%s: warning: the module declares %" PRIu64 " bytes of memory, its manifest allows "
-                "%" PRIu64 ": it will not start",
-                path, (uint64_t)t.min * t.page_bytes, m->memory_bytes);
-    else if (m->memory_bytes < t.data_end)
-        cli_say("%s: warning: its initial data ends at %" PRIu64 ", its manifest allows %" PRIu64
-                " bytes of memory: it will not start",
-                path, t.data_end, m->memory_bytes);
-    else if (f->known && m->memory_bytes < f->bytes)
+    uint64_t least = t.min > 0 ? (uint64_t)(t.min - 1) * t.page_bytes + 1 : 0;
+    if (least < t.data_end)
+        least = t.data_end;
+    if (m->memory_bytes >= least)
+        return true;
+    cli_say("%s: memory_bytes is %" PRIu64 ", and %s needs %" PRIu64 " or more to start: it "
+            "declares %" PRIu64 " bytes of memory, with data up to %" PRIu64
+            "; leave memory_bytes out for what it uses",
+            args->manifest, m->memory_bytes, args->in, least, (uint64_t)t.min * t.page_bytes,
+            t.data_end);
+    return false;
+}
+
+static void warn_memory(const char *path, const struct sm_manifest *m, const struct footprint *f)
+{
+    if (f->known && m->memory_bytes < f->bytes)
         cli_say("%s: warning: it uses %" PRIu64
                 " bytes of memory (%s), its manifest allows %" PRIu64 ": it may trap",
                 path, f->bytes, f->how, m->memory_bytes);
@@ -143,12 +151,14 @@ static int pack_module(const struct pack_args *args, const struct module *module
     footprint_find(&module->wasm, &footprint);
     if (!json.memory_given)
         json.m.memory_bytes = footprint.bytes;
+    if (!memory_is_enough(args, module, &json.m))
+        return CLI_BAD;
     int status = write_packed(args, module, &json.m);
     if (status == CLI_GOOD) {
         if (!json.memory_given)
             say_footprint(args, &footprint);
         warn_entry(args->in, module, &json.m);
-        warn_memory(args->in, module, &json.m, &footprint);
+        warn_memory(args->in, &json.m, &footprint);
         warn_health(args->manifest, &json.m);
     }
     return status;

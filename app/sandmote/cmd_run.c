@@ -5,6 +5,7 @@
  * longer than the timer's interval.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -249,11 +250,19 @@ static bool claimed_by_builder(const struct run *run, const void *image, size_t 
 
 static int open_native(struct run *run)
 {
-    uint8_t sha256[SM_SHA256_SIZE];
+    uint8_t sha256[SM_SHA256_SIZE], *bytes;
     size_t len;
-    const void *image = sm_guard_map_code(run->native_path, &len);
+    if (!cli_read(run->native_path, &bytes, &len)) /* which says why not */
+        return CLI_BAD;
+    bool native = claim_is_native(bytes, len);
+    free(bytes);
+    const void *image = native ? sm_guard_map_code(run->native_path, &len) : NULL;
     if (!image) {
-        cli_say("%s: cannot be read and mapped for execution", run->native_path);
+        if (native)
+            cli_say("%s: cannot be mapped for execution: %s", run->native_path, strerror(errno));
+        else
+            cli_say("%s: not a native image; `sandmote aot` makes one of a module",
+                    run->native_path);
         return CLI_BAD;
     }
     sm_sha256(run->module.bytes, run->module.len, sha256);
@@ -286,10 +295,15 @@ static int bind_native(struct run *run)
         err = sm_guard_watch(&run->guard, run->inst);
     if (!err)
         return CLI_GOOD;
-    if (err == SM_ERR_LIMIT)
-        cli_say("%s: needs %" PRIu32 " bytes of memory or more%s", run->native_path,
-                run->native.info.min_memory,
-                run->guard.region.base ? ", in whole pages of 4096 bytes" : "");
+    if (err == SM_ERR_LIMIT && run->guard.region.base)
+        cli_say("%s: counts on guard pages, so its memory ends at a multiple of 4096 bytes, and "
+                "the %" PRIu64 " that it may have do not; give another --memory or memory_bytes, "
+                "or compile with --checks",
+                run->native_path, run->memory_bytes);
+    else if (err == SM_ERR_LIMIT)
+        cli_say("%s: counts on %" PRIu32 " bytes of memory, and may have %" PRIu64
+                "; give more, or compile with --memory",
+                run->native_path, run->native.info.min_memory, run->memory_bytes);
     else
         cli_say("%s: cannot run: %s", run->native_path, sm_strerror(err));
     return CLI_BAD;
@@ -422,6 +436,7 @@ static int execute(struct run *run)
 
 struct run_options {
     const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder;
+    bool invoked; /* the empty name is one too */
 };
 
 static int read_options(struct run *run, const struct run_options *options)
@@ -465,7 +480,7 @@ static int run_file(struct run *run, const struct run_options *options, int argc
 static int run_command(int argc, char **argv)
 {
     struct run_options o = {0};
-    const struct cli_option options[] = {{"invoke", &o.invoke, NULL},
+    const struct cli_option options[] = {{"invoke", &o.invoke, &o.invoked},
                                          {"class", &o.class_name, NULL},
                                          {"memory", &o.memory, NULL},
                                          {"epoch-ms", &o.epoch_ms, NULL},

@@ -30,7 +30,6 @@ static void note_manifest(const char *path, const uint8_t *bytes, size_t len)
 
 static int sign_file(const struct sm_keys_private *key, const char *path)
 {
-    static const uint8_t magic[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
     struct sm_keys_why why;
     uint8_t *bytes, sig[SM_KEYS_SIGNATURE_SIZE];
     size_t len;
@@ -39,8 +38,10 @@ static int sign_file(const struct sm_keys_private *key, const char *path)
     if (!cli_signature_path(path, out) || !cli_read(path, &bytes, &len))
         return CLI_BAD;
     /* A key for modules signs modules only, so that its signature cannot be used elsewhere. */
-    if (len < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
-        cli_say("%s: not a WebAssembly module, so it is not signed", path);
+    if (claim_is_native(bytes, len))
+        cli_say("%s: a native image: a builder's key signs it, with --native", path);
+    else if (!module_has_magic(bytes, len))
+        cli_say("%s: %s; so it is not signed", path, module_looks_like(bytes, len));
     else if (sm_keys_sign(key, bytes, len, sig, &why))
         cli_say("%s: %s", path, why.text);
     else if (cli_write(out, sig, sizeof sig))
@@ -123,7 +124,11 @@ static int verify_files(const char *path, const char *sig_path,
 {
     struct pair p = {.path = path, .sig_path = sig_path};
     int status = CLI_BAD;
-    if (cli_read(path, &p.bytes, &p.len) && cli_read(sig_path, &p.sig, &p.sig_len))
+    if (!cli_read(path, &p.bytes, &p.len))
+        return CLI_BAD;
+    if (claim_is_native(p.bytes, p.len))
+        cli_say("%s: a native image: its claim is checked with --native", path);
+    else if (cli_read(sig_path, &p.sig, &p.sig_len))
         status = verify_pair(&p, key);
     free(p.bytes);
     free(p.sig);
@@ -137,6 +142,10 @@ static int verify_native(const char *path, const char *sig_path, const char *mod
     uint8_t *image = NULL, *module = NULL, sha[SM_SHA256_SIZE];
     size_t len, module_len;
     bool good = cli_read(path, &image, &len);
+    if (good && !claim_is_native(image, len)) {
+        cli_say("%s: not a native image; without --native a module's signature is checked", path);
+        good = false;
+    }
     if (good && module_path && (good = cli_read(module_path, &module, &module_len)))
         sm_sha256(module, module_len, sha);
     good = good && claim_good(path, sig_path, key, image, len, module_path ? sha : NULL);

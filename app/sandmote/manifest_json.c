@@ -13,9 +13,8 @@
 
 #include "cli.h"
 
-#define FILE_MAX   65536u
-#define NOT_GIVEN  UINT64_MAX /* above what JSON can say */
-#define MAX_NUMBER INT64_MAX
+#define FILE_MAX  65536u
+#define NOT_GIVEN UINT64_MAX /* above what JSON can say */
 
 struct raw {
     const char *kind, *fleet, *name, *version, *entry;
@@ -32,18 +31,29 @@ static const struct sm_json_field fields[] = {
     FIELD("fleet", SM_JSON_TEXT, true, SM_FLEET_MAX, fleet),
     FIELD("name", SM_JSON_TEXT, true, SM_NAME_MAX, name),
     FIELD("version", SM_JSON_TEXT, true, SM_VERSION_MAX, version),
-    FIELD("sequence", SM_JSON_UINT, true, MAX_NUMBER, sequence),
-    FIELD("security_floor", SM_JSON_UINT, false, MAX_NUMBER, floor),
+    FIELD("sequence", SM_JSON_UINT, true, 0, sequence),
+    FIELD("security_floor", SM_JSON_UINT, false, 0, floor),
     FIELD("classes", SM_JSON_ARRAY, true, SM_CLASSES, classes),
     FIELD("entry", SM_JSON_TEXT, false, SM_ENTRY_MAX, entry),
-    FIELD("period_ms", SM_JSON_UINT, false, UINT32_MAX, period),
-    FIELD("memory_bytes", SM_JSON_UINT, false, MAX_NUMBER, memory),
-    FIELD("stack_bytes", SM_JSON_UINT, false, UINT32_MAX, stack),
+    FIELD("period_ms", SM_JSON_UINT, false, 0, period),
+    FIELD("memory_bytes", SM_JSON_UINT, false, 0, memory),
+    FIELD("stack_bytes", SM_JSON_UINT, false, 0, stack),
     FIELD("capabilities", SM_JSON_ARRAY, false, SM_CAPABILITIES_MAX, capabilities),
-    FIELD("interface", SM_JSON_UINT, false, UINT32_MAX, interface),
+    FIELD("interface", SM_JSON_UINT, false, 0, interface),
     FIELD("health", SM_JSON_OBJECT, false, 16, health),
     {0},
 };
+#define FIELDS (sizeof fields / sizeof fields[0])
+
+/* The fields, with the ranges of numbers that the manifest's own format has. */
+static void take_ranges(struct sm_json_field own[FIELDS])
+{
+    memcpy(own, fields, sizeof fields);
+    for (uint32_t key = SM_KEY_FORMAT; key <= SM_KEY_HEALTH; key++)
+        for (size_t i = 0; own[i].key; i++)
+            if (own[i].kind == SM_JSON_UINT && strcmp(own[i].key, sm_manifest_key_name(key)) == 0)
+                (void)sm_manifest_range(key, &own[i].min, &own[i].max);
+}
 
 struct raw_health {
     uint64_t ticks, timeout;
@@ -129,12 +139,14 @@ static bool read_health(const struct raw *raw, struct manifest_json *json,
 static bool convert(const json_t *root, struct manifest_json *json, struct sm_json_error *err)
 {
     struct sm_manifest *m = &json->m;
+    struct sm_json_field own[FIELDS];
+    take_ranges(own);
     sm_manifest_defaults(m);
     struct raw raw = {.memory = NOT_GIVEN,
                       .period = m->period_ms,
                       .stack = m->stack_bytes,
                       .interface = m->interface};
-    if (sm_json_read(root, "", fields, false, &raw, err) < 0 || !read_kind(&raw, m, err) ||
+    if (sm_json_read(root, "", own, false, &raw, err) < 0 || !read_kind(&raw, m, err) ||
         !read_classes(&raw, m, err) || !read_capabilities(&raw, m, err) ||
         !read_health(&raw, json, err))
         return false;

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sandmote/claim.h>
+
+#include "claim.h"
 #include "cli.h"
 #include "values.h"
 
@@ -42,6 +45,36 @@ void *module_scratch(const struct module *m, size_t *len)
     return malloc(*len);
 }
 
+static bool begins(const uint8_t *bytes, size_t len, const char *with)
+{
+    size_t n = strlen(with);
+    return len >= n && memcmp(bytes, with, n) == 0;
+}
+
+bool module_has_magic(const uint8_t *bytes, size_t len)
+{
+    return len >= 4 && memcmp(bytes, "\0asm", 4) == 0;
+}
+
+const char *module_looks_like(const uint8_t *bytes, size_t len)
+{
+    struct sm_native_claim claim;
+    struct sm_manifest_detail unused;
+    if (len == 0)
+        return "is empty";
+    if (claim_is_native(bytes, len))
+        return "a native image, not a module: `sandmote run --native IMAGE MODULE.wasm`";
+    if (len <= SM_CLAIM_MAX && sm_claim_read(&claim, bytes, len, &unused) == 0)
+        return "a claim about a native image, not a module: `sandmote inspect` shows it";
+    if (begins(bytes, len, "-----BEGIN "))
+        return "a PEM file, not a module: `sandmote key show` shows a key";
+    if (begins(bytes, len, "(module") || begins(bytes, len, ";;"))
+        return "WebAssembly as text: `wat2wasm` makes a module of it";
+    if (len == SM_ED25519_SIG_SIZE)
+        return "not a module; it has as many bytes as a signature: `sandmote verify`";
+    return "not a module: WebAssembly begins with the bytes 00 61 73 6d";
+}
+
 static int say_invalid(const char *path, int err, const struct sm_wasm_diag *diag)
 {
     if (err == SM_ERR_MEMORY)
@@ -61,6 +94,10 @@ int module_load(struct module *m, const char *path)
     size_t scratch_len;
     if (!cli_read(path, &m->bytes, &m->len))
         return CLI_BAD;
+    if (!module_has_magic(m->bytes, m->len)) {
+        cli_say("%s: %s", path, module_looks_like(m->bytes, m->len));
+        return CLI_INVALID;
+    }
     void *scratch = module_scratch(m, &scratch_len);
     int64_t len = SM_ERR_MEMORY;
     if (scratch)

@@ -17,6 +17,11 @@ struct module {
     struct sm_wasm_module wasm;
 };
 
+/* Whether a file begins as modules do. */
+bool module_has_magic(const uint8_t *bytes, size_t len);
+/* What a file is that does not: a phrase after "FILE: ", with what to do. */
+const char *module_looks_like(const uint8_t *bytes, size_t len);
+
 /* Read the file of that path and translate it. CLI_GOOD; or, after saying why, CLI_BAD when it
  * cannot be read and CLI_INVALID when it is not a valid module (bytes and len are there then). */
 int module_load(struct module *m, const char *path);

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "guard.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -169,7 +170,10 @@ const void *sm_guard_map_code(const char *path, size_t *len)
         p = mmap(NULL, *len, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     }
     if (fd >= 0) {
+        int err = errno;
+
         close(fd);
+        errno = err;
     }
     return p == MAP_FAILED ? NULL : p;
 }

@@ -34,7 +34,8 @@ int sm_guard_stack(void);
 
 void sm_guard_free(struct sm_guard *guard);
 
-/* Map a file for execution, whole: what sm_native_open() takes. NULL when it cannot be. */
+/* Map a file for execution, whole: what sm_native_open() takes. NULL when it cannot be, errno says
+ * why (nothing new for an empty file). */
 const void *sm_guard_map_code(const char *path, size_t *len);
 
 #endif

@@ -17,7 +17,7 @@ struct aot_options {
                             * declared pages; 0: these pages */
     unsigned unroll;       /* operators to which a short loop is repeated; 0: never */
     const char *cc;        /* the compiler; NULL: the target's */
-    const char *optimize;  /* as in -O2; NULL: -O2 */
+    const char *optimize;  /* as in -O2; NULL: -O3, no vectors */
     const char *keep_c;    /* where the C file is to stay; NULL: nowhere */
 };
 

@@ -31,7 +31,7 @@ says 'it must have 64 bytes'
 expect 1 "$sandmote" verify --native --key signer.pub.pem --signature m.wasm.sig m.native
 says 'BAD claim: '
 expect 1 "$sandmote" sign --key signer.pem m.native
-says 'm.native: not a WebAssembly module, so it is not signed'
+says 'm.native: a native image: a builder'
 expect 1 "$sandmote" sign --native --key builder.pem m.wasm
 says 'm.wasm: not a native image; `sandmote aot` makes one of a module'
 expect 64 "$sandmote" verify --key builder.pub.pem --module m.wasm m.wasm
@@ -116,7 +116,7 @@ for at in 0 5 9 13 24 60 68 69 76 92 104 112 119 120 151 152 2000 4095 4096 4100
     } >flipped.native
     is test "$(stat -c %s flipped.native)" -eq "$size"
     expect 1 "$sandmote" run --native flipped.native m.wasm
-    says 'flipped.native: not an image to run here: '
+    says 'flipped.native: not a'
 done
 expect 1 "$sandmote" inspect flipped.native
 says 'flipped.native: a native image, but not a good one: changed since it was made'

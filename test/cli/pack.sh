@@ -71,11 +71,13 @@ says './m.wasm: is the input too'
 refused '"periode_ms": 5' 'm.json: periode_ms: unknown key; known are kind, fleet, name,'
 refused '"health": {"ticks": 5}' 'm.json: health.ticks: unknown key; known are good_ticks, timeout_ms'
 refused '"period_ms": "5"' 'm.json: period_ms: must be a whole number'
-refused '"period_ms": 5' 'm.json: manifest, key period_ms: the number is too small (10 to 86400000)'
+refused '"period_ms": 5' 'm.json: period_ms: must be a whole number from 10 to 86400000'
 refused '"security_floor": 4' 'key security_floor: the security floor is above the sequence'
 refused '"kind": "firmware"' 'm.json: kind: "firmware" is neither "application" nor "plugin"'
-refused '"stack_bytes": 63' 'key stack_bytes: the number is too small (64 to 16777216)'
-refused '"memory_bytes": 4294967297' 'key memory_bytes: the number is too large (0 to 4294967296)'
+refused '"stack_bytes": 63' 'm.json: stack_bytes: must be a whole number from 64 to 16777216'
+refused '"memory_bytes": 4294967297' 'm.json: memory_bytes: must be a whole number from 0 to 4294967296'
+refused '"memory_bytes": -1' 'm.json: memory_bytes: must be a whole number from 0 to 4294967296'
+refused '"memory_bytes": 0' 'm.json: memory_bytes is 0, and m.wasm needs 65537 or more to start'
 refused '"capabilities": ["log", "log"]' 'key capabilities: a capability stands twice'
 refused '"capabilities": ["a b"]' 'key capabilities: only printable ASCII without spaces'
 refused '"capabilities": [1]' 'm.json: capabilities: each must be a text of at most 96 bytes'
@@ -92,7 +94,7 @@ refused '"classes": []' 'key classes: no class is named'
 refused '"classes": ["cloud"]' 'm.json: classes: "cloud" is none of "mcu", "mpu", "gateway", "edge"'
 refused '"classes": [7]' 'm.json: classes: an element is none of'
 least='"fleet": "a", "name": "a", "version": "1", "classes": ["mcu"]'
-refused '"sequence": 0' 'key sequence: the number is too small (1 to 9223372036854775807)'
+refused '"sequence": 0' 'm.json: sequence: must be a whole number from 1 to 9223372036854775807'
 refused '"sequence": -1' 'm.json: sequence: must be a whole number'
 refused '"sequence": 9223372036854775808' 'm.json: not JSON'
 least=$saved
@@ -120,9 +122,7 @@ says 'warning: it exports no function "tick"'
 manifest '"entry": "with"'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
 says 'warning: the entry "with" takes parameters'
-manifest '"memory_bytes": 65536'
-expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
-says 'warning: the module declares 131072 bytes of memory, its manifest allows 65536'
+refused '"memory_bytes": 65536' 'm.json: memory_bytes is 65536, and m.wasm needs 65537 or more to start'
 manifest '"memory_bytes": 65540'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm
 says_nothing
@@ -182,8 +182,8 @@ manifest '"memory_bytes": 1103'
 expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
 says 'warning: it uses 1104 bytes of memory (up to __heap_base), its manifest allows 1103'
 manifest '"memory_bytes": 1026'
-expect 0 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
-says 'warning: its initial data ends at 1027, its manifest allows 1026 bytes of memory'
+expect 1 "$sandmote" pack --manifest m.json u.wasm -o out.wasm
+says 'm.json: memory_bytes is 1026, and u.wasm needs 1027 or more to start'
 
 # The example modules, of C and of Rust, run in a part of a page.
 for name in thermostat-1 thermostat-2 thermostat-rs-1 thermostat-rs-2 heartbeat; do
