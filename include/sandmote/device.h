@@ -275,19 +275,20 @@ int sm_device_install_finish(struct sm_device *d);
 
 /* A native image of the module that is being installed, between its last byte and finish: the claim
  * (claim.h) with its signature is checked before anything is written. Nothing of a native image can
- * fail an installation. begin again starts anew.
+ * fail an installation. begin with the claim of what is under way goes on with it, another starts
+ * anew; so does everything after a restart or a suspension, as no record knows how far it came.
  *
- * 0, or, with a sentence in sm_device_reason() and the installation open,
+ * The offset from which bytes are wanted, or, with a sentence in sm_device_reason() and the installation open,
  *   SM_ERR_STATE        no installation is open, or bytes of the module are missing
  *   SM_ERR_UNSUPPORTED  this device refuses native images, or it is for another target
  *   SM_ERR_MALFORMED, SM_ERR_SIGNATURE, SM_ERR_KEY, SM_ERR_INVALID  as sm_trust_verify_native()
  *   SM_ERR_DENIED       a claim about another module
  *   SM_ERR_FULL         the slot has no room for it
  *   SM_ERR_IO           the flash failed */
-int sm_device_native_begin(struct sm_device *d, const uint8_t *claim, size_t len);
+int64_t sm_device_native_begin(struct sm_device *d, const uint8_t *claim, size_t len);
 
 /* Its next bytes. 0, SM_ERR_STATE (begin was not called), SM_ERR_LIMIT (more than claimed) or
- * SM_ERR_IO. */
+ * SM_ERR_IO; after that one begin starts anew. */
 int sm_device_native_write(struct sm_device *d, const void *bytes, uint32_t len);
 
 /* All of it came (why is NULL), or it does not come, for this reason: finish then tells so in a

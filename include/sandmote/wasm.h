@@ -359,7 +359,12 @@ struct sm_wasm_exec {
 
 /* Give an execution its value stack (words, at least 16) and its limits. *epoch is advanced by the
  * host from a timer, an interrupt or another thread (there by an atomic store of any order), and
- * outlives exec; max_depth is the number of nested calls. */
+ * outlives exec; max_depth is the number of nested calls, beyond which a call is SM_TRAP_STACK.
+ * Native code (native.h) counts so each way in, from the host, the interpreter or another instance;
+ * the calls that stay inside it are bounded by their stack: all together take no more than as many
+ * frames of the module's largest function as max_depth still allows, and one. So no call is refused
+ * that max_depth allows and the stack has room for; with smaller or inlined functions more calls
+ * than max_depth may nest. */
 void sm_wasm_exec_init(struct sm_wasm_exec *exec, uint32_t *stack, size_t words, uint32_t max_depth,
                        const volatile uint32_t *epoch);
 

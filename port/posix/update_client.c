@@ -293,17 +293,19 @@ static int write_native(void *ctx, const void *bytes, size_t len)
 static void fetch_native(struct sm_update *u)
 {
     const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    const struct sm_update_chunk *c = &u->chunk[u->at];
     struct sm_transfer_request req = {.method = "GET",
                                       .url = offer->native,
                                       .deadline_s = u->cfg->download_s,
                                       .file = true,
                                       .size = offer->native_size,
-                                      .etag = "",
+                                      .first = c->native_first,
+                                      .etag = "", /* the claim's hash tells whether it is ours */
                                       .sink = write_native,
                                       .sink_ctx = u};
     u->work = SM_UPDATE_NATIVE;
-    sm_log(SM_LOG_INFO, "deployment %s: fetching the native image of %s %s, %u bytes",
-           u->deployment.id, offer->name, offer->version, offer->native_size);
+    sm_log(SM_LOG_INFO, "deployment %s: fetching the native image of %s %s, from byte %u of %u",
+           u->deployment.id, offer->name, offer->version, c->native_first, offer->native_size);
     sm_transfer_start(&u->transfer, &req);
 }
 
@@ -312,9 +314,14 @@ static void take_claim(struct sm_update *u)
 {
     const struct sm_transfer_result *r = &u->transfer.result;
     struct sm_device *d = u->cfg->device;
+    struct sm_update_chunk *c = &u->chunk[u->at];
     char why[SM_DEVICE_REASON];
-    if (sm_device_native_begin(d, (const uint8_t *)r->body, r->len) == 0) {
-        u->chunk[u->at].claimed = true;
+    int64_t from = sm_device_native_begin(d, (const uint8_t *)r->body, r->len);
+    if (from >= 0) {
+        if (from > c->native_first)
+            c->native_attempts = 0; /* the last go brought something */
+        c->native_first = (uint32_t)from;
+        c->claimed = true;
         return;
     }
     snprintf(why, sizeof why, "%s", sm_device_reason(d));
@@ -331,7 +338,8 @@ static void take_native(struct sm_update *u)
     sm_log(SM_LOG_WARN, "deployment %s: without the native image: %s", u->deployment.id, why);
 }
 
-/* Claim or image did not come. From the claim on again later, unless that is hopeless. */
+/* Claim or image did not come. From the claim on again later, unless that is hopeless: the device
+ * then says from which byte on it wants the image. */
 static void miss_native(struct sm_update *u)
 {
     struct sm_transfer_result *r = &u->transfer.result;
@@ -356,11 +364,14 @@ static bool complete(struct sm_update *u)
     struct sm_update_chunk *c = &u->chunk[u->at];
     c->complete = true;
     if (offer->native[0] && !c->native_settled) {
-        if (c->claimed)
+        if (!c->claimed)
+            fetch_claim(u);
+        else if (c->native_first < offer->native_size)
             fetch_native(u);
         else
-            fetch_claim(u);
-        return true;
+            take_native(u);
+        if (!c->native_settled)
+            return true;
     }
     install(u);
     return false;

@@ -62,6 +62,7 @@ struct sm_update_chunk {
     bool claimed;               /* the device wants the native image that the claim is about */
     bool native_settled;        /* the native image came, or will not */
     uint32_t native_attempts;
+    uint32_t native_first; /* the byte of it from which the device wants it */
 };
 
 #define SM_UPDATE_BATCH 32u /* events told at once */

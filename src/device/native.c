@@ -86,16 +86,25 @@ static int admit(struct sm_device *d, const uint8_t *bytes, size_t len,
     return 0;
 }
 
-int sm_device_native_begin(struct sm_device *d, const uint8_t *claim, size_t len)
+static bool same(const struct sm_native_claim *a, const struct sm_native_claim *b)
+{
+    return a->image_len == b->image_len && memcmp(a->image_sha, b->image_sha, SM_SHA256_SIZE) == 0;
+}
+
+int64_t sm_device_native_begin(struct sm_device *d, const uint8_t *claim, size_t len)
 {
     struct sm_device_install *in = &d->install;
+    struct sm_native_claim wanted;
 
     if (!in->open || in->written != receiving(d)->module_len)
         return sm_dev_say(d, SM_ERR_STATE, "no module is there completely");
+    int err = admit(d, claim, len, &wanted);
+    if (!err && in->native_open && same(&wanted, &in->claim))
+        return in->native_written; /* the writer stands there */
     in->native_open = false;
-    int err = admit(d, claim, len, &in->claim);
     if (err)
         return err;
+    in->claim = wanted;
     err = write_claim(d, claim, len);
     if (err)
         return sm_dev_say(d, err, "the slot cannot be written: %s", sm_strerror(err));
@@ -116,8 +125,10 @@ int sm_device_native_write(struct sm_device *d, const void *bytes, uint32_t len)
         return sm_dev_say(d, SM_ERR_LIMIT, "more than the %u bytes claimed",
                           (unsigned)in->claim.image_len);
     int err = sm_slot_write(&in->native_writer, bytes, len);
-    if (err)
+    if (err) {
+        in->native_open = false;
         return sm_dev_say(d, err, "the slot cannot be written: %s", sm_strerror(err));
+    }
     in->native_written += len;
     return 0;
 }

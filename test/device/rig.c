@@ -303,9 +303,10 @@ int rig_install(struct rig *rig, const struct module *m, const char *action)
 
 static int write_native(struct rig *rig, const struct native *n)
 {
-    int err = sm_device_native_begin(&rig->dev, n->claim, n->claim_len);
+    int64_t at = sm_device_native_begin(&rig->dev, n->claim, n->claim_len);
+    int err = at < 0 ? (int)at : 0;
 
-    for (uint32_t at = 0; !err && at < sizeof n->image; at += 100)
+    for (; !err && at < (int64_t)sizeof n->image; at += 100)
         err = sm_device_native_write(&rig->dev, n->image + at, 100);
     if (!err)
         return sm_device_native_end(&rig->dev, NULL);

@@ -124,6 +124,25 @@ static void a_native_image_comes_with_its_module_and_runs_at_every_start(void **
     assert_int_equal(rig_runs(rig, 0), 2);
 }
 
+static void a_native_image_goes_on_where_it_was_until_another_claim_comes(void **state)
+{
+    (void)state;
+    assert_int_equal(rig_begin(rig, &v1, "1"), 0);
+    assert_int_equal(sm_device_install_write(&rig->dev, v1.bytes, v1.len), 0);
+    assert_int_equal(sm_device_native_begin(&rig->dev, n1.claim, n1.claim_len), 0);
+    assert_int_equal(sm_device_native_write(&rig->dev, n1.image, 300), 0);
+    assert_int_equal(sm_device_native_begin(&rig->dev, n2.claim, n2.claim_len), SM_ERR_DENIED);
+    assert_int_equal(sm_device_native_begin(&rig->dev, n1.claim, n1.claim_len), 0);
+    assert_int_equal(sm_device_native_write(&rig->dev, n1.image, 333), 0);
+    assert_int_equal(sm_device_native_begin(&rig->dev, n1.claim, n1.claim_len), 333);
+    assert_int_equal(
+        sm_device_native_write(&rig->dev, n1.image + 333, (uint32_t)sizeof n1.image - 333), 0);
+    assert_int_equal(sm_device_native_end(&rig->dev, NULL), 0);
+    assert_int_equal(sm_device_install_finish(&rig->dev), 0);
+    rig_run(rig, 1000);
+    expect_native(&n1);
+}
+
 static void going_back_to_a_module_goes_back_to_its_native_image(void **state)
 {
     (void)state;
@@ -373,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_native_image_comes_with_its_module_and_runs_at_every_start),
+        T(a_native_image_goes_on_where_it_was_until_another_claim_comes),
         T(going_back_to_a_module_goes_back_to_its_native_image),
         T(the_native_image_of_a_slot_s_last_tenant_is_not_the_next_one_s),
         T(a_device_that_refuses_native_images_interprets),

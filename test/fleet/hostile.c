@@ -15,8 +15,9 @@
 /* ---- Bodies that are made while they are sent ------------------------------------------------ */
 
 struct stream {
-    const struct hostile *h;
-    uint64_t first, end; /* of the module */
+    const uint8_t *bytes;
+    size_t len;
+    uint64_t first, end; /* of the file */
     enum misdeed misdeed;
 };
 
@@ -24,7 +25,7 @@ static ssize_t feed(void *cls, uint64_t pos, char *buf, size_t max)
 {
     const struct stream *s = cls;
     uint64_t at = s->first + pos;
-    if (s->misdeed == TRICKLE && at >= s->h->module->len / 2) {
+    if (s->misdeed == TRICKLE && at >= s->len / 2) {
         usleep(100000);
         max = 1;
     }
@@ -37,17 +38,17 @@ static ssize_t feed(void *cls, uint64_t pos, char *buf, size_t max)
                    ? MHD_CONTENT_READER_END_WITH_ERROR
                    : MHD_CONTENT_READER_END_OF_STREAM;
     size_t n = s->end - at < max ? (size_t)(s->end - at) : max;
-    memcpy(buf, s->h->module->wasm + at, n);
+    memcpy(buf, s->bytes + at, n);
     if (s->misdeed == FLIP_A_BIT && at <= 100 && at + n > 100)
         buf[100 - at] ^= 1;
     return (ssize_t)n;
 }
 
-static struct MHD_Response *stream(const struct hostile *h, uint64_t first, enum misdeed misdeed)
+static struct MHD_Response *stream(const uint8_t *bytes, size_t len, uint64_t first,
+                                   enum misdeed misdeed)
 {
     struct stream *s = malloc(sizeof *s);
-    uint64_t len = h->module->len;
-    *s = (struct stream){h, first, len, misdeed};
+    *s = (struct stream){bytes, len, first, len, misdeed};
     uint64_t size = len - first;
     if (misdeed == CUT_HALF_WAY)
         s->end = first + (len - first) / 2;
@@ -122,7 +123,7 @@ static enum MHD_Result send_base(struct hostile *h, struct MHD_Connection *c)
 
 static enum MHD_Result send_deployment(struct hostile *h, struct MHD_Connection *c)
 {
-    char text[2048], signature[512] = "";
+    char text[4096], signature[512] = "", native[1024] = "";
     if (h->deployment)
         return send_text(c, 200, h->deployment);
     if (!h->unsigned_)
@@ -130,47 +131,72 @@ static enum MHD_Result send_deployment(struct hostile *h, struct MHD_Connection 
                  ",{\"filename\":\"app.wasm.sig\",\"size\":64,\"hashes\":{},"
                  "\"_links\":{\"download\":{\"href\":\"%s/signature\"}}}",
                  h->url);
+    if (h->native.bytes)
+        snprintf(native, sizeof native,
+                 ",{\"filename\":\"%s.%u.native\",\"size\":%zu,\"hashes\":{},"
+                 "\"_links\":{\"download\":{\"href\":\"%s/native\"}}},"
+                 "{\"filename\":\"%s.%u.native.sig\",\"size\":%zu,\"hashes\":{},"
+                 "\"_links\":{\"download\":{\"href\":\"%s/claim\"}}}",
+                 h->module->m.name, h->native.target, h->native.len, h->url, h->module->m.name,
+                 h->native.target, h->native.claim_len, h->url);
     snprintf(text, sizeof text,
              "{\"id\":\"7\",\"deployment\":{\"download\":\"forced\",\"update\":\"forced\","
              "\"chunks\":[{\"part\":\"bApp\",\"name\":\"%s\",\"version\":\"%s\",\"artifacts\":["
              "{\"filename\":\"app.wasm\",\"size\":%zu,\"hashes\":{\"sha256\":\"%s\"},"
-             "\"_links\":{\"download\":{\"href\":\"%s/module\"}}}%s]}]}}",
+             "\"_links\":{\"download\":{\"href\":\"%s/module\"}}}%s%s]}]}}",
              h->module->m.name, h->module->m.version, h->module->len, h->module->sha256, h->url,
-             signature);
+             signature, native);
     return send_text(c, 200, text);
 }
 
 /* What the misdeed comes to for this request: some wait for the second one. */
-static enum misdeed misdeed_now(const struct hostile *h)
+static enum misdeed misdeed_now(enum misdeed misdeed, int requests)
 {
-    bool first = h->module_requests == 1;
-    if (h->misdeed == CUT_ONCE || h->misdeed == IGNORE_RANGE || h->misdeed == WRONG_RANGE)
-        return first ? CUT_HALF_WAY : h->misdeed == CUT_ONCE ? NO_MISDEED : h->misdeed;
-    return h->misdeed;
+    if (misdeed == CUT_ONCE || misdeed == IGNORE_RANGE || misdeed == WRONG_RANGE)
+        return requests == 1 ? CUT_HALF_WAY : misdeed == CUT_ONCE ? NO_MISDEED : misdeed;
+    return misdeed;
+}
+
+static unsigned long long first_asked(struct MHD_Connection *c)
+{
+    const char *range = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Range");
+    return range ? strtoull(range + strlen("bytes="), NULL, 10) : 0;
+}
+
+static enum MHD_Result send_file(const struct hostile *h, struct MHD_Connection *c,
+                                 const uint8_t *bytes, size_t len, const char *etag,
+                                 enum misdeed misdeed)
+{
+    unsigned long long first = misdeed == IGNORE_RANGE ? 0 : first_asked(c);
+    char text[128];
+    if (refuse(h, c, misdeed) == MHD_YES)
+        return MHD_YES;
+    struct MHD_Response *r = stream(bytes, len, first, misdeed);
+    snprintf(text, sizeof text, "\"%s\"", etag);
+    MHD_add_response_header(r, "ETag", text);
+    snprintf(text, sizeof text, "bytes %llu-%zu/%zu", first + (misdeed == WRONG_RANGE), len - 1,
+             len);
+    if (first)
+        MHD_add_response_header(r, "Content-Range", text);
+    return send_response(c, first ? 206 : 200, r);
 }
 
 static enum MHD_Result send_module(struct hostile *h, struct MHD_Connection *c)
 {
-    const char *range = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Range");
     const char *if_match = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "If-Match");
-    unsigned long long first = range ? strtoull(range + strlen("bytes="), NULL, 10) : 0;
-    char text[128];
     h->module_requests++;
-    h->last_first = first;
+    h->last_first = first_asked(c);
     snprintf(h->etag_asked, sizeof h->etag_asked, "%s", if_match ? if_match : "");
-    enum misdeed misdeed = misdeed_now(h);
-    if (refuse(h, c, misdeed) == MHD_YES)
-        return MHD_YES;
-    if (misdeed == IGNORE_RANGE)
-        first = 0;
-    struct MHD_Response *r = stream(h, first, misdeed);
-    snprintf(text, sizeof text, "\"%s\"", h->module->sha256);
-    MHD_add_response_header(r, "ETag", text);
-    snprintf(text, sizeof text, "bytes %llu-%zu/%zu", first + (misdeed == WRONG_RANGE),
-             h->module->len - 1, h->module->len);
-    if (first)
-        MHD_add_response_header(r, "Content-Range", text);
-    return send_response(c, first ? 206 : 200, r);
+    return send_file(h, c, h->module->wasm, h->module->len, h->module->sha256,
+                     misdeed_now(h->misdeed, h->module_requests));
+}
+
+static enum MHD_Result send_native(struct hostile *h, struct MHD_Connection *c)
+{
+    struct hostile_native *n = &h->native;
+    n->requests++;
+    n->last_first = first_asked(c);
+    return send_file(h, c, n->bytes, n->len, "native", misdeed_now(n->misdeed, n->requests));
 }
 
 static enum MHD_Result send_signature(struct hostile *h, struct MHD_Connection *c)
@@ -193,6 +219,13 @@ static enum MHD_Result answer(struct hostile *h, struct MHD_Connection *c, const
         return send_module(h, c);
     if (!strcmp(url, "/signature"))
         return send_signature(h, c);
+    if (!strcmp(url, "/native"))
+        return send_native(h, c);
+    if (!strcmp(url, "/claim"))
+        return send_response(c, 200,
+                             MHD_create_response_from_buffer(h->native.claim_len,
+                                                             (void *)(uintptr_t)h->native.claim,
+                                                             MHD_RESPMEM_PERSISTENT));
     if (!strcmp(url, "/elsewhere"))
         h->elsewhere++;
     return send_text(c, 200, "{}");

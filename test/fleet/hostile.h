@@ -27,6 +27,16 @@ enum misdeed {
 
 #define TEXT_ROOM 65536
 
+/* A native image that is offered beside the module, and what came for it. */
+struct hostile_native {
+    const uint8_t *bytes, *claim;
+    size_t len, claim_len;
+    unsigned target;
+    enum misdeed misdeed;
+    int requests;
+    unsigned long long last_first;
+};
+
 struct hostile {
     struct MHD_Daemon *daemon;
     unsigned port;
@@ -34,7 +44,8 @@ struct hostile {
     const struct module *module;
     enum misdeed misdeed; /* what it does with the module */
     enum misdeed base_misdeed;
-    const char *base; /* instead of the right answers */
+    struct hostile_native native; /* none without bytes */
+    const char *base;             /* instead of the right answers */
     const char *deployment;
     size_t signature_len; /* 64 */
     bool unsigned_;       /* offers no signature */

@@ -11,8 +11,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <curl/curl.h>
+#include <posix/file.h>
 
 #include "device_fixture.h"
+#include "hostile.h"
 
 #define POLICY(keys) "\"native\":\"builder\",\"builders\":[" keys "],"
 
@@ -73,12 +75,17 @@ static void release(const char *options)
 }
 
 /* A device with this policy (keys of its configuration, each with a comma behind it). */
-static void configure(const char *policy, const char *more)
+static void configure_for(const char *url, const char *policy, const char *more)
 {
     char line[512];
-    device_configure(&dev, &fx, "dev-1", fx.url, more);
+    device_configure(&dev, &fx, "dev-1", url, more);
     snprintf(line, sizeof line, "sed -i 's/\"signers\"/%s&/' $DIR/dev-1.json", policy);
     shell(line);
+}
+
+static void configure(const char *policy, const char *more)
+{
+    configure_for(fx.url, policy, more);
 }
 
 static void start_device(const char *policy)
@@ -212,6 +219,44 @@ static void an_image_that_does_not_come_is_done_without(void **state)
     assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
 }
 
+static uint8_t *bytes_of(const char *name, size_t *len)
+{
+    struct sm_file_why why;
+    uint8_t *bytes;
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", fx.dir, name);
+    if (sm_file_read(path, 1u << 20, &bytes, len, &why) != 0)
+        fail_msg("%s", why.text);
+    return bytes;
+}
+
+/* The line breaks half way: the rest comes, not all of it again. */
+static void a_native_image_that_was_cut_goes_on_where_it_was(void **state)
+{
+    static struct hostile hostile;
+    uint8_t *image, *claim;
+    (void)state;
+    shell("$SANDMOTE aot --checks $DIR/v1.wasm -o $DIR/v1.native &&"
+          " $SANDMOTE sign --native --key $DIR/builder.pem $DIR/v1.native");
+    memset(&hostile, 0, sizeof hostile);
+    hostile.native.bytes = image = bytes_of("v1.native", &hostile.native.len);
+    hostile.native.claim = claim = bytes_of("v1.native.sig", &hostile.native.claim_len);
+    hostile.native.target = image[12]; /* SPEC-native.md */
+    hostile.native.misdeed = CUT_ONCE;
+    hostile_start(&hostile, &fx, &v1, NULL);
+    configure_for(hostile.url, POLICY("\"builder.pub.pem\""), "");
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 1.0", 15);
+    assert_true(device_said(&dev, STARTED_NATIVE) > 0);
+    assert_int_equal(hostile.native.requests, 2);
+    assert_int_equal(hostile.native.last_first, hostile.native.len / 2);
+    assert_int_equal(hostile.module_requests, 1);
+    assert_int_equal(device_stop(&dev, SIGKILL), 128 + SIGKILL);
+    hostile_stop(&hostile);
+    free(image);
+    free(claim);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int main(void)
@@ -224,6 +269,7 @@ int main(void)
         CASE(a_fault_of_native_code_is_a_trap),
         CASE(what_the_device_cannot_run_is_interpreted),
         CASE(bytes_that_were_swapped_are_refused),
+        CASE(a_native_image_that_was_cut_goes_on_where_it_was),
         CASE(an_image_that_does_not_come_is_done_without),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
