@@ -294,6 +294,42 @@ static void a_function_without_a_way_in_is_interpreted(void **state)
     destroy(b);
 }
 
+/* How many calls deep, up to the value stack's end. */
+static uint32_t deepest(struct bench *b)
+{
+    uint32_t n = 0;
+
+    while (call(b, &b->callee, "depth", n, 0, 0) == 0 && n < WORDS) {
+        assert_int_equal(sm_wasm_results(&b->exec)[0], n);
+        n++;
+    }
+    return n;
+}
+
+/* Within native code the limit is one of stack: never fewer calls, and more where more are allowed.
+ */
+static void native_code_may_nest_as_many_calls_as_the_interpreter(void **state)
+{
+    uint32_t before = 0;
+
+    (void)state;
+    for (uint32_t depth = 1; depth < 40; depth += 13) {
+        uint32_t found[2];
+
+        for (int native = 0; native < 2; native++) {
+            struct bench *b = empty();
+
+            load(b, &b->callee, "engine", native);
+            sm_wasm_exec_init(&b->exec, b->stack, WORDS, depth, &b->epoch);
+            found[native] = deepest(b);
+            destroy(b);
+        }
+        assert_int_equal(found[0], depth);
+        assert_true(found[1] >= depth && found[1] > before);
+        before = found[1];
+    }
+}
+
 /* ---- Guarded memory -------------------------------------------------------------------------- */
 
 static void expect_fault(struct bench *b, struct engine *owner, struct engine *e)
@@ -485,6 +521,7 @@ int main(void)
         CASE(a_paused_call_goes_on_where_it_was),
         CASE(a_host_function_may_run_its_caller_s_instance),
         CASE(a_function_without_a_way_in_is_interpreted),
+        CASE(native_code_may_nest_as_many_calls_as_the_interpreter),
         CASE(a_fault_in_a_memory_that_another_instance_exports_traps),
         CASE(a_region_may_be_watched_for_the_next_instance),
         CASE(an_image_with_any_byte_changed_is_refused),
