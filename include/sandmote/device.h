@@ -20,6 +20,7 @@
 #include <sandmote/crypto.h>
 #include <sandmote/error.h>
 #include <sandmote/host.h>
+#include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
 #include <sandmote/store.h>
 #include <sandmote/trust.h>
@@ -86,7 +87,11 @@ struct sm_device_cfg {
     struct sm_store_cfg store;
     const char *fleet;
     enum sm_class cls;
+    /* Whom it believes: either a fixed trust store, or room for the keys of the key set that it was
+     * commissioned with; a device that has one does not start with the other. */
     const struct sm_trust *trust;
+    struct sm_trust_key *keys;
+    uint32_t nkeys;
     const struct sm_host_port *host;
     const char *const *capabilities; /* what may be granted; "x*" stands for all beginning with x */
     size_t ncapabilities;
@@ -100,6 +105,10 @@ struct sm_device_cfg {
     size_t scratch_len;
 
     const struct sm_device_native *native; /* NULL: native images are refused */
+
+    /* Seconds since 1970 from a clock that may be wrong; 0 when it is not set. NULL: no clock. */
+    void *wall_ctx;
+    uint64_t (*wall_s)(void *ctx);
 
     void *event_ctx;
     void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
@@ -166,7 +175,7 @@ struct sm_device_install {
     char native_why[SM_STORE_DETAIL]; /* why there is no native image; "" when none was offered */
 };
 
-/* Fields are private. About 2.5 KB, of which the manifest is 1.8. */
+/* Fields are private. About 3.5 KB, of which the manifest is 1.8. */
 struct sm_device {
     const struct sm_device_cfg *cfg;
     struct sm_store store;
@@ -175,6 +184,12 @@ struct sm_device {
     uint32_t base_s; /* device time at start */
     struct sm_device_install install;
     struct sm_manifest work; /* of a module that is being looked at */
+    struct sm_trust trust;   /* filled from the set whenever something is verified */
+    struct sm_keyset set;    /* in force, in its flash area */
+    bool has_set;
+    uint32_t keys_acked[2]; /* as of an application */
+    uint64_t keys_tidy_ms;
+    uint64_t time_base_s; /* what time it was at start, at least */
     char reason[SM_DEVICE_REASON];
 };
 
@@ -215,6 +230,38 @@ int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index)
 
 /* One sentence about the last error that any function here returned. */
 const char *sm_device_reason(const struct sm_device *d);
+
+/* ---- Key set (keyset.h) ---------------------------------------------------------------------- */
+
+/* What events about the key set have as their module's name; no module can be called so. */
+#define SM_DEVICE_KEYS_NAME "key set"
+
+/* Give a device its first key set; it is sealed from then on. Whoever may do this is trusted with
+ * the device: the set vouches for itself.
+ *
+ * 0, or, with a sentence in sm_device_reason() and nothing changed,
+ *   SM_ERR_STATE  there is a set already, or this device has a fixed trust store
+ *   SM_ERR_DENIED, SM_ERR_FULL, SM_ERR_LIMIT  another fleet, or more than this device has room for
+ *   SM_ERR_IO     the flash failed; the next start finds the set or none
+ *   the errors of sm_keyset_accept() */
+int sm_device_keys_commission(struct sm_device *d, const uint8_t *bytes, size_t len);
+
+/* The next key set, from whoever has it: it is in force when this returns 0, and what it stops has
+ * stopped with the next step. The one in force, offered again, mends a copy that is damaged.
+ *
+ * 0, or, with the set that was in force still so,
+ *   SM_ERR_STATE    this set is in force already; or, with a REFUSED event waiting, sets between
+ *                   are missing. Not commissioned: no event
+ *   SM_ERR_CORRUPT  the set in force is damaged and must be offered first
+ *   as commissioning, with a REFUSED event waiting except for SM_ERR_IO */
+int sm_device_keys_offer(struct sm_device *d, const uint8_t *bytes, size_t len);
+
+/* The set in force; NULL without one, or when it is damaged. Valid until the next offer. */
+const struct sm_keyset *sm_device_keys(const struct sm_device *d);
+
+/* Seconds since 1970 that are certainly over: the latest of the clock, if there is one, and of what
+ * was signed and accepted. Expiries are judged by it. */
+uint64_t sm_device_time(const struct sm_device *d);
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
@@ -262,7 +309,8 @@ int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len
  *   SM_ERR_STATE        bytes are missing (the installation stays open), or none is open
  *   SM_ERR_CORRUPT      not the bytes of that hash
  *   SM_ERR_SIGNATURE    the signature does not verify
- *   SM_ERR_KEY          the key may not sign this
+ *   SM_ERR_KEY          the key may not sign this, it is revoked, or there is no key set
+ *   SM_ERR_EXPIRED      the key set has expired
  *   SM_ERR_MALFORMED, SM_ERR_INVALID, SM_ERR_UNSUPPORTED, SM_ERR_NOT_FOUND   manifest or code
  *   SM_ERR_ROLLBACK     not newer than the committed module, or below the floor
  *   SM_ERR_LIMIT        more memory, stack, time than this device gives

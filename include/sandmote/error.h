@@ -26,7 +26,8 @@
     X(LINK, -16, "an import is missing or has another type")                                       \
     X(TRAP, -17, "the module trapped")                                                             \
     X(EPOCH, -18, "interrupted at its deadline")                                                   \
-    X(BUSY, -19, "held by another process")
+    X(BUSY, -19, "held by another process")                                                        \
+    X(EXPIRED, -20, "past its expiry")
 
 enum sm_err {
     SM_OK = 0,

@@ -8,9 +8,9 @@
  * exports nor refers to has no way in of its own: called by index, it is interpreted.
  *
  * MACHINE CODE IS TRUSTED. The checks below find an image that does not belong here, not one that
- * was changed or made to do harm: a host lets nobody's image in but that of a builder it trusts, and
- * verifies signature and hash (claim.h) before it binds the image. The hash in the image's header is
- * for tools that run an image without a claim; nothing here computes it.
+ * was changed or made to do harm: a host lets nobody's image in but that of a builder it trusts,
+ * and verifies signature and hash (claim.h) before it binds the image. The hash in the image's
+ * header is for tools that run an image without a claim; nothing here computes it.
  *
  * Format: doc/SPEC-native.md.
  *

@@ -39,7 +39,7 @@ struct sm_store_cfg {
     uint32_t plugin_size;     /* the same of a plugin; 0 only when there are none */
     uint32_t golden_size;     /* of the golden module's slot; may be 0 */
     uint32_t keys_size;       /* of each of the two key set areas; 0 = one sector */
-    uint16_t log_records;     /* puts that fit a record area beside one record a module; 0 = 4 */
+    uint16_t log_records;     /* puts that fit a record area beside one of each record; 0 = 4 */
     uint32_t checkpoint_size; /* a download is remembered about this often; 0 = slot_size / 8 */
 };
 
@@ -190,11 +190,12 @@ struct sm_store_health {
     int fault;         /* last error of the flash, or 0 */
 };
 
-/* Fields are private except layout, records and health. */
+/* Fields are private except layout, records, keys and health. */
 struct sm_store {
     const struct sm_flash *flash;
     struct sm_layout layout;
     struct sm_record *records; /* the caller's, layout.modules of them; written by the store only */
+    struct sm_record keys;     /* of the key set: what its fields mean says sm_store_record() */
     uint64_t next_seq;
     uint32_t generation; /* highest seen */
     uint32_t next;       /* free place in the area in force */
@@ -217,6 +218,12 @@ struct sm_store {
 int sm_store_mount(struct sm_store *s, const struct sm_flash *flash, const struct sm_store_cfg *cfg,
                    struct sm_record *records);
 
+/* The record of module `index`; behind the last module, at layout.modules, that of the key set. In
+ * that one a slot is a key set area, with the set's version as its sequence; `active` is the area
+ * that was complete before the record was; `floor` is a time in seconds since 1970 that is
+ * certainly over; and boots_left is 1 while revocations wait to be carried out. */
+const struct sm_record *sm_store_record(const struct sm_store *s, uint16_t index);
+
 /* Make *r the state of module `index`, durably and atomically; all earlier writes to slots are
  * durable before. r may not be one of the store's own. r->seq is ignored, time_s must not be lower
  * than before.
@@ -237,7 +244,8 @@ uint64_t sm_store_next_install(const struct sm_store *s);
 #define SM_SLOT_SIGNATURE 0u  /* offset of the 64-byte signature in a slot */
 #define SM_SLOT_MODULE    64u /* offset of the module's bytes */
 
-/* Where a slot lies on the flash. index < layout.modules, slot 0 or 1. */
+/* Where a slot lies on the flash. index < layout.modules, slot 0 or 1; at layout.modules the two
+ * key set areas, which are slots without a signature in front. */
 struct sm_region sm_store_slot(const struct sm_store *s, uint16_t index, unsigned slot);
 
 /* Offset in the slot of an image beside a module of that length: the next sector border. */

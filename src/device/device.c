@@ -432,6 +432,17 @@ static void tidy(struct sm_device *d, uint16_t index)
         app->tidy_ms = d->now_ms + TIDY_AGAIN_MS;
 }
 
+static void tidy_keys(struct sm_device *d)
+{
+    struct sm_record next;
+
+    if ((d->keys_acked[0] | d->keys_acked[1]) == 0 || d->now_ms < d->keys_tidy_ms)
+        return;
+    sm_dev_change(d, d->store.layout.modules, &next);
+    if (sm_dev_put(d, d->store.layout.modules, &next) != 0)
+        d->keys_tidy_ms = d->now_ms + TIDY_AGAIN_MS;
+}
+
 static bool out_of_time(const struct sm_device *d, uint16_t index)
 {
     const struct sm_device_app *app = &d->apps[index];
@@ -501,6 +512,7 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
 
     if (now_ms > d->now_ms)
         d->now_ms = now_ms;
+    tidy_keys(d);
     for (uint16_t i = 0; i < d->store.layout.applications; i++) {
         step_app(d, i);
         uint64_t at = next_due(d, i);
@@ -515,8 +527,8 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
 
 static bool cfg_fits(const struct sm_device_cfg *c)
 {
-    return c->flash && c->fleet && c->trust && c->host && c->host->clock.now_ms && c->epoch &&
-           c->epoch_tick_ms > 0 && c->scratch && sm_class_limits(c->cls) != NULL;
+    return c->flash && c->fleet && (c->trust || c->keys) && c->host && c->host->clock.now_ms &&
+           c->epoch && c->epoch_tick_ms > 0 && c->scratch && sm_class_limits(c->cls) != NULL;
 }
 
 int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
@@ -551,7 +563,7 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         apps[i].pool_size = size;
         apps[i].slot = SM_STORE_NO_SLOT;
     }
-    return 0;
+    return sm_dev_start_keys(d);
 }
 
 int sm_device_sensor_ready(struct sm_device *d, uint16_t index, uint32_t call, int err,

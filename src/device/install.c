@@ -301,8 +301,11 @@ static int verify(struct sm_device *d, const struct sm_record *r, unsigned slot,
 
     if (sig == NULL)
         return sm_dev_say(d, SM_ERR_IO, "the slot cannot be read");
-    int err = sm_trust_verify_module(d->cfg->trust, sig + SM_SLOT_MODULE, len, sig,
-                                     SM_SIGNATURE_BYTES, &d->work, &why);
+    int err = sm_dev_check_keys(d, r->slot[slot].module_sha);
+    if (err)
+        return err;
+    err = sm_trust_verify_module(sm_dev_trust(d), sig + SM_SLOT_MODULE, len, sig,
+                                 SM_SIGNATURE_BYTES, &d->work, &why);
     if (err)
         return say_trust(d, err, &why);
     *signed_by_us = true;

@@ -1,6 +1,6 @@
 /* What the supervisor's files share. device.c: start and step. outcome.c: records and events.
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
- * install.c: how modules come in. native.c: native images beside them.
+ * install.c: how modules come in. native.c: native images beside them. keys.c: the key set.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -81,6 +81,19 @@ int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
  * has said why. pool is what the instance has left. */
 bool sm_dev_bind_native(struct sm_device *d, uint16_t index, unsigned slot,
                         struct sm_wasm_pool *pool);
+
+/* ---- keys.c ---------------------------------------------------------------------------------- */
+
+/* Find the key set, if this device has one, and carry out what it revokes. 0, or, said,
+ * SM_ERR_STATE (a set on a device with a fixed trust store), SM_ERR_DENIED (of another fleet). */
+int sm_dev_start_keys(struct sm_device *d);
+
+/* Whom the device believes now; empty without a set that is valid. Until the next call. */
+const struct sm_trust *sm_dev_trust(struct sm_device *d);
+
+/* Whether the key set lets a module with this hash be installed. 0, or, said, SM_ERR_KEY (it is
+ * revoked, or there is no set) or SM_ERR_EXPIRED. */
+int sm_dev_check_keys(struct sm_device *d, const uint8_t *sha);
 
 /* ---- device.c -------------------------------------------------------------------------------- */
 

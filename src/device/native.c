@@ -72,7 +72,7 @@ static int admit(struct sm_device *d, const uint8_t *bytes, size_t len,
 
     if (d->cfg->native == NULL)
         return sm_dev_say(d, SM_ERR_UNSUPPORTED, "native images are refused here");
-    int err = sm_trust_verify_native(d->cfg->trust, bytes, len, d->cfg->fleet, claim, &why);
+    int err = sm_trust_verify_native(sm_dev_trust(d), bytes, len, d->cfg->fleet, claim, &why);
     if (err)
         return sm_dev_say(d, err, "its claim: %s", why.rule ? why.rule : sm_strerror(err));
     if (memcmp(claim->module_sha, s->module_sha, sizeof claim->module_sha) != 0)
@@ -201,7 +201,7 @@ static const uint8_t *verified_image(struct sm_device *d, uint16_t index, unsign
 {
     const struct sm_slot *s = &d->store.records[index].slot[slot];
     struct sm_manifest_detail why = {0, 0, 0, NULL};
-    int err = sm_trust_verify_native(d->cfg->trust, bytes, len, d->cfg->fleet, claim, &why);
+    int err = sm_trust_verify_native(sm_dev_trust(d), bytes, len, d->cfg->fleet, claim, &why);
 
     if (err) {
         sm_dev_say(d, err, "its claim: %s", why.rule ? why.rule : sm_strerror(err));

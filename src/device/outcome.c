@@ -38,11 +38,17 @@ uint32_t sm_dev_time_s(const struct sm_device *d)
 
 /* ---- Changes --------------------------------------------------------------------------------- */
 
+/* Events of an application, or of the key set behind the last module, that the server has. */
+static uint32_t acked(const struct sm_device *d, uint16_t index, unsigned slot)
+{
+    return index == d->store.layout.modules ? d->keys_acked[slot] : d->apps[index].acked[slot];
+}
+
 void sm_dev_change(const struct sm_device *d, uint16_t index, struct sm_record *next)
 {
-    *next = d->store.records[index];
+    *next = *sm_store_record(&d->store, index);
     for (unsigned i = 0; i < 2; i++)
-        next->slot[i].unreported &= ~d->apps[index].acked[i];
+        next->slot[i].unreported &= ~acked(d, index, i);
 }
 
 int sm_dev_put(struct sm_device *d, uint16_t index, struct sm_record *next)
@@ -51,7 +57,8 @@ int sm_dev_put(struct sm_device *d, uint16_t index, struct sm_record *next)
     int err = sm_store_put(&d->store, index, next);
     if (err)
         return sm_dev_say(d, err, "the flash cannot be written: %s", sm_strerror(err));
-    memset(d->apps[index].acked, 0, sizeof d->apps[index].acked);
+    memset(index == d->store.layout.modules ? d->keys_acked : d->apps[index].acked, 0,
+           sizeof d->keys_acked);
     return 0;
 }
 
@@ -140,7 +147,7 @@ static uint64_t event_id(const struct sm_slot *s, enum sm_event_kind kind)
 static void describe(const struct sm_device *d, uint16_t index, unsigned slot,
                      enum sm_event_kind kind, struct sm_event *out)
 {
-    const struct sm_record *r = &d->store.records[index];
+    const struct sm_record *r = sm_store_record(&d->store, index);
     const struct sm_slot *s = &r->slot[slot];
     bool bad = (kind >= SM_EVENT_TRAP && kind <= SM_EVENT_DOWNLOAD_FAILED) ||
                kind == SM_EVENT_NATIVE_REFUSED;
@@ -184,7 +191,8 @@ void sm_dev_emit_passing(const struct sm_device *d, uint16_t index, unsigned slo
 static bool event_of_slot(const struct sm_device *d, uint16_t index, unsigned slot, uint32_t *i,
                           struct sm_event *out)
 {
-    uint32_t waiting = d->store.records[index].slot[slot].unreported & ~d->apps[index].acked[slot];
+    uint32_t waiting =
+        sm_store_record(&d->store, index)->slot[slot].unreported & ~acked(d, index, slot);
 
     for (unsigned kind = 0; kind < SM_EVENTS; kind++) {
         if (!(waiting >> kind & 1) || (*i)-- > 0)
@@ -197,8 +205,10 @@ static bool event_of_slot(const struct sm_device *d, uint16_t index, unsigned sl
 
 int sm_device_event_at(const struct sm_device *d, uint32_t i, struct sm_event *out)
 {
-    for (uint16_t index = 0; index < d->store.layout.applications; index++) {
-        const struct sm_record *r = &d->store.records[index];
+    for (uint16_t index = 0; index <= d->store.layout.modules; index++) {
+        if (index == d->store.layout.applications)
+            index = d->store.layout.modules; /* the key set's, behind the plugins */
+        const struct sm_record *r = sm_store_record(&d->store, index);
         unsigned older = r->slot[1].install < r->slot[0].install;
         if (event_of_slot(d, index, older, &i, out) || event_of_slot(d, index, !older, &i, out))
             return 0;
@@ -213,9 +223,10 @@ int sm_device_event_done(struct sm_device *d, uint64_t id)
     for (uint32_t i = 0; sm_device_event_at(d, i, &e) == 0; i++) {
         if (e.id != id)
             continue;
-        const struct sm_record *r = &d->store.records[e.index];
-        unsigned slot = r->slot[1].install == id >> 14;
-        d->apps[e.index].acked[slot] |= 1u << e.kind;
+        unsigned slot = sm_store_record(&d->store, e.index)->slot[1].install == id >> 14;
+        uint32_t *acks =
+            e.index == d->store.layout.modules ? d->keys_acked : d->apps[e.index].acked;
+        acks[slot] |= 1u << e.kind;
         return 0;
     }
     return sm_dev_say(d, SM_ERR_NOT_FOUND, "no such event waits");

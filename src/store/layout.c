@@ -69,8 +69,8 @@ int sm_store_layout(struct sm_layout *out, const struct sm_flash *flash,
         return SM_ERR_ARG;
     out->applications = cfg->applications;
     out->modules = (uint16_t)(cfg->applications + cfg->plugins);
-    /* A put takes two places: each record is written twice. */
-    uint32_t puts = out->modules + (cfg->log_records ? cfg->log_records : 4u);
+    /* A put takes two places: each record is written twice. One record is the key set's. */
+    uint32_t puts = out->modules + 1u + (cfg->log_records ? cfg->log_records : 4u);
     uint64_t log_size = round_up((uint64_t)puts * 2 * SM_RECORD_SIZE, sector);
     uint64_t slot = slot_size(cfg->slot_size, sector);
     uint64_t plugin = cfg->plugins ? slot_size(cfg->plugin_size, sector) : 0;

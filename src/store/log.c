@@ -25,6 +25,16 @@
 #include <string.h>
 #include "codec.h"
 
+static struct sm_record *record_at(struct sm_store *s, uint16_t index)
+{
+    return index == s->layout.modules ? &s->keys : &s->records[index];
+}
+
+const struct sm_record *sm_store_record(const struct sm_store *s, uint16_t index)
+{
+    return index == s->layout.modules ? &s->keys : &s->records[index];
+}
+
 /* ---- Mount ----------------------------------------------------------------------------------- */
 
 /* What an area looks like from outside. */
@@ -53,7 +63,7 @@ static int read_place(struct sm_store *s, unsigned area, uint32_t place, struct 
     err = sm_record_decode(bytes, r, tag);
     if (err == SM_ERR_UNSUPPORTED)
         return err;
-    if (!err && (tag->layout_id != s->layout.id || tag->index >= s->layout.modules))
+    if (!err && (tag->layout_id != s->layout.id || tag->index > s->layout.modules))
         return SM_ERR_INVALID;
     return err ? 0 : 1;
 }
@@ -119,13 +129,15 @@ static bool load_area(struct sm_store *s, unsigned area)
             s->health.damaged += !is_blank;
             continue;
         }
-        struct sm_record *known = &s->records[tag.index];
+        struct sm_record *known = record_at(s, tag.index);
         if (r.seq > known->seq)
             *known = r;
         known->copies += known->seq == r.seq;
     }
-    for (unsigned i = 0; i < s->layout.modules; i++)
-        stable = stable && (s->records[i].seq == 0 || s->records[i].copies >= 2);
+    for (uint16_t i = 0; i <= s->layout.modules; i++) {
+        const struct sm_record *known = sm_store_record(s, i);
+        stable = stable && (known->seq == 0 || known->copies >= 2);
+    }
     return stable;
 }
 
@@ -143,9 +155,10 @@ int sm_store_mount(struct sm_store *s, const struct sm_flash *flash, const struc
     s->flash = flash;
     s->records = records;
     s->next_seq = 1;
-    for (unsigned i = 0; i < s->layout.modules; i++) {
-        memset(&records[i], 0, sizeof records[i]);
-        records[i].active = SM_STORE_NO_SLOT;
+    for (uint16_t i = 0; i <= s->layout.modules; i++) {
+        struct sm_record *r = record_at(s, i);
+        memset(r, 0, sizeof *r);
+        r->active = SM_STORE_NO_SLOT;
     }
     for (unsigned area = 0; area < 2 && !err; area++)
         err = survey_area(s, area, &v[area]);
@@ -229,13 +242,13 @@ static int move(struct sm_store *s)
         return SM_ERR_LIMIT;
     s->generation++;
     s->copied = 0;
-    for (unsigned i = 0; i < s->layout.modules; i++)
-        s->copied += s->records[i].seq != 0;
+    for (uint16_t i = 0; i <= s->layout.modules; i++)
+        s->copied += sm_store_record(s, i)->seq != 0;
     int err = erase_area(s, to);
-    for (uint16_t i = 0; i < s->layout.modules && !err; i++) {
-        if (s->records[i].seq == 0)
+    for (uint16_t i = 0; i <= s->layout.modules && !err; i++) {
+        if (sm_store_record(s, i)->seq == 0)
             continue;
-        err = write_pair(s, to, place, i, &s->records[i]);
+        err = write_pair(s, to, place, i, sm_store_record(s, i));
         place += 2;
     }
     if (!err)
@@ -268,7 +281,7 @@ int sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
         if (!err)
             err = flash_error(s, s->flash->sync(s->flash->ctx));
         if (!err) {
-            s->records[index] = next;
+            *record_at(s, index) = next;
             return 0;
         }
         s->fresh = false;
@@ -278,7 +291,7 @@ int sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
 
 uint32_t sm_store_time_s(const struct sm_store *s)
 {
-    uint32_t latest = 0;
+    uint32_t latest = s->keys.time_s;
 
     for (unsigned i = 0; i < s->layout.modules; i++)
         if (s->records[i].time_s > latest)

@@ -13,6 +13,8 @@ struct sm_region sm_store_slot(const struct sm_store *s, uint16_t index, unsigne
 {
     const struct sm_layout *l = &s->layout;
     bool app = index < l->applications;
+    if (index == l->modules)
+        return l->keys[slot];
     uint32_t size = app ? l->slot_size : l->plugin_size;
     uint32_t first = app ? l->slots.off : l->plugins.off;
     uint32_t number = 2u * (app ? index : index - l->applications) + slot;

@@ -13,7 +13,7 @@
 #define FLEET "greenhouse"
 
 static struct {
-    struct sm_keys_private signer, stranger, other, builder, other_builder;
+    struct sm_keys_private signer, stranger, other, builder, other_builder, root_a, root_b;
     struct sm_trust trust;
     struct sm_trust_key keys[4];
     uint8_t good[256][32]; /* hashes of modules with a good signature */
@@ -46,6 +46,8 @@ void rig_global_setup(void)
     assert_int_equal(sm_keys_generate(&g.other, &why), 0);
     assert_int_equal(sm_keys_generate(&g.builder, &why), 0);
     assert_int_equal(sm_keys_generate(&g.other_builder, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.root_a, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.root_b, &why), 0);
     rig_trust_builders(true);
 }
 
@@ -136,6 +138,79 @@ struct module rig_make(const struct recipe *r)
 void rig_drop(struct module *m)
 {
     free(m->bytes);
+}
+
+/* ---- Key sets -------------------------------------------------------------------------------- */
+
+static void add_to_plan(struct sm_keyset_plan *p, const uint8_t key[32], uint64_t expires_s)
+{
+    struct sm_keyset_plan_key *k = &p->key[p->nkeys++];
+
+    k->role = SM_ROLE_SIGNER;
+    k->expires_s = expires_s;
+    memcpy(k->key, key, 32);
+}
+
+static void revoke_in_plan(struct sm_keyset_plan *p, enum sm_revoked_kind kind,
+                           const uint8_t id[32], bool stop)
+{
+    p->revoked[p->nrevoked].kind = kind;
+    p->revoked[p->nrevoked].stop = stop;
+    memcpy(p->revoked[p->nrevoked++].id, id, 32);
+}
+
+static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
+{
+    uint8_t nobody[32] = {2};
+
+    memset(p, 0, sizeof *p);
+    snprintf(p->fleet, sizeof p->fleet, "%s", r->fleet ? r->fleet : FLEET);
+    p->version = r->version;
+    p->threshold = p->nroots = 1;
+    memcpy(p->root[0], r->root_b ? g.root_b.public_key : g.root_a.public_key, 32);
+    p->issued_s = r->issued_s;
+    p->expires_s = r->expires_s;
+    if (!r->no_signer && !r->revoke_signer)
+        add_to_plan(p, g.signer.public_key, r->signer_expires_s);
+    if (r->stranger_signs)
+        add_to_plan(p, g.stranger.public_key, 0);
+    for (unsigned i = 0; i < r->more_keys; i++, nobody[0]++)
+        add_to_plan(p, nobody, 0);
+    if (r->revoke_signer)
+        revoke_in_plan(p, SM_REVOKED_KEY, g.signer.public_key, r->stop_signer);
+    if (r->revoke)
+        revoke_in_plan(p, SM_REVOKED_MODULE, r->revoke->sha, r->stop);
+}
+
+static void sign_key_set(struct key_set *set, const struct sm_keys_private *key)
+{
+    struct key_set out;
+    struct sm_keys_why why;
+    uint8_t text[1024 + SM_KEYSET_OVERHEAD], sig[64];
+    int n = sm_keyset_to_sign(set->bytes, set->len, key->public_key, text, sizeof text);
+
+    assert_true(n > 0);
+    assert_int_equal(sm_keys_sign(key, text, (size_t)n, sig, &why), 0);
+    n = sm_keyset_add_signature(set->bytes, set->len, key->public_key, sig, out.bytes,
+                                sizeof out.bytes);
+    assert_true(n > 0);
+    out.len = (size_t)n;
+    *set = out;
+}
+
+void rig_key_set(struct key_set *out, const struct key_set_recipe *r)
+{
+    struct sm_keyset_plan *plan = malloc(sizeof *plan);
+    struct sm_manifest_detail why;
+    const char *by = r->signed_by ? r->signed_by : r->root_b ? "B" : "A";
+
+    plan_of(r, plan);
+    int n = sm_keyset_make(plan, out->bytes, sizeof out->bytes, &why);
+    free(plan);
+    assert_true(n > 0);
+    out->len = (size_t)n;
+    for (; *by; by++)
+        sign_key_set(out, *by == 'A' ? &g.root_a : *by == 'B' ? &g.root_b : &g.stranger);
 }
 
 /* ---- Native images ----------------------------------------------------------------------------
@@ -252,11 +327,44 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
     rig->now_ms = 1000;
 }
 
+static uint64_t wall_s(void *ctx)
+{
+    return ((struct rig *)ctx)->wall_s;
+}
+
+void rig_init_keyed(struct rig *rig, struct flash_sim *sim)
+{
+    rig_init(rig, sim);
+    rig->cfg.trust = NULL;
+    rig->cfg.keys = rig->keys;
+    rig->cfg.nkeys = RIG_KEYS;
+    rig->cfg.wall_ctx = rig;
+    rig->cfg.wall_s = wall_s;
+    rig->cfg.store.keys_size = sizeof(((struct key_set *)NULL)->bytes);
+}
+
+int rig_commission(struct rig *rig, const struct key_set_recipe *r)
+{
+    struct key_set set;
+
+    rig_key_set(&set, r);
+    return sm_device_keys_commission(&rig->dev, set.bytes, set.len);
+}
+
+int rig_offer(struct rig *rig, const struct key_set_recipe *r)
+{
+    struct key_set set;
+
+    rig_key_set(&set, r);
+    return sm_device_keys_offer(&rig->dev, set.bytes, set.len);
+}
+
 int rig_boot(struct rig *rig)
 {
     memset(&rig->dev, 0xa5, sizeof rig->dev);
     memset(rig->records, 0xa5, sizeof rig->records);
     memset(rig->apps, 0xa5, sizeof rig->apps);
+    memset(rig->keys, 0xa5, sizeof rig->keys);
     memset(rig->scratch, 0xa5, 4096);
     for (unsigned i = 0; i < RIG_APPS; i++) {
         memset(rig->pools[i], 0xa5, 4096);

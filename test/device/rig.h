@@ -15,7 +15,8 @@ enum {
     RIG_POOL = 3 * 65536 + 16384,
     RIG_SCRATCH = 65536,
     RIG_EVENTS = 64,
-    RIG_TARGET = 9
+    RIG_TARGET = 9,
+    RIG_KEYS = 4
 };
 
 struct rig_event {
@@ -30,6 +31,8 @@ struct rig {
     struct sm_device_cfg cfg;
     struct sm_device_app apps[RIG_APPS];
     struct sm_record records[RIG_APPS];
+    struct sm_trust_key keys[RIG_KEYS];
+    uint64_t wall_s; /* what the clock says; 0: it is not set */
     struct sm_host_port host;
     uint64_t now_ms;
     struct rig_event events[RIG_EVENTS];
@@ -72,6 +75,27 @@ struct native {
     size_t claim_len;
     struct sm_native_claim says;
 };
+
+/* A key set of the rig's fleet. Its root is A, or B; its signer's key is that of SIGNED_WELL. */
+struct key_set {
+    uint8_t bytes[1024];
+    size_t len;
+};
+struct key_set_recipe {
+    uint32_t version;
+    const char *fleet;
+    const char *signed_by; /* of 'A', 'B' and '?', which is no root; NULL: the set's own root */
+    bool root_b;
+    bool stranger_signs; /* SIGNED_BY_STRANGER is a signer too */
+    bool no_signer;      /* SIGNED_WELL is not */
+    bool revoke_signer, stop_signer;
+    const struct module *revoke;
+    bool stop;
+    unsigned more_keys; /* of nobody */
+    uint64_t issued_s, expires_s, signer_expires_s;
+};
+void rig_key_set(struct key_set *out, const struct key_set_recipe *r);
+
 enum native_signer { BY_BUILDER, BY_SIGNER, BY_STRANGER, BY_OTHER_FLEET };
 
 /* Keys and epoch of the whole test program. */
@@ -90,6 +114,11 @@ void rig_trust_builders(bool trust);
 
 /* A device over sim, not yet started. */
 void rig_init(struct rig *rig, struct flash_sim *sim);
+/* The same for a device that is to be commissioned with a key set. */
+void rig_init_keyed(struct rig *rig, struct flash_sim *sim);
+int rig_commission(struct rig *rig, const struct key_set_recipe *r);
+int rig_offer(struct rig *rig, const struct key_set_recipe *r);
+
 /* Power on with memory that holds nothing of before. */
 int rig_boot(struct rig *rig);
 
