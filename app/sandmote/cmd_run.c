@@ -454,8 +454,9 @@ static int read_options(struct run *run, const struct run_options *options)
                          options->memory);
     if (options->epoch_ms) {
         if (!cli_number(options->epoch_ms, INT32_MAX, &n))
-            return cli_usage(&cli_run, "--epoch-ms: \"%s\" is not a number of milliseconds",
-                             options->epoch_ms);
+            return cli_usage(&cli_run,
+                             "--epoch-ms: \"%s\" is not a number of milliseconds, 0 to %d",
+                             options->epoch_ms, INT32_MAX);
         run->epoch_ms = (uint32_t)n;
     }
     return CLI_GOOD;

@@ -18,12 +18,12 @@ struct sm_guard {
  * SM_ERR_MEMORY. */
 int sm_guard_reserve(struct sm_guard *guard, uint64_t size);
 
-/* Faults in the region, of native code bound to inst or to another instance of its store that imports
- * the memory, become traps from now on. A guard serves one inst: the latest. Makes
- * itself the process's handler of SIGSEGV and SIGBUS unless it is that; a fault anywhere else goes
- * to the handler that was there before. Call it, with sm_guard_stack(), before the first call of
- * inst; not from several threads at once. May be called again, after something else has taken the
- * handler's place. 0 or SM_ERR_IO. */
+/* Faults in the region, of native code bound to inst or to another instance of its store that
+ * imports the memory, become traps from now on. A guard serves one inst: the latest. Makes itself
+ * the process's handler of SIGSEGV and SIGBUS unless it is that; a fault anywhere else goes to the
+ * handler that was there before. Call it, with sm_guard_stack(), before the first call of inst; not
+ * from several threads at once. May be called again, after something else has taken the handler's
+ * place. 0 or SM_ERR_IO. */
 int sm_guard_watch(struct sm_guard *guard, struct sm_wasm_inst *inst);
 
 /* Give the calling thread a stack for signal handlers (SA_ONSTACK). Native code's own stack has no

@@ -131,6 +131,9 @@ expect 0 "$sandmote" aot --checks m.wasm -o checks.native
 expect 1 "$sandmote" run --native checks.native --memory 4100 m.wasm
 says 'counts on 65536 bytes of memory, and may have 4100'
 
+expect 64 "$sandmote" run --epoch-ms 2147483648 m.wasm
+says 'not a number of milliseconds, 0 to 2147483647'
+
 # What the compiler is told.
 expect 64 "$sandmote" aot --memory 4096 packed.wasm -o none
 says 'packed.wasm: --memory: its manifest says memory_bytes'
