@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <posix/file.h>
+#include <posix/token.h>
 
 void cli_say(const char *format, ...)
 {
@@ -172,4 +173,14 @@ int cli_options(const struct cli_option *options, bool leading, int argc, char *
     for (; i < argc; i++)
         argv[++kept] = argv[i];
     return kept;
+}
+
+bool cli_private_key(const char *name, struct sm_keys_private *key)
+{
+    struct sm_keys_why why;
+    int err = sm_token_named(name) ? sm_token_open(name, key, &why)
+                                   : sm_keys_load_private(name, key, &why);
+    if (err)
+        cli_say("%s", why.text);
+    return err == 0;
 }

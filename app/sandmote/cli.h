@@ -29,7 +29,7 @@ struct cli_command {
     const char *details; /* paragraphs for `sandmote help NAME` */
 };
 extern const struct cli_command cli_key, cli_pack, cli_sign, cli_verify, cli_inspect, cli_validate,
-    cli_run, cli_aot;
+    cli_run, cli_aot, cli_trust;
 
 /* An option "--name", with a value when value is set, else a flag. A value may be empty only where
  * flag is set too. */
@@ -60,6 +60,11 @@ void cli_print_text(FILE *out, const char *bytes, size_t len);
 /* A whole unsigned number in decimal or, after 0x, in hex. false when text is anything else or
  * above max. */
 bool cli_number(const char *text, uint64_t max, uint64_t *out);
+
+/* A private key: of a PEM file or, by a pkcs11: URI, in a token. sm_keys_free() it. false after
+ * saying why not. */
+struct sm_keys_private;
+bool cli_private_key(const char *name, struct sm_keys_private *key);
 
 /* Read a file whole (at most 4 GiB - 1, what a module may have). false after saying why not. */
 bool cli_read(const char *path, uint8_t **bytes, size_t *len);

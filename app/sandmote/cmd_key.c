@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <posix/json_read.h>
-#include <posix/keys.h>
+#include <posix/token.h>
 #include <sandmote/crypto.h>
 
 #include "cli.h"
@@ -55,6 +55,22 @@ static int new_key(const char *path)
     return CLI_GOOD;
 }
 
+/* A key that is made in a token stays there; its public half is printed. */
+static int token_key(const char *uri, bool make)
+{
+    struct sm_keys_why why;
+    struct sm_keys_private key;
+    int err = make ? sm_token_generate(uri, &key, &why) : sm_token_open(uri, &key, &why);
+    if (err) {
+        cli_say("%s", why.text);
+        return CLI_BAD;
+    }
+    printf("private in the token\n");
+    print_key(key.public_key);
+    sm_keys_free(&key);
+    return CLI_GOOD;
+}
+
 static int show_key(const char *path)
 {
     struct sm_keys_why why, why_private;
@@ -82,21 +98,27 @@ static int key(int argc, char **argv)
     int n = cli_options(none, false, argc, argv);
     if (n == CLI_USAGE_ERROR)
         return CLI_USAGE;
-    if (n == 2 && strcmp(argv[1], "new") == 0)
+    bool new = n == 2 && strcmp(argv[1], "new") == 0, show = n == 2 && strcmp(argv[1], "show") == 0;
+    if ((new || show) && sm_token_named(argv[2]))
+        return token_key(argv[2], new);
+    if (new)
         return new_key(argv[2]);
-    if (n == 2 && strcmp(argv[1], "show") == 0)
+    if (show)
         return show_key(argv[2]);
     return cli_usage(&cli_key, "say new or show, and one file");
 }
 
 const struct cli_command cli_key = {
     .name = "key",
-    .arguments = "new|show FILE.pem",
+    .arguments = "new|show FILE.pem|pkcs11:...",
     .purpose = "Make an Ed25519 key pair, or show a key",
     .run = key,
     .details =
         "`key new fleet.pem` writes the private key to fleet.pem, for your eyes only, and the\n"
         "public one, which devices get, to fleet.pub.pem. It never overwrites a file.\n"
         "`key show` prints a key's public bytes and their SHA-256.\n\n"
+        "Both take a key in a token instead of a file, where `key new` makes one that never "
+        "leaves\n"
+        "it: \"pkcs11:token=T;object=O?module-path=M.so&pin-source=file:PIN\" (RFC 7512).\n\n"
         "The files are PEM as openssl writes them: a key of `openssl genpkey -algorithm ed25519`\n"
         "serves as well, and `openssl pkey -in fleet.pem -pubout` prints its public half.\n"};

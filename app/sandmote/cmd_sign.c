@@ -60,16 +60,13 @@ static int sign(int argc, char **argv)
     bool native = false;
     const struct cli_option options[] = {{"key", &key_path, NULL}, {"native", NULL, &native}, {0}};
     struct sm_keys_private key;
-    struct sm_keys_why why;
     int n = cli_options(options, false, argc, argv);
     if (n == CLI_USAGE_ERROR)
         return CLI_USAGE;
     if (n != 1 || !key_path)
         return cli_usage(&cli_sign, key_path ? "name one file" : "--key is missing");
-    if (sm_keys_load_private(key_path, &key, &why)) {
-        cli_say("%s", why.text);
+    if (!cli_private_key(key_path, &key))
         return CLI_BAD;
-    }
     int status = native ? claim_sign(&key, argv[1]) : sign_file(&key, argv[1]);
     sm_keys_free(&key);
     return status;
@@ -86,6 +83,8 @@ const struct cli_command cli_sign = {
         "makes. Any later change of the file, a byte added at its end included, breaks it.\n\n"
         "  --native   FILE is a native image (sandmote aot), the key a builder's. What is written\n"
         "             is a claim that this image is of the module that it names by its hash.\n\n"
+        "The key may be in a token: --key \"pkcs11:token=T;object=O?module-path=M.so&\n"
+        "pin-source=file:PIN\" (RFC 7512).\n\n"
         "A key signs either modules or native images: devices refuse a signer's claims and a\n"
         "builder's modules.\n"};
 

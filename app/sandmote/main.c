@@ -5,8 +5,9 @@
 
 #include "cli.h"
 
-static const struct cli_command *const commands[] = {
-    &cli_key, &cli_pack, &cli_sign, &cli_verify, &cli_inspect, &cli_validate, &cli_run, &cli_aot};
+static const struct cli_command *const commands[] = {&cli_key,    &cli_pack,    &cli_sign,
+                                                     &cli_verify, &cli_inspect, &cli_validate,
+                                                     &cli_run,    &cli_aot,     &cli_trust};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static const struct cli_command *find(const char *name)

@@ -1,4 +1,4 @@
-/* PEM key files through libcrypto.
+/* Key files through libcrypto.
  *
  * libcrypto's decoders accept any kind of key; what is not Ed25519 is turned away by take(). Its
  * error queue is emptied after each failure, so that a later TLS call does not find it.
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #define FILE_MAX 65536L /* a key file has some hundred bytes */
 
@@ -98,33 +100,98 @@ static int take(const char *path, EVP_PKEY *pkey, uint8_t key[SM_KEYS_PUBLIC_SIZ
                 path, name ? name : "unknown");
 }
 
+/* "ed25519:" and 64 hex digits. */
+static int from_hex(const char *text, uint8_t key[SM_KEYS_PUBLIC_SIZE], struct sm_keys_why *why)
+{
+    unsigned v;
+    const char *digits = strchr(text, ':') + 1;
+    if (strspn(digits, "0123456789abcdefABCDEF") != 64 || digits[64])
+        return fail(why, SM_ERR_MALFORMED, "%s: must have 64 hex digits", text);
+    for (size_t i = 0; i < SM_KEYS_PUBLIC_SIZE; i++) {
+        sscanf(digits + 2 * i, "%2x", &v);
+        key[i] = (uint8_t)v;
+    }
+    return 0;
+}
+
+/* The public key of the PEM in bio, of either form, or NULL. */
+static EVP_PKEY *read_public(BIO *bio)
+{
+    if (!has_label(bio, "CERTIFICATE"))
+        return PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+    X509 *x = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    EVP_PKEY *pkey = x ? X509_get_pubkey(x) : NULL;
+    X509_free(x);
+    return pkey;
+}
+
+static int public_of(const char *path, BIO *bio, uint8_t key[SM_KEYS_PUBLIC_SIZE],
+                     struct sm_keys_why *why)
+{
+    char *raw;
+    if (has_label(bio, "PRIVATE KEY") || has_label(bio, "ENCRYPTED PRIVATE KEY"))
+        return fail(why, SM_ERR_KEY,
+                    "%s: a private key, where the public one belongs; `openssl pkey -in %s "
+                    "-pubout` prints it",
+                    path, path);
+    if (BIO_get_mem_data(bio, &raw) == SM_KEYS_PUBLIC_SIZE) {
+        memcpy(key, raw, SM_KEYS_PUBLIC_SIZE);
+        return 0;
+    }
+    EVP_PKEY *pkey = read_public(bio);
+    int err = pkey ? take(path, pkey, key, why)
+                   : fail(why, SM_ERR_MALFORMED,
+                          "%s: no public key in PEM form (\"-----BEGIN PUBLIC KEY-----\")", path);
+    EVP_PKEY_free(pkey);
+    return err;
+}
+
 int sm_keys_load_public(const char *path, uint8_t key[SM_KEYS_PUBLIC_SIZE], struct sm_keys_why *why)
 {
     BIO *bio;
+    if (strncmp(path, "ed25519:", 8) == 0)
+        return from_hex(path, key, why);
     int err = read_file(path, &bio, why);
     if (err)
         return err;
-    int private = has_label(bio, "PRIVATE KEY") || has_label(bio, "ENCRYPTED PRIVATE KEY");
-    EVP_PKEY *pkey = private ? NULL : PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
-    if (private)
-        err = fail(why, SM_ERR_KEY,
-                   "%s: a private key, where the public one belongs; `openssl pkey -in %s -pubout` "
-                   "prints it",
-                   path, path);
-    else if (!pkey)
-        err = fail(why, SM_ERR_MALFORMED,
-                   "%s: no public key in PEM form (\"-----BEGIN PUBLIC KEY-----\")", path);
-    else
-        err = take(path, pkey, key, why);
-    EVP_PKEY_free(pkey);
+    err = public_of(path, bio, key, why);
     BIO_free(bio);
     ERR_clear_error();
     return err;
 }
 
+int sm_keys_load_certificate(const char *path, uint8_t **der, size_t *len,
+                             uint8_t pin[SM_SHA256_SIZE], struct sm_keys_why *why)
+{
+    BIO *bio;
+    unsigned char *spki = NULL;
+    int n = -1, err = read_file(path, &bio, why);
+    if (err)
+        return err;
+    X509 *x = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    BIO_free(bio);
+    *der = NULL;
+    if (x && (n = i2d_X509(x, NULL)) > 0 && (*der = malloc((size_t)n)) != NULL) {
+        unsigned char *p = *der;
+        *len = (size_t)i2d_X509(x, &p);
+        n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki);
+    }
+    if (n > 0 && EVP_Digest(spki, (size_t)n, pin, NULL, EVP_sha256(), NULL) != 1)
+        n = -1;
+    OPENSSL_free(spki);
+    X509_free(x);
+    ERR_clear_error();
+    if (n > 0)
+        return 0;
+    free(*der);
+    return fail(why, SM_ERR_MALFORMED,
+                "%s: no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\")", path);
+}
+
 int sm_keys_load_private(const char *path, struct sm_keys_private *key, struct sm_keys_why *why)
 {
     BIO *bio;
+    uint8_t public_key[SM_KEYS_PUBLIC_SIZE] = {0};
     int err = read_file(path, &bio, why);
     if (err)
         return err;
@@ -142,12 +209,13 @@ int sm_keys_load_private(const char *path, struct sm_keys_private *key, struct s
                           : "%s: no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")",
                    path);
     else
-        err = take(path, pkey, key->public_key, why);
+        err = take(path, pkey, public_key, why);
     if (err) {
         EVP_PKEY_free(pkey);
         pkey = NULL;
     }
-    key->pkey = pkey;
+    *key = (struct sm_keys_private){.pkey = pkey};
+    memcpy(key->public_key, public_key, sizeof public_key);
     BIO_free(bio);
     ERR_clear_error();
     return err;
@@ -155,6 +223,7 @@ int sm_keys_load_private(const char *path, struct sm_keys_private *key, struct s
 
 int sm_keys_generate(struct sm_keys_private *key, struct sm_keys_why *why)
 {
+    *key = (struct sm_keys_private){0};
     key->pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     if (!key->pkey) {
         ERR_clear_error();
@@ -166,7 +235,9 @@ int sm_keys_generate(struct sm_keys_private *key, struct sm_keys_why *why)
 void sm_keys_free(struct sm_keys_private *key)
 {
     EVP_PKEY_free(key->pkey); /* libcrypto wipes it */
-    key->pkey = NULL;
+    if (key->token)
+        key->token_drop(key->token);
+    key->pkey = key->token = NULL;
 }
 
 /* Write a file that must not exist, whole and durable or not at all. */
@@ -214,6 +285,8 @@ int sm_keys_sign(const struct sm_keys_private *key, const void *bytes, size_t le
                  uint8_t sig[SM_KEYS_SIGNATURE_SIZE], struct sm_keys_why *why)
 {
     size_t sig_len = SM_KEYS_SIGNATURE_SIZE;
+    if (key->token)
+        return key->token_sign(key->token, bytes, len, sig, why);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int good = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
                EVP_DigestSign(ctx, sig, &sig_len, bytes, len) == 1 &&

@@ -1,0 +1,166 @@
+#!/bin/sh
+# sandmote trust: key sets from the plan to the last signature, several roots one after the other,
+# one of them in a token. trust.sh SANDMOTE OPENSSL SOFTHSM2_UTIL
+# SPDX-License-Identifier: Apache-2.0
+sandmote=$1 openssl=$2 softhsm=$3
+. "$(cd "$(dirname "$0")" && pwd)/lib.sh"
+
+module=
+for path in /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so; do
+    [ -e "$path" ] && module=$path
+done
+
+for who in anna ben carl signer stranger; do
+    expect 0 "$sandmote" key new $who.pem
+done
+expect 0 "$openssl" req -x509 -key ben.pem -subj /CN=ben -days 1 -out ben.crt
+expect 0 "$openssl" req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key \
+    -subj /CN=ca -days 1 -out ca.pem
+"$openssl" pkey -pubin -in carl.pub.pem -outform DER | tail -c 32 >carl.raw
+cat >plan.json <<'EOF'
+{"fleet": "plant-7", "threshold": 2, "expires": "2035-01-01",
+ "roots": ["anna.pub.pem", "ben.crt", "carl.raw"],
+ "keys": [{"role": "signer", "key": "signer.pub.pem", "expires": "2030-06-30"},
+          {"role": "vendor", "model": "BME280", "bus": "i2c-1", "addresses": ["0x77", 118],
+           "capabilities": ["i2c/*"],
+           "key": "ed25519:fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"}],
+ "anchors": ["ca.pem"], "pins": ["ca.pem", "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]}
+EOF
+
+# The first set: nobody takes it before enough roots have signed.
+expect 0 "$sandmote" trust commission --issued 2026-01-31 plan.json -o 1.keys
+shows 'key set     1 of fleet plant-7'
+shows 'issued      2026-01-31'
+shows 'expires     2035-01-01'
+shows ', until 2030-06-30'
+shows 'plugins for BME280 on i2c-1 at 0x76, 0x77, with i2c/*'
+shows 'pin         sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+shows 'anchor      certificate with sha256'
+shows 'signed      by 0 of the 3 roots of set 1, 2 must: not enough'
+expect 1 "$sandmote" trust commission plan.json -o 1.keys
+says '1.keys: exists, and a key set is never overwritten'
+expect 1 "$sandmote" trust sign --key signer.pem 1.keys
+says 'signer.pem: is no root of set 1'
+expect 0 "$sandmote" trust sign --key ben.pem 1.keys
+shows 'by 1 of the 3 roots of set 1, 2 must: not enough'
+expect 0 "$sandmote" trust sign --key ben.pem 1.keys
+shows 'by 1 of the 3 roots of set 1, 2 must: not enough'
+expect 1 "$sandmote" trust check 1.keys
+says 'no device takes it as its first: too few roots signed it'
+expect 0 "$sandmote" trust sign --key carl.pem 1.keys
+expect 0 "$sandmote" trust check 1.keys
+prints '1.keys: good: key set 1 of fleet plant-7'
+cp 1.keys changed.keys
+printf 'x' | dd of=changed.keys bs=1 seek=100 conv=notrunc 2>/dev/null
+expect 1 "$sandmote" trust check changed.keys
+head -c 200 1.keys >cut.keys
+expect 1 "$sandmote" trust show cut.keys
+says 'cut.keys: not a key set'
+
+# A root in a token takes the place of one in a file: both thresholds must sign.
+mkdir tokens
+echo "directories.tokendir = $tmp/tokens" >softhsm2.conf
+export SOFTHSM2_CONF="$tmp/softhsm2.conf"
+expect 0 "$softhsm" --init-token --free --label 'the fleet' --pin 1234 --so-pin 5678
+echo 1234 >pin
+echo 4321 >wrong
+dora="pkcs11:token=the%20fleet;object=dora?module-path=$module&pin-source=file:$tmp/pin"
+expect 1 "$sandmote" key show "$dora"
+says 'token "the fleet" has no Ed25519 key labelled "dora"'
+expect 0 "$sandmote" key new "$dora"
+hex=$(sed -n 's/ed25519 //p' out)
+expect 1 "$sandmote" key new "$dora"
+says 'a key is never overwritten'
+expect 0 "$sandmote" key show "$dora"
+shows "ed25519 $hex"
+expect 1 "$sandmote" key show "pkcs11:token=the%20fleet;object=dora?module-path=$module&pin-source=file:wrong"
+says "the token's PIN is wrong"
+expect 1 "$sandmote" key show "pkcs11:token=the%20fleet;object=dora?module-path=$module"
+says 'the token wants a PIN'
+expect 1 "$sandmote" key show "pkcs11:token=none;object=dora?module-path=$module&pin-value=1234"
+says 'no token is labelled "none"'
+expect 1 "$sandmote" key show "pkcs11:token=none;object=dora?module-path=./plan.json"
+says 'module-path: '
+expect 1 "$sandmote" key show "pkcs11:token=a;colour=blue"
+says 'pkcs11 URI: "colour" is not understood'
+expect 1 "$sandmote" key show "pkcs11:token=a%2;object=b"
+says 'pkcs11 URI: "token" is not understood'
+expect 1 "$sandmote" key show "pkcs11:object=b"
+says 'pkcs11 URI: token= is missing'
+
+expect 64 "$sandmote" trust rotate --old carl.raw --new "$dora" -o 2.keys
+says 'rotate takes --after'
+expect 1 "$sandmote" trust rotate --after 1.keys --old stranger.pub.pem --new "$dora" -o 2.keys
+says 'stranger.pub.pem: is no key of set 1'
+expect 0 "$sandmote" trust rotate --after 1.keys --old carl.raw --new "$dora" -o 2.keys
+shows "root        ed25519:$hex"
+expect 0 "$sandmote" trust sign --after 1.keys --key "$dora" 2.keys
+shows 'by 0 of the 3 roots of set 1, 2 must: not enough'
+shows 'by 1 of the 3 roots of set 2, 2 must: not enough'
+expect 1 "$sandmote" trust sign --key carl.pem 2.keys
+says 'if it is one of the set before, name that with --after'
+expect 0 "$sandmote" trust sign --after 1.keys --key carl.pem 2.keys
+expect 1 "$sandmote" trust check --after 1.keys 2.keys
+says 'too few roots signed it'
+expect 0 "$sandmote" trust sign --after 1.keys --key anna.pem 2.keys
+expect 0 "$sandmote" trust check --after 1.keys 2.keys
+expect 1 "$sandmote" trust check --after 2.keys 2.keys
+says 'not newer than the set in force'
+
+# A token signs modules too, and openssl agrees.
+printf '\0asm\1\0\0\0' >m.wasm
+expect 0 "$sandmote" sign --key "$dora" m.wasm
+expect 0 "$sandmote" verify --key "ed25519:$hex" m.wasm
+prints 'm.wasm: good signature'
+
+# Revocation: the key leaves the set, and stays revoked in what follows.
+expect 0 "$sandmote" trust revoke --after 2.keys --stop signer.pub.pem m.wasm -o 3.keys
+shows 'and what is installed of it stops'
+shows "revoked     module $(sha256sum m.wasm | cut -d ' ' -f 1)"
+is test "$(grep -c '^signer' out)" -eq 0
+expect 0 "$sandmote" trust sign --key "$dora" 3.keys
+expect 0 "$sandmote" trust sign --key ben.pem 3.keys
+expect 0 "$sandmote" trust check --after 2.keys 3.keys
+expect 1 "$sandmote" trust check --after 1.keys 3.keys
+says 'too few roots signed it'
+expect 1 "$sandmote" trust revoke --after 2.keys ben.crt -o x.keys
+says 'ben.crt: is a root'
+expect 1 "$sandmote" trust revoke --after 2.keys module:12 -o x.keys
+says "module: and the module's SHA-256"
+expect 1 "$sandmote" trust propose --after 3.keys plan.json -o x.keys
+says 'no device would take this set: a key is both in use and revoked'
+sed -i 's/signer.pub.pem/stranger.pub.pem/; s/"threshold": 2/"threshold": 3/' plan.json
+expect 0 "$sandmote" trust propose --after 3.keys --expires never plan.json -o 4.keys
+shows 'key set     4 of fleet plant-7'
+shows 'expires     never'
+shows 'revoked     module'
+sed -i 's/plant-7/plant-8/' plan.json
+expect 1 "$sandmote" trust propose --after 3.keys plan.json -o x.keys
+says '3.keys: is of fleet plant-7, the plan of fleet plant-8'
+
+# What is wrong with a plan is named.
+wrong() {
+    sed "$1" plan.json >wrong.json
+    expect 1 "$sandmote" trust commission wrong.json -o x.keys
+    says "$2"
+    is test ! -e x.keys
+}
+wrong 's/"signer"/"root"/' 'keys[0]: role must be signer, vendor, builder, requester or server'
+wrong 's/"model": "BME280", //' 'keys[1]: a vendor needs a model and a bus'
+wrong 's/anna.pub.pem/anna.pem/' 'anna.pem: a private key, where the public one belongs'
+wrong 's/anna.pub.pem/ca.pem/' 'but Ed25519 is needed'
+wrong 's/anna.pub.pem/gone.pem/' 'gone.pem: cannot read the key'
+wrong 's/2030-06-30/2030-02-30/' 'keys[0]: a time is'
+wrong 's/"threshold": 3/"threshold": 4/' 'a list has too few or too many items'
+wrong 's/47DEQ/47DE/' 'pins[1]: must have 44 characters'
+wrong 's/"anchors": \["ca.pem"\]/"anchors": ["ben.pub.pem"]/' 'no certificate in PEM form'
+wrong 's/fc51/zz51/' 'must have 64 hex digits'
+wrong 's/"fleet"/"flotte"/' 'flotte'
+expect 64 "$sandmote" trust
+expect 64 "$sandmote" trust juggle 1.keys
+says 'there is no `trust juggle`'
+expect 64 "$sandmote" trust show
+expect 1 "$sandmote" trust show plan.json
+says 'plan.json: not a key set'
+
+finish
