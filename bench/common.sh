@@ -84,8 +84,9 @@ m4_cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 unchecked='SM_EPOCH_CHECKS=0;SM_MEASURING' # an engine that nothing stops, to measure against
 
 # build_engines OUT LEVEL...: the engine for this machine in OUT/host, with OUT/translate, and for
-# the microcontroller in OUT/LEVEL; a level O2-unchecked is O2 without looks at the epoch. $SWITCHES
-# (sandmote/config.h, with ; between them) are those of both; each needs an OUT of its own.
+# the microcontroller in OUT/LEVEL; a level O2-unchecked is O2 without looks at the epoch, O2-thumb
+# with handlers in assembly. $SWITCHES (sandmote/config.h, with ; between them) are those of both;
+# each needs an OUT of its own.
 build_engines() {
     engines=$1
     shift
@@ -102,7 +103,10 @@ build_engines() {
         *) echo "bench: no level $level; there are O2 and Os" >&2 && exit 64 ;;
         esac
         switches=${SWITCHES:-}
-        case $level in *-unchecked) switches="$unchecked;$switches" ;; esac
+        case $level in
+        *-unchecked) switches="$unchecked;$switches" ;;
+        *-thumb) switches="SM_THUMB=1;$switches" ;;
+        esac
         build "$engines/$level" "sm_wasm sm_board" -DCMAKE_BUILD_TYPE="$type" \
             -DSM_SWITCHES="$switches" \
             -DCMAKE_TOOLCHAIN_FILE="$root/port/cortex-m/toolchain.cmake"

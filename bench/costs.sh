@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 mkdir -p "$out"
-build_engines "$out" O2 Os
+build_engines "$out" O2 Os O2-thumb
 
 # ---- Host calls and stopping ---------------------------------------------------------------------
 
@@ -66,11 +66,14 @@ costs() {
     on_host "$out/costs-host" "$@"
     on_m4 O2 "$out/costs-O2" "$@"
     on_m4 Os "$out/costs-Os" "$@"
+    on_m4 O2-thumb "$out/costs-thumb" "$@"
     on_host "$out/costs-aot" '-DNATIVE=".native"' "$@"
     on_m4 O2 "$out/costs-m4-aot" '-DNATIVE="-m4.native"' "$@"
-    printf '%-36s %10s %10s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os' 'x86 aot' 'M4 aot'
-    paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" "$out/costs-aot" "$out/costs-m4-aot" |
-        awk -F '\t' '{ printf "%-36s %10d %10d %10d %10d %10d\n", $1, $2, $4, $6, $8, $10 }'
+    printf '%-36s %10s %10s %10s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os' 'M4 Thumb' \
+        'x86 aot' 'M4 aot'
+    paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" "$out/costs-thumb" "$out/costs-aot" \
+        "$out/costs-m4-aot" |
+        awk -F '\t' '{ printf "%-36s %10d %10d %10d %10d %10d %10d\n", $1, $2, $4, $6, $8, $10, $12 }'
 }
 
 # ---- Epoch checks --------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The engine on the emulated Cortex-M4, beside native code: bench/m4.sh [OPTION]... [KERNEL]...
 #
-#   --build DIR      where to build; default build/bench-m4
-#   --levels "O2 Os" the engine's optimisation levels
-#   --markdown       the table as Markdown
+#   --build DIR                where to build; default build/bench-m4
+#   --levels "O2 Os O2-thumb"  the engine's optimisation levels; -thumb: handlers in assembly
+#   --markdown                 the table as Markdown
 #
 # Each kernel with a count of rounds for the microcontroller in bench/kernels/list becomes a firmware
 # that holds it twice: compiled by arm-none-eabi-gcc -O2, and as a module and its image, executed in
@@ -20,7 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$here/common.sh"
 
-out=$root/build/bench-m4 levels='O2 Os' markdown=0 kernels=''
+out=$root/build/bench-m4 levels='O2 Os O2-thumb' markdown=0 kernels=''
 while [ $# -gt 0 ]; do
     case $1 in
     --build) out=$2 && shift ;;

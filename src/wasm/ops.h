@@ -9,9 +9,11 @@
 #ifndef SM_WASM_OPS_H
 #define SM_WASM_OPS_H
 
+#include <sandmote/config.h>
+#ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
-#include <sandmote/config.h>
+#endif
 
 /* clang-format off */ /* one operation a line */
 
@@ -383,14 +385,15 @@
 
 #define SM_OPS_RARE(X)                                                                             \
     SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
-#define SM_OPS_HOT(X)                                                                              \
-    SM_OPS_CONTROL(X)                                                                              \
+#define SM_OPS_HOT(X) SM_OPS_CONTROL(X) SM_OPS_PLAIN(X)
+#define SM_OPS_PLAIN(X)                                                                            \
     SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X)            \
         SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X) SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)      \
             SM_OPS_FLOAT_PAIR(X)
 
 /* clang-format on */
 
+#ifndef __ASSEMBLER__ /* which has the lists alone (thumb.S) */
 enum sm_op {
 #define X(name, operands) OP_##name,
     SM_OPS_HOT(X) SM_OPS_RARE(X)
@@ -578,5 +581,6 @@ static inline bool sm_opcode_exists(uint8_t b)
            (b >= 0x20 && b <= 0x26) || (b >= 0x28 && b <= 0xc4) || (b >= 0xd0 && b <= 0xd2) ||
            b == 0xfc || b == 0xfd;
 }
+#endif
 
 #endif

@@ -12,6 +12,8 @@
  * calls, and where the translator asks for one (OP_LOOK); operations that take long (rare.c) work
  * in pieces, between which it looks.
  *
+ * With SM_THUMB=1 the handlers from BR_NZ on are in thumb.S, and those of control flow there as well.
+ *
  * Computed goto, not tail calls: an unoptimised build must not use the C stack either.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -21,6 +23,7 @@
 #include "numeric.h"
 #include "ops.h"
 #include "rare.h"
+#include "thumb.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the engine runs on little-endian processors only"
@@ -562,15 +565,25 @@ int sm_interpret(struct sm_wasm_exec *x)
 {
     static const void *const table[] = {
 #define X(name, operands) &&L_##name,
-        SM_OPS_HOT(X)
+        SM_OPS_CONTROL(X)
+#if SM_THUMB
+#undef X
+#define X(name, operands) &&assembly,
+#endif
+            SM_OPS_PLAIN(X)
 #undef X
     };
     const void *const *labels = table;
     struct sm_wasm_inst *inst = x->inst;
     const uint16_t *pc = x->pc, *code;
     uint32_t *fp = x->fp;
+    uintptr_t end_1;
+#if SM_THUMB
+    int left;
+#else
+    uintptr_t end_2, end_4, end_8;
     uint8_t *mem;
-    uintptr_t end_1, end_2, end_4, end_8;
+#endif
     enum sm_wasm_trap trap;
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
@@ -582,11 +595,13 @@ int sm_interpret(struct sm_wasm_exec *x)
 reload:                 /* inst is another, or its memory may have changed */
     x->inst = inst;
     code = inst->code;
-    mem = inst->memory->base;
     end_1 = end_of(inst->memory, 1);
+#if !SM_THUMB
+    mem = inst->memory->base;
     end_2 = end_of(inst->memory, 2);
     end_4 = end_of(inst->memory, 4);
     end_8 = end_of(inst->memory, 8);
+#endif
     DISPATCH();
 
     /* ---- Control */
@@ -768,6 +783,46 @@ call_bound: /* callee, base; pc is where to go on */
         goto reload;
     }
 
+    OP(RARE)
+    {
+        bool long_work = pc[1] >= OP_TABLE_GROW;
+        int n = sm_rare(inst, fp, pc + 1);
+
+        if (n < 0) {
+            trap = (enum sm_wasm_trap) - n;
+            goto trapped;
+        }
+        pc += n == 0 ? 0 : n + 1;
+        if (long_work) {
+            LOOK();
+        }
+        goto reload;
+    }
+
+#if SM_THUMB
+assembly: /* in front of an operation that thumb.S has */
+    x->pc = pc;
+    x->fp = fp;
+    left = sm_thumb_run(x);
+    pc = x->pc;
+    fp = x->fp;
+    if (left == SM_THUMB_C) {
+        DISPATCH();
+    }
+    if (left == SM_THUMB_TICKED) {
+        goto ticked;
+    }
+    if (left == SM_THUMB_HOST) {
+        const struct sm_image_type *t = &inst->types[inst->funcs[pc[-2]].type];
+        int err = x->host_error;
+
+        x->host_error = 0;
+        return host_stopped(x, err, fp + pc[-1], t->result_words);
+    }
+    trap = (enum sm_wasm_trap)left;
+    goto trapped;
+#else
+
     /* ---- Branches and comparisons */
     OP(BR_NZ)
     {
@@ -838,21 +893,6 @@ call_bound: /* callee, base; pc is where to go on */
     {
         SET64(1, L(3 - (S(4) != 0)));
         NEXT(5);
-    }
-    OP(RARE)
-    {
-        bool long_work = pc[1] >= OP_TABLE_GROW;
-        int n = sm_rare(inst, fp, pc + 1);
-
-        if (n < 0) {
-            trap = (enum sm_wasm_trap) - n;
-            goto trapped;
-        }
-        pc += n == 0 ? 0 : n + 1;
-        if (long_work) {
-            LOOK();
-        }
-        goto reload;
     }
     UNARY(GLOBAL_GET_32, S(1) = inst->globals[pc[2]]->value[0])
     UNARY(GLOBAL_GET_64, SET64(1, sm_get64(inst->globals[pc[2]]->value)))
@@ -974,6 +1014,7 @@ call_bound: /* callee, base; pc is where to go on */
 
     FLOATS
     FUSED_FLOATS
+#endif
 
 ticked:
     x->pc = pc;
@@ -985,8 +1026,10 @@ ticked:
     }
     return SM_ERR_EPOCH;
 
+#if !SM_THUMB
 outside:
     trap = SM_TRAP_MEMORY;
+#endif
 trapped:
     x->state = SM_EXEC_TRAPPED;
     x->trap = trap;

@@ -77,10 +77,18 @@ static void translate(void *ctx)
     }
 }
 
+/* Questions with another answer than their double. */
+#define LATER 1000000u
+#define NEVER 2000000u
+
 static int host_twice(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     (void)ctx;
     (void)caller;
+    if (args[0] == LATER)
+        return SM_WASM_PENDING;
+    if (args[0] == NEVER)
+        return SM_ERR_DENIED;
     args[0] *= 2;
     return 0;
 }
@@ -144,6 +152,27 @@ static int expect(struct machine *m, const char *name, uint32_t argument, uint32
     print_number("(", argument, ") = ");
     print_number("", value, "\n");
     return check(name, result == 0 && value == expected);
+}
+
+static int waits_for_the_host(struct machine *m)
+{
+    const uint32_t answer = 41;
+    int result = call(m, "ask", LATER + 1, 0);
+    bool waits = result == SM_WASM_PENDING && m->exec.state == SM_EXEC_PENDING &&
+                 m->exec.host_error == 0 && sm_wasm_complete(&m->exec, &answer, 0) == 0;
+    return check("a call that the host answers later goes on with the answer",
+                 waits && sm_wasm_run(&m->exec) == 0 && sm_wasm_results(&m->exec)[0] == answer + 1);
+}
+
+static int fails_with_the_host(struct machine *m)
+{
+    struct sm_wasm_frame frame = {0};
+    int result = call(m, "ask", NEVER + 1, 0);
+    uint32_t n = sm_wasm_backtrace(&m->exec, &frame, 1, ram.scratch, sizeof ram.scratch);
+    return check("a call that the host refuses is a trap there, with the host's reason",
+                 result == SM_ERR_TRAP && m->exec.trap == SM_TRAP_HOST &&
+                     m->exec.host_error == SM_ERR_DENIED && n == 1 && frame.name.len == 3 &&
+                     module_bytes[frame.offset] == 0x10);
 }
 
 static void advance_epoch(void *ctx)
@@ -230,6 +259,9 @@ int sm_board_main(void)
     failures += expect(&m, "fib", 15, 610);
     failures += expect(&m, "sum", 8, 72);
     failures += expect(&m, "mean", 1001, 751);
+    failures += expect(&m, "ask", 21, 41);
+    failures += waits_for_the_host(&m);
+    failures += fails_with_the_host(&m);
     failures += stops_a_loop_without_end(&m);
     failures += reports_a_trap(&m, 0, SM_TRAP_UNREACHABLE, 0x00);
     failures += reports_a_trap(&m, MEMORY_BYTES, SM_TRAP_MEMORY, 0x28); /* i32.load */

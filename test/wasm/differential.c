@@ -53,7 +53,7 @@ static unsigned words_of(const uint8_t *types, uint32_t n)
 static void print_words(const uint32_t *words, unsigned n)
 {
     while (n-- > 0) {
-        printf(" %x", *words++);
+        printf(" %" PRIx32, *words++);
     }
 }
 
@@ -67,7 +67,7 @@ static void print_frames(const struct sm_wasm_exec *x)
     printf(" ! ");
     /* A fault is placed in its function, but not always at its very operator. */
     for (uint32_t i = 0; i < n && i < 10 && x->trap != SM_TRAP_STACK && !native_guarded(); i++) {
-        printf("%s%u:%x", i > 0 ? "," : "", frames[i].func, frames[i].offset);
+        printf("%s%" PRIu32 ":%" PRIx32, i > 0 ? "," : "", frames[i].func, frames[i].offset);
     }
 }
 
@@ -129,7 +129,7 @@ static void print_state(struct sm_wasm_inst *inst)
     for (uint64_t i = 0; i < e.memory->size; i++) {
         sum = (sum ^ e.memory->base[i]) * 16777619u;
     }
-    printf("E %x %x", e.memory->pages, sum);
+    printf("E %" PRIx32 " %" PRIx32, e.memory->pages, sum);
     for (; name[1] <= '4'; name[1]++) {
         sm_wasm_export_extern(inst, name, 2, &e);
         print_words(e.global->value, words_of(&e.global->type, 1));
@@ -154,13 +154,13 @@ static void run(uint64_t seed, uint8_t *pool_bytes, uint32_t *stack)
     struct slot slot;
     uint32_t which;
 
-    printf("M %" PRIu64 " ", seed);
+    printf("M %lu ", (unsigned long)seed); /* newlib's printf knows no longer ones */
     for (size_t i = 0; i < len; i++) {
         printf("%02x", wasm[i]);
     }
     printf("\n");
     if (slot_make(&slot, wasm, len, &diag) < 0) {
-        printf("X %u %s\n", diag.offset, diag.rule);
+        printf("X %" PRIu32 " %s\n", diag.offset, diag.rule);
         slot_free(&slot);
         return;
     }
@@ -196,7 +196,7 @@ static int write_modules(const char *dir, uint64_t first, uint64_t count)
         size_t len = generate_module(seed, wasm);
         FILE *f;
 
-        snprintf(path, sizeof(path), "%s/%" PRIu64 ".wasm", dir, seed);
+        snprintf(path, sizeof(path), "%s/%lu.wasm", dir, (unsigned long)seed);
         f = fopen(path, "wb");
         if (f == NULL || fwrite(wasm, 1, len, f) != len || fclose(f) != 0) {
             perror(path);

@@ -24,4 +24,15 @@ void slot_map_again(const struct slot *from, struct slot *to);
 
 void slot_free(struct slot *s);
 
+/* What the machine can give one of many instances of the slot's module: address space that becomes
+ * real when it is touched, or what there is of RAM. */
+struct room {
+    struct sm_wasm_pool pool;
+    struct sm_wasm_limits limits;
+};
+void room_take(struct room *r, const struct slot *s);
+/* After the instantiation: give back what it did not use, where that costs something. */
+void room_keep(struct room *r);
+void room_free(struct room *r);
+
 #endif

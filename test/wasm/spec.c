@@ -13,16 +13,13 @@
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "native.h"
 #include "slot.h"
 
-#define POOL_BYTES  (5ull << 30) /* address space; only what is touched becomes real */
 #define STACK_WORDS (64u << 10)
 #define MAX_MODULES 512
 #define MAX_DEPTH   2000
@@ -31,7 +28,7 @@ struct loaded {
     char *name;
     struct slot slot;
     struct sm_wasm_inst *inst;
-    struct sm_wasm_pool pool;
+    struct room room;
     struct native_bound native;
 };
 
@@ -273,24 +270,19 @@ static int run(struct suite *s)
 /* Instantiate and run the start function. */
 static int instantiate(struct suite *s, struct loaded *l)
 {
-    struct sm_wasm_limits limits = {.memory_bytes = 4ull << 30, .table_entries = 10u << 20};
     struct sm_wasm_linker linker = {s, resolve};
     uint32_t which;
     int err;
 
-    l->pool.size = POOL_BYTES;
-    l->pool.base = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (l->pool.base == MAP_FAILED) {
-        perror("pool");
-        exit(1);
-    }
+    room_take(&l->room, &l->slot);
     if (native_wanted()) {
         native_make(&l->native, &l->slot.module, cache);
-        limits.region = l->native.guard.region.base != NULL ? &l->native.guard.region : NULL;
+        l->room.limits.region =
+            l->native.guard.region.base != NULL ? &l->native.guard.region : NULL;
     }
-    err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &limits, &linker, &l->pool,
-                              &which);
+    err = sm_wasm_instantiate(&l->inst, &s->store, &l->slot.module, &l->room.limits, &linker,
+                              &l->room.pool, &which);
+    room_keep(&l->room);
     if (err == SM_ERR_TRAP) {
         s->exec.trap = (enum sm_wasm_trap)which;
     }
@@ -336,7 +328,7 @@ static void do_module(struct suite *s, const json_t *cmd)
     size = translate(path, &l->slot, &diag);
     if (size < 0) {
         if (!left_out(s, size)) {
-            fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
+            fail(s, "valid module refused at %" PRIu32 ": %s", diag.offset, diag.rule);
         }
         return;
     }
@@ -407,7 +399,7 @@ static void not_started(struct suite *s, const json_t *cmd, int want)
     size = translate(path, &l->slot, &diag);
     if (size < 0) {
         if (!left_out(s, size)) {
-            fail(s, "valid module refused at %u: %s", diag.offset, diag.rule);
+            fail(s, "valid module refused at %" PRIu32 ": %s", diag.offset, diag.rule);
         }
         return;
     }
@@ -499,7 +491,7 @@ static void assert_return(struct suite *s, const json_t *cmd)
         const char *type = json_string_value(json_object_get(want, "type"));
 
         if (!value_matches(want, got)) {
-            fail(s, "result %zu: %s expected %s, got 0x%x 0x%x", i, type,
+            fail(s, "result %u: %s expected %s, got 0x%" PRIx32 " 0x%" PRIx32, (unsigned)i, type,
                  json_string_value(json_object_get(want, "value")), got[0],
                  words_of(type) == 2 ? got[1] : 0);
             return;
@@ -597,9 +589,7 @@ static void clean_up(struct suite *s)
         free(s->modules[i].name);
         slot_free(&s->modules[i].slot);
         native_free(&s->modules[i].native);
-        if (s->modules[i].pool.base != NULL) {
-            munmap(s->modules[i].pool.base, POOL_BYTES);
-        }
+        room_free(&s->modules[i].room);
     }
     free(s->table.entries);
     free(s->memory.base);
@@ -611,14 +601,15 @@ static struct counts run_file(const char *path)
     json_error_t error;
     json_t *root = json_load_file(path, JSON_ALLOW_NUL, &error), *cmd;
     struct counts n;
-    char *copy = strdup(path);
+    const char *slash = strrchr(path, '/');
     size_t i;
 
     if (root == NULL) {
         fprintf(stderr, "%s:%d: %s\n", path, error.line, error.text);
         exit(1);
     }
-    snprintf(s->dir, sizeof(s->dir), "%s", dirname(copy));
+    snprintf(s->dir, sizeof(s->dir), "%.*s", slash == NULL ? 1 : (int)(slash - path),
+             slash == NULL ? "." : path);
     s->file = json_string_value(json_object_get(root, "source_filename"));
     s->file = strrchr(s->file, '/') != NULL ? strrchr(s->file, '/') + 1 : s->file;
     make_spectest(s);
@@ -631,7 +622,6 @@ static struct counts run_file(const char *path)
     n = s->n;
     printf("%-28s %6u passed %4u failed %4u in text format\n", s->file, n.passed, n.failed, n.text);
     json_decref(root);
-    free(copy);
     free(s);
     return n;
 }
