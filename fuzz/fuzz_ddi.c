@@ -47,7 +47,7 @@ static void try_base(const uint8_t *data, size_t size)
 {
     struct sm_ddi_base base;
     struct sm_json_error why;
-    if (sm_ddi_read_base(ORIGIN, data, size, &base, &why) < 0) {
+    if (sm_ddi_read_base(ORIGIN, "plant-7", data, size, &base, &why) < 0) {
         must(why.text[0] != 0);
         return;
     }

@@ -116,7 +116,8 @@ int fleet_ask(const struct fleet_options *o, const char *method, const char *pat
     }
     if (upload) {
         add_part(mime, upload->part, upload->file, upload->file_len);
-        add_part(mime, "signature", upload->signature, upload->signature_len);
+        if (upload->signature)
+            add_part(mime, "signature", upload->signature, upload->signature_len);
         curl_easy_setopt(c, CURLOPT_MIMEPOST, mime);
     }
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);

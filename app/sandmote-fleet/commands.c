@@ -68,10 +68,17 @@ static void print_native(const json_t *n)
            SHORT_SHA, text_of(n, "module"), SHORT_SHA, text_of(n, "sha256"));
 }
 
-/* What can be uploaded: a file with its signature beside it. */
+static void print_keys(const json_t *k)
+{
+    printf("key set %-4lld fleet %-12s %7lld bytes  %.*s\n", number_of(k, "version"),
+           text_of(k, "fleet"), number_of(k, "size"), SHORT_SHA, text_of(k, "sha256"));
+}
+
+/* What can be uploaded: a file, as a rule with its signature beside it. */
 struct upload_kind {
     const char *part, *path;
     void (*print)(const json_t *answer);
+    bool alone;
 };
 
 static int upload_one(const struct fleet_options *o, const struct upload_kind *kind,
@@ -83,7 +90,7 @@ static int upload_one(const struct fleet_options *o, const struct upload_kind *k
     json_t *answer;
     snprintf(sig_path, sizeof sig_path, "%s.sig", path);
     int code = load(path, MODULE_MAX, &file, &u.file_len);
-    if (code == FLEET_GOOD)
+    if (code == FLEET_GOOD && !kind->alone)
         code = load(sig_path, 4096, &sig, &u.signature_len);
     u.file = file;
     u.signature = sig;
@@ -110,13 +117,19 @@ static int upload_all(const struct fleet_options *o, const struct upload_kind *k
 
 int fleet_upload(const struct fleet_options *o, int argc, char **argv)
 {
-    static const struct upload_kind kind = {"module", "/api/v1/modules", print_module};
+    static const struct upload_kind kind = {"module", "/api/v1/modules", print_module, false};
     return upload_all(o, &kind, argc, argv);
 }
 
 int fleet_upload_native(const struct fleet_options *o, int argc, char **argv)
 {
-    static const struct upload_kind kind = {"image", "/api/v1/natives", print_native};
+    static const struct upload_kind kind = {"image", "/api/v1/natives", print_native, false};
+    return upload_all(o, &kind, argc, argv);
+}
+
+int fleet_upload_keys(const struct fleet_options *o, int argc, char **argv)
+{
+    static const struct upload_kind kind = {"keys", "/api/v1/keys", print_keys, true};
     return upload_all(o, &kind, argc, argv);
 }
 
@@ -148,6 +161,12 @@ int fleet_natives(const struct fleet_options *o, int argc, char **argv)
 {
     (void)argc, (void)argv;
     return list(o, "/api/v1/natives", "natives", print_native);
+}
+
+int fleet_keys(const struct fleet_options *o, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return list(o, "/api/v1/keys", "keys", print_keys);
 }
 
 /* ---- Channels -------------------------------------------------------------------------------- */

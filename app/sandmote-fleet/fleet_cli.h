@@ -26,7 +26,8 @@ struct fleet_options {
 /* A command: arguments after the options; returns an enum fleet_exit. */
 typedef int fleet_command(const struct fleet_options *o, int argc, char **argv);
 fleet_command fleet_serve, fleet_token, fleet_upload, fleet_modules, fleet_upload_native,
-    fleet_natives, fleet_assign, fleet_channels, fleet_enrol, fleet_devices, fleet_events;
+    fleet_natives, fleet_upload_keys, fleet_keys, fleet_assign, fleet_channels, fleet_enrol,
+    fleet_devices, fleet_events;
 
 /* "sandmote-fleet: " and the text on stderr; returns code. */
 int fleet_say(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -34,9 +35,9 @@ int fleet_say(int code, const char *format, ...) __attribute__((format(printf, 2
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 struct fleet_upload {
-    const char *part; /* what the file is: "module" or "image" */
+    const char *part; /* what the file is: "module", "image" or "keys" */
     const void *file, *signature;
-    size_t file_len, signature_len;
+    size_t file_len, signature_len; /* signature may be NULL */
 };
 
 /* Ask the server: path begins with a slash; body may be NULL, and so may upload, which makes the

@@ -24,6 +24,8 @@ static const char usage[] =
     "  upload-native IMAGE...        native images of uploaded modules, with IMAGE.sig beside "
     "each\n"
     "  natives\n"
+    "  upload-keys SET...            key sets (sandmote trust), in ascending order\n"
+    "  keys\n"
     "  assign CHANNEL MODULE...      a file, or the SHA-256 of an uploaded module; every device "
     "of\n"
     "                                the channel is told to run exactly these versions\n"
@@ -46,6 +48,8 @@ static const struct command {
     {"modules", fleet_modules, 0, 0},
     {"upload-native", fleet_upload_native, 1, 1000},
     {"natives", fleet_natives, 0, 0},
+    {"upload-keys", fleet_upload_keys, 1, 1000},
+    {"keys", fleet_keys, 0, 0},
     {"assign", fleet_assign, 2, 1000},
     {"channels", fleet_channels, 0, 0},
     {"enrol", fleet_enrol, 1, 1},

@@ -150,7 +150,8 @@ static int read_flash(struct reading *r, const json_t *flash)
     if (in.sector_bytes & (in.sector_bytes - 1))
         return fail(r, "flash.sector_bytes: must be a power of two");
     r->c->store = (struct sm_store_cfg){.applications = (uint16_t)in.applications,
-                                        .slot_size = (uint32_t)in.slot_bytes};
+                                        .slot_size = (uint32_t)in.slot_bytes,
+                                        .keys_size = SM_KEYSET_MAX};
     r->c->sector_bytes = (uint32_t)in.sector_bytes;
     return beside(r, "flash.file", in.file, r->c->flash_file);
 }
@@ -201,6 +202,7 @@ static void take_server(struct config *c, const struct server *in)
     c->update = (struct sm_update_cfg){.server = in->url,
                                        .tenant = in->tenant,
                                        .device_id = c->device,
+                                       .fleet = c->fleet,
                                        .cls = sm_class_name(c->cls),
                                        .transfer = {.ca = c->ca,
                                                     .pin = in->pin,
@@ -266,7 +268,7 @@ static int read_server(struct reading *r, const json_t *server)
 /* ---- All of it ------------------------------------------------------------------------------- */
 
 struct root {
-    const char *device, *fleet, *cls, *native;
+    const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes;
     json_t *signers, *builders, *capabilities, *flash, *server, *sensors;
 };
@@ -278,7 +280,7 @@ static int read_native(struct reading *r, const struct root *in)
         return 0;
     if (strcmp(in->native, "builder") != 0)
         return fail(r, "native: must be refuse or builder");
-    if (json_array_size(in->builders) == 0)
+    if (json_array_size(in->builders) == 0 && !in->key_set)
         return fail(r, "builders: none is named, and native says that theirs are run");
     if (sm_native_this_target() == 0)
         return fail(r, "native: there are no native images for this processor");
@@ -286,6 +288,21 @@ static int read_native(struct reading *r, const struct root *in)
         return fail(r, "flash.sector_bytes: must be a multiple of 4096 for native images");
     r->c->native = true;
     return 0;
+}
+
+/* Either a key set or keys that never change. */
+static int read_trust(struct reading *r, const struct root *in)
+{
+    sm_trust_init(&r->c->trust, r->c->keys, SM_KEYSET_KEYS_MAX);
+    if (in->key_set && (in->signers || in->builders))
+        return fail(r, "key_set: names signers and builders itself");
+    if (in->key_set)
+        return beside(r, "key_set", in->key_set, r->c->key_set);
+    if (!in->signers)
+        return fail(r, "key_set: is missing, and so is signers");
+    return each(r, in->signers, add_signer) < 0 || each(r, in->builders, add_builder) < 0
+               ? SM_ERR_INVALID
+               : 0;
 }
 
 static int read_identity(struct reading *r, const struct root *in)
@@ -318,7 +335,8 @@ static int read_root(struct reading *r)
         {"fleet", SM_JSON_TEXT, true, 1, SM_FLEET_MAX, AT(fleet)},
         {"class", SM_JSON_TEXT, true, 1, 16, AT(cls)},
         {"memory_bytes", SM_JSON_UINT, false, 1024, 1ull << 32, AT(memory_bytes)},
-        {"signers", SM_JSON_ARRAY, true, 1, CONFIG_SIGNERS_MAX, AT(signers)},
+        {"key_set", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key_set)},
+        {"signers", SM_JSON_ARRAY, false, 1, CONFIG_SIGNERS_MAX, AT(signers)},
         {"native", SM_JSON_TEXT, false, 1, 16, AT(native)},
         {"builders", SM_JSON_ARRAY, false, 0, CONFIG_BUILDERS_MAX, AT(builders)},
         {"capabilities", SM_JSON_ARRAY, false, 0, CONFIG_CAPABILITIES_MAX, AT(capabilities)},
@@ -330,10 +348,9 @@ static int read_root(struct reading *r)
     struct root in = {.native = "refuse"};
     if (sm_json_read(r->c->root, "", fields, false, &in, r->err) < 0 || read_identity(r, &in) < 0)
         return SM_ERR_INVALID;
-    sm_trust_init(&r->c->trust, r->c->keys, CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX);
-    if (each(r, in.signers, add_signer) < 0 || each(r, in.builders, add_builder) < 0 ||
-        each(r, in.capabilities, add_capability) < 0 || each(r, in.sensors, add_sensor) < 0 ||
-        read_flash(r, in.flash) < 0 || read_native(r, &in) < 0)
+    if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
+        each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0 ||
+        read_native(r, &in) < 0)
         return SM_ERR_INVALID;
     return in.server ? read_server(r, in.server) : 0;
 }

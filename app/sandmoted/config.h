@@ -2,9 +2,12 @@
  *
  * {
  *   "device": "dev-1", "fleet": "plant-7", "class": "gateway",
+ *   "key_set": "set-1.keys",             whom the device believes: the key set that it is
+ *                                        commissioned with when it has none, and one to go on to
+ *                                        when it is the next; or, instead, for ever:
  *   "signers": ["signer.pub.pem"],       public keys of the fleet's signers
  *   "native": "refuse",                  or "builder": run native images that a builder claims
- *   "builders": ["builder.pub.pem"],     public keys of the fleet's builders; default: none
+ *   "builders": ["builder.pub.pem"],     public keys of the fleet's builders, beside signers
  *   "capabilities": ["log", "sensor/door*"],   what modules may be granted; default: nothing
  *   "memory_bytes": 1048576,             most memory of a module; default and limit: the class's
  *   "flash": {
@@ -15,7 +18,8 @@
  *   },
  *   "server": {                          without it the device runs what it has
  *     "url": "https://fleet.example:8443", "tenant": "default",
- *     "ca": "ca.pem",                    the trust anchor, and the only one
+ *     "ca": "ca.pem",                    the trust anchor, and the only one; here and of the pin
+ *                                        what a key set says comes first
  *     "pin": "sha256//...",              optional: the server's public key, or several by ';'
  *     "token_file": "dev-1.token",
  *     "first_poll_seconds": 30,          the first poll comes at random within
@@ -42,8 +46,10 @@
 #include <posix/update_client.h>
 #include <sandmote/device.h>
 
-#define CONFIG_SIGNERS_MAX      16u
-#define CONFIG_BUILDERS_MAX     16u
+#define CONFIG_SIGNERS_MAX  16u
+#define CONFIG_BUILDERS_MAX 16u
+_Static_assert(CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX <= SM_KEYSET_KEYS_MAX,
+               "keys of the configuration and of a key set share their room");
 #define CONFIG_CAPABILITIES_MAX 64u
 #define CONFIG_SENSORS_MAX      64u
 
@@ -59,8 +65,9 @@ struct config {
     enum sm_class cls;
     uint64_t memory_bytes; /* never 0 */
     struct sm_trust trust;
-    struct sm_trust_key keys[CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX];
-    bool native; /* native images are run */
+    struct sm_trust_key keys[SM_KEYSET_KEYS_MAX];
+    char key_set[PATH_MAX]; /* "": trust is fixed */
+    bool native;            /* native images are run */
     const char *capabilities[CONFIG_CAPABILITIES_MAX];
     size_t ncapabilities;
     char flash_file[PATH_MAX];

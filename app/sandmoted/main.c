@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <posix/file.h>
 #include <posix/flash_file.h>
@@ -161,6 +162,14 @@ static int reserve_pools(struct daemon *d)
     return 0;
 }
 
+/* The host's clock may stand still or be set by anybody who owns the host; see sm_device_time(). */
+static uint64_t wall_s(void *ctx)
+{
+    time_t now = time(NULL);
+    (void)ctx;
+    return now > 0 ? (uint64_t)now : 0;
+}
+
 static void configure(struct daemon *d)
 {
     const struct config *c = &d->config;
@@ -174,7 +183,10 @@ static void configure(struct daemon *d)
                                .store = c->store,
                                .fleet = c->fleet,
                                .cls = c->cls,
-                               .trust = &c->trust,
+                               .trust = c->key_set[0] ? NULL : &c->trust,
+                               .keys = c->key_set[0] ? d->config.keys : NULL,
+                               .nkeys = SM_KEYSET_KEYS_MAX,
+                               .wall_s = wall_s,
                                .host = &d->host,
                                .capabilities = c->capabilities,
                                .ncapabilities = c->ncapabilities,
@@ -186,6 +198,31 @@ static void configure(struct daemon *d)
                                .event = log_event,
                                .memory_bytes = c->memory_bytes};
     d->device_cfg.scratch = reserve(d->device_cfg.scratch_len);
+}
+
+/* Commission the device with the configured key set, or go on to it when it is the next. */
+static int take_key_set(struct daemon *d)
+{
+    const struct sm_keyset *now = sm_device_keys(&d->device);
+    struct sm_file_why why;
+    struct sm_keyset set;
+    struct sm_manifest_detail detail;
+    char text[SM_DEVICE_REASON + PATH_MAX + 32];
+    uint8_t *bytes;
+    size_t len;
+    bool first = !now && !sm_device_keys_missing(&d->device);
+    int err = sm_file_read(d->config.key_set, SM_KEYSET_MAX, &bytes, &len, &why);
+    if (err)
+        return first ? refuse(why.text) : 0; /* it was needed once */
+    if (first)
+        err = sm_device_keys_commission(&d->device, bytes, len);
+    else if (!now || (sm_keyset_read(&set, bytes, len, &detail) == 0 && set.version > now->version))
+        (void)sm_device_keys_offer(&d->device, bytes, len); /* its event is logged */
+    free(bytes);
+    if (!err)
+        return 0;
+    snprintf(text, sizeof text, "%s: %s", d->config.key_set, sm_device_reason(&d->device));
+    return refuse(text);
 }
 
 static int start_device(struct daemon *d)
@@ -203,7 +240,7 @@ static int start_device(struct daemon *d)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
     if (!err)
-        return 0;
+        return d->config.key_set[0] ? take_key_set(d) : 0;
     snprintf(text, sizeof text, "%.60s: %s", d->config.flash_file, sm_device_reason(&d->device));
     return refuse(text);
 }
@@ -289,7 +326,8 @@ static const char help[] =
     "back.\n"
     "The file is JSON; an unknown key is an error. What it needs:\n"
     "  device, fleet, class   who this is; class is mcu, mpu, gateway or edge\n"
-    "  signers                list of public keys (PEM) whose modules are believed\n"
+    "  key_set                the key set (sandmote trust) that the device is commissioned with;\n"
+    "                         or signers: public keys whose modules are believed for ever\n"
     "  flash                  {\"file\": ..., \"applications\": 1, \"slot_bytes\": ..., "
     "\"sector_bytes\": ...}\n"
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"

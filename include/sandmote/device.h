@@ -259,6 +259,9 @@ int sm_device_keys_offer(struct sm_device *d, const uint8_t *bytes, size_t len);
 /* The set in force; NULL without one, or when it is damaged. Valid until the next offer. */
 const struct sm_keyset *sm_device_keys(const struct sm_device *d);
 
+/* The version of a set in force that is damaged and has to be offered again; else 0. */
+uint32_t sm_device_keys_missing(const struct sm_device *d);
+
 /* Seconds since 1970 that are certainly over: the latest of the clock, if there is one, and of what
  * was signed and accepted. Expiries are judged by it. */
 uint64_t sm_device_time(const struct sm_device *d);

@@ -111,8 +111,25 @@ static int read_polling(const json_t *config, struct sm_ddi_base *out, struct sm
     return 0;
 }
 
-static int read_base(const char *origin, const json_t *root, struct sm_ddi_base *out,
-                     struct sm_json_error *err)
+/* {"href": url, "versions": {"<fleet>": latest, ...}} */
+static int read_keys(const char *origin, const char *fleet, const json_t *links,
+                     struct sm_ddi_base *out, struct sm_json_error *err)
+{
+    const json_t *version =
+        json_object_get(json_object_get(json_object_get(links, "keys"), "versions"), fleet);
+    if (read_optional_link(origin, links, "keys", out->keys, err) < 0)
+        return SM_ERR_INVALID;
+    if (!version || !out->keys[0])
+        return 0;
+    json_int_t v = json_integer_value(version);
+    if (!json_is_integer(version) || v < 1 || v > INT32_MAX)
+        return fail(err, "_links.keys.versions.%s: must be a whole number from 1 on", fleet);
+    out->keys_version = (uint32_t)v;
+    return 0;
+}
+
+static int read_base(const char *origin, const char *fleet, const json_t *root,
+                     struct sm_ddi_base *out, struct sm_json_error *err)
 {
     struct {
         json_t *config, *links;
@@ -124,19 +141,20 @@ static int read_base(const char *origin, const json_t *root, struct sm_ddi_base 
     if (sm_json_read(root, "", fields, true, &in, err) < 0 ||
         read_polling(in.config, out, err) < 0 ||
         read_optional_link(origin, in.links, "deploymentBase", out->deployment, err) < 0 ||
-        read_optional_link(origin, in.links, "configData", out->config, err) < 0)
+        read_optional_link(origin, in.links, "configData", out->config, err) < 0 ||
+        read_keys(origin, fleet, in.links, out, err) < 0)
         return SM_ERR_INVALID;
     return read_optional_link(origin, in.links, "events", out->events, err);
 }
 
-int sm_ddi_read_base(const char *origin, const void *bytes, size_t len, struct sm_ddi_base *out,
-                     struct sm_json_error *err)
+int sm_ddi_read_base(const char *origin, const char *fleet, const void *bytes, size_t len,
+                     struct sm_ddi_base *out, struct sm_json_error *err)
 {
     memset(out, 0, sizeof *out);
     json_t *root = sm_json_parse(bytes, len, err);
     if (!root)
         return SM_ERR_INVALID;
-    int r = read_base(origin, root, out, err);
+    int r = read_base(origin, fleet, root, out, err);
     json_decref(root);
     return r;
 }

@@ -6,7 +6,7 @@
  * because servers of this interface send more than we use. Pure functions, no I/O.
  *
  * Source: Eclipse hawkBit, Direct Device Integration API: base resource, deploymentBase, feedback,
- * configData; and "events", a link of our own (doc/fleet.md).
+ * configData; and "events" and "keys", links of our own (doc/fleet.md).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_DDI_H
@@ -33,11 +33,14 @@ struct sm_ddi_base {
     char deployment[SM_DDI_URL];
     char config[SM_DDI_URL];
     char events[SM_DDI_URL];
+    char keys[SM_DDI_URL]; /* of the folder of key sets */
+    uint32_t keys_version; /* the latest of the fleet; 0: the server has none */
 };
 
-/* 0, or SM_ERR_INVALID with a sentence in *err and *out undefined. */
-int sm_ddi_read_base(const char *origin, const void *bytes, size_t len, struct sm_ddi_base *out,
-                     struct sm_json_error *err);
+/* fleet: whose key sets are looked for. 0, or SM_ERR_INVALID with a sentence in *err and *out
+ * undefined. */
+int sm_ddi_read_base(const char *origin, const char *fleet, const void *bytes, size_t len,
+                     struct sm_ddi_base *out, struct sm_json_error *err);
 
 /* A module to run. An unsigned one has no signature link ("") and will not be accepted. */
 struct sm_ddi_chunk {

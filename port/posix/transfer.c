@@ -289,7 +289,12 @@ static void set_trust(struct sm_transfer *t)
     curl_easy_setopt(c, CURLOPT_SSLVERSION, tls);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(c, CURLOPT_CAINFO, t->cfg->ca);
+    struct curl_blob ca = {(void *)t->cfg->ca_pem, t->cfg->ca_pem ? strlen(t->cfg->ca_pem) : 0,
+                           CURL_BLOB_COPY};
+    if (t->cfg->ca_pem)
+        curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);
+    else
+        curl_easy_setopt(c, CURLOPT_CAINFO, t->cfg->ca);
     curl_easy_setopt(c, CURLOPT_CAPATH, NULL); /* the host's own store stays out of it */
     if (t->cfg->pin)
         curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, t->cfg->pin);

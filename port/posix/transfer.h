@@ -1,6 +1,6 @@
 /* One HTTPS request at a time, without blocking and without trusting the server to behave.
  *
- * TLS 1.3 only, the provisioned CA file as the only trust anchor, an optional pinned key, no
+ * TLS 1.3 only, the given certificates as the only trust anchors, an optional pinned key, no
  * redirects, no proxy. An answer may be as long as the caller says and no longer; it has to come
  * faster than a minimum rate and within a deadline.
  *
@@ -17,7 +17,8 @@
 #define SM_TRANSFER_ETAG 128u
 
 struct sm_transfer_cfg {
-    const char *ca;            /* PEM file */
+    const char *ca;            /* PEM file; not looked at when ca_pem is given */
+    const char *ca_pem;        /* the same as text, or NULL */
     const char *pin;           /* as CURLOPT_PINNEDPUBLICKEY: "sha256//..."; NULL for none */
     const char *authorization; /* the header's value */
     uint32_t min_bytes_per_s;  /* a slower answer, for this long, is given up */

@@ -65,7 +65,7 @@ static void request(struct sm_update *u, enum sm_update_work work, const char *m
     free(u->body);
     u->body = json;
     u->work = work;
-    bool read = work == SM_UPDATE_POLL || work == SM_UPDATE_DEPLOYMENT;
+    bool read = work == SM_UPDATE_POLL || work == SM_UPDATE_DEPLOYMENT || work == SM_UPDATE_KEYS;
     struct sm_transfer_request req = {.method = method,
                                       .url = url,
                                       .json = json,
@@ -114,7 +114,10 @@ static bool tell_events(struct sm_update *u)
 static char *write_attributes(const struct sm_update *u)
 {
     json_t *data = json_object();
+    const struct sm_keyset *keys = sm_device_keys(u->cfg->device);
     json_object_set_new(data, "class", json_string(u->cfg->cls));
+    if (keys)
+        json_object_set_new(data, "keyset", json_sprintf("%u", (unsigned)keys->version));
     struct sm_app_info info;
     const struct sm_layout *layout = &u->cfg->device->store.layout;
     for (uint16_t i = 0; i < layout->applications; i++)
@@ -134,6 +137,42 @@ static bool tell_attributes(struct sm_update *u)
         return false;
     }
     request(u, SM_UPDATE_ATTRIBUTES, "PUT", u->base.config, text);
+    return true;
+}
+
+/* ---- Key sets -------------------------------------------------------------------------------- */
+
+/* What the server must show from now on: as the key set says, else as configured. */
+static void know_server(struct sm_update *u)
+{
+    u->transfer_cfg = u->cfg->transfer;
+    sm_server_trust_free(&u->server_trust);
+    if (sm_server_trust(&u->server_trust, sm_device_keys(u->cfg->device)) < 0)
+        sm_log(SM_LOG_ERROR, "no memory for the server's certificates: the configured ones stay");
+    if (u->server_trust.ca_pem)
+        u->transfer_cfg.ca_pem = u->server_trust.ca_pem;
+    if (u->server_trust.pin[0])
+        u->transfer_cfg.pin = u->server_trust.pin;
+}
+
+/* The version of the key set that the device can take from this server now; 0 for none. A device
+ * whose set is damaged needs that one again. */
+static uint32_t next_keys(const struct sm_update *u)
+{
+    const struct sm_device *d = u->cfg->device;
+    const struct sm_keyset *set = sm_device_keys(d);
+    uint32_t next = set ? set->version + 1 : sm_device_keys_missing(d);
+    return next <= u->base.keys_version && next != u->keys_refused ? next : 0;
+}
+
+static bool fetch_keys(struct sm_update *u)
+{
+    char url[SM_DDI_URL + SM_FLEET_MAX + 16];
+    uint32_t next = next_keys(u);
+    if (next == 0)
+        return false;
+    snprintf(url, sizeof url, "%s/%s/%u", u->base.keys, u->cfg->fleet, (unsigned)next);
+    request(u, SM_UPDATE_KEYS, "GET", url, NULL);
     return true;
 }
 
@@ -485,16 +524,34 @@ static void take_base(struct sm_update *u)
 {
     struct sm_json_error why;
     const struct sm_transfer_result *r = &u->transfer.result;
-    if (sm_ddi_read_base(u->cfg->server, r->body, r->len, &u->base, &why) < 0) {
+    if (sm_ddi_read_base(u->cfg->server, u->cfg->fleet, r->body, r->len, &u->base, &why) < 0) {
         u->polled = false;
         back_off_from_answer(u, "poll", why.text);
         return;
     }
     u->polled = true;
+    u->keys_refused = 0;
     u->poll_ms = u->now_ms + jitter(u, u->base.sleep_s * 1000ull, 20);
     /* Another deployment, or one whose end the server did not hear of: look at it anew. */
     if (u->closed || strcmp(u->base.deployment, u->from) != 0 || u->deployment.skip)
         drop_deployment(u);
+}
+
+/* The next key set. One that the device refuses, which it logs and reports, is not asked for again
+ * before the next poll; nor are those behind it. */
+static void take_keys(struct sm_update *u)
+{
+    const struct sm_transfer_result *r = &u->transfer.result;
+    uint32_t wanted = next_keys(u);
+    int err = sm_device_keys_offer(u->cfg->device, (const uint8_t *)r->body, r->len);
+    if (err == 0) {
+        sm_log(SM_LOG_INFO, "key set %u is in force", (unsigned)wanted);
+        know_server(u);
+        return;
+    }
+    sm_log(SM_LOG_WARN, "key set %u from %s: not taken: %s", (unsigned)wanted, u->cfg->server,
+           sm_device_reason(u->cfg->device));
+    u->keys_refused = wanted;
 }
 
 static void take_deployment(struct sm_update *u)
@@ -565,6 +622,7 @@ static void take_answer(struct sm_update *u)
     case SM_UPDATE_POLL: take_base(u); break;
     case SM_UPDATE_EVENTS: mark_told(u); break;
     case SM_UPDATE_ATTRIBUTES: keep_attributes(u); break;
+    case SM_UPDATE_KEYS: take_keys(u); break;
     case SM_UPDATE_DEPLOYMENT: take_deployment(u); break;
     case SM_UPDATE_SIGNATURE: take_signature(u); break;
     case SM_UPDATE_MODULE: u->chunk[u->at].complete = true; break;
@@ -592,6 +650,7 @@ static void take_failure(struct sm_update *u)
     static const char *const names[] = {[SM_UPDATE_POLL] = "poll",
                                         [SM_UPDATE_EVENTS] = "events",
                                         [SM_UPDATE_ATTRIBUTES] = "attributes",
+                                        [SM_UPDATE_KEYS] = "key set",
                                         [SM_UPDATE_DEPLOYMENT] = "deployment",
                                         [SM_UPDATE_FEEDBACK] = "feedback"};
     const struct sm_transfer_result *r = &u->transfer.result;
@@ -602,6 +661,10 @@ static void take_failure(struct sm_update *u)
         miss_native(u);
     } else if (r->final && (u->work == SM_UPDATE_EVENTS || u->work == SM_UPDATE_ATTRIBUTES)) {
         take_refusal(u);
+    } else if (r->final && u->work == SM_UPDATE_KEYS) {
+        sm_log(SM_LOG_WARN, "server %s: does not have the key set %u that this device needs: %s",
+               u->cfg->server, (unsigned)next_keys(u), r->text);
+        u->keys_refused = next_keys(u);
     } else if (about_deployment && (r->status == 404 || r->status == 410)) {
         /* Closed or superseded meanwhile: the next poll tells what there is now. */
         u->closed = u->work == SM_UPDATE_FEEDBACK;
@@ -628,6 +691,8 @@ static bool choose(struct sm_update *u)
     if (tell_events(u))
         return true;
     if (u->base.config[0] && tell_attributes(u))
+        return true;
+    if (fetch_keys(u))
         return true;
     if (u->base.deployment[0] && !u->from[0]) {
         request(u, SM_UPDATE_DEPLOYMENT, "GET", u->base.deployment, NULL);
@@ -663,13 +728,15 @@ int sm_update_init(struct sm_update *u, const struct sm_update_cfg *cfg, CURLM *
     u->now_ms = u->start_ms = now_ms;
     u->poll_ms = now_ms + jitter(u, cfg->first_s * 500ull, 100);
     drop_deployment(u);
-    return sm_transfer_init(&u->transfer, multi, &cfg->transfer);
+    know_server(u);
+    return sm_transfer_init(&u->transfer, multi, &u->transfer_cfg);
 }
 
 void sm_update_free(struct sm_update *u)
 {
     sm_device_install_suspend(u->cfg->device);
     sm_transfer_free(&u->transfer);
+    sm_server_trust_free(&u->server_trust);
     free(u->attributes);
     free(u->body);
 }

@@ -5,26 +5,29 @@
  * here; after a restart the server still offers an open deployment, the device knows which of its
  * modules it has, and events wait on flash until the server has them.
  *
- * The order of talking: poll, events, attributes, then the deployment: its signatures, its modules
- * one after another, each with its native image if this device runs such and one is offered, and
- * feedback once the fate of each is known. A native image that does not come costs no module. A
- * server that fails is left alone for longer and longer, with a random part, so that a fleet does
- * not come back all at once.
+ * The order of talking: poll, events, attributes, the key sets after the device's own one by one
+ * (so that a revocation comes before what it concerns), then the deployment: its signatures, its
+ * modules one after another, each with its native image if this device runs such and one is
+ * offered, and feedback once the fate of each is known. A native image that does not come costs no
+ * module. A server that fails is left alone for longer and longer, with a random part, so that a
+ * fleet does not come back all at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_UPDATE_CLIENT_H
 #define SM_POSIX_UPDATE_CLIENT_H
 
 #include "ddi.h"
+#include "server_trust.h"
 #include "transfer.h"
 
 struct sm_update_cfg {
     struct sm_device *device;
     const char *server; /* "https://host[:port]" */
     const char *tenant, *device_id;
-    const char *cls;        /* device class, as an attribute */
-    uint32_t native_target; /* of native images to fetch; 0: none */
-    struct sm_transfer_cfg transfer;
+    const char *fleet;
+    const char *cls;                 /* device class, as an attribute */
+    uint32_t native_target;          /* of native images to fetch; 0: none */
+    struct sm_transfer_cfg transfer; /* its ca and pin until a key set names others */
     const struct sm_entropy *entropy;
     uint32_t first_s; /* the first poll comes within this time, at random */
     uint32_t retry_s; /* first pause after a failure, doubled with each */
@@ -39,6 +42,7 @@ enum sm_update_work {
     SM_UPDATE_POLL,
     SM_UPDATE_EVENTS,
     SM_UPDATE_ATTRIBUTES,
+    SM_UPDATE_KEYS,
     SM_UPDATE_DEPLOYMENT,
     SM_UPDATE_SIGNATURE,
     SM_UPDATE_MODULE,
@@ -70,6 +74,8 @@ struct sm_update_chunk {
 /* Fields are private. */
 struct sm_update {
     const struct sm_update_cfg *cfg;
+    struct sm_transfer_cfg transfer_cfg; /* with what the key set says of the server */
+    struct sm_server_trust server_trust;
     struct sm_transfer transfer;
     enum sm_update_work work; /* what the transfer under way is for */
     char *body;               /* its request body */
@@ -85,7 +91,8 @@ struct sm_update {
     char *attributes; /* the last ones the server took */
     uint64_t start_ms, now_ms, poll_ms, retry_ms;
     uint32_t failures;
-    bool polled; /* base is there */
+    bool polled;           /* base is there */
+    uint32_t keys_refused; /* the version of a key set that was not taken since the last poll */
 };
 
 /* cfg and multi are borrowed. 0 or SM_ERR_MEMORY. */

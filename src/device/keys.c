@@ -91,6 +91,11 @@ const struct sm_keyset *sm_device_keys(const struct sm_device *d)
     return d->has_set ? &d->set : NULL;
 }
 
+uint32_t sm_device_keys_missing(const struct sm_device *d)
+{
+    return d->has_set || !commissioned(d) ? 0 : (uint32_t)in_force(d)->sequence;
+}
+
 /* ---- Revocation ------------------------------------------------------------------------------ */
 
 static bool signed_by(const struct sm_device *d, uint16_t index, unsigned slot, const uint8_t *key)

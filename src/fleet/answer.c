@@ -1,6 +1,7 @@
 /* Answers, and which handler makes them. SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ void sm_fleet_answer_init(struct sm_fleet_answer *a)
 void sm_fleet_answer_free(struct sm_fleet_answer *a)
 {
     json_decref(a->json);
+    free(a->bytes);
     if (a->file >= 0)
         close(a->file);
     sm_fleet_answer_init(a);
@@ -62,6 +64,8 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
         [SM_FLEET_MODULE_UPLOAD] = sm_fleet_module_upload,
         [SM_FLEET_NATIVES] = sm_fleet_natives,
         [SM_FLEET_NATIVE_UPLOAD] = sm_fleet_native_upload,
+        [SM_FLEET_KEYS] = sm_fleet_keys_list,
+        [SM_FLEET_KEYS_UPLOAD] = sm_fleet_keys_upload,
         [SM_FLEET_CHANNELS] = sm_fleet_channels,
         [SM_FLEET_CHANNEL] = sm_fleet_channel,
         [SM_FLEET_CHANNEL_ASSIGN] = sm_fleet_channel_assign,
@@ -75,6 +79,7 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
         [SM_FLEET_DDI_FEEDBACK] = sm_fleet_ddi_feedback,
         [SM_FLEET_DDI_ARTIFACT] = sm_fleet_ddi_artifact,
         [SM_FLEET_DDI_EVENTS] = sm_fleet_ddi_events,
+        [SM_FLEET_DDI_KEYS] = sm_fleet_ddi_keys,
     };
     handlers[q->route.op](f, q, a);
 }

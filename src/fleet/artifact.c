@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,21 +145,34 @@ static bool find_in_native(const struct sm_fleet_native *n, const char *file, st
     return true;
 }
 
+void sm_fleet_send_bytes(const struct sm_fleet_request *q, const void *bytes, size_t len,
+                         const char *sha256, struct sm_fleet_answer *a)
+{
+    a->size = len;
+    snprintf(a->etag, sizeof a->etag, "\"%s\"", sha256);
+    if (!select_part(q, a))
+        return;
+    a->bytes = malloc(len);
+    if (a->bytes)
+        memcpy(a->bytes, bytes, len);
+    else
+        sm_fleet_fail(a, SM_ERR_MEMORY);
+}
+
 static void send_artifact(struct sm_fleet *f, const struct sm_fleet_request *q,
                           const struct artifact *what, struct sm_fleet_answer *a)
 {
+    if (!what->sha256) {
+        sm_fleet_send_bytes(q, what->signature, (size_t)what->size, what->etag, a);
+        return;
+    }
     a->size = what->size;
     snprintf(a->etag, sizeof a->etag, "\"%s\"", what->etag);
     if (!select_part(q, a))
         return;
-    if (what->sha256) {
-        a->file = open_object(f, what->sha256, what->size);
-        if (a->file < 0)
-            sm_fleet_fail(a, SM_ERR_IO);
-    } else {
-        memcpy(a->bytes, what->signature, (size_t)what->size);
-        a->has_bytes = true;
-    }
+    a->file = open_object(f, what->sha256, what->size);
+    if (a->file < 0)
+        sm_fleet_fail(a, SM_ERR_IO);
 }
 
 /* GET .../artifacts/{sha256}/{file}, the file of that hash or its signature (.sig): a module

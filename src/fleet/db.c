@@ -62,6 +62,11 @@ static const char *const migrations[] = {
     " target INTEGER NOT NULL, uploaded_at INTEGER NOT NULL, uploaded_by TEXT NOT NULL,"
     " PRIMARY KEY (module, target)) STRICT;"
     "CREATE INDEX native_sha256 ON native (sha256);",
+
+    "CREATE TABLE keyset ("
+    " fleet TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL, bytes BLOB NOT NULL,"
+    " uploaded_at INTEGER NOT NULL, uploaded_by TEXT NOT NULL,"
+    " PRIMARY KEY (fleet, version)) STRICT;",
 };
 #define VERSION ((int)(sizeof migrations / sizeof *migrations))
 

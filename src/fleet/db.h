@@ -16,6 +16,7 @@
 
 #include <sqlite3.h>
 #include <sandmote/claim.h>
+#include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
 #include "body.h"
 #include "route.h"
@@ -78,6 +79,27 @@ int sm_fleet_db_native(struct sm_fleet_db *db, const char *sha256, struct sm_fle
 int sm_fleet_db_natives_of(struct sm_fleet_db *db, const char *module, struct sm_fleet_native *out,
                            size_t max, size_t *count);
 int sm_fleet_db_natives(struct sm_fleet_db *db, json_t *array);
+
+/* ---- Key sets -------------------------------------------------------------------------------- */
+
+struct sm_fleet_keys {
+    char fleet[SM_FLEET_MAX + 1];
+    uint64_t version;
+    char sha256[SM_FLEET_SHA_TEXT];
+    uint32_t len;
+    uint8_t bytes[SM_KEYSET_MAX];
+};
+
+/* Add one that was checked; to be called between begin and end. */
+int sm_fleet_db_keys_add(struct sm_fleet_db *db, const struct sm_fleet_keys *k, const char *who,
+                         int64_t now);
+/* A fleet's set of this version, or its latest when that is 0. SM_ERR_NOT_FOUND; *out has then no
+ * length. */
+int sm_fleet_db_keys(struct sm_fleet_db *db, const char *fleet, uint64_t version,
+                     struct sm_fleet_keys *out);
+/* {"<fleet>": <latest version>, ...} */
+int sm_fleet_db_keys_latest(struct sm_fleet_db *db, json_t *object);
+int sm_fleet_db_keys_list(struct sm_fleet_db *db, json_t *array);
 
 /* ---- Channels -------------------------------------------------------------------------------- */
 

@@ -29,14 +29,24 @@ void sm_fleet_ddi_base(struct sm_fleet *f, const struct sm_fleet_request *q,
     uint64_t action;
     unsigned s = (unsigned)f->cfg.poll_seconds; /* below one day */
     char sleep[16], rest[64];
+    json_t *versions = json_object();
     int err = sm_fleet_db_action(&f->db, q->who, &action);
+    if (!err)
+        err = sm_fleet_db_keys_latest(&f->db, versions);
     if (err) {
+        json_decref(versions);
         sm_fleet_fail(a, err);
         return;
     }
     snprintf(sleep, sizeof sleep, "%02u:%02u:%02u", s / 3600 % 24, s / 60 % 60, s % 60);
     json_t *links = json_pack("{s:o, s:o}", "configData", link_to(f, q, "configData"), "events",
                               link_to(f, q, "events"));
+    if (json_object_size(versions)) {
+        json_t *keys = link_to(f, q, "keys");
+        json_object_set(keys, "versions", versions);
+        json_object_set_new(links, "keys", keys);
+    }
+    json_decref(versions);
     if (action) {
         snprintf(rest, sizeof rest, "deploymentBase/%llu", (unsigned long long)action);
         json_object_set_new(links, "deploymentBase", link_to(f, q, rest));

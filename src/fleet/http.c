@@ -86,7 +86,9 @@ static void refuse_size(struct exchange *x, int err, const char *what, size_t ma
 /* The part of a multipart body beside the signature. */
 static const char *file_part(const struct exchange *x)
 {
-    return x->q.route.op == SM_FLEET_NATIVE_UPLOAD ? "image" : "module";
+    return x->q.route.op == SM_FLEET_NATIVE_UPLOAD ? "image"
+           : x->q.route.op == SM_FLEET_KEYS_UPLOAD ? "keys"
+                                                   : "module";
 }
 
 /* A piece of one part of a multipart body. */
@@ -274,7 +276,7 @@ static struct MHD_Response *body_of(struct sm_fleet_answer *a)
             return NULL;
         return MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     }
-    if (a->has_bytes)
+    if (a->bytes)
         return MHD_create_response_from_buffer((size_t)a->len, a->bytes + a->first,
                                                MHD_RESPMEM_MUST_COPY);
     if (a->file >= 0) {

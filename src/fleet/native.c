@@ -54,8 +54,15 @@ static bool verify(struct sm_fleet *f, const struct sm_fleet_request *q,
         return refuse_claim(a, err, &why);
     if (!find_module(f, claim, module, a))
         return false;
-    err = sm_trust_verify_native(&f->cfg.trust, q->signature.at, q->signature.len, module->fleet,
-                                 claim, &why);
+    struct sm_trust trust;
+    err = sm_fleet_trust(f, &trust);
+    if (err) {
+        sm_fleet_fail(a, err);
+        return false;
+    }
+    err = sm_trust_verify_native(&trust, q->signature.at, q->signature.len, module->fleet, claim,
+                                 &why);
+    sm_fleet_trust_free(&trust);
     if (err)
         return refuse_claim(a, err, &why);
     err = sm_claim_check(claim, claim->module_sha, q->module.at, q->module.len);

@@ -41,8 +41,24 @@ static bool verify(struct sm_fleet *f, const struct sm_fleet_request *q, struct 
                         q->signature.len);
         return false;
     }
-    int err = sm_trust_verify_module(&f->cfg.trust, q->module.at, q->module.len, q->signature.at,
-                                     q->signature.len, m, &detail);
+    struct sm_trust trust;
+    bool revoked = false;
+    int err = sm_fleet_trust(f, &trust);
+    if (err) {
+        sm_fleet_fail(a, err);
+        return false;
+    }
+    err = sm_trust_verify_module(&trust, q->module.at, q->module.len, q->signature.at,
+                                 q->signature.len, m, &detail);
+    sm_fleet_trust_free(&trust);
+    if (!err && sm_fleet_revoked(f, m->fleet, q->module, &revoked) != 0) {
+        sm_fleet_fail(a, SM_ERR_IO);
+        return false;
+    }
+    if (revoked) {
+        sm_fleet_refuse(a, 422, "module: is revoked by the key set of fleet %s", m->fleet);
+        return false;
+    }
     if (err == SM_ERR_SIGNATURE)
         sm_fleet_refuse(a, 422,
                         "signature: no signer that this server knows made it over this file");

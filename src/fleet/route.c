@@ -21,6 +21,8 @@ static const struct pattern {
     {"POST", "/api/v1/modules", SM_FLEET_MODULE_UPLOAD, OPERATOR, SM_FLEET_MULTIPART},
     {"GET", "/api/v1/natives", SM_FLEET_NATIVES, OPERATOR, SM_FLEET_NO_BODY},
     {"POST", "/api/v1/natives", SM_FLEET_NATIVE_UPLOAD, OPERATOR, SM_FLEET_MULTIPART},
+    {"GET", "/api/v1/keys", SM_FLEET_KEYS, OPERATOR, SM_FLEET_NO_BODY},
+    {"POST", "/api/v1/keys", SM_FLEET_KEYS_UPLOAD, OPERATOR, SM_FLEET_MULTIPART},
     {"GET", "/api/v1/channels", SM_FLEET_CHANNELS, OPERATOR, SM_FLEET_NO_BODY},
     {"GET", "/api/v1/channels/{name}", SM_FLEET_CHANNEL, OPERATOR, SM_FLEET_NO_BODY},
     {"PUT", "/api/v1/channels/{name}", SM_FLEET_CHANNEL_ASSIGN, OPERATOR, SM_FLEET_JSON},
@@ -33,6 +35,7 @@ static const struct pattern {
     {"GET", DDI "/deploymentBase/{action}", SM_FLEET_DDI_DEPLOYMENT, DEVICE, SM_FLEET_NO_BODY},
     {"POST", DDI "/deploymentBase/{action}/feedback", SM_FLEET_DDI_FEEDBACK, DEVICE, SM_FLEET_JSON},
     {"GET", DDI "/artifacts/{sha256}/{file}", SM_FLEET_DDI_ARTIFACT, DEVICE, SM_FLEET_NO_BODY},
+    {"GET", DDI "/keys/{file}/{action}", SM_FLEET_DDI_KEYS, DEVICE, SM_FLEET_NO_BODY},
     {"POST", DDI "/events", SM_FLEET_DDI_EVENTS, DEVICE, SM_FLEET_JSON},
 };
 

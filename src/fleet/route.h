@@ -20,6 +20,8 @@ enum sm_fleet_op {
     SM_FLEET_MODULE_UPLOAD,
     SM_FLEET_NATIVES,
     SM_FLEET_NATIVE_UPLOAD,
+    SM_FLEET_KEYS,
+    SM_FLEET_KEYS_UPLOAD,
     SM_FLEET_CHANNELS,
     SM_FLEET_CHANNEL,
     SM_FLEET_CHANNEL_ASSIGN,
@@ -32,7 +34,8 @@ enum sm_fleet_op {
     SM_FLEET_DDI_DEPLOYMENT,
     SM_FLEET_DDI_FEEDBACK,
     SM_FLEET_DDI_ARTIFACT,
-    SM_FLEET_DDI_EVENTS
+    SM_FLEET_DDI_EVENTS,
+    SM_FLEET_DDI_KEYS
 };
 
 enum sm_fleet_auth { SM_FLEET_OPERATOR, SM_FLEET_DEVICE_AUTH };
@@ -49,7 +52,7 @@ struct sm_fleet_route {
     char name[SM_FLEET_NAME_MAX + 1]; /* of a device or a channel */
     char sha256[SM_FLEET_SHA_TEXT];
     char file[SM_FLEET_NAME_MAX + 1];
-    uint64_t action;
+    uint64_t action; /* or the version of a key set, whose fleet is then in file */
 };
 
 /* Whether a text can be a device id, a channel or a tenant: 1 to 64 of A-Z a-z 0-9 . _ - beginning

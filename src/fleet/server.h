@@ -1,6 +1,7 @@
 /* What a request is to the server's handlers, and what they answer: neither knows HTTP's library.
  *
- * http.c makes requests and sends answers; operator.c, ddi.c and artifact.c handle them.
+ * http.c makes requests and sends answers; operator.c, native.c, keys.c, ddi.c and artifact.c
+ * handle them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_FLEET_SERVER_H
@@ -27,15 +28,14 @@ struct sm_fleet_request {
     const char *range, *if_range, *if_match, *if_none_match; /* headers, or NULL */
     const char *query_device, *query_after, *query_limit;    /* or NULL */
     struct sm_bytes body;                                    /* of SM_FLEET_JSON */
-    struct sm_bytes module, signature; /* of SM_FLEET_MULTIPART; module or native image */
+    struct sm_bytes module, signature; /* of SM_FLEET_MULTIPART; module, native image, key set */
 };
 
 /* Exactly one of json, bytes and file is sent; none of them when the status has no body. */
 struct sm_fleet_answer {
     unsigned status;
     json_t *json;
-    uint8_t bytes[SM_CLAIM_MAX]; /* a small representation, all of it: a signature */
-    bool has_bytes;
+    uint8_t *bytes;            /* a small representation, all of it, on the heap; or NULL */
     int file;                  /* a descriptor, or -1 */
     uint64_t first, len, size; /* the part of the representation, and the size of all of it */
     char etag[SM_FLEET_SHA_TEXT + 2];
@@ -63,6 +63,7 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
 /* The handlers. */
 typedef void sm_fleet_handler(struct sm_fleet *f, const struct sm_fleet_request *q,
                               struct sm_fleet_answer *a);
+sm_fleet_handler sm_fleet_keys_upload, sm_fleet_keys_list, sm_fleet_ddi_keys;
 sm_fleet_handler sm_fleet_modules, sm_fleet_module_upload, sm_fleet_natives, sm_fleet_native_upload,
     sm_fleet_channels, sm_fleet_channel, sm_fleet_channel_assign, sm_fleet_devices, sm_fleet_device,
     sm_fleet_device_put, sm_fleet_events;
@@ -75,6 +76,19 @@ sm_fleet_handler sm_fleet_ddi_base, sm_fleet_ddi_config, sm_fleet_ddi_deployment
 int sm_fleet_artifacts_init(const struct sm_fleet *f);
 /* Keep a file's bytes under their hash. 0, SM_ERR_FULL or SM_ERR_IO, which are logged. */
 int sm_fleet_artifact_store(const struct sm_fleet *f, const char *sha256, struct sm_bytes bytes);
+
+/* Answer with bytes that lie in memory, or a part of them, as the request's headers say. */
+void sm_fleet_send_bytes(const struct sm_fleet_request *q, const void *bytes, size_t len,
+                         const char *sha256, struct sm_fleet_answer *a);
+
+/* ---- Whom the server believes (keys.c) ----------------------------------------------------- */
+
+/* The keys of every fleet: of its latest key set if it has one, else of the configuration.
+ * sm_fleet_trust_free() it. 0, SM_ERR_MEMORY, or the database's errors. */
+int sm_fleet_trust(struct sm_fleet *f, struct sm_trust *trust);
+void sm_fleet_trust_free(struct sm_trust *trust);
+/* Whether the latest key set of the fleet revokes a module. 0, or the database's errors. */
+int sm_fleet_revoked(struct sm_fleet *f, const char *fleet, struct sm_bytes module, bool *revoked);
 
 /* Hashes as text. SHA-1 is for clients of the DDI interface made before SHA-256 came to it, and for
  * nothing that we decide; "" when libcrypto has none. */

@@ -1,0 +1,215 @@
+/* Key sets (doc/SPEC-trust.md): operators upload each, devices fetch the next one after theirs, and
+ * for the server's own checks of uploads the latest of a fleet takes the place of its signers and
+ * builders in the configuration.
+ *
+ * A set is checked as a device does it, against the one before it here; the first of a fleet is
+ * believed because an operator sent it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <posix/log.h>
+#include <sandmote/keyset.h>
+
+#include "server.h"
+
+#define TRUST_MAX 4096u /* keys of all fleets */
+
+/* ---- Upload ---------------------------------------------------------------------------------- */
+
+/* *next is a set that follows the latest of its fleet in *latest, or the first when that has no
+ * length; or the answer says why not. */
+static bool follows(const struct sm_bytes *bytes, const struct sm_fleet_keys *latest,
+                    struct sm_keyset *next, struct sm_fleet_answer *a)
+{
+    struct sm_keyset before;
+    struct sm_manifest_detail why = {0};
+    size_t room = bytes->len + SM_KEYSET_OVERHEAD;
+    void *work = malloc(room);
+    int err = work ? 0 : SM_ERR_MEMORY;
+    if (!err && latest->len)
+        err = sm_keyset_read(&before, latest->bytes, latest->len, &why);
+    if (!err)
+        err = sm_keyset_accept(next, bytes->at, bytes->len, latest->len ? &before : NULL, work,
+                               room, &why);
+    free(work);
+    if (err && latest->len)
+        sm_fleet_refuse(a, 422, "keys: no device that has set %llu would take it: %s",
+                        (unsigned long long)latest->version,
+                        why.rule ? why.rule : sm_strerror(err));
+    else if (err)
+        sm_fleet_refuse(a, 422, "keys: no device would take it as its first set: %s",
+                        why.rule ? why.rule : sm_strerror(err));
+    return err == 0;
+}
+
+static void describe(const struct sm_bytes *bytes, const struct sm_keyset *set,
+                     struct sm_fleet_keys *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->fleet, set->fleet, sizeof out->fleet);
+    out->version = set->version;
+    sm_fleet_sha256_text(*bytes, out->sha256);
+    out->len = (uint32_t)bytes->len;
+    memcpy(out->bytes, bytes->at, bytes->len);
+}
+
+static void reply(struct sm_fleet_answer *a, unsigned status, const struct sm_fleet_keys *k)
+{
+    sm_fleet_reply(a, status,
+                   json_pack("{s:s, s:I, s:s, s:I}", "fleet", k->fleet, "version",
+                             (json_int_t)k->version, "sha256", k->sha256, "size",
+                             (json_int_t)k->len));
+}
+
+/* With the database's write lock held: two uploads of the same number do not both get in. */
+static int add(struct sm_fleet *f, const struct sm_fleet_request *q, struct sm_keyset *set,
+               struct sm_fleet_answer *a)
+{
+    struct sm_fleet_keys latest, row;
+    int err = sm_fleet_db_keys(&f->db, set->fleet, set->version, &row);
+    if (!err && row.len == q->module.len && memcmp(row.bytes, q->module.at, row.len) == 0) {
+        reply(a, 200, &row);
+        return 0;
+    }
+    if (err && err != SM_ERR_NOT_FOUND)
+        return err;
+    err = sm_fleet_db_keys(&f->db, set->fleet, 0, &latest);
+    if (err && err != SM_ERR_NOT_FOUND)
+        return err;
+    if (!follows(&q->module, &latest, set, a))
+        return SM_ERR_INVALID;
+    describe(&q->module, set, &row);
+    err = sm_fleet_db_keys_add(&f->db, &row, q->who, sm_time_now_ms());
+    if (err)
+        return err;
+    reply(a, 201, &row);
+    sm_log(SM_LOG_INFO, "%s uploaded key set %llu of fleet %s (%s)", q->who,
+           (unsigned long long)row.version, row.fleet, row.sha256);
+    return 0;
+}
+
+void sm_fleet_keys_upload(struct sm_fleet *f, const struct sm_fleet_request *q,
+                          struct sm_fleet_answer *a)
+{
+    struct sm_keyset set;
+    struct sm_manifest_detail why = {0};
+    if (!q->module.at) {
+        sm_fleet_refuse(a, 400, "keys: is missing");
+        return;
+    }
+    int err = sm_keyset_read(&set, q->module.at, q->module.len, &why);
+    if (err) {
+        sm_fleet_refuse(a, 422, "keys: not a key set: %s, at byte %u",
+                        why.rule ? why.rule : sm_strerror(err), why.offset);
+        return;
+    }
+    err = sm_fleet_db_begin(&f->db);
+    if (!err)
+        err = sm_fleet_db_end(&f->db, add(f, q, &set, a));
+    if (err && err != SM_ERR_INVALID)
+        sm_fleet_fail(a, err);
+}
+
+void sm_fleet_keys_list(struct sm_fleet *f, const struct sm_fleet_request *q,
+                        struct sm_fleet_answer *a)
+{
+    json_t *array = json_array();
+    int err = sm_fleet_db_keys_list(&f->db, array);
+    (void)q;
+    if (!err) {
+        sm_fleet_reply(a, 200, json_pack("{s:o}", "keys", array));
+        return;
+    }
+    json_decref(array);
+    sm_fleet_fail(a, err);
+}
+
+/* ---- Devices --------------------------------------------------------------------------------- */
+
+/* GET .../keys/{fleet}/{version}. Key sets are no secret, and devices do not say of which fleet
+ * they are: any device may have any. */
+void sm_fleet_ddi_keys(struct sm_fleet *f, const struct sm_fleet_request *q,
+                       struct sm_fleet_answer *a)
+{
+    struct sm_fleet_keys k;
+    int err = q->route.action ? sm_fleet_db_keys(&f->db, q->route.file, q->route.action, &k)
+                              : SM_ERR_NOT_FOUND;
+    if (err == SM_ERR_NOT_FOUND)
+        sm_fleet_refuse(a, 404, "no key set %llu of fleet %s", (unsigned long long)q->route.action,
+                        q->route.file);
+    else if (err)
+        sm_fleet_fail(a, err);
+    else
+        sm_fleet_send_bytes(q, k.bytes, k.len, k.sha256, a);
+}
+
+/* ---- The server's own checks ----------------------------------------------------------------- */
+
+static void add_configured(const struct sm_fleet *f, const json_t *with_set, struct sm_trust *trust)
+{
+    const struct sm_trust_key *k;
+    for (uint32_t i = 0; (k = sm_trust_at(&f->cfg.trust, i)) != NULL; i++)
+        if (!json_object_get(with_set, k->fleet))
+            (void)sm_trust_add(trust, (enum sm_role)k->role, k->fleet, k->key);
+}
+
+static int add_set(struct sm_fleet *f, const char *fleet, struct sm_trust *trust)
+{
+    struct sm_fleet_keys k;
+    struct sm_keyset set;
+    struct sm_keyset_key key;
+    struct sm_manifest_detail why;
+    uint64_t now_s = (uint64_t)sm_time_now_ms() / 1000;
+    uint32_t cursor = 0;
+    int err = sm_fleet_db_keys(&f->db, fleet, 0, &k);
+    if (!err)
+        err = sm_keyset_read(&set, k.bytes, k.len, &why);
+    while (!err && sm_keyset_next_key(&set, &cursor, &key))
+        if (key.expires_s == 0 || key.expires_s > now_s)
+            (void)sm_trust_add(trust, (enum sm_role)key.role, fleet, key.key);
+    return err;
+}
+
+int sm_fleet_trust(struct sm_fleet *f, struct sm_trust *trust)
+{
+    struct sm_trust_key *keys = calloc(TRUST_MAX, sizeof *keys);
+    json_t *with_set = json_object(), *version;
+    const char *fleet;
+    int err = keys && with_set ? sm_fleet_db_keys_latest(&f->db, with_set) : SM_ERR_MEMORY;
+    sm_trust_init(trust, keys, TRUST_MAX);
+    if (!err)
+        add_configured(f, with_set, trust);
+    json_object_foreach(with_set, fleet, version)
+    {
+        if (!err)
+            err = add_set(f, fleet, trust);
+    }
+    json_decref(with_set);
+    if (err)
+        sm_fleet_trust_free(trust);
+    return err;
+}
+
+void sm_fleet_trust_free(struct sm_trust *trust)
+{
+    free(trust->keys);
+    trust->keys = NULL;
+}
+
+int sm_fleet_revoked(struct sm_fleet *f, const char *fleet, struct sm_bytes module, bool *revoked)
+{
+    struct sm_fleet_keys k;
+    struct sm_keyset set;
+    struct sm_manifest_detail why;
+    uint8_t sha[SM_SHA256_SIZE];
+    int err = sm_fleet_db_keys(&f->db, fleet, 0, &k);
+    *revoked = false;
+    if (err)
+        return err == SM_ERR_NOT_FOUND ? 0 : err;
+    err = sm_keyset_read(&set, k.bytes, k.len, &why);
+    sm_sha256(module.at, module.len, sha);
+    *revoked = !err && sm_keyset_revoked(&set, SM_REVOKED_MODULE, sha, NULL);
+    return err;
+}
