@@ -11,15 +11,19 @@
  *   I1  Only the area not in force is erased, and it does not come into force before it holds a
  *       copy of everything. A move that was cut short has changed nothing.
  *   I2  What mount returns stands twice: one byte may rot. Where it does not (a torn put, a rotten
- *       copy), mount moves before it returns. As the second copy is programmed after the first, a
- *       record that stands twice is also not one whose last bits were programmed weakly; for the
- *       same reason a new area whose last copy stands alone with nothing behind it is not trusted
- *       while the older area, which then says the same, is complete.
+ *       copy), mount moves before it returns.
+ *   I2b A place is begun when the one before is done, and what was done reads the same for ever. So
+ *       when the last place of the copies is not blank, all copies but perhaps that one are whole,
+ *       and the area is in force from then on, whatever the last copy reads like: the other area
+ *       may be half erased already and still look complete. While the last place is blank, the copy
+ *       before it may be weak, nobody has acted on it, and the other area was not touched.
  *   I3  Only blank units are programmed. The tail of an area from an earlier session may hold a
  *       torn unit that happens to read as blank, so nothing is ever appended to it: the first put
  *       of a session moves to the other area, which is erased first.
  *   I4  A torn record that mount could not read and that becomes readable later (weak bits) does
  *       not count then: the next put left its area, which from then on is the older one.
+ *   I5  Where no record is in force, both areas are erased before the first one is put: a weak first
+ *       record that could not be read would else have a generation that comes back later.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -43,11 +47,13 @@ struct survey {
     uint16_t copied;     /* as its records say */
     uint16_t found;      /* copied records of which at least one copy is there */
     uint32_t last;       /* the pair of places counted last */
-    bool twice;          /* that pair is whole */
-    bool used;           /* something, readable or not, stands behind the copied records */
+    bool sealed;         /* something, readable or not, stands in the last place of the copies, or
+                          * behind it (I2b) */
 };
 
-/* 1 and the record at a place, 0 when there is none, or an error that ends the mount. */
+/* 1 and the record at a place, 0 when there is none, or an error that ends the mount. Each record
+ * that was ever read here takes its number from those to come: a weak one may be read by only one
+ * of the passes of a mount, and what is believed then must not be shadowed by its like. */
 static int read_place(struct sm_store *s, unsigned area, uint32_t place, struct sm_record *r,
                       struct sm_record_tag *tag, bool *is_blank)
 {
@@ -65,6 +71,8 @@ static int read_place(struct sm_store *s, unsigned area, uint32_t place, struct 
         return err;
     if (!err && (tag->layout_id != s->layout.id || tag->index > s->layout.modules))
         return SM_ERR_INVALID;
+    if (!err && r->seq >= s->next_seq)
+        s->next_seq = r->seq + 1;
     return err ? 0 : 1;
 }
 
@@ -83,13 +91,10 @@ static int survey_area(struct sm_store *s, unsigned area, struct survey *v)
         if (got == 1) {
             v->generation = tag.generation;
             v->copied = tag.copied;
-            if (r.seq >= s->next_seq)
-                s->next_seq = r.seq + 1;
         }
-        if (!is_blank && v->generation != 0 && place / 2 >= v->copied) {
-            v->used = true;
-        } else if (got == 1) {
-            v->twice = v->last == place / 2;
+        if (!is_blank && v->generation != 0 && place + 1 >= 2u * v->copied)
+            v->sealed = true;
+        if (got == 1 && place / 2 < v->copied) {
             v->found += v->last != place / 2;
             v->last = place / 2;
         }
@@ -104,13 +109,12 @@ static bool complete(const struct survey *v)
     return v->generation != 0 && v->found == v->copied;
 }
 
-/* The area in force (see I1 and I2), or -1 when no area is complete. */
+/* The area in force (see I1 and I2b), or -1 when no area is complete. */
 static int choose(const struct survey v[2])
 {
     unsigned newer = v[1].generation > v[0].generation;
 
-    if (complete(&v[newer]) &&
-        (v[newer].copied == 0 || v[newer].twice || v[newer].used || !complete(&v[!newer])))
+    if (complete(&v[newer]) && (v[newer].sealed || !complete(&v[!newer])))
         return (int)newer;
     return complete(&v[!newer]) ? (int)!newer : -1;
 }
@@ -244,7 +248,9 @@ static int move(struct sm_store *s)
     s->copied = 0;
     for (uint16_t i = 0; i <= s->layout.modules; i++)
         s->copied += sm_store_record(s, i)->seq != 0;
-    int err = erase_area(s, to);
+    int err = s->copied == 0 ? erase_area(s, s->area) : 0; /* I5 */
+    if (!err)
+        err = erase_area(s, to);
     for (uint16_t i = 0; i <= s->layout.modules && !err; i++) {
         if (sm_store_record(s, i)->seq == 0)
             continue;
