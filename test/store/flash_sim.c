@@ -21,13 +21,38 @@ uint32_t sim_random(struct flash_sim *sim)
     return sim->rng;
 }
 
+/* What the unstable bits of this read are: 0 old, 1 erased, 2 random. */
+static unsigned choose(struct flash_sim *sim)
+{
+    unsigned odd = sim->met++ & 1;
+
+    switch (sim->luck) {
+    case SIM_LUCK_OLD: return 0;
+    case SIM_LUCK_ERASED: return 1;
+    case SIM_LUCK_OLD_FIRST: return odd;
+    case SIM_LUCK_ERASED_FIRST: return !odd;
+    case SIM_LUCK_EITHER: return sim_random(sim) >> 7 & 1;
+    default: return 2;
+    }
+}
+
 static void settle(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
+    unsigned choice = 3;
+
     if (!sim->any_unstable)
         return;
-    for (uint32_t i = off; i < off + len; i++)
-        if (sim->unstable[i])
-            sim->bytes[i] ^= sim->unstable[i] & (uint8_t)sim_random(sim);
+    for (uint32_t i = off; i < off + len; i++) {
+        uint8_t mask = sim->unstable[i];
+        if (mask == 0)
+            continue;
+        if (choice == 3)
+            choice = choose(sim);
+        uint8_t value = choice == 0   ? sim->old[i]
+                        : choice == 1 ? sim->flash.erased
+                                      : (uint8_t)sim_random(sim);
+        sim->bytes[i] = (uint8_t)((sim->bytes[i] & ~mask) | (value & mask));
+    }
 }
 
 static void inside(struct flash_sim *sim, uint32_t off, uint32_t len)
@@ -55,16 +80,6 @@ static const uint8_t *sim_map(void *ctx, uint32_t off, uint32_t len)
     return sim->bytes + off;
 }
 
-static bool cut_here(struct flash_sim *sim)
-{
-    return sim->points++ == sim->cut_at;
-}
-
-static void power_off(struct flash_sim *sim)
-{
-    longjmp(sim->power, 1);
-}
-
 /* 1: this operation fails, 2: it does nothing and says nothing. */
 static int fails(struct flash_sim *sim)
 {
@@ -75,52 +90,145 @@ static int fails(struct flash_sim *sim)
     return sim->fail_silently ? 2 : 1;
 }
 
-/* Bits of a unit that a torn program reached: random ones of those that change. */
+static void make_unstable(struct flash_sim *sim, uint32_t off, uint8_t mask)
+{
+    sim->old[off] = sim->bytes[off];
+    sim->unstable[off] |= mask;
+    sim->any_unstable = true;
+}
+
+/* Bits of a unit that a torn program reached: random ones of those that change, but not all. */
 static void program_random(struct flash_sim *sim, uint32_t off, const uint8_t *p, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        sim->bytes[off + i] ^= (sim->bytes[off + i] ^ p[i]) & (uint8_t)sim_random(sim);
+    uint8_t *last = NULL;
+    uint8_t was = 0;
+    bool whole = true;
+
+    for (uint32_t i = 0; i < len; i++) {
+        uint8_t *byte = &sim->bytes[off + i];
+        if (*byte == p[i])
+            continue;
+        last = byte;
+        was = *byte;
+        *byte ^= (*byte ^ p[i]) & (uint8_t)sim_random(sim);
+        whole = whole && *byte == p[i];
+    }
+    if (last && whole)
+        *last = was;
 }
 
 /* One bit, of those that change if there are any, keeps changing its mind: of all torn states the
  * one that is most like a whole. */
 static void weaken_one_bit(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
-    uint32_t bit = sim_random(sim) % (8 * len);
+    uint32_t at = sim_random(sim) % len, bit = sim_random(sim) % 8;
 
-    for (uint32_t i = 0; i < 8 * len; i++, bit = (bit + 1) % (8 * len))
-        if ((sim->bytes[off + bit / 8] ^ sim->flash.erased) >> bit % 8 & 1)
-            break;
-    sim->unstable[off + bit / 8] |= (uint8_t)(1u << bit % 8);
-    sim->any_unstable = true;
+    for (uint32_t i = 0; i < len && sim->bytes[off + at] == sim->flash.erased; i++)
+        at = (at + 1) % len;
+    for (uint32_t i = 0; i < 8 && !((sim->bytes[off + at] ^ sim->flash.erased) >> bit & 1); i++)
+        bit = (bit + 1) % 8;
+    make_unstable(sim, off + at, (uint8_t)(1u << bit));
+}
+
+static void erase_range(struct flash_sim *sim, uint32_t off, uint32_t len)
+{
+    memset(sim->bytes + off, sim->flash.erased, len);
+    memset(sim->unstable + off, 0, len);
+}
+
+static void erase_random(struct flash_sim *sim, uint32_t off, uint32_t len, bool keeps_changing)
+{
+    for (uint32_t i = off; i < off + len; i++) {
+        if (keeps_changing)
+            make_unstable(sim, i, 0xff);
+        else
+            sim->bytes[i] ^= (sim->bytes[i] ^ sim->flash.erased) & (uint8_t)sim_random(sim);
+    }
+}
+
+/* An operation on [off, off + len) that power leaves at this point: a program of p, or an erase
+ * when p is NULL. The last point is the operation done. */
+static void tear(struct flash_sim *sim, uint32_t off, uint32_t len, const uint8_t *p,
+                 unsigned point)
+{
+    uint32_t unit = sim->flash.program_size;
+
+    if (point == 0)
+        return;
+    memset(sim->programmed + off / unit, p || point < SIM_ERASE_POINTS - 1, len / unit);
+    if (p) {
+        if (point == 2)
+            program_random(sim, off, p, len);
+        else
+            memcpy(sim->bytes + off, p, point == 1 ? len / 2 : len);
+        if (point == 3)
+            weaken_one_bit(sim, off, len);
+        return;
+    }
+    switch (point) {
+    case 1: erase_range(sim, off, len / 2); break;
+    case 2: erase_range(sim, off + len / 2, len / 2); break;
+    case 3: erase_random(sim, off, len, false); break;
+    case 4: erase_random(sim, off, len, true); break;
+    case 5: weaken_one_bit(sim, off, len); break;
+    default: erase_range(sim, off, len);
+    }
+}
+
+/* Copies what an operation on [off, off + len) may change to `undo`, or back. */
+static void keep(struct flash_sim *sim, uint32_t off, uint32_t len, bool back)
+{
+    uint32_t unit = sim->flash.program_size;
+    uint8_t *const parts[] = {sim->bytes + off, sim->unstable + off, sim->old + off,
+                              sim->programmed + off / unit};
+    uint8_t *at = sim->undo;
+
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t n = i < 3 ? len : len / unit;
+        memcpy(back ? parts[i] : at, back ? at : parts[i], n);
+        at += n;
+    }
+}
+
+/* The flash as a cut at this point leaves it, shown to the probe. What is random about it hangs on
+ * the point's number and what was read before, so that a cut at the same point makes it again. */
+static void show(struct flash_sim *sim, uint32_t off, uint32_t len, const uint8_t *p,
+                 unsigned point)
+{
+    bool any_unstable = sim->any_unstable;
+
+    keep(sim, off, len, false);
+    tear(sim, off, len, p, point);
+    sim->probe(sim->probe_ctx, off, len);
+    keep(sim, off, len, true);
+    sim->any_unstable = any_unstable;
+}
+
+/* All points of an operation, and then the operation. */
+static void operate(struct flash_sim *sim, uint32_t off, uint32_t len, const uint8_t *p)
+{
+    unsigned points = p ? SIM_UNIT_POINTS : SIM_ERASE_POINTS;
+    uint32_t rng = sim->rng;
+
+    for (unsigned point = 0; point < points; point++) {
+        sim->rng = (rng ^ (uint32_t)(sim->points * 2654435761u)) | 1;
+        if (sim->probe)
+            show(sim, off, len, p, point);
+        else if (sim->points == sim->cut_at) {
+            tear(sim, off, len, p, point);
+            longjmp(sim->power, 1);
+        }
+        sim->points++;
+    }
+    sim->rng = rng;
+    tear(sim, off, len, p, points - 1);
 }
 
 static void program_unit(struct flash_sim *sim, uint32_t off, const uint8_t *p)
 {
-    uint32_t len = sim->flash.program_size;
-    uint8_t *flag = &sim->programmed[off / len];
-
-    if (*flag)
+    if (sim->programmed[off / sim->flash.program_size])
         wrong("a unit is programmed twice", off);
-    if (cut_here(sim))
-        power_off(sim);
-    *flag = 1;
-    if (cut_here(sim)) {
-        memcpy(sim->bytes + off, p, len / 2);
-        power_off(sim);
-    }
-    if (cut_here(sim)) {
-        program_random(sim, off, p, len);
-        power_off(sim);
-    }
-    if (cut_here(sim)) {
-        memcpy(sim->bytes + off, p, len);
-        weaken_one_bit(sim, off, len);
-        power_off(sim);
-    }
-    memcpy(sim->bytes + off, p, len);
-    if (cut_here(sim))
-        power_off(sim);
+    operate(sim, off, sim->flash.program_size, p);
 }
 
 static int sim_program(void *ctx, uint32_t off, const void *buf, uint32_t len)
@@ -145,23 +253,6 @@ static int sim_program(void *ctx, uint32_t off, const void *buf, uint32_t len)
     return 0;
 }
 
-static void erase_range(struct flash_sim *sim, uint32_t off, uint32_t len)
-{
-    memset(sim->bytes + off, sim->flash.erased, len);
-    memset(sim->unstable + off, 0, len);
-}
-
-static void erase_random(struct flash_sim *sim, uint32_t off, uint32_t len, bool keeps_changing)
-{
-    for (uint32_t i = off; i < off + len; i++) {
-        if (keeps_changing)
-            sim->unstable[i] = 0xff;
-        else
-            sim->bytes[i] ^= (sim->bytes[i] ^ sim->flash.erased) & (uint8_t)sim_random(sim);
-    }
-    sim->any_unstable |= keeps_changing;
-}
-
 static int sim_erase(void *ctx, uint32_t off)
 {
     struct flash_sim *sim = ctx;
@@ -173,36 +264,13 @@ static int sim_erase(void *ctx, uint32_t off)
         wrong("an unaligned erase", off);
     if (fail == 2)
         return 0;
-    if (cut_here(sim))
-        power_off(sim);
     sim->wear[off / len]++;
-    memset(sim->programmed + off / unit, 1, len / unit); /* until it is through */
-    if (cut_here(sim)) {
-        erase_range(sim, off, len / 2);
-        power_off(sim);
-    }
-    if (cut_here(sim)) {
-        erase_range(sim, off + len / 2, len / 2);
-        power_off(sim);
-    }
-    if (cut_here(sim) || fail) {
+    if (fail) {
+        memset(sim->programmed + off / unit, 1, len / unit);
         erase_random(sim, off, len, false);
-        if (fail)
-            return SM_ERR_IO;
-        power_off(sim);
+        return SM_ERR_IO;
     }
-    if (cut_here(sim)) {
-        erase_random(sim, off, len, true);
-        power_off(sim);
-    }
-    if (cut_here(sim)) {
-        weaken_one_bit(sim, off, len);
-        power_off(sim);
-    }
-    erase_range(sim, off, len);
-    memset(sim->programmed + off / unit, 0, len / unit);
-    if (cut_here(sim))
-        power_off(sim);
+    operate(sim, off, len, NULL);
     return 0;
 }
 
@@ -228,6 +296,8 @@ void sim_init(struct flash_sim *sim, uint32_t sector, uint32_t sectors, uint32_t
                                    sim_read, sim_program, sim_erase, sim_sync, sim_map};
     sim->bytes = need(aligned_alloc(64, (sim->size + 63) / 64 * 64));
     sim->unstable = need(calloc(sim->size, 1));
+    sim->old = need(calloc(sim->size, 1));
+    sim->undo = need(calloc(4, sector));
     sim->programmed = need(calloc(sim->size / unit, 1));
     sim->wear = need(calloc(sectors, sizeof *sim->wear));
     sim->rng = 0x5eed1234;
@@ -240,6 +310,8 @@ void sim_free(struct flash_sim *sim)
 {
     free(sim->bytes);
     free(sim->unstable);
+    free(sim->old);
+    free(sim->undo);
     free(sim->programmed);
     free(sim->wear);
 }
@@ -248,13 +320,18 @@ void sim_power(struct flash_sim *sim, uint64_t cut_at)
 {
     sim->points = 0;
     sim->ops = 0;
+    sim->met = 0;
     sim->cut_at = cut_at;
+    for (uint32_t i = 0; sim->any_unstable && i < sim->size; i++)
+        sim->bytes[i] =
+            (uint8_t)((sim->bytes[i] & ~sim->unstable[i]) | (sim->old[i] & sim->unstable[i]));
 }
 
 void sim_copy(struct flash_sim *to, const struct flash_sim *from)
 {
     memcpy(to->bytes, from->bytes, from->size);
     memcpy(to->unstable, from->unstable, from->size);
+    memcpy(to->old, from->old, from->size);
     memcpy(to->programmed, from->programmed, from->size / from->flash.program_size);
     memcpy(to->wear, from->wear, from->flash.sector_count * sizeof *from->wear);
     to->rng = from->rng;

@@ -8,7 +8,10 @@
  * (untouched, first half, second half, random bits, every bit unstable, as before but for one
  * unstable bit, done). When the point
  * `cut_at` is reached, what it says is left in the flash and control goes to `power` by longjmp.
- * Unstable bits get new values at every read and map.
+ * Unstable bits get new values at every read and map, as `luck` says.
+ *
+ * Instead of dying at one point, the simulator can be asked to show all of them: with `probe` set,
+ * it is called at each point with the flash as a cut there would leave it, and goes on.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_TEST_FLASH_SIM_H
@@ -20,10 +23,23 @@
 
 enum { SIM_UNIT_POINTS = 5, SIM_ERASE_POINTS = 7 };
 
+/* What unstable bits read as: their old value is the one that they had, or were to get, when power
+ * failed. */
+enum sim_luck {
+    SIM_LUCK_RANDOM,       /* any bit anything, at each read anew */
+    SIM_LUCK_OLD,          /* all bits old, always */
+    SIM_LUCK_ERASED,       /* all bits erased, always */
+    SIM_LUCK_OLD_FIRST,    /* old and erased in turn, read by read that meets such bits */
+    SIM_LUCK_ERASED_FIRST, /* the same the other way round */
+    SIM_LUCK_EITHER,       /* all bits of a read old, or all erased */
+    SIM_LUCKS
+};
+
 struct flash_sim {
     struct sm_flash flash;
     uint8_t *bytes;
     uint8_t *unstable;   /* a mask a byte */
+    uint8_t *old;        /* a byte: what its unstable bits were */
     uint8_t *programmed; /* a flag a unit */
     uint32_t *wear;      /* erases a sector */
     uint32_t size;
@@ -35,6 +51,12 @@ struct flash_sim {
     uint64_t ops;    /* programs and erases since sim_power() */
     jmp_buf power;   /* set it before the flash is used with a cut */
 
+    enum sim_luck luck;
+    uint32_t met; /* reads that met unstable bits since sim_power() */
+    uint8_t *undo;
+    void *probe_ctx;
+    void (*probe)(void *ctx, uint32_t off, uint32_t len); /* off, len: what the operation touches */
+
     uint64_t fail_op;   /* the operation with this number fails; UINT64_MAX: none */
     bool fail_silently; /* it returns 0 but has done nothing */
     bool fail_always;   /* and so do all after it */
@@ -44,7 +66,7 @@ void sim_init(struct flash_sim *sim, uint32_t sector, uint32_t sectors, uint32_t
               uint8_t erased);
 void sim_free(struct flash_sim *sim);
 
-/* Power on: count points and operations from 0, cut at point `cut_at`. */
+/* Power on: count points, operations and reads from 0, cut at point `cut_at`. */
 void sim_power(struct flash_sim *sim, uint64_t cut_at);
 
 /* The same flash content and history in another simulator of the same geometry. */

@@ -1,0 +1,587 @@
+/* The canonical form (canon.h).
+ *
+ * It is computed for every point of every operation, millions of times a second: so each place of
+ * the record areas is classified when it was touched, and the form is made anew only when a class
+ * changed or bytes did that a record counts on.
+ *
+ * A place with unstable bits has two looks: its bits old, and its bits erased. Other readings of
+ * many bits are no record, but for chances of 2^-32.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include "canon.h"
+
+enum { PLACES_MAX = 64, CONTENTS_MAX = 16, NUMBERS_MAX = 16 * CONTENTS_MAX, FORM_MAX = 2048 };
+enum look_kind { LOOK_BLANK, LOOK_NONE, LOOK_RECORD };
+
+struct look {
+    uint32_t kind, crc;
+};
+
+struct place {
+    struct look look[2]; /* unstable bits old, and erased; the same when there are none */
+    uint32_t weak;       /* 0 stable, 1 one unstable bit, 2 many */
+};
+
+/* A record that may be found in force: one not older than the latest that surely is there. */
+struct content {
+    unsigned area;
+    struct sm_record r;
+    struct sm_record_tag tag;
+};
+
+struct range {
+    uint32_t off, len;
+};
+
+static struct {
+    struct place places[PLACES_MAX];
+    bool changed;
+    uint64_t known;
+    struct hash key;
+    struct range live[4 * CONTENTS_MAX]; /* bytes of slots that records count on */
+    unsigned nlive;
+
+    /* While a form is made. */
+    struct content contents[CONTENTS_MAX];
+    unsigned ncontents;
+    uint64_t numbers[NUMBERS_MAX];
+    unsigned nnumbers;
+    uint8_t form[FORM_MAX];
+    size_t len;
+    bool weak;
+} c;
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc_by_processor(const uint8_t *p, size_t len)
+{
+    uint64_t crc = ~0u, word;
+
+    for (; len >= 8; p += 8, len -= 8) {
+        memcpy(&word, p, 8);
+        crc = __builtin_ia32_crc32di(crc, word);
+    }
+    for (; len > 0; p++, len--)
+        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
+    return ~(uint32_t)crc;
+}
+
+static uint32_t crc(const uint8_t *p, size_t len)
+{
+    return __builtin_cpu_supports("sse4.2") ? crc_by_processor(p, len) : sm_crc32c(0, p, len);
+}
+#else
+static uint32_t crc(const uint8_t *p, size_t len)
+{
+    return sm_crc32c(0, p, len);
+}
+#endif
+
+/* A checksum that is blank is taken for none without computing it: most points leave that. */
+static struct look look_at(const uint8_t *p)
+{
+    uint8_t erased = world->sim.flash.erased;
+    uint32_t sum;
+
+    memcpy(&sum, p + SM_RECORD_SIZE - 4, 4);
+    if (sum != erased * 0x01010101u && memcmp(p, "SMR1", 4) == 0 &&
+        crc(p, SM_RECORD_SIZE - 4) == sum)
+        return (struct look){LOOK_RECORD, sum};
+    if (p[0] == erased && memcmp(p, p + 1, SM_RECORD_SIZE - 1) == 0)
+        return (struct look){LOOK_BLANK, 0};
+    return (struct look){LOOK_NONE, 0};
+}
+
+static uint32_t place_off(unsigned n)
+{
+    const struct sm_layout *l = world_layout();
+
+    return l->log[n / l->places].off + n % l->places * SM_RECORD_SIZE;
+}
+
+/* The bytes at off with unstable bits old or erased. len is a multiple of 8. */
+static void settled(uint32_t off, uint8_t *out, uint32_t len, bool erased)
+{
+    const struct flash_sim *sim = &world->sim;
+    uint64_t word;
+
+    memcpy(out, sim->bytes + off, len);
+    for (uint32_t i = 0; i < len; i += 8) {
+        memcpy(&word, sim->unstable + off + i, 8);
+        for (uint32_t k = i; word != 0 && k < i + 8; k++) {
+            uint8_t mask = sim->unstable[off + k];
+            uint8_t value = erased ? sim->flash.erased : sim->old[off + k];
+            out[k] = (uint8_t)((out[k] & ~mask) | (value & mask));
+        }
+    }
+}
+
+/* 0, 1, or more than one. len is a multiple of 8. */
+static unsigned unstable_bits(uint32_t off, uint32_t len)
+{
+    unsigned bits = 0;
+    uint64_t word;
+
+    for (uint32_t i = off; world->sim.any_unstable && i < off + len && bits < 2; i += 8) {
+        memcpy(&word, world->sim.unstable + i, 8);
+        bits += word == 0 ? 0 : (word & (word - 1)) == 0 ? 1 : 2;
+    }
+    return bits;
+}
+
+static void classify(unsigned n)
+{
+    uint32_t off = place_off(n);
+    unsigned bits = unstable_bits(off, SM_RECORD_SIZE);
+    struct place p = {.weak = bits > 1 ? 2 : bits};
+    uint8_t bytes[SM_RECORD_SIZE];
+
+    if (p.weak == 0) {
+        p.look[0] = p.look[1] = look_at(world->sim.bytes + off);
+    } else {
+        for (unsigned i = 0; i < 2; i++) {
+            settled(off, bytes, sizeof bytes, i == 1);
+            p.look[i] = look_at(bytes);
+        }
+        if (memcmp(&p.look[0], &p.look[1], sizeof p.look[0]) == 0 && p.look[0].kind != LOOK_RECORD)
+            p.weak = 0;
+    }
+    if (memcmp(&p, &c.places[n], sizeof p) != 0) {
+        c.places[n] = p;
+        c.changed = true;
+    }
+}
+
+static bool overlap(uint32_t off, uint32_t len, uint32_t with, uint32_t with_len)
+{
+    return off < with + with_len && with < off + len;
+}
+
+void canon_touch(uint32_t off, uint32_t len)
+{
+    unsigned n = 2 * world_layout()->places;
+
+    for (unsigned i = 0; i < n; i++)
+        if (overlap(off, len, place_off(i), SM_RECORD_SIZE))
+            classify(i);
+    for (unsigned i = 0; i < c.nlive && !c.changed; i++)
+        c.changed = overlap(off, len, c.live[i].off, c.live[i].len);
+}
+
+void canon_reset(void)
+{
+    unsigned n = 2 * world_layout()->places;
+
+    if (n > PLACES_MAX)
+        abort();
+    for (unsigned i = 0; i < n; i++)
+        classify(i);
+    c.changed = true;
+}
+
+/* ---- Areas ----------------------------------------------------------------------------------- */
+
+/* The record at a place in one of its looks, or NULL. Borrowed until the next call. Records are
+ * decoded once and found again by checksum, number and generation. */
+static const struct content *record_at(unsigned n, unsigned look)
+{
+    static struct {
+        uint64_t seq;
+        uint32_t crc, generation;
+        struct content x;
+    } memo[4096];
+    const struct look *l = &c.places[n].look[look];
+    uint8_t bytes[SM_RECORD_SIZE];
+    const uint8_t *p = world->sim.bytes + place_off(n);
+    uint64_t seq;
+    uint32_t generation;
+
+    if (l->kind != LOOK_RECORD)
+        return NULL;
+    if (c.places[n].weak) {
+        settled(place_off(n), bytes, sizeof bytes, look == 1);
+        p = bytes;
+    }
+    memcpy(&seq, p + 8, sizeof seq);
+    memcpy(&generation, p + 688, sizeof generation);
+    __typeof__(memo[0]) *m = &memo[(l->crc ^ generation) % 4096];
+    if (m->crc != l->crc || m->seq != seq || m->generation != generation) {
+        if (sm_record_decode(p, &m->x.r, &m->x.tag) != 0)
+            return NULL;
+        m->crc = l->crc;
+        m->seq = seq;
+        m->generation = generation;
+    }
+    m->x.area = n / world_layout()->places;
+    return &m->x;
+}
+
+static bool sure(unsigned n)
+{
+    return c.places[n].weak == 0 && c.places[n].look[0].kind == LOOK_RECORD;
+}
+
+/* What can be said of an area whatever its unstable bits read, and what some reading allows: in the
+ * terms of doc/SPEC-store.md, "Record areas". */
+struct area {
+    uint32_t generation; /* the highest in any look; 0 none */
+    uint16_t copied;
+    uint64_t base; /* number of the latest record that stands twice, surely; 0 none */
+    bool complete_sure, complete_maybe;
+    bool trusted_sure, trusted_maybe; /* something at the last place of its copies, or behind */
+};
+
+static bool maybe(unsigned n, enum look_kind kind)
+{
+    return c.places[n].look[0].kind == kind || c.places[n].look[1].kind == kind;
+}
+
+static void read_tags(struct area *a, unsigned first, bool *any_sure)
+{
+    for (unsigned n = first; n < first + world_layout()->places; n++) {
+        for (unsigned look = 0; look < 2; look++) {
+            const struct content *r = record_at(n, look);
+            if (r == NULL || r->tag.generation < a->generation)
+                continue;
+            a->generation = r->tag.generation;
+            a->copied = r->tag.copied;
+        }
+        *any_sure |= sure(n);
+    }
+}
+
+static struct area survey(unsigned which)
+{
+    unsigned places = world_layout()->places, first = which * places;
+    struct area a = {.complete_sure = true, .complete_maybe = true};
+    bool any_sure = false;
+
+    read_tags(&a, first, &any_sure);
+    for (unsigned pair = 0; 2 * pair + 1 < places; pair++) {
+        unsigned n = first + 2 * pair;
+        bool both = sure(n) && sure(n + 1);
+        const struct content *r = both ? record_at(n, 0) : NULL;
+        if (r && c.places[n].look[0].crc == c.places[n + 1].look[0].crc && r->r.seq > a.base)
+            a.base = r->r.seq;
+        if (pair < a.copied) {
+            a.complete_sure &= sure(n) || sure(n + 1);
+            a.complete_maybe &= maybe(n, LOOK_RECORD) || maybe(n + 1, LOOK_RECORD);
+        }
+    }
+    for (unsigned n = a.copied ? 2 * a.copied - 1u : 0; n < places; n++) {
+        a.trusted_sure |= !maybe(first + n, LOOK_BLANK);
+        a.trusted_maybe |= c.places[first + n].weak || !maybe(first + n, LOOK_BLANK);
+    }
+    a.complete_sure &= any_sure;
+    a.complete_maybe &= a.generation != 0;
+    return a;
+}
+
+/* The area that is in force whatever unstable bits read, 2 when surely none is, or 3. */
+static unsigned in_force(const struct area a[2])
+{
+    unsigned n = a[1].generation > a[0].generation;
+    const struct area *newer = &a[n], *older = &a[!n];
+
+    if (newer->complete_sure && (newer->trusted_sure || !older->complete_maybe))
+        return n;
+    if (older->complete_sure && !(newer->complete_maybe && newer->trusted_maybe))
+        return !n;
+    return newer->complete_maybe || older->complete_maybe ? 3 : 2;
+}
+
+static void collect(unsigned which, const struct area *a)
+{
+    unsigned places = world_layout()->places;
+
+    for (unsigned n = which * places; n < (which + 1) * places; n++) {
+        for (unsigned look = 0; look < (c.places[n].weak ? 2u : 1u); look++) {
+            const struct content *x = record_at(n, look);
+            bool known = false;
+            if (x == NULL || x->r.seq < a->base)
+                continue;
+            for (unsigned i = 0; i < c.ncontents; i++)
+                known |= c.contents[i].area == which && c.contents[i].r.seq == x->r.seq;
+            if (known)
+                continue;
+            if (c.ncontents == CONTENTS_MAX)
+                abort();
+            c.contents[c.ncontents++] = *x;
+        }
+    }
+}
+
+/* ---- The form -------------------------------------------------------------------------------- */
+
+static void put(uint64_t byte)
+{
+    if (c.len == FORM_MAX)
+        abort();
+    c.form[c.len++] = (uint8_t)byte;
+}
+
+static void note(uint64_t number)
+{
+    unsigned i = c.nnumbers;
+
+    for (unsigned k = 0; k < c.nnumbers; k++)
+        if (c.numbers[k] == number)
+            return;
+    for (; i > 0 && c.numbers[i - 1] > number; i--)
+        c.numbers[i] = c.numbers[i - 1];
+    c.numbers[i] = number;
+    c.nnumbers++;
+}
+
+static void put_rank(uint64_t number)
+{
+    unsigned i = 0;
+
+    while (i < c.nnumbers && c.numbers[i] != number)
+        i++;
+    put(number == 0 ? 0xff : i);
+}
+
+static bool counts(const struct sm_slot *s)
+{
+    return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_COMMITTED;
+}
+
+/* Of the numbers only their order counts, and which is just above another: servers offer what is
+ * just older. */
+static void note_numbers(void)
+{
+    c.nnumbers = 0;
+    for (unsigned i = 0; i < c.ncontents; i++) {
+        const struct sm_record *r = &c.contents[i].r;
+        note(r->floor);
+        for (unsigned k = 0; k < 2; k++) {
+            const struct subject *s = subject_of(r->slot[k].module_sha);
+            if (counts(&r->slot[k]))
+                note(r->slot[k].sequence);
+            if (r->slot[k].state == SM_SLOT_TRIAL)
+                note(r->slot[k].floor);
+            if (s)
+                note(s->sequence);
+        }
+    }
+    for (unsigned i = 1; i < c.nnumbers; i++)
+        put(c.numbers[i] - c.numbers[i - 1] == 1);
+}
+
+/* What a failure on record is to the modules in the slots; 1 when no server will offer it again. */
+static void put_failed(const struct sm_record *r, const struct sm_failed *f)
+{
+    static const uint8_t none[sizeof f->sha];
+    const struct subject *s = subject_of(f->sha);
+    unsigned relation = 0;
+    uint32_t sequence = 0;
+    char letter = 0;
+
+    if (memcmp(f->sha, none, sizeof none) == 0) {
+        put(0);
+        return;
+    }
+    for (unsigned k = 0; k < 2 && s; k++) {
+        const struct subject *m = subject_of(r->slot[k].module_sha);
+        relation |= (unsigned)(m == s) << 2 * k;
+        relation |= (unsigned)(m && m->sequence == s->sequence + 1) << (2 * k + 1);
+    }
+    put(1 + relation);
+    if (relation && deployment_of(f->action, &letter, &sequence))
+        put((uint8_t)letter);
+}
+
+static bool any_byte(const uint8_t *p, uint32_t len)
+{
+    return len > 0 && (p[0] != 0 || memcmp(p, p + 1, len - 1) != 0);
+}
+
+/* Bytes that a record counts on: as they should be, or a hash of how they are. */
+static void put_live(uint32_t off, uint32_t len, const uint8_t *expected)
+{
+    struct flash_sim *sim = &world->sim;
+    struct hash h = {0, 0};
+    bool whole = expected != NULL && memcmp(sim->bytes + off, expected, len) == 0;
+
+    c.live[c.nlive++] = (struct range){off, len};
+    whole = whole && !(sim->any_unstable && any_byte(sim->unstable + off, len));
+    put(whole);
+    if (whole)
+        return;
+    for (uint32_t i = 0; i < len; i++) {
+        uint8_t now = sim->unstable[off + i] ? sim->old[off + i] : sim->bytes[off + i];
+        c.weak |= sim->unstable[off + i] != 0;
+        h = hash_word(h, (uint64_t)sim->unstable[off + i] << 8 |
+                             (uint8_t)(now ^ (expected ? expected[i] : 0)));
+    }
+    memcpy(c.form + c.len, &h, sizeof h);
+    c.len += sizeof h;
+}
+
+static void put_bytes(const struct sm_slot *s, unsigned slot, const struct subject *m)
+{
+    const struct sm_layout *l = world_layout();
+    uint32_t off = l->slots.off + slot * l->slot_size;
+
+    if (s->state == SM_SLOT_RECEIVING && s->received > 0) {
+        put_live(off, SM_SLOT_MODULE, m ? m->sig : NULL);
+        put_live(off + SM_SLOT_MODULE, s->received, m ? m->bytes : NULL);
+    }
+    if (!counts(s))
+        return;
+    put_live(off + SM_SLOT_MODULE, s->module_len, m ? m->bytes : NULL);
+    if (s->image_len > 0)
+        put_live(off + s->image_off, s->image_len, m ? m->image : NULL);
+}
+
+/* Of a slot that nothing runs from, only who may be offered again counts. Which events wait makes
+ * no difference to the device, only whether any does: rules see to them at each change. */
+static void put_slot(const struct sm_slot *s, unsigned slot)
+{
+    const struct subject *m = subject_of(s->module_sha);
+
+    put(s->state);
+    put(s->unreported != 0);
+    put(m ? 1 + m->kind : 0);
+    if (m)
+        put_rank(m->sequence);
+    put((uint8_t)s->action[0]);
+    if (s->state == SM_SLOT_RECEIVING) {
+        put(s->received);
+        put(s->received >> 8);
+    }
+    if (counts(s)) {
+        put_rank(s->sequence);
+        put(s->image_len == 0 ? 0 : 1 + (s->image_build != SM_WASM_BUILD));
+    }
+    if (s->state == SM_SLOT_TRIAL)
+        put_rank(s->floor);
+    put_bytes(s, slot, m);
+}
+
+static void put_record(const struct sm_record *r)
+{
+    put(r->active);
+    put(r->boots_left);
+    put(r->trap_count);
+    for (unsigned i = 0; i < r->trap_count; i++)
+        put(r->time_s - r->trap_time_s[i] >= world->cfg.trap_window_s);
+    put_rank(r->floor);
+    put(r->name[0] != 0);
+    put(r->slot[0].install < r->slot[1].install);
+    for (unsigned i = 0; i < SM_STORE_FAILED; i++)
+        put_failed(r, &r->failed[i]);
+    put_slot(&r->slot[0], 0);
+    put_slot(&r->slot[1], 1);
+}
+
+/* A content's number in the list, or that the record is older than those. */
+static unsigned content_at(unsigned n, unsigned look)
+{
+    const struct content *x = record_at(n, look);
+
+    if (x == NULL)
+        return 100 + c.places[n].look[look].kind;
+    for (unsigned i = 0; i < c.ncontents; i++)
+        if (c.contents[i].area == x->area && c.contents[i].r.seq == x->r.seq)
+            return i;
+    return 99;
+}
+
+/* An area that may be in force or not: all of it. */
+static void put_area(unsigned which, const struct area *a)
+{
+    unsigned places = world_layout()->places;
+
+    put(a->copied);
+    for (unsigned n = which * places; n < (which + 1) * places; n++) {
+        put(c.places[n].weak);
+        c.weak |= c.places[n].weak != 0;
+        put(content_at(n, 0));
+        if (c.places[n].weak)
+            put(content_at(n, 1));
+    }
+}
+
+/* The area in force: the next change leaves it, so of its places only the records count that may
+ * be a module's state, and whether they surely stand twice. */
+static void put_records(unsigned which)
+{
+    unsigned places = world_layout()->places;
+
+    for (unsigned n = which * places; n < (which + 1) * places; n++) {
+        unsigned old = content_at(n, 0), erased = content_at(n, 1);
+        if (old > 99 && erased > 99)
+            continue;
+        if (old == 99 && erased == 99)
+            continue;
+        put(1 + c.places[n].weak);
+        c.weak |= c.places[n].weak != 0;
+        put(old < 99 ? old : 99);
+        put(erased < 99 ? erased : 99);
+    }
+    put(0);
+}
+
+/* The order of the records' numbers, and what the device has promised of them. */
+static void put_order(void)
+{
+    unsigned below = 0, equal = 0;
+
+    for (unsigned i = 0; i < c.ncontents; i++) {
+        unsigned rank = 0;
+        for (unsigned k = 0; k < c.ncontents; k++)
+            rank += c.contents[k].r.seq < c.contents[i].r.seq;
+        put(rank);
+        below += c.contents[i].r.seq < world->known;
+        equal |= c.contents[i].r.seq == world->known;
+    }
+    put(below);
+    put(equal);
+    put(world->known != 0);
+}
+
+static void make_form(void)
+{
+    struct area a[2] = {survey(0), survey(1)};
+    unsigned force = in_force(a);
+
+    c.len = c.ncontents = c.nlive = 0;
+    c.weak = false;
+    put(force < 2 ? 1 : force);
+    if (force < 2) {
+        collect(force, &a[force]);
+        put_records(force);
+    }
+    for (unsigned i = 0; i < 2 && force == 3; i++) {
+        collect(i, &a[i]);
+        put_area(i, &a[i]);
+    }
+    if (force == 3)
+        put(a[0].generation < a[1].generation);
+    put_order();
+    note_numbers();
+    for (unsigned i = 0; i < c.ncontents; i++)
+        put_record(&c.contents[i].r);
+}
+
+bool canon_weak(void)
+{
+    (void)canon_key();
+    return c.weak;
+}
+
+struct hash canon_key(void)
+{
+    if (!c.changed && c.known == world->known)
+        return c.key;
+    make_form();
+    c.changed = false;
+    c.known = world->known;
+    c.key = hash_bytes((struct hash){0, 0}, c.form, c.len);
+    return c.key;
+}

@@ -1,0 +1,192 @@
+/* closure: every state that a device's flash can come to, and every boot from it (doc/fault.md).
+ *
+ * Each geometry is explored by a process of its own.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "explore.h"
+
+enum { JOBS_MAX = 64, CLEAN_BOOTS = 3 };
+
+static const char usage[] =
+    "usage: closure [OPTION...] [GEOMETRY...]\n"
+    "  --quick        what fits a test run: a part of the inputs to the end on two geometries, "
+    "and\n"
+    "                 the first states of all inputs on all others\n"
+    "  --only N,N,... only these inputs\n"
+    "  --states N     only the first N states\n"
+    "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
+    "  --jobs N       geometries at a time\n"
+    "  --done FILE    skip geometries that FILE says were explored, and add those that are\n"
+    "  --progress     tell how far it is\n"
+    "  --inputs       list the inputs\n"
+    "  --replay ID    go the path to a state or a failure again, and tell what happens\n";
+
+static struct explore_limits limits = {.inputs = UINT64_MAX, .pairs = 1000, .clean = CLEAN_BOOTS};
+static const char *done_file;
+static bool is_quick;
+
+static void print_result(unsigned geometry, const struct explore_result *r)
+{
+    const struct geometry *g = &geometries[geometry];
+
+    printf("%2u: sector %5u, unit %2u, erased %02x: %llu states%s, %llu edges, %llu boots, depth "
+           "%u, %llu pairs; good update in %u boots, return in %u\n",
+           geometry, (unsigned)g->sector, (unsigned)g->unit, g->erased,
+           (unsigned long long)r->states, r->closed ? "" : " (not all explored)",
+           (unsigned long long)r->edges, (unsigned long long)r->boots, r->depth,
+           (unsigned long long)r->pairs, r->clean[0], r->clean[1]);
+    if (r->failed)
+        printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
+}
+
+/* Quick: two geometries to the end with good, absent and bad updates; of the others the beginning.
+ */
+static struct explore_limits quick(unsigned geometry)
+{
+    struct explore_limits l = limits;
+
+    if (geometry < 2) {
+        l.inputs = core_inputs;
+    } else {
+        l.states = 2;
+        l.pairs = 0;
+    }
+    return l;
+}
+
+static int one(unsigned geometry)
+{
+    static struct explore_result r;
+    struct explore_limits l = is_quick ? quick(geometry) : limits;
+
+    explore(geometry, &l, &r);
+    print_result(geometry, &r);
+    fflush(stdout);
+    FILE *f = done_file && r.closed && !r.failed ? fopen(done_file, "a") : NULL;
+    if (f) {
+        fprintf(f, "%u %llu %llu\n", geometry, (unsigned long long)r.states,
+                (unsigned long long)r.edges);
+        fclose(f);
+    }
+    return r.failed;
+}
+
+static bool is_done(unsigned geometry)
+{
+    unsigned long long states, edges;
+    unsigned done;
+    bool found = false;
+    FILE *f = done_file ? fopen(done_file, "r") : NULL;
+
+    while (f && !found && fscanf(f, "%u %llu %llu", &done, &states, &edges) == 3)
+        found = done == geometry;
+    if (found)
+        printf("%2u: explored before: %llu states, %llu edges\n", geometry, states, edges);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Each geometry in a process of its own, some at a time. */
+static int all(const unsigned *which, unsigned n, unsigned jobs)
+{
+    unsigned running = 0, failed = 0;
+    int status;
+
+    for (unsigned i = 0; i < n || running > 0;) {
+        if (i < n && is_done(which[i])) {
+            i++;
+            continue;
+        }
+        if (i < n && running < jobs) {
+            pid_t pid = fork();
+            if (pid == 0)
+                _exit(one(which[i]));
+            running += pid > 0;
+            failed += pid < 0;
+            i++;
+            continue;
+        }
+        if (wait(&status) > 0) {
+            running--;
+            failed += status != 0;
+        }
+    }
+    return failed != 0;
+}
+
+static void print_inputs(void)
+{
+    char text[160];
+
+    for (unsigned i = 0; i < ninputs; i++) {
+        input_text(&inputs[i], text, sizeof text);
+        printf("%2u: %s\n", i, text);
+    }
+}
+
+static unsigned number(const char *text)
+{
+    char *end;
+    unsigned long n = text ? strtoul(text, &end, 10) : 0;
+
+    if (text == NULL || *end || *text == 0) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+    return (unsigned)n;
+}
+
+/* "0,2,5": as bits. */
+static uint64_t list_of(const char *text)
+{
+    uint64_t bits = 0;
+
+    for (const char *p = text; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+        bits |= 1ull << (strtoul(p, NULL, 10) & 63);
+    return bits;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned which[JOBS_MAX], n = 0, jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--replay") == 0 && i + 1 < argc)
+            return explore_replay(argv[i + 1]);
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--inputs") == 0) {
+            print_inputs();
+            return 0;
+        }
+        if (strcmp(argv[i], "--quick") == 0)
+            is_quick = true;
+        else if (strcmp(argv[i], "--only") == 0)
+            limits.inputs = list_of(argv[++i]);
+        else if (strcmp(argv[i], "--states") == 0)
+            limits.states = number(argv[++i]);
+        else if (strcmp(argv[i], "--pairs") == 0)
+            limits.pairs = number(argv[++i]);
+        else if (strcmp(argv[i], "--jobs") == 0)
+            jobs = number(argv[++i]);
+        else if (strcmp(argv[i], "--done") == 0)
+            done_file = argv[++i];
+        else if (strcmp(argv[i], "--progress") == 0)
+            limits.progress = true;
+        else if (n < JOBS_MAX && number(argv[i]) < ngeometries)
+            which[n++] = number(argv[i]);
+    }
+    if (n == 0)
+        for (; n < ngeometries; n++)
+            which[n] = n;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return all(which, n, jobs ? jobs : 1);
+}

@@ -1,0 +1,545 @@
+/* Breadth-first search over the states of a flash (explore.h).
+ *
+ * A state is kept as one flash that has its key, sector by sector, equal sectors once. From it each
+ * input is lived through once, to the end; the simulated flash shows on the way what a cut at each
+ * point of each operation would leave, and what has a key that was not seen yet is a new state. So
+ * a cut costs its key and not a session: up to it, both are the same.
+ *
+ * From a flash with unstable bits each input is lived through once for each way in which they may
+ * read (flash_sim.h).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "canon.h"
+#include "explore.h"
+
+/* Each program unit with both erased values. */
+const struct geometry geometries[] = {
+    {1024, 32, 0x00}, {512, 32, 0xff},  {16384, 16, 0x00}, {64, 16, 0xff},
+    {2048, 8, 0x00},  {4096, 8, 0xff},  {1024, 4, 0x00},   {512, 4, 0xff},
+    {512, 2, 0x00},   {1024, 2, 0xff},  {512, 1, 0x00},    {256, 1, 0xff},
+    {192, 32, 0xff},  {8192, 32, 0x00}, {4096, 16, 0x00},  {512, 8, 0xff},
+};
+const unsigned ngeometries = sizeof geometries / sizeof *geometries;
+
+enum { END = UINT32_MAX, SEED = 0x5eed0001 };
+
+struct step {       /* one session of a path */
+    uint32_t point; /* of the cut, or END */
+    uint8_t input, luck;
+};
+
+struct state {
+    uint32_t sectors; /* where its list begins in `lists` */
+    uint32_t parent;
+    uint64_t known;
+    struct step step; /* that led here from the parent */
+    uint32_t depth;
+    bool weak; /* there are unstable bits that matter */
+};
+
+struct blob { /* a sector's bytes, which units are programmed, and unstable bits if there are any */
+    struct hash hash;
+    uint8_t *data;
+    bool weak;
+};
+
+struct pair {
+    uint32_t state, sectors;
+    uint64_t known;
+    bool weak;
+};
+
+static struct {
+    unsigned geometry;
+    struct state *states;
+    uint32_t nstates, room_states;
+    uint32_t *lists;
+    size_t nlists, room_lists;
+    struct blob *blobs;
+    uint32_t nblobs, room_blobs;
+    uint32_t *blob_table; /* number + 1; twice as many as blobs at least */
+    uint32_t blob_mask;
+    struct {
+        struct hash key;
+        uint32_t state; /* number + 1 */
+    } * seen;
+    uint32_t seen_mask;
+
+    struct pair *pairs;
+    unsigned npairs, room_pairs;
+    uint64_t next_pair, pair_gap;
+
+    uint64_t inputs;
+
+    /* The session under way. */
+    uint32_t from;
+    struct step step;
+    struct hash last;
+    bool recording;  /* states; else only the row of keys */
+    struct hash row; /* of all keys */
+    uint64_t row_len;
+    struct explore_result *out;
+} x;
+
+static void *grow(void *p, size_t count, size_t size)
+{
+    p = realloc(p, count * size);
+    if (p == NULL) {
+        fprintf(stderr, "explore: no memory\n");
+        abort();
+    }
+    return p;
+}
+
+/* ---- Sectors --------------------------------------------------------------------------------- */
+
+static uint32_t units_of(const struct flash_sim *sim)
+{
+    return sim->flash.sector_size / sim->flash.program_size;
+}
+
+static void rehash_blobs(void)
+{
+    x.blob_mask = x.blob_mask ? 2 * x.blob_mask + 1 : 4095;
+    free(x.blob_table);
+    x.blob_table = calloc((size_t)x.blob_mask + 1, sizeof *x.blob_table);
+    if (x.blob_table == NULL)
+        abort();
+    for (uint32_t i = 0; i < x.nblobs; i++) {
+        uint32_t at = (uint32_t)x.blobs[i].hash.a & x.blob_mask;
+        while (x.blob_table[at])
+            at = (at + 1) & x.blob_mask;
+        x.blob_table[at] = i + 1;
+    }
+}
+
+static uint32_t add_blob(const uint8_t *data, size_t len, bool weak, struct hash h)
+{
+    if (x.nblobs == x.room_blobs)
+        x.blobs =
+            grow(x.blobs, x.room_blobs = x.room_blobs ? 2 * x.room_blobs : 1024, sizeof *x.blobs);
+    if (2 * (x.nblobs + 1) > x.blob_mask)
+        rehash_blobs();
+    struct blob *b = &x.blobs[x.nblobs];
+    *b = (struct blob){h, grow(NULL, len, 1), weak};
+    memcpy(b->data, data, len);
+    uint32_t at = (uint32_t)h.a & x.blob_mask;
+    while (x.blob_table[at])
+        at = (at + 1) & x.blob_mask;
+    x.blob_table[at] = ++x.nblobs;
+    return x.nblobs - 1;
+}
+
+/* A sector as it is, unstable bits at their old value. */
+static uint32_t keep_sector(uint32_t n)
+{
+    const struct flash_sim *sim = &world->sim;
+    static uint8_t data[3 * 65536];
+    uint32_t size = sim->flash.sector_size, off = n * size, units = units_of(sim);
+    bool weak = false;
+
+    memcpy(data, sim->bytes + off, size);
+    memcpy(data + size, sim->programmed + off / sim->flash.program_size, units);
+    for (uint32_t i = 0; i < size && sim->any_unstable; i++) {
+        uint8_t mask = sim->unstable[off + i];
+        weak |= mask != 0;
+        data[i] = (uint8_t)((data[i] & ~mask) | (sim->old[off + i] & mask));
+    }
+    size_t len = size + units;
+    if (weak) {
+        memcpy(data + len, sim->unstable + off, size);
+        len += size;
+    }
+    struct hash h = hash_bytes((struct hash){0, 0}, data, len);
+    for (uint32_t at = (uint32_t)h.a & x.blob_mask; x.blob_table && x.blob_table[at];
+         at = (at + 1) & x.blob_mask)
+        if (hash_equal(x.blobs[x.blob_table[at] - 1].hash, h))
+            return x.blob_table[at] - 1;
+    return add_blob(data, len, weak, h);
+}
+
+/* The whole flash. Where its list of sectors begins. */
+static uint32_t keep_flash(void)
+{
+    uint32_t n = world->sim.flash.sector_count, list = (uint32_t)x.nlists;
+
+    if (x.nlists + n > x.room_lists)
+        x.lists = grow(x.lists, x.room_lists = 2 * (x.room_lists + n), sizeof *x.lists);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t blob = keep_sector(i);
+        x.lists[x.nlists++] = blob;
+    }
+    return list;
+}
+
+static void restore_flash(uint32_t list)
+{
+    struct flash_sim *sim = &world->sim;
+    uint32_t size = sim->flash.sector_size, units = units_of(sim);
+
+    sim->any_unstable = false;
+    for (uint32_t i = 0; i < sim->flash.sector_count; i++) {
+        const struct blob *b = &x.blobs[x.lists[list + i]];
+        memcpy(sim->bytes + i * size, b->data, size);
+        memcpy(sim->programmed + i * units, b->data + size, units);
+        if (!b->weak) {
+            memset(sim->unstable + i * size, 0, size);
+            continue;
+        }
+        memcpy(sim->unstable + i * size, b->data + size + units, size);
+        memcpy(sim->old + i * size, b->data, size);
+        sim->any_unstable = true;
+    }
+}
+
+/* ---- States ---------------------------------------------------------------------------------- */
+
+static void rehash_seen(void)
+{
+    uint32_t old_mask = x.seen_mask;
+    void *old = x.seen;
+
+    x.seen_mask = old_mask ? 4 * old_mask + 3 : 65535;
+    x.seen = calloc((size_t)x.seen_mask + 1, sizeof *x.seen);
+    if (x.seen == NULL)
+        abort();
+    __typeof__(x.seen) from = old;
+    for (uint32_t i = 0; old && i <= old_mask; i++) {
+        uint32_t at = (uint32_t)from[i].key.b & x.seen_mask;
+        if (from[i].state == 0)
+            continue;
+        while (x.seen[at].state)
+            at = (at + 1) & x.seen_mask;
+        x.seen[at] = from[i];
+    }
+    free(old);
+}
+
+static void add_state(uint32_t at, struct hash key)
+{
+    if (x.nstates == x.room_states)
+        x.states = grow(x.states, x.room_states = x.room_states ? 2 * x.room_states : 1024,
+                        sizeof *x.states);
+    struct state *s = &x.states[x.nstates];
+    *s = (struct state){.parent = x.from,
+                        .known = world->known,
+                        .step = x.step,
+                        .depth = x.nstates ? x.states[x.from].depth + 1 : 0};
+    s->sectors = keep_flash();
+    s->weak = canon_weak();
+    x.seen[at].key = key;
+    x.seen[at].state = ++x.nstates;
+    if (s->depth > x.out->depth)
+        x.out->depth = s->depth;
+    if (2 * x.nstates > x.seen_mask)
+        rehash_seen();
+}
+
+/* Another flash of a key that is known: now and then one is kept, to be compared. */
+static void sample_pair(uint32_t state)
+{
+    struct pair p = {.state = state, .known = world->known};
+
+    if (x.out->edges < x.next_pair || x.room_pairs == 0)
+        return;
+    if (x.npairs == x.room_pairs) { /* every other one makes room, and half as many come */
+        for (unsigned i = 0; i < x.npairs; i += 2)
+            x.pairs[i / 2] = x.pairs[i];
+        x.npairs /= 2;
+        x.pair_gap *= 2;
+    }
+    size_t before = x.nlists;
+    p.sectors = keep_flash();
+    p.weak = canon_weak();
+    if (memcmp(x.lists + p.sectors, x.lists + x.states[state].sectors,
+               world->sim.flash.sector_count * sizeof *x.lists) == 0) {
+        x.nlists = before;
+        x.next_pair = x.out->edges + x.pair_gap / 8;
+        return;
+    }
+    x.pairs[x.npairs++] = p;
+    x.next_pair = x.out->edges + x.pair_gap;
+}
+
+static void arrive(void)
+{
+    struct hash key = canon_key();
+
+    x.out->edges++;
+    if (!x.recording) {
+        x.row = hash_word(hash_word(x.row, key.a), key.b);
+        x.row_len++;
+        return;
+    }
+    if (hash_equal(key, x.last))
+        return;
+    x.last = key;
+    uint32_t at = (uint32_t)key.b & x.seen_mask;
+    for (; x.seen[at].state; at = (at + 1) & x.seen_mask) {
+        if (hash_equal(x.seen[at].key, key)) {
+            sample_pair(x.seen[at].state - 1);
+            return;
+        }
+    }
+    add_state(at, key);
+}
+
+static void at_point(void *ctx, uint32_t off, uint32_t len)
+{
+    (void)ctx;
+    canon_touch(off, len);
+    x.step.point = (uint32_t)world->sim.points;
+    arrive();
+}
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+/* The id: geometry, then the sessions; each input.luck.cut, the cut a point or "e" for none. */
+static void path_id(uint32_t state, const struct step *last, char *out, size_t size)
+{
+    struct step steps[256];
+    unsigned n = 0;
+
+    if (last)
+        steps[n++] = *last;
+    for (; state != 0 && n < 256; state = x.states[state].parent)
+        steps[n++] = x.states[state].step;
+    size_t len = (size_t)snprintf(out, size, "%u", x.geometry);
+    while (n-- > 0 && len < size - 40) {
+        len += (size_t)snprintf(out + len, size - len, "-%u.%u.", steps[n].input, steps[n].luck);
+        if (steps[n].point == END)
+            len += (size_t)snprintf(out + len, size - len, "e");
+        else
+            len += (size_t)snprintf(out + len, size - len, "%u", (unsigned)steps[n].point);
+    }
+}
+
+static void fail(uint32_t state, const struct step *last, const char *what)
+{
+    x.out->failed = true;
+    path_id(state, last, x.out->id, sizeof x.out->id);
+    snprintf(x.out->what, sizeof x.out->what, "%s", what);
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+static void restore(uint32_t sectors, uint64_t known, unsigned luck)
+{
+    restore_flash(sectors);
+    sim_power(&world->sim, UINT64_MAX);
+    world->sim.luck = (enum sim_luck)luck;
+    world->sim.rng = SEED + luck;
+    world->known = known;
+}
+
+/* One session from a flash, with everything that it can end in. 0, or 2 for a broken rule. */
+static int live_once(uint32_t from, uint32_t sectors, uint64_t known, unsigned input, unsigned luck)
+{
+    restore(sectors, known, luck);
+    x.from = from;
+    x.step = (struct step){END, (uint8_t)input, (uint8_t)luck};
+    world_before(&inputs[input]);
+    canon_reset();
+    x.out->boots++;
+    world->sim.probe = at_point;
+    int how = world_session(&inputs[input]);
+    world->sim.probe = NULL;
+    x.step.point = END;
+    if (how != 2)
+        arrive();
+    return how;
+}
+
+static int live_all(uint32_t state)
+{
+    for (unsigned input = 0; input < ninputs; input++) {
+        unsigned lucks = x.states[state].weak ? SIM_LUCK_EITHER : SIM_LUCK_OLD;
+        if (!(x.inputs >> input & 1))
+            continue;
+        for (unsigned luck = SIM_LUCK_OLD; luck <= lucks; luck++) {
+            x.last = (struct hash){0, 0};
+            if (live_once(state, x.states[state].sectors, x.states[state].known, input, luck) ==
+                2) {
+                fail(state, &x.step, world->broken);
+                return 2;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Boots without a cut, until the device is where it should be; then how many. */
+static int settle(uint32_t state, const struct input *in, unsigned most, unsigned *took)
+{
+    restore(x.states[state].sectors, x.states[state].known, state % SIM_LUCKS);
+    for (unsigned boots = 1; boots <= most; boots++) {
+        x.out->boots++;
+        int how = world_session(in);
+        if (how == 2)
+            return 2;
+        if (how == 0 && world_settled()) {
+            *took = boots > *took ? boots : *took;
+            return 0;
+        }
+        sim_power(&world->sim, UINT64_MAX);
+    }
+    snprintf(world->broken, sizeof world->broken, "%u clean boots do not end well (%s)", most,
+             in->health == ALL_GOOD ? "a good update" : "a bad one");
+    return 2;
+}
+
+static int settle_both(uint32_t state, unsigned most)
+{
+    static const struct input good = {.health = ALL_GOOD, .offer = NEWER};
+    static const struct input bad = {.health = TRIAL_TRAPS, .offer = NEWER};
+    const struct input *const both[] = {&good, &bad};
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (settle(state, both[i], most, &x.out->clean[i]) == 2) {
+            fail(state, NULL, world->broken);
+            return 2;
+        }
+    }
+    return 0;
+}
+
+/* ---- Pairs ----------------------------------------------------------------------------------- */
+
+/* The keys of everything that a session can end in, in their order. */
+static void row_of(uint32_t sectors, uint64_t known, unsigned input, unsigned luck)
+{
+    x.recording = false;
+    x.row = (struct hash){0, 0};
+    x.row_len = 0;
+    (void)live_once(0, sectors, known, input, luck);
+    x.recording = true;
+}
+
+/* Flashes of equal keys have successors of equal keys: the canonical form leaves nothing out. */
+static int compare_pairs(void)
+{
+    for (unsigned i = 0; i < x.npairs; i++) {
+        const struct pair *p = &x.pairs[i];
+        const struct state *s = &x.states[p->state];
+        unsigned input = (i * 7 + (unsigned)p->state) % ninputs;
+        while (!(x.inputs >> input & 1))
+            input = (input + 1) % ninputs;
+        unsigned luck = SIM_LUCK_OLD + i % 2; /* others hang on which bits are read first */
+        row_of(s->sectors, s->known, input, luck);
+        struct hash row = x.row;
+        uint64_t len = x.row_len;
+        row_of(p->sectors, p->known, input, luck);
+        x.out->pairs++;
+        if (len == x.row_len && hash_equal(row, x.row))
+            continue;
+        struct step step = {END, (uint8_t)input, (uint8_t)luck};
+        fail(p->state, &step, "two flashes of one key have successors of different keys");
+        return 2;
+    }
+    return 0;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
+
+static void open_world(unsigned geometry)
+{
+    const struct geometry *g = &geometries[geometry];
+
+    world_init(g->sector, g->unit, g->erased);
+    x.geometry = geometry;
+}
+
+static void begin(unsigned geometry, const struct explore_limits *limits,
+                  struct explore_result *out)
+{
+    memset(out, 0, sizeof *out);
+    x.out = out;
+    open_world(geometry);
+    rehash_blobs();
+    rehash_seen();
+    x.inputs = limits->inputs;
+    x.room_pairs = limits->pairs;
+    x.pairs = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.pairs) : NULL;
+    x.pair_gap = 100;
+    x.recording = true;
+    canon_reset();
+    arrive(); /* blank flash is state 0 */
+}
+
+static int explore_state(uint32_t s, const struct explore_limits *limits)
+{
+    if (live_all(s) != 0 || settle_both(s, limits->clean) != 0)
+        return 2;
+    if (limits->progress && s % 1000 == 999)
+        fprintf(stderr, "  geometry %u: %u of %u states, depth %u, %.1f million edges\n",
+                x.geometry, s + 1, x.nstates, x.states[s].depth, (double)x.out->edges / 1e6);
+    return 0;
+}
+
+void explore(unsigned geometry, const struct explore_limits *limits, struct explore_result *out)
+{
+    uint32_t s = 0;
+
+    begin(geometry, limits, out);
+    while (s < x.nstates && (limits->states == 0 || s < limits->states) &&
+           explore_state(s, limits) == 0)
+        s++;
+    out->explored = s;
+    out->states = x.nstates;
+    out->closed = s == x.nstates;
+    if (!out->failed)
+        (void)compare_pairs();
+}
+
+/* ---- Replay ---------------------------------------------------------------------------------- */
+
+static int replay_step(const struct step *step, uint64_t *known)
+{
+    const struct input *in = &inputs[step->input];
+
+    world->sim.luck = (enum sim_luck)step->luck;
+    sim_power(&world->sim, step->point == END ? UINT64_MAX : step->point);
+    world->sim.rng = SEED + step->luck;
+    world->known = *known;
+    world_before(in);
+    if (setjmp(world->sim.power) != 0) {
+        printf("  power fails at point %u\n", (unsigned)step->point);
+        *known = world->known;
+        return 0;
+    }
+    int how = world_session(in);
+    *known = world->known;
+    if (how == 2)
+        printf("  BROKEN: %s\n", world->broken);
+    else
+        printf("  the session ends; %u runs\n", how == 0 ? world_runs() : 0);
+    return how;
+}
+
+int explore_replay(const char *id)
+{
+    unsigned geometry, input, luck, point;
+    uint64_t known = 0;
+    int n = 0, how = 0;
+
+    if (sscanf(id, "%u%n", &geometry, &n) != 1 || geometry >= ngeometries)
+        return 2;
+    open_world(geometry);
+    world->trace = true;
+    for (id += n; *id == '-'; id += n) {
+        struct step step;
+        if (sscanf(id, "-%u.%u.%u%n", &input, &luck, &point, &n) == 3)
+            step = (struct step){point, (uint8_t)input, (uint8_t)luck};
+        else if (sscanf(id, "-%u.%u.e%n", &input, &luck, &n) == 2)
+            step = (struct step){END, (uint8_t)input, (uint8_t)luck};
+        else
+            return 2;
+        if (input >= ninputs || luck >= SIM_LUCKS)
+            return 2;
+        how = replay_step(&step, &known);
+    }
+    return *id ? 2 : how == 2;
+}

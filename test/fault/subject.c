@@ -1,0 +1,186 @@
+/* Modules for the closure proof: made when asked for, kept for the life of the process.
+ *
+ * Everything about them is the same in each run, so that a state can be reached again: the key
+ * comes of a fixed seed, and Ed25519 signatures hang on nothing else.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/evp.h>
+#include "subject.h"
+#include "world.h"
+
+static const uint8_t wasm[] = {
+#include "subject.inc"
+};
+
+enum { MODULE_MAX = 1024, IMAGE_MAX = 4096, SCRATCH = 65536, BUCKETS = 1u << 15 };
+
+static struct {
+    EVP_PKEY *key;
+    struct sm_trust trust;
+    struct sm_trust_key keys[1];
+    struct subject *made[SEQUENCES][SUBJECT_KINDS];
+    const struct subject *by_sha[BUCKETS];
+    struct {
+        uint32_t crc, sequence;
+        char letter;
+    } deployments[BUCKETS];
+} g;
+
+static void need(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "subject: %s\n", what);
+    abort();
+}
+
+static EVP_PKEY *key(void)
+{
+    static const uint8_t seed[32] = "the same in every run of it";
+
+    if (g.key == NULL)
+        g.key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
+    need(g.key != NULL, "no key");
+    return g.key;
+}
+
+const struct sm_trust *subject_trust(void)
+{
+    uint8_t pub[32];
+    size_t len = sizeof pub;
+
+    if (g.trust.capacity == 0) {
+        sm_trust_init(&g.trust, g.keys, 1);
+        need(EVP_PKEY_get_raw_public_key(key(), pub, &len) == 1, "no public key");
+        need(sm_trust_add(&g.trust, SM_ROLE_SIGNER, SUBJECT_FLEET, pub) == 0, "no trust");
+    }
+    return &g.trust;
+}
+
+/* ---- Making one ------------------------------------------------------------------------------ */
+
+static void sign(struct subject *s, uint32_t len)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    size_t n = sizeof s->sig;
+
+    need(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key()) == 1 &&
+             EVP_DigestSign(ctx, s->sig, &n, s->bytes, len) == 1,
+         "cannot sign");
+    EVP_MD_CTX_free(ctx);
+}
+
+static int keep_image(void *ctx, uint32_t off, const void *bytes, uint32_t len)
+{
+    need(off + len <= IMAGE_MAX, "the image is too long");
+    memcpy((uint8_t *)ctx + off, bytes, len);
+    return 0;
+}
+
+static void translate(struct subject *s)
+{
+    static _Alignas(8) uint8_t scratch[SCRATCH];
+    struct sm_wasm_sink sink = {s->image = calloc(1, IMAGE_MAX), keep_image};
+    int64_t len = sm_wasm_translate(s->bytes, s->len, &sink, scratch, sizeof scratch, NULL);
+
+    need(len > 0, "no image");
+    s->image_len = (uint32_t)len;
+    sm_sha256(s->image, s->image_len, s->image_sha);
+}
+
+static void pack(struct subject *s)
+{
+    struct sm_manifest m;
+    struct sm_manifest_detail detail;
+
+    sm_manifest_defaults(&m);
+    m.kind = SM_KIND_APPLICATION;
+    snprintf(m.fleet, sizeof m.fleet, "%s", SUBJECT_FLEET);
+    snprintf(m.name, sizeof m.name, "subject");
+    snprintf(m.version, sizeof m.version, "1");
+    m.sequence = s->sequence;
+    m.security_floor = s->kind == SUBJECT_FLOOR ? s->sequence : FLOOR_LOW;
+    m.classes = 1u << SM_CLASS_MCU;
+    m.period_ms = 10;
+    m.memory_bytes = 0;
+    m.stack_bytes = 256;
+    m.interface = 1;
+    m.good_ticks = 1;
+    m.timeout_ms = 45;
+    int64_t len = sm_manifest_pack(&m, wasm, sizeof wasm, s->bytes, MODULE_MAX, &detail);
+    need(len > 0, detail.rule);
+    s->len = (uint32_t)len;
+    sign(s, s->len);
+    if (s->kind == SUBJECT_EVIL) { /* one more section, which the signature does not cover */
+        memcpy(s->bytes + s->len, "\0\1\0", 3);
+        s->len += 3;
+    }
+    sm_sha256(s->bytes, s->len, s->sha);
+    translate(s);
+}
+
+/* ---- Finding them again ---------------------------------------------------------------------- */
+
+static uint32_t bucket_of(const uint8_t *sha)
+{
+    return (sha[0] | (uint32_t)sha[1] << 8 | (uint32_t)sha[2] << 16) % BUCKETS;
+}
+
+static void list(const struct subject *s)
+{
+    uint32_t at = bucket_of(s->sha);
+
+    while (g.by_sha[at] != NULL)
+        at = (at + 1) % BUCKETS;
+    g.by_sha[at] = s;
+    for (const char *letter = "dex"; *letter; letter++) {
+        char text[SM_STORE_ACTION];
+        int len = snprintf(text, sizeof text, "%c%u", *letter, s->sequence);
+        uint32_t crc = sm_crc32c(0, text, (size_t)len);
+        for (at = crc % BUCKETS; g.deployments[at].letter != 0; at = (at + 1) % BUCKETS)
+            if (g.deployments[at].crc == crc)
+                break;
+        g.deployments[at].crc = crc;
+        g.deployments[at].letter = *letter;
+        g.deployments[at].sequence = s->sequence;
+    }
+}
+
+const struct subject *subject(uint32_t sequence, enum subject_kind kind)
+{
+    need(sequence >= SEQUENCE_FIRST && sequence < SEQUENCE_FIRST + SEQUENCES,
+         "the story is longer than the supply of sequences");
+    struct subject **s = &g.made[sequence - SEQUENCE_FIRST][kind];
+    if (*s != NULL)
+        return *s;
+    *s = calloc(1, sizeof **s);
+    need(*s != NULL && ((*s)->bytes = calloc(1, MODULE_MAX)) != NULL, "no memory");
+    (*s)->sequence = sequence;
+    (*s)->kind = kind;
+    pack(*s);
+    list(*s);
+    return *s;
+}
+
+const struct subject *subject_of(const uint8_t sha[8])
+{
+    for (uint32_t at = bucket_of(sha); g.by_sha[at] != NULL; at = (at + 1) % BUCKETS)
+        if (memcmp(g.by_sha[at]->sha, sha, 8) == 0)
+            return g.by_sha[at];
+    return NULL;
+}
+
+bool deployment_of(uint32_t crc, char *letter, uint32_t *sequence)
+{
+    for (uint32_t at = crc % BUCKETS; g.deployments[at].letter != 0; at = (at + 1) % BUCKETS) {
+        if (g.deployments[at].crc != crc)
+            continue;
+        *letter = g.deployments[at].letter;
+        *sequence = g.deployments[at].sequence;
+        return true;
+    }
+    return false;
+}

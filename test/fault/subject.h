@@ -1,0 +1,12 @@
+/* How the modules of world.h are made. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_FAULT_SUBJECT_H
+#define SM_FAULT_SUBJECT_H
+
+#include <sandmote/trust.h>
+
+#define SUBJECT_FLEET "fleet"
+
+/* The trust store that believes the key which signs them. */
+const struct sm_trust *subject_trust(void);
+
+#endif

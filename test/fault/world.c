@@ -1,0 +1,656 @@
+/* The world of the closure proof (world.h): what the device's surroundings do, and the rules.
+ *
+ * Two functions of the product are stepped into at link time: sm_ed25519_verify(), whose answers
+ * are kept by content, and sm_store_put() and sm_store_mount(), where the rules about records are
+ * checked. The product's code itself is not touched.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sandmote/wasm.h>
+#include "hash.h"
+#include "subject.h"
+#include "world.h"
+
+struct world *world;
+
+enum { TRAP_WINDOW_S = 300, PERIOD_MS = 10, TIMEOUT_MS = 45, RUN_MS = 55, BOOTS = 3 };
+
+static const char NAME[] = "subject";
+
+/* ---- Inputs ---------------------------------------------------------------------------------- */
+
+const struct input inputs[] = {
+    {ALL_GOOD, NEWER, 0, 0, 0},          {ALL_GOOD, NEWER_FLOOR, 0, 0, 0},
+    {ALL_GOOD, UNREACHABLE, 0, 0, 0},    {ALL_GOOD, NOTHING, 0, 0, 0},
+    {ALL_GOOD, AGAIN, 0, 0, 0},          {ALL_GOOD, AGAIN_FRESH, 0, 0, 0},
+    {ALL_GOOD, OLDER, 0, 0, 0},          {ALL_GOOD, EVIL, 0, 0, 0},
+    {ALL_GOOD, TORN, 0, 0, 0},           {ALL_GOOD, GARBLED, 0, 0, 0},
+    {ALL_GOOD, NOTHING, 1, 0, 0},        {ALL_GOOD, UNREACHABLE, 1, 0, 0},
+    {ALL_GOOD, NOTHING, 0, 1, 0},        {ALL_GOOD, UNREACHABLE, 0, 1, 0},
+    {TRIAL_TRAPS, NEWER, 0, 0, 0},       {TRIAL_TRAPS, NEWER_FLOOR, 0, 0, 0},
+    {TRIAL_TRAPS, UNREACHABLE, 0, 0, 0}, {TRIAL_TRAPS, NOTHING, 0, 1, 0},
+    {TRIAL_TRAPS, AGAIN_FRESH, 0, 0, 0}, {TRIAL_SPINS, NEWER, 0, 0, 0},
+    {TRIAL_SPINS, UNREACHABLE, 0, 0, 0}, {TRIAL_SICK, NEWER, 0, 0, 0},
+    {TRIAL_SICK, UNREACHABLE, 0, 0, 0},  {TRIAL_HANGS, NEWER, 0, 0, 0},
+    {TRIAL_HANGS, UNREACHABLE, 0, 0, 0}, {LATE_TRAPS, NEWER, 0, 0, 0},
+    {LATE_TRAPS, UNREACHABLE, 0, 0, 0},  {LATE_TRAPS, NOTHING, 0, 1, 0},
+    {ALL_TRAP, NEWER, 0, 0, 0},          {ALL_TRAP, UNREACHABLE, 0, 0, 0},
+    {ALL_TRAP, NOTHING, 0, 0, 1},        {ALL_GOOD, NOTHING, 0, 0, 1},
+};
+const unsigned ninputs = sizeof inputs / sizeof *inputs;
+
+const uint64_t core_inputs = 1u << 0 | 1u << 2 | 1u << 14;
+
+void input_text(const struct input *in, char *out, size_t size)
+{
+    static const char *const healths[] = {
+        "modules are good",          "a module on trial traps", "a module on trial spins",
+        "a module on trial is sick", "a module on trial hangs", "the newest module traps later",
+        "every module traps"};
+    static const char *const offers[] = {"server out of reach",
+                                         "server offers nothing",
+                                         "server offers a newer module",
+                                         "newer one with a floor",
+                                         "server offers the last again",
+                                         "last again, new deployment",
+                                         "server offers an older module",
+                                         "server offers an unsigned module",
+                                         "connection breaks",
+                                         "a byte changes on the way"};
+
+    snprintf(out, size, "%s, %s%s%s%s", healths[in->health], offers[in->offer],
+             in->rollback ? ", operator returns" : "", in->new_engine ? ", new firmware" : "",
+             in->long_uptime ? ", long uptime" : "");
+}
+
+/* ---- Rules ----------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 1, 2), noreturn)) static void broken(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(world->broken, sizeof world->broken, format, args);
+    va_end(args);
+    longjmp(world->end, 2);
+}
+
+static void rule(bool kept, const char *what)
+{
+    if (!kept)
+        broken("%s", what);
+}
+
+__attribute__((format(printf, 1, 2))) static void trace(const char *format, ...)
+{
+    va_list args;
+
+    if (!world->trace)
+        return;
+    va_start(args, format);
+    printf("    %8llu ms  ", (unsigned long long)world->now_ms);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+}
+
+static bool unstable(uint32_t off, uint32_t len)
+{
+    for (uint32_t i = off; world->sim.any_unstable && i < off + len; i++)
+        if (world->sim.unstable[i] != 0)
+            return true;
+    return false;
+}
+
+/* The bytes of a slot are those of a signed module, and keep their value. */
+static bool holds(unsigned slot, const struct subject *s)
+{
+    uint32_t off = sm_store_slot(&world->dev.store, 0, slot).off + SM_SLOT_MODULE;
+
+    return s != NULL && s->kind != SUBJECT_EVIL && !unstable(off, s->len) &&
+           memcmp(world->sim.bytes + off, s->bytes, s->len) == 0;
+}
+
+static bool was_acked(const struct sm_slot *s, unsigned kind)
+{
+    for (unsigned i = 0; i < world->nacked; i++)
+        if (world->acked[i] >> 14 == s->install && (world->acked[i] & 15) == kind)
+            return true;
+    return false;
+}
+
+/* Events leave a record only when the server has them. */
+static void check_events(const struct sm_slot *was, const struct sm_slot *is)
+{
+    uint32_t lost =
+        was->install == is->install ? was->unreported & ~is->unreported : was->unreported;
+
+    for (unsigned kind = 0; kind < SM_EVENTS; kind++)
+        rule(!(lost >> kind & 1) || was_acked(was, kind), "an outcome is lost before its report");
+}
+
+static bool trial_misbehaves(void)
+{
+    return world->in->health >= TRIAL_TRAPS && world->in->health != LATE_TRAPS;
+}
+
+static bool noted(const struct sm_slot *s, enum sm_event_kind kind)
+{
+    return s->unreported >> kind & 1;
+}
+
+static void check_new_trial(const struct sm_record *was, const struct sm_record *is, unsigned i)
+{
+    const struct sm_slot *s = &is->slot[i];
+    const struct subject *m = subject_of(s->module_sha);
+
+    rule(was->slot[i].state == SM_SLOT_RECEIVING, "a trial of what was not received");
+    rule(holds(i, m), "a trial of unverified bytes");
+    rule(m->sequence == s->sequence && s->sequence >= is->floor, "a trial below the floor");
+    rule(is->active == SM_STORE_NO_SLOT || s->sequence > is->slot[is->active].sequence,
+         "a trial of what is not newer");
+    rule(is->boots_left == BOOTS, "a trial begins without its starts");
+    world->starts_paid = 0;
+    rule(noted(s, SM_EVENT_INSTALLED), "an installation is not told");
+}
+
+static void check_failed(const struct sm_record *was, const struct sm_record *is, unsigned i)
+{
+    bool trial = was->slot[i].state == SM_SLOT_TRIAL;
+
+    rule(noted(&is->slot[i], SM_EVENT_ROLLED_BACK), "a module given up is not told");
+    if (trial)
+        rule(was->boots_left == 0 || trial_misbehaves(), "a good module's trial is given up");
+    else
+        rule(world->in->health >= LATE_TRAPS || world->operator_asked ||
+                 !holds(i, subject_of(was->slot[i].module_sha)),
+             "a good module is given up");
+}
+
+static void check_slot(const struct sm_record *was, const struct sm_record *is, unsigned i)
+{
+    const struct sm_slot *old = &was->slot[i], *s = &is->slot[i];
+
+    check_events(old, s);
+    if (s->state == SM_SLOT_TRIAL && old->state != SM_SLOT_TRIAL)
+        check_new_trial(was, is, i);
+    if (s->state == SM_SLOT_COMMITTED && old->state != SM_SLOT_COMMITTED) {
+        rule(old->state == SM_SLOT_TRIAL, "a commit of what was not on trial");
+        rule(!trial_misbehaves() && world->ticks > 0, "a bad module is committed");
+        rule(noted(s, SM_EVENT_COMMITTED) && is->active == i, "a commit is not whole");
+    }
+    if (s->state == SM_SLOT_FAILED && old->state != SM_SLOT_FAILED)
+        check_failed(was, is, i);
+    if (s->state == SM_SLOT_RECEIVING && old->state != SM_SLOT_RECEIVING)
+        rule(old->state != SM_SLOT_TRIAL && was->active != i, "a download over what runs");
+    if (s->state == SM_SLOT_EMPTY && old->state == SM_SLOT_RECEIVING)
+        rule(noted(s, SM_EVENT_REFUSED) || noted(s, SM_EVENT_DOWNLOAD_FAILED),
+             "a refusal is not told");
+}
+
+static void check_put(const struct sm_record *was, const struct sm_record *is)
+{
+    uint64_t floor = was->floor;
+
+    rule(is->floor >= was->floor, "a floor goes back");
+    for (unsigned i = 0; i < 2; i++) {
+        check_slot(was, is, i);
+        if (was->slot[i].state == SM_SLOT_TRIAL && is->slot[i].state == SM_SLOT_COMMITTED &&
+            is->slot[i].floor > floor)
+            floor = is->slot[i].floor;
+    }
+    rule(is->floor == floor, "a floor that is not that of a commit");
+    rule(is->time_s >= was->time_s, "device time goes back");
+    if (is->boots_left + 1 == was->boots_left && is->slot[0].state == was->slot[0].state &&
+        is->slot[1].state == was->slot[1].state)
+        rule(++world->starts_paid == 1, "a session pays for two starts");
+}
+
+int __real_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
+int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
+
+static void trace_record(const struct sm_record *r)
+{
+    static const char *const states[] = {"empty", "receiving", "trial", "committed", "failed"};
+    static const char *const names[] = {"A", "B"};
+
+    for (unsigned i = 0; i < 2 && world->trace; i++) {
+        const struct subject *m = subject_of(r->slot[i].module_sha);
+        trace("  slot %s%s: %s %u, to report %x%s", names[i], r->active == i ? " (active)" : "",
+              states[r->slot[i].state], m ? m->sequence : 0, (unsigned)r->slot[i].unreported,
+              r->slot[i].image_len ? "" : ", no image");
+    }
+    trace("  floor %llu, %u starts left, %u traps", (unsigned long long)r->floor, r->boots_left,
+          r->trap_count);
+}
+
+int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
+{
+    check_put(&s->records[index], r);
+    trace("puts a record");
+    trace_record(r);
+    int err = __real_sm_store_put(s, index, r);
+    if (err == 0) {
+        rule(s->records[index].seq > world->known, "a record's number is not new");
+        world->known = s->records[index].seq;
+    }
+    return err;
+}
+
+int __real_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
+                          const struct sm_store_cfg *cfg, struct sm_record *records);
+int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
+                          const struct sm_store_cfg *cfg, struct sm_record *records);
+
+int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
+                          const struct sm_store_cfg *cfg, struct sm_record *records)
+{
+    int err = __real_sm_store_mount(s, flash, cfg, records);
+
+    if (err == 0) {
+        trace("mounts record %llu", (unsigned long long)records[0].seq);
+        trace_record(&records[0]);
+        rule(records[0].seq >= world->known, "a committed record is lost");
+        world->known = records[0].seq;
+        world->mounted = true;
+    }
+    return err;
+}
+
+/* ---- What runs ------------------------------------------------------------------------------- */
+
+/* The module that is up is signed, whole, translated by the engine, at or above the floor, and its
+ * record lets it run. */
+static void check_running(void)
+{
+    const struct sm_wasm_module *m = &world->app.module;
+    unsigned slot = world->app.slot;
+    const struct sm_record *r = &world->record;
+    uint8_t sha[32];
+
+    sm_sha256(m->wasm, m->wasm_len, sha);
+    const struct subject *s = subject_of(sha);
+    rule(s != NULL && s->kind != SUBJECT_EVIL, "an unverified module runs");
+    rule(slot < 2 && holds(slot, s), "a module runs from elsewhere than its slot");
+    uint32_t image = sm_store_slot(&world->dev.store, 0, slot).off + r->slot[slot].image_off;
+    rule(r->slot[slot].image_len == s->image_len && !unstable(image, s->image_len) &&
+             memcmp(world->sim.bytes + image, s->image, s->image_len) == 0,
+         "an image runs that is not the engine's");
+    rule(s->sequence >= r->floor, "a module below the floor runs");
+    rule(r->slot[slot].state == SM_SLOT_TRIAL || r->slot[slot].state == SM_SLOT_COMMITTED,
+         "a module runs that may not");
+}
+
+static bool is_up(void)
+{
+    return world->app.state == SM_APP_WAITING || world->app.state == SM_APP_PENDING;
+}
+
+uint32_t world_runs(void)
+{
+    if (!is_up())
+        return 0;
+    check_running();
+    return (uint32_t)world->app.manifest.sequence;
+}
+
+/* How the module that asks is to behave: the codes of subject.wat. */
+static uint64_t behaviour(void)
+{
+    const struct sm_record *r = &world->record;
+    unsigned slot = world->app.slot;
+    bool trial = r->slot[slot].state == SM_SLOT_TRIAL;
+    bool newest = r->slot[slot].install > r->slot[!slot].install;
+
+    switch ((enum health)world->in->health) {
+    case TRIAL_TRAPS: return trial ? 1 : 0;
+    case TRIAL_SPINS: return trial ? 2 : 0;
+    case TRIAL_SICK: return trial ? 3 : 0;
+    case TRIAL_HANGS: return trial ? 4 : 0;
+    case LATE_TRAPS: return newest && !trial ? 1 : 0;
+    case ALL_TRAP: return 1;
+    default: return 0;
+    }
+}
+
+static uint64_t clock_ms(void *ctx)
+{
+    (void)ctx;
+    if (world->app.exec.state != SM_EXEC_RUNNING)
+        return world->now_ms;
+    check_running();
+    world->ticks++;
+    uint64_t how = behaviour();
+    if (how == 2)
+        world->epoch += 1000000; /* its deadline is over */
+    if (how == 4) {
+        trace("the device hangs, the watchdog resets it");
+        longjmp(world->end, 1);
+    }
+    return world->dev.start_ms + how;
+}
+
+/* ---- Signatures ------------------------------------------------------------------------------ */
+
+int __real_sm_ed25519_verify(const uint8_t pub[32], const void *msg, size_t len,
+                             const uint8_t sig[64]);
+int __wrap_sm_ed25519_verify(const uint8_t pub[32], const void *msg, size_t len,
+                             const uint8_t sig[64]);
+
+int __wrap_sm_ed25519_verify(const uint8_t pub[32], const void *msg, size_t len,
+                             const uint8_t sig[64])
+{
+    static struct {
+        struct hash key;
+        int answer;
+        bool used;
+    } memo[1u << 14];
+    struct hash h =
+        hash_bytes(hash_bytes(hash_bytes((struct hash){0, 0}, pub, 32), sig, 64), msg, len);
+    unsigned at = h.a & ((1u << 14) - 1);
+
+    if (!memo[at].used || !hash_equal(memo[at].key, h)) {
+        memo[at].key = h;
+        memo[at].answer = __real_sm_ed25519_verify(pub, msg, len, sig);
+        memo[at].used = true;
+    }
+    return memo[at].answer;
+}
+
+/* ---- Server and operator --------------------------------------------------------------------- */
+
+static void told(const struct sm_event *e)
+{
+    trace("reports %s of %llu: %s", sm_event_name(e->kind), (unsigned long long)e->sequence,
+          e->detail);
+    rule(world->nacked < WORLD_EVENTS, "more events than a session can have");
+    world->acked[world->nacked++] = e->id;
+}
+
+static void report(void)
+{
+    struct sm_event e;
+
+    while (sm_device_event_at(&world->dev, 0, &e) == 0) {
+        told(&e);
+        rule(sm_device_event_done(&world->dev, e.id) == 0, "an event cannot be acknowledged");
+    }
+}
+
+static uint32_t most(uint32_t a, uint64_t b)
+{
+    return b > a ? (uint32_t)b : a;
+}
+
+/* The highest sequence that the flash has a trace of. */
+static uint32_t newest_trace(const struct sm_record *r)
+{
+    const struct subject *s;
+    uint32_t n = most(SEQUENCE_FIRST, r->floor);
+
+    for (unsigned i = 0; i < 2; i++)
+        if ((s = subject_of(r->slot[i].module_sha)) != NULL)
+            n = most(n, s->sequence);
+    for (unsigned i = 0; i < SM_STORE_FAILED; i++)
+        if ((s = subject_of(r->failed[i].sha)) != NULL)
+            n = most(n, s->sequence);
+    return n;
+}
+
+/* Hands over a module as a server and a line would; `bytes` of it come. */
+static void offer(const struct subject *s, char letter, uint32_t bytes, bool garble)
+{
+    struct sm_install_request req = {.name = NAME, .len = s->len};
+    char action[SM_STORE_ACTION];
+    uint8_t copy[1024];
+
+    snprintf(action, sizeof action, "%c%u", letter, s->sequence);
+    req.action = action;
+    memcpy(req.signature, s->sig, sizeof req.signature);
+    memcpy(req.sha, s->sha, sizeof req.sha);
+    memcpy(copy, s->bytes, s->len);
+    copy[s->len / 2] ^= garble;
+    trace("is offered %s %u, deployment %s", s->kind == SUBJECT_EVIL ? "unsigned" : "module",
+          s->sequence, action);
+    int64_t at = sm_device_install_begin(&world->dev, &req);
+    if (at < 0) {
+        trace("refuses: %s", sm_device_reason(&world->dev));
+        return;
+    }
+    world->offered = s->sequence;
+    if (at < bytes)
+        rule(sm_device_install_write(&world->dev, copy + at, bytes - (uint32_t)at) == 0,
+             "a download cannot be written");
+    if (bytes < s->len) {
+        sm_device_install_suspend(&world->dev);
+        return;
+    }
+    int err = sm_device_install_finish(&world->dev);
+    trace("finishes: %s", err ? sm_device_reason(&world->dev) : "on trial");
+    rule(err == 0 || s->kind == SUBJECT_EVIL || garble || world->in->offer >= AGAIN,
+         "a good module is refused");
+    rule(err != 0 || s->kind != SUBJECT_EVIL, "an unsigned module is accepted");
+}
+
+static void contact(void)
+{
+    const struct sm_record *r = &world->record;
+    uint32_t next = newest_trace(r) + 2;
+    unsigned other = r->active == SM_STORE_NO_SLOT ? 0 : !r->active;
+    const struct subject *last = subject_of(r->slot[other].module_sha);
+    char letter = r->slot[other].action[0];
+
+    if (world->in->offer == UNREACHABLE)
+        return;
+    report();
+    switch ((enum offer)world->in->offer) {
+    case NEWER:
+        offer(subject(next, SUBJECT_PLAIN), 'd', subject(next, SUBJECT_PLAIN)->len, false);
+        break;
+    case NEWER_FLOOR:
+        offer(subject(next, SUBJECT_FLOOR), 'd', subject(next, SUBJECT_FLOOR)->len, false);
+        break;
+    case AGAIN:
+        if (last)
+            offer(last, letter, last->len, false);
+        break;
+    case AGAIN_FRESH:
+        if (last)
+            offer(last, letter == 'd' ? 'e' : 'd', last->len, false);
+        break;
+    case OLDER:
+        if (r->active != SM_STORE_NO_SLOT) {
+            const struct subject *s =
+                subject((uint32_t)r->slot[r->active].sequence - 1, SUBJECT_PLAIN);
+            offer(s, 'd', s->len, false);
+        }
+        break;
+    case EVIL:
+        offer(subject(next, SUBJECT_EVIL), 'x', subject(next, SUBJECT_EVIL)->len, false);
+        break;
+    case TORN:
+        offer(subject(next, SUBJECT_PLAIN), 'd', subject(next, SUBJECT_PLAIN)->len * 2 / 3, false);
+        break;
+    case GARBLED:
+        offer(subject(next, SUBJECT_PLAIN), 'd', subject(next, SUBJECT_PLAIN)->len, true);
+        break;
+    default: break;
+    }
+}
+
+/* ---- A session ------------------------------------------------------------------------------- */
+
+static void run(uint32_t ms)
+{
+    uint64_t end = world->now_ms + ms;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        uint32_t wait = sm_device_step(&world->dev, world->now_ms);
+        if (world->now_ms + wait > end)
+            break;
+        world->now_ms += wait;
+    }
+    world->now_ms = end;
+    if (is_up())
+        check_running();
+}
+
+static int start(void)
+{
+    memset(&world->dev, 0xa5, sizeof world->dev);
+    memset(&world->record, 0xa5, sizeof world->record);
+    memset(&world->app, 0xa5, sizeof world->app);
+    memset(world->scratch, 0xa5, sizeof world->scratch);
+    memset(world->pool, 0xa5, sizeof world->pool);
+    world->app.pool = world->pool;
+    world->app.pool_size = sizeof world->pool;
+    world->now_ms = 1000;
+    world->epoch = 7;
+    world->mounted = false;
+    world->nacked = 0;
+    world->starts_paid = 0;
+    world->ticks = 0;
+    world->operator_asked = false;
+    world->offered = 0;
+    return sm_device_start(&world->dev, &world->cfg, &world->app, &world->record, world->now_ms);
+}
+
+/* A flash whose images another engine made: its build in the records, of each the checksum. */
+static void age_engine(void)
+{
+    const struct sm_layout *l = world_layout();
+    struct sm_record r;
+    struct sm_record_tag tag;
+
+    for (unsigned place = 0; place < 2 * l->places; place++) {
+        uint8_t *p =
+            world->sim.bytes + l->log[place / l->places].off + place % l->places * SM_RECORD_SIZE;
+        if (sm_record_decode(p, &r, &tag) != 0)
+            continue;
+        for (unsigned i = 0; i < 2; i++)
+            r.slot[i].image_build = SM_WASM_BUILD - 1;
+        sm_record_encode(&r, &tag, p);
+        memcpy(world->sim.old + (p - world->sim.bytes), p, SM_RECORD_SIZE);
+    }
+}
+
+void world_before(const struct input *in)
+{
+    if (in->new_engine)
+        age_engine();
+}
+
+/* A module that may run does, when it is good. */
+static void check_service(void)
+{
+    const struct sm_record *r = &world->record;
+
+    if (world->in->health != ALL_GOOD)
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        if (r->slot[i].state == SM_SLOT_TRIAL || r->active == i)
+            rule(is_up(), "nothing runs");
+}
+
+static void live(void)
+{
+    rule(start() == 0, "the device does not start");
+    run(RUN_MS);
+    check_service();
+    contact();
+    run(RUN_MS);
+    check_service();
+    if (world->in->long_uptime)
+        world->now_ms += (TRAP_WINDOW_S + 100) * 1000;
+    if (world->in->rollback) {
+        world->operator_asked = true;
+        if (sm_device_rollback(&world->dev, NAME, "operator") == 0)
+            trace("the operator returns to the previous module");
+    }
+    run(RUN_MS);
+    world->operator_asked = false;
+    check_service();
+    if (world->in->offer != UNREACHABLE)
+        report();
+    run(PERIOD_MS);
+}
+
+int world_session(const struct input *in)
+{
+    char text[160];
+
+    world->in = in;
+    world->broken[0] = 0;
+    input_text(in, text, sizeof text);
+    if (world->trace)
+        printf("  power on: %s\n", text);
+    int how = setjmp(world->end);
+    if (how != 0)
+        return how;
+    live();
+    return 0;
+}
+
+/* ---- Once ------------------------------------------------------------------------------------ */
+
+bool world_settled(void)
+{
+    const struct sm_record *r = &world->record;
+    struct sm_event e;
+    uint32_t active = r->active == SM_STORE_NO_SLOT ? 0 : (uint32_t)r->slot[r->active].sequence;
+
+    if (world->offered == 0 || sm_device_event_at(&world->dev, 0, &e) == 0 ||
+        r->slot[0].state == SM_SLOT_TRIAL || r->slot[1].state == SM_SLOT_TRIAL)
+        return false;
+    return (active == world->offered) == (world->in->health == ALL_GOOD) && world_runs() == active;
+}
+
+static struct sm_layout layout;
+
+const struct sm_layout *world_layout(void)
+{
+    return &layout;
+}
+
+static const struct sm_store_cfg store_cfg = {
+    .applications = 1, .slot_size = 900, .log_records = 1, .checkpoint_size = 64};
+
+/* Sectors that such a store needs. */
+static uint32_t sectors_of(uint32_t sector, uint32_t unit, uint8_t erased)
+{
+    const struct sm_flash flash = {
+        .sector_size = sector, .sector_count = 1, .program_size = unit, .erased = erased};
+    uint64_t need = 0;
+
+    if (sm_store_layout(&layout, &flash, &store_cfg, &need) != SM_ERR_FULL)
+        abort();
+    return (uint32_t)(need / sector);
+}
+
+void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
+{
+    if (world == NULL)
+        world = aligned_alloc(64, (sizeof *world + 63) / 64 * 64);
+    if (world == NULL)
+        abort();
+    memset(world, 0, sizeof *world);
+    sim_init(&world->sim, sector, sectors_of(sector, unit, erased), unit, erased);
+    world->host = (struct sm_host_port){.ctx = world, .clock = {world, clock_ms}};
+    world->cfg = (struct sm_device_cfg){.flash = &world->sim.flash,
+                                        .store = store_cfg,
+                                        .fleet = SUBJECT_FLEET,
+                                        .cls = SM_CLASS_MCU,
+                                        .trust = subject_trust(),
+                                        .host = &world->host,
+                                        .epoch = &world->epoch,
+                                        .epoch_tick_ms = 1,
+                                        .scratch = world->scratch,
+                                        .scratch_len = sizeof world->scratch,
+                                        .boots = BOOTS,
+                                        .trap_window_s = TRAP_WINDOW_S};
+    if (sm_store_layout(&layout, &world->sim.flash, &world->cfg.store, NULL) != 0)
+        abort();
+}

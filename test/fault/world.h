@@ -1,0 +1,135 @@
+/* One device in its world: modules, a server, an operator, a clock; and the rules it must keep.
+ *
+ * The device is the product's own code, linked as products link it, over a simulated flash. A
+ * session is one life of it between power on and power off, with an input that says what the world
+ * does meanwhile. Nothing but the flash outlives a session. While it goes on the rules of
+ * doc/fault.md are checked: at each record that is put, at each call into a module, at its end.
+ * A rule that is broken ends the session.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_FAULT_WORLD_H
+#define SM_FAULT_WORLD_H
+
+#include <sandmote/device.h>
+#include "flash_sim.h"
+
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+/* The same code under different manifests. Sequences have one length in CBOR, so all modules of a
+ * kind have the same length. */
+enum subject_kind {
+    SUBJECT_PLAIN, /* its security floor is below everything */
+    SUBJECT_FLOOR, /* its security floor is its own sequence */
+    SUBJECT_EVIL,  /* the plain one of this sequence and its signature, and bytes behind */
+    SUBJECT_KINDS
+};
+
+enum { SEQUENCE_FIRST = 1000, SEQUENCES = 3000, FLOOR_LOW = 300 };
+
+struct subject {
+    uint32_t sequence;
+    enum subject_kind kind;
+    uint8_t *bytes, *image;
+    uint32_t len, image_len;
+    uint8_t sig[64], sha[32], image_sha[32];
+};
+
+const struct subject *subject(uint32_t sequence, enum subject_kind kind);
+/* The one whose hash begins so, among those made until now; NULL for none. */
+const struct subject *subject_of(const uint8_t sha[8]);
+/* Of a CRC of a deployment's text: its letter and sequence; false when unknown. */
+bool deployment_of(uint32_t crc, char *letter, uint32_t *sequence);
+
+/* ---- Inputs ---------------------------------------------------------------------------------- */
+
+enum health {
+    ALL_GOOD,
+    TRIAL_TRAPS, /* a module on trial traps, a committed one is good */
+    TRIAL_SPINS, /* the same with an endless loop, which the epoch ends */
+    TRIAL_SICK,  /* and with a health that says no until the trial's time is over */
+    TRIAL_HANGS, /* and with a hang of the device, which the watchdog resets */
+    LATE_TRAPS,  /* good on trial; committed, the newest module traps at each tick */
+    ALL_TRAP     /* every module traps at each tick */
+};
+
+enum offer {
+    UNREACHABLE, /* no contact */
+    NOTHING,     /* contact, nothing to install */
+    NEWER,       /* a module newer than all, under a deployment of its own */
+    NEWER_FLOOR, /* the same, and nothing older may run once it is committed */
+    AGAIN,       /* what the slot not in force holds or held, in the same deployment */
+    AGAIN_FRESH, /* the same in another one */
+    OLDER,       /* a module just older than the active one */
+    EVIL,        /* a module that nobody signed as it is */
+    TORN,        /* newer, and the connection breaks in the middle */
+    GARBLED,     /* newer, and a byte changes on the way */
+    OFFERS
+};
+
+struct input {
+    uint8_t health, offer;
+    bool rollback;    /* the operator returns to the previous module */
+    bool new_engine;  /* before power on the firmware was replaced: images are of another build */
+    bool long_uptime; /* the session outlasts the trap window */
+};
+
+extern const struct input inputs[];
+extern const unsigned ninputs;
+extern const uint64_t core_inputs; /* bits: good updates, none, bad ones */
+void input_text(const struct input *in, char *out, size_t size);
+
+/* ---- The world ------------------------------------------------------------------------------- */
+
+enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_EVENTS = 16 };
+
+struct world {
+    struct flash_sim sim;
+    struct sm_device dev;
+    struct sm_device_cfg cfg;
+    struct sm_device_app app;
+    struct sm_record record;
+    struct sm_host_port host;
+    uint64_t now_ms;
+    volatile uint32_t epoch;
+
+    const struct input *in;
+    uint64_t known; /* number of the last record that was put or found at mount; 0 none */
+    bool mounted;   /* this session's mount is through */
+    uint64_t acked[WORLD_EVENTS]; /* ids that the server got in this session */
+    unsigned nacked;
+    unsigned starts_paid; /* of the trial, in this session */
+    uint32_t ticks;       /* calls that a module began in this session */
+    bool operator_asked;  /* the operator's return is under way */
+
+    uint32_t offered; /* sequence of the module that the device took; 0 none */
+
+    bool trace;
+    jmp_buf end; /* of a session: 1 watchdog, 2 a rule is broken */
+    char broken[200];
+
+    _Alignas(16) uint8_t pool[WORLD_POOL];
+    _Alignas(16) uint8_t scratch[WORLD_SCRATCH];
+};
+
+/* One world a process. Makes the keys; world_init() a device on blank flash of this geometry. */
+extern struct world *world;
+void world_init(uint32_t sector, uint32_t unit, uint8_t erased);
+
+/* The layout of this geometry's flash. */
+const struct sm_layout *world_layout(void);
+
+/* What the input does to the flash before power on. */
+void world_before(const struct input *in);
+
+/* Lives one session on the flash as it is. `known` must be set. 0; 1 when the watchdog ended it; 2
+ * when a rule is broken, which `broken` says. Power cuts go to sim.power. */
+int world_session(const struct input *in);
+
+/* Whether the session that just ended left the device where the server wants it: a good update is
+ * committed and runs; a bad one was tried, what was active before runs; and all is reported. */
+bool world_settled(void);
+
+/* What runs: the sequence of a verified module, or 0. */
+uint32_t world_runs(void);
+
+#endif
