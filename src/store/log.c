@@ -22,8 +22,8 @@
  *       of a session moves to the other area, which is erased first.
  *   I4  A torn record that mount could not read and that becomes readable later (weak bits) does
  *       not count then: the next put left its area, which from then on is the older one.
- *   I5  Where no record is in force, both areas are erased before the first one is put: a weak first
- *       record that could not be read would else have a generation that comes back later.
+ *   I5  Where no record is in force, both areas are erased before the first one is put: a weak
+ * first record that could not be read would else have a generation that comes back later.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
