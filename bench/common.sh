@@ -92,7 +92,7 @@ build_engines() {
     shift
     build "$engines/host" "sm_wasm sandmote" -DSM_SWITCHES="${SWITCHES:-}"
     # Images are the microcontroller's when the switches are, which there have other defaults.
-    build "$engines/for-m4" sm_wasm -DSM_SWITCHES="SM_DOUBLE_PAIRS=0;${SWITCHES:-}"
+    build "$engines/for-m4" sm_wasm -DSM_SWITCHES="SM_DOUBLE_PAIRS=0;SM_ACCUMULATOR=0;${SWITCHES:-}"
     gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" \
         "$engines/for-m4/src/wasm/libsm_wasm.a" "$engines/for-m4/libsm_base.a" -lm \
         -o "$engines/translate"

@@ -49,7 +49,7 @@ modules() {
 on_host() {
     to=$1
     shift
-    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" \
+    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -DSM_ACCUMULATOR=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" \
         "$here/port_host.c" "$out/for-m4/src/wasm/libsm_wasm.a" "$out/for-m4/libsm_base.a" -lm -o "$to.program"
     "$to.program" >"$to"
 }

@@ -60,7 +60,7 @@ static void distance_field(struct fn *f, struct block *b)
 /* A label to which the field at `oldest`, or later ones, lead. */
 static void at_label(struct fn *f, uint32_t oldest)
 {
-    f->last = SM_NONE;
+    sm_fn_forget(f);
     if (oldest < f->look) {
         sm_fn_look(f, 0, 0);
     }
@@ -240,7 +240,7 @@ static uint32_t skip_unless(struct fn *f, struct condition *c)
 
 static void skip_end(struct fn *f, uint32_t site)
 {
-    f->last = SM_NONE;
+    sm_fn_forget(f);
     if (!f->r.err) {
         f->too_far |= f->n - site > 32766;
         f->code[site] = (uint16_t)(f->n - site + 1);
@@ -261,7 +261,7 @@ static void branch_on(struct fn *f, struct condition *c, struct block *b)
     sm_fn_op(f, c->code);
     distance_field(f, b);
     condition_operands(f, c);
-    f->last = SM_NONE;
+    sm_fn_seal(f);
 }
 
 /* ---- Targets --------------------------------------------------------------------------------- */
@@ -383,9 +383,10 @@ void sm_fn_block(struct fn *f, uint8_t opcode)
         }
     }
     if (opcode == 0x03) {
+        sm_fn_forget(f);
         inner(f)->label = f->n;
     }
-    f->last = SM_NONE;
+    sm_fn_seal(f);
     sm_fn_push_types(f, b.params, b.nparams);
 }
 
@@ -430,7 +431,7 @@ void sm_fn_else(struct fn *f)
         patch(f, b->else_site, f->n);
         at_label(f, b->else_site);
     }
-    f->last = SM_NONE;
+    sm_fn_forget(f);
     b->else_site = SM_NONE;
     b->has_else = 1;
     b->dead = b->else_dead;
@@ -483,7 +484,7 @@ void sm_fn_mark_dead(struct fn *f)
         sm_fn_pop(f, 0);
     }
     inner(f)->dead = inner(f)->any = 1;
-    f->last = SM_NONE;
+    sm_fn_forget(f);
 }
 
 void sm_fn_br(struct fn *f)
@@ -556,6 +557,7 @@ static void emit_stub(struct fn *f, struct block *b, uint32_t arity, uint32_t fi
     if (*chain < fields || *chain >= end) {
         return; /* there is one already */
     }
+    sm_fn_forget(f);
     while (*chain >= fields && *chain < end && !f->too_far) {
         uint32_t site = *chain;
 

@@ -1,5 +1,6 @@
-/* The translator of one function, shared by its four files: operand.c (the operand stack and what
- * it emits), branch.c (labels, blocks), operator.c (every other operator) and func.c.
+/* The translator of one function, shared by its files: operand.c (the operand stack and what it
+ * emits), branch.c (labels, blocks), operator.c (every other operator), pair.c, accumulator.c,
+ * func.c.
  *
  * The rules of the operand stack, the frame and the scratch memory stand at the head of func.c.
  *
@@ -76,6 +77,9 @@ struct fn {
     uint32_t look;      /* the latest look at the epoch that no way here goes past */
     uint32_t last, last_dst; /* positions of an instruction and of its destination, or SM_NONE */
     uint32_t prev;           /* of the instruction just before `last`, or SM_NONE */
+    uint32_t finished;       /* instructions that begin before this stay as they are */
+    uint16_t acc_slot;       /* whose value the accumulator holds */
+    uint8_t acc_holds;       /* how much of it (accumulator.c); 0: it holds none */
     uint16_t header;         /* slot of the return address */
     bool far, too_far;
     uint32_t at;      /* offset of the operator at work */
@@ -223,6 +227,32 @@ static inline void sm_fn_increment(struct fn *f, uint32_t slot, int32_t k)
     (void)f, (void)slot, (void)k; /* never asked for */
 }
 #endif
+
+/* accumulator.c; or nothing, where results are only in their slots */
+#if SM_ACCUMULATOR
+void sm_fn_finish(struct fn *f);
+#else
+static inline void sm_fn_finish(struct fn *f)
+{
+    (void)f;
+}
+#endif
+
+/* The last instruction may not change any more. */
+static inline void sm_fn_seal(struct fn *f)
+{
+    if (f->last != SM_NONE) {
+        sm_fn_finish(f);
+    }
+    f->last = SM_NONE;
+}
+
+/* Nor is it known what was executed before the next. */
+static inline void sm_fn_forget(struct fn *f)
+{
+    sm_fn_seal(f);
+    f->acc_holds = 0;
+}
 
 /* operator.c */
 void sm_fn_operator(struct fn *f, uint8_t opcode);

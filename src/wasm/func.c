@@ -120,7 +120,7 @@ static void enter(struct fn *f, const struct sm_image_type *t)
     for (; at < f->home; at += SM_LOOK_UNITS) {
         sm_fn_look(f, at, f->home - at < SM_LOOK_UNITS ? f->home - at : SM_LOOK_UNITS);
     }
-    f->last = SM_NONE;
+    sm_fn_forget(f);
 }
 
 /* Whether a later operator may still take back what is at this unit: the last two instructions can

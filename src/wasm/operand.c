@@ -68,8 +68,8 @@ void sm_fn_unit(struct fn *f, uint32_t value)
 void sm_fn_look(struct fn *f, uint32_t first, uint32_t count)
 {
     sm_fn_code_room(f);
+    sm_fn_forget(f);
     f->look = f->n;
-    f->last = SM_NONE;
     sm_fn_unit(f, OP_LOOK);
     sm_fn_unit(f, first);
     sm_fn_unit(f, count);
@@ -78,6 +78,9 @@ void sm_fn_look(struct fn *f, uint32_t first, uint32_t count)
 /* Start an instruction; its operands follow with sm_fn_unit(). */
 void sm_fn_op(struct fn *f, uint32_t code)
 {
+    if (f->last != SM_NONE) {
+        sm_fn_finish(f);
+    }
     if (f->n - f->look >= SM_LOOK_UNITS) {
         sm_fn_look(f, 0, 0);
     }

@@ -532,7 +532,7 @@ static OUT_OF_LINE void do_call(struct fn *f)
         sm_fn_op(f, x < f->mi->h.nfunc_imports ? OP_CALL_IMPORT : OP_CALL);
         sm_fn_unit(f, x);
         sm_fn_unit(f, base);
-        f->last = SM_NONE;
+        sm_fn_forget(f);
     }
 }
 
@@ -572,7 +572,7 @@ static OUT_OF_LINE void do_call_indirect(struct fn *f)
     sm_fn_unit(f, table);
     sm_fn_unit(f, src);
     sm_fn_unit(f, base);
-    f->last = SM_NONE;
+    sm_fn_forget(f);
 }
 
 /* ---- References, tables, bulk memory --------------------------------------------------------- */

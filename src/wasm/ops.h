@@ -1,9 +1,12 @@
 /* The two instruction sets: Wasm's numeric operators (what they take, give and become) and the
  * image's own operations.
  *
- * Image instructions are 16-bit units: the operation, then operands. d is the frame slot of the
- * result, a b c slots of operands, k a 16-bit immediate (sign extended), o a branch distance from
- * its own position, w a 32-bit number in two units, low first.
+ * Image instructions are 16-bit units: the operation, then operands. a b c are frame slots of
+ * operands, k a 16-bit immediate (sign extended), w a 32-bit number in two units, low first, o a
+ * branch distance from the instruction's start (l: that of a loop's end, which first changes a
+ * slot). The slot of a result is d, q or D where the result, of 32 or 64 bits or an f64, stays in
+ * the accumulator too, and e where it does not. A is an operand that is taken from the accumulator;
+ * its unit is there, but not looked at.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_WASM_OPS_H
@@ -77,16 +80,16 @@
 
 #define SM_OPS_MOVE(X)                                                                             \
     X(COPY_32, "d a")                                                                              \
-    X(COPY_32_TWICE, "d a d a")                                                                    \
-    X(COPY_64, "d a")                                                                              \
+    X(COPY_32_TWICE, "e a e a")                                                                    \
+    X(COPY_64, "q a")                                                                              \
     X(CONST_K, "d k")                                                                              \
     X(CONST_32, "d w")                                                                             \
-    X(CONST_64K, "d k")                                                                            \
-    X(CONST_64, "d w w")                                                                           \
+    X(CONST_64K, "q k")                                                                            \
+    X(CONST_64, "q w w")                                                                           \
     X(SELECT_32, "d a b c")                                                                        \
-    X(SELECT_64, "d a b c")                                                                        \
+    X(SELECT_64, "q a b c")                                                                        \
     X(GLOBAL_GET_32, "d global")                                                                   \
-    X(GLOBAL_GET_64, "d global")                                                                   \
+    X(GLOBAL_GET_64, "q global")                                                                   \
     X(GLOBAL_SET_32, "global a")                                                                   \
     X(GLOBAL_SET_64, "global a")                                                                   \
     X(MEMORY_SIZE, "d")                                                                            \
@@ -97,7 +100,7 @@
  * same order in all four, but that loads which widen to 64 bits have only the first form. */
 #define SM_OPS_MEMORY(X)                                                                           \
     X(LOAD_32_O, "d a offset")                                                                     \
-    X(LOAD_64_O, "d a offset")                                                                     \
+    X(LOAD_64_O, "q a offset")                                                                     \
     X(LOAD_8S_O, "d a offset")                                                                     \
     X(LOAD_8U_O, "d a offset")                                                                     \
     X(LOAD_16S_O, "d a offset")                                                                    \
@@ -106,15 +109,15 @@
     X(STORE_16_O, "a b offset")                                                                    \
     X(STORE_32_O, "a b offset")                                                                    \
     X(STORE_64_O, "a b offset")                                                                    \
-    X(LOAD_8S_64_O, "d a offset")                                                                  \
-    X(LOAD_8U_64_O, "d a offset")                                                                  \
-    X(LOAD_16S_64_O, "d a offset")                                                                 \
-    X(LOAD_16U_64_O, "d a offset")                                                                 \
-    X(LOAD_32S_64_O, "d a offset")                                                                 \
-    X(LOAD_32U_64_O, "d a offset")
+    X(LOAD_8S_64_O, "q a offset")                                                                  \
+    X(LOAD_8U_64_O, "q a offset")                                                                  \
+    X(LOAD_16S_64_O, "q a offset")                                                                 \
+    X(LOAD_16U_64_O, "q a offset")                                                                 \
+    X(LOAD_32S_64_O, "q a offset")                                                                 \
+    X(LOAD_32U_64_O, "q a offset")
 #define SM_OPS_ACCESS(X)                                                                           \
     X(LOAD_32, "d a")                                                                              \
-    X(LOAD_64, "d a")                                                                              \
+    X(LOAD_64, "q a")                                                                              \
     X(LOAD_8S, "d a")                                                                              \
     X(LOAD_8U, "d a")                                                                              \
     X(LOAD_16S, "d a")                                                                             \
@@ -124,7 +127,7 @@
     X(STORE_32, "a b")                                                                             \
     X(STORE_64, "a b")                                                                             \
     X(LOAD_32_K, "d a k")                                                                          \
-    X(LOAD_64_K, "d a k")                                                                          \
+    X(LOAD_64_K, "q a k")                                                                          \
     X(LOAD_8S_K, "d a k")                                                                          \
     X(LOAD_8U_K, "d a k")                                                                          \
     X(LOAD_16S_K, "d a k")                                                                         \
@@ -134,7 +137,7 @@
     X(STORE_32_K, "a k b")                                                                         \
     X(STORE_64_K, "a k b")                                                                         \
     X(LOAD_32_R, "d a a")                                                                          \
-    X(LOAD_64_R, "d a a")                                                                          \
+    X(LOAD_64_R, "q a a")                                                                          \
     X(LOAD_8S_R, "d a a")                                                                          \
     X(LOAD_8U_R, "d a a")                                                                          \
     X(LOAD_16S_R, "d a a")                                                                         \
@@ -171,40 +174,40 @@
     X(I32_SHR_S_K, "d a k")                                                                        \
     X(I32_SHR_U_K, "d a k")                                                                        \
     X(I32_ROTL_K, "d a k")                                                                         \
-    X(I64_ADD, "d a b")                                                                            \
-    X(I64_SUB, "d a b")                                                                            \
-    X(I64_MUL, "d a b")                                                                            \
-    X(I64_AND, "d a b")                                                                            \
-    X(I64_OR, "d a b")                                                                             \
-    X(I64_XOR, "d a b")                                                                            \
-    X(I64_SHL, "d a b")                                                                            \
-    X(I64_SHR_S, "d a b")                                                                          \
-    X(I64_SHR_U, "d a b")                                                                          \
+    X(I64_ADD, "q a b")                                                                            \
+    X(I64_SUB, "q a b")                                                                            \
+    X(I64_MUL, "q a b")                                                                            \
+    X(I64_AND, "q a b")                                                                            \
+    X(I64_OR, "q a b")                                                                             \
+    X(I64_XOR, "q a b")                                                                            \
+    X(I64_SHL, "q a b")                                                                            \
+    X(I64_SHR_S, "q a b")                                                                          \
+    X(I64_SHR_U, "q a b")                                                                          \
     X(I32_WRAP, "d a")                                                                             \
-    X(I64_EXTEND_S, "d a")                                                                         \
-    X(I64_EXTEND_U, "d a")                                                                         \
+    X(I64_EXTEND_S, "q a")                                                                         \
+    X(I64_EXTEND_U, "q a")                                                                         \
     X(I32_EXTEND8, "d a")                                                                          \
     X(I32_EXTEND16, "d a")
 
 #define SM_OPS_WIDE_K(X)                                                                           \
-    X(I64_ADD_K, "d a k")                                                                          \
-    X(I64_MUL_K, "d a k")                                                                          \
-    X(I64_AND_K, "d a k")                                                                          \
-    X(I64_OR_K, "d a k")                                                                           \
-    X(I64_XOR_K, "d a k")                                                                          \
-    X(I64_SHL_K, "d a k")                                                                          \
-    X(I64_SHR_S_K, "d a k")                                                                        \
-    X(I64_SHR_U_K, "d a k")                                                                        \
-    X(I64_ROTL_K, "d a k")
+    X(I64_ADD_K, "q a k")                                                                          \
+    X(I64_MUL_K, "q a k")                                                                          \
+    X(I64_AND_K, "q a k")                                                                          \
+    X(I64_OR_K, "q a k")                                                                           \
+    X(I64_XOR_K, "q a k")                                                                          \
+    X(I64_SHL_K, "q a k")                                                                          \
+    X(I64_SHR_S_K, "q a k")                                                                        \
+    X(I64_SHR_U_K, "q a k")                                                                        \
+    X(I64_ROTL_K, "q a k")
 
 /* A slot is increased in place; two are; and the ends of loops: increased, then compared. */
 #define SM_OPS_INCREMENT(X)                                                                        \
     X(I32_INC, "d k")                                                                              \
-    X(I32_INC_TWICE, "d k d k")                                                                         \
-    X(INC_BR_NE, "o d k b")                                                                        \
-    X(INC_BR_NE_K, "o d k k")                                                                      \
-    X(INC_BR_LT_S, "o d k b")                                                                      \
-    X(INC_BR_LT_U, "o d k b")
+    X(I32_INC_TWICE, "e k e k")                                                                         \
+    X(INC_BR_NE, "l e k b")                                                                        \
+    X(INC_BR_NE_K, "l e k k")                                                                      \
+    X(INC_BR_LT_S, "l e k b")                                                                      \
+    X(INC_BR_LT_U, "l e k b")
 
 /* Two operators in one, where the second takes what the first computed and nobody else does: the
  * operands of the first, then what the second has besides. F64_MUL_SUB is c - a * b. SELECT_LT_ takes
@@ -222,7 +225,7 @@
     X(I32_XOR_SHL_K, "d a b k")                                                                    \
     X(I32_XOR_ROTL_K, "d a b k")                                                                   \
     X(I32_SHR_U_K_AND_K, "d a k k")                                                                \
-    X(I64_SHR_U_K_XOR, "d a k b")                                                                  \
+    X(I64_SHR_U_K_XOR, "q a k b")                                                                  \
     X(SELECT_LT_S, "d a b a b")                                                                    \
     X(SELECT_LT_U, "d a b a b")                                                                    \
     X(LOAD_32_ADD, "d a b")                                                                 \
@@ -232,7 +235,7 @@
     X(LOAD_8U_K_XOR, "d a k b")                                                             \
     X(CONST_32_AND, "d w b")                                                                       \
     X(CONST_32_MUL, "d w b")                                                                       \
-    X(CONST_64_MUL, "d w w b")
+    X(CONST_64_MUL, "q w w b")
 
 #define SM_OPS_FLOAT(X)                                                                            \
     X(F32_EQ, "d a b")                                                                             \
@@ -243,23 +246,161 @@
     X(F64_NE, "d a b")                                                                             \
     X(F64_LT, "d a b")                                                                             \
     X(F64_LE, "d a b")                                                                             \
-    X(F32_ADD, "d a b")                                                                            \
-    X(F32_SUB, "d a b")                                                                            \
-    X(F32_MUL, "d a b")                                                                            \
-    X(F32_DIV, "d a b")                                                                            \
-    X(F64_ADD, "d a b")                                                                            \
-    X(F64_SUB, "d a b")                                                                            \
-    X(F64_MUL, "d a b")                                                                            \
-    X(F64_DIV, "d a b")
+    X(F32_ADD, "e a b")                                                                            \
+    X(F32_SUB, "e a b")                                                                            \
+    X(F32_MUL, "e a b")                                                                            \
+    X(F32_DIV, "e a b")                                                                            \
+    X(F64_ADD, "D a b")                                                                            \
+    X(F64_SUB, "D a b")                                                                            \
+    X(F64_MUL, "D a b")                                                                            \
+    X(F64_DIV, "D a b")
 
 #define SM_OPS_FLOAT_PAIR(X)                                                                       \
-    X(CONST_64_F64_MUL, "d w w b")                                                                  \
-    X(F64_MUL_ADD, "d a b c")                                                                      \
-    X(F64_MUL_SUB, "d a b c")                                                                      \
-    X(LOAD_64_F64_ADD, "d a b")                                                                    \
-    X(LOAD_64_K_F64_ADD, "d a k b")                                                                \
-    X(LOAD_64_F64_MUL, "d a b")                                                                    \
-    X(LOAD_64_K_F64_MUL, "d a k b")
+    X(CONST_64_F64_MUL, "D w w b")                                                                  \
+    X(F64_MUL_ADD, "D a b c")                                                                      \
+    X(F64_MUL_SUB, "D a b c")                                                                      \
+    X(LOAD_64_F64_ADD, "D a b")                                                                    \
+    X(LOAD_64_K_F64_ADD, "D a k b")                                                                \
+    X(LOAD_64_F64_MUL, "D a b")                                                                    \
+    X(LOAD_64_K_F64_MUL, "D a k b")
+
+/* Forms of the above that take one operand from the accumulator: what the operator just before left
+ * there, which on a processor that executes several instructions at once is there sooner than in
+ * memory. _A takes the first slot operand from there, _C the last; STORE_64_D stores an f64. */
+#define SM_OPS_ACC(X) \
+    X(BR_NZ_A, "o A") \
+    X(BR_Z_A, "o A") \
+    X(BR_EQ_A, "o A b") \
+    X(BR_NE_A, "o A b") \
+    X(BR_LT_S_A, "o A b") \
+    X(BR_LE_S_A, "o A b") \
+    X(BR_LT_U_A, "o A b") \
+    X(BR_LE_U_A, "o A b") \
+    X(BR_EQ_K_A, "o A k") \
+    X(BR_NE_K_A, "o A k") \
+    X(BR_LT_S_K_A, "o A k") \
+    X(BR_GE_S_K_A, "o A k") \
+    X(BR_LT_U_K_A, "o A k") \
+    X(BR_GE_U_K_A, "o A k") \
+    X(BR_TABLE_A, "A n o...") \
+    X(RETURN_32_A, "header A") \
+    X(I32_ADD_A, "d A b") \
+    X(I32_SUB_A, "d A b") \
+    X(I32_MUL_A, "d A b") \
+    X(I32_AND_A, "d A b") \
+    X(I32_OR_A, "d A b") \
+    X(I32_XOR_A, "d A b") \
+    X(I32_SHL_A, "d A b") \
+    X(I32_SHR_S_A, "d A b") \
+    X(I32_SHR_U_A, "d A b") \
+    X(I32_ADD_K_A, "d A k") \
+    X(I32_MUL_K_A, "d A k") \
+    X(I32_AND_K_A, "d A k") \
+    X(I32_OR_K_A, "d A k") \
+    X(I32_XOR_K_A, "d A k") \
+    X(I32_SHL_K_A, "d A k") \
+    X(I32_SHR_S_K_A, "d A k") \
+    X(I32_SHR_U_K_A, "d A k") \
+    X(I32_ROTL_K_A, "d A k") \
+    X(I32_ADD_W_A, "d A w") \
+    X(LOAD_32_A, "d A") \
+    X(LOAD_64_A, "q A") \
+    X(LOAD_8S_A, "d A") \
+    X(LOAD_8U_A, "d A") \
+    X(LOAD_16S_A, "d A") \
+    X(LOAD_16U_A, "d A") \
+    X(LOAD_32_K_A, "d A k") \
+    X(LOAD_64_K_A, "q A k") \
+    X(LOAD_8S_K_A, "d A k") \
+    X(LOAD_8U_K_A, "d A k") \
+    X(LOAD_16S_K_A, "d A k") \
+    X(LOAD_16U_K_A, "d A k") \
+    X(STORE_8_C, "a A") \
+    X(STORE_16_C, "a A") \
+    X(STORE_32_C, "a A") \
+    X(STORE_8_K_C, "a k A") \
+    X(STORE_16_K_C, "a k A") \
+    X(STORE_32_K_C, "a k A") \
+    X(I32_ADD_ADD_A, "d A b c") \
+    X(I32_MUL_ADD_A, "d A b c") \
+    X(I32_XOR_ADD_A, "d A b c") \
+    X(I32_SHL_K_ADD_A, "d A k b") \
+    X(I32_SHL_K_XOR_A, "d A k b") \
+    X(I32_SHR_U_K_XOR_A, "d A k b") \
+    X(I32_ROTL_K_XOR_A, "d A k b") \
+    X(I32_ADD_ADD_K_A, "d A b k") \
+    X(I32_SHL_K_ADD_K_A, "d A k k") \
+    X(I32_XOR_SHL_K_A, "d A b k") \
+    X(I32_XOR_ROTL_K_A, "d A b k") \
+    X(I32_SHR_U_K_AND_K_A, "d A k k") \
+    X(I32_ADD_ADD_C, "d a b A") \
+    X(I32_MUL_ADD_C, "d a b A") \
+    X(I32_XOR_ADD_C, "d a b A") \
+    X(I32_SHL_K_ADD_C, "d a k A") \
+    X(I32_SHL_K_XOR_C, "d a k A") \
+    X(I32_SHR_U_K_XOR_C, "d a k A") \
+    X(I32_ROTL_K_XOR_C, "d a k A") \
+    X(SELECT_LT_S_A, "d A b a b") \
+    X(SELECT_LT_U_A, "d A b a b") \
+    X(LOAD_32_ADD_A, "d A b") \
+    X(LOAD_32_ADD_C, "d a A") \
+    X(LOAD_16S_MUL_A, "d A b") \
+    X(LOAD_16S_MUL_C, "d a A") \
+    X(LOAD_32_K_ADD_A, "d A k b") \
+    X(LOAD_32_K_ADD_C, "d a k A") \
+    X(LOAD_16S_K_MUL_A, "d A k b") \
+    X(LOAD_16S_K_MUL_C, "d a k A") \
+    X(LOAD_8U_K_XOR_A, "d A k b") \
+    X(LOAD_8U_K_XOR_C, "d a k A") \
+    X(CONST_32_AND_C, "d w A") \
+    X(CONST_32_MUL_C, "d w A")
+#define SM_OPS_ACC_LONG(X) \
+    X(I64_EQZ_A, "d A") \
+    X(I64_ADD_A, "q A b") \
+    X(I64_SUB_A, "q A b") \
+    X(I64_MUL_A, "q A b") \
+    X(I64_AND_A, "q A b") \
+    X(I64_OR_A, "q A b") \
+    X(I64_XOR_A, "q A b") \
+    X(I64_SHL_A, "q A b") \
+    X(I64_SHR_S_A, "q A b") \
+    X(I64_SHR_U_A, "q A b") \
+    X(I64_ADD_K_A, "q A k") \
+    X(I64_MUL_K_A, "q A k") \
+    X(I64_AND_K_A, "q A k") \
+    X(I64_OR_K_A, "q A k") \
+    X(I64_XOR_K_A, "q A k") \
+    X(I64_SHL_K_A, "q A k") \
+    X(I64_SHR_S_K_A, "q A k") \
+    X(I64_SHR_U_K_A, "q A k") \
+    X(I64_ROTL_K_A, "q A k") \
+    X(I64_SHR_U_K_XOR_A, "q A k b") \
+    X(I64_SHR_U_K_XOR_C, "q a k A") \
+    X(CONST_64_MUL_C, "q w w A") \
+    X(STORE_64_C, "a A") \
+    X(STORE_64_K_C, "a k A")
+#define SM_OPS_ACC_DOUBLE(X) \
+    X(STORE_64_D, "a A") \
+    X(STORE_64_K_D, "a k A") \
+    X(F64_ADD_A, "D A b") \
+    X(F64_SUB_A, "D A b") \
+    X(F64_MUL_A, "D A b") \
+    X(F64_DIV_A, "D A b") \
+    X(F64_SUB_C, "D a A") \
+    X(F64_DIV_C, "D a A") \
+    X(F64_MUL_ADD_A, "D A b c") \
+    X(F64_MUL_ADD_C, "D a b A") \
+    X(F64_MUL_SUB_A, "D A b c") \
+    X(F64_MUL_SUB_C, "D a b A") \
+    X(LOAD_64_F64_ADD_A, "D A b") \
+    X(LOAD_64_F64_ADD_C, "D a A") \
+    X(LOAD_64_F64_MUL_A, "D A b") \
+    X(LOAD_64_F64_MUL_C, "D a A") \
+    X(LOAD_64_K_F64_ADD_A, "D A k b") \
+    X(LOAD_64_K_F64_ADD_C, "D a k A") \
+    X(LOAD_64_K_F64_MUL_A, "D A k b") \
+    X(LOAD_64_K_F64_MUL_C, "D a k A") \
+    X(CONST_64_F64_MUL_C, "D w w A")
 
 /* Operators that a program seldom executes, or that are long: rare.c. They follow OP_RARE, which
  * spares the loop's table an entry for each. One operand, the floats last
@@ -382,6 +523,17 @@
 #undef SM_OPS_FLOAT_PAIR
 #define SM_OPS_FLOAT_PAIR(X)
 #endif
+#if !SM_ACCUMULATOR
+#undef SM_OPS_ACC
+#undef SM_OPS_ACC_LONG
+#undef SM_OPS_ACC_DOUBLE
+#define SM_OPS_ACC(X)
+#define SM_OPS_ACC_LONG(X)
+#define SM_OPS_ACC_DOUBLE(X)
+#elif !SM_DOUBLE_PAIRS
+#undef SM_OPS_ACC_DOUBLE
+#define SM_OPS_ACC_DOUBLE(X)
+#endif
 
 #define SM_OPS_RARE(X)                                                                             \
     SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
@@ -389,7 +541,7 @@
 #define SM_OPS_PLAIN(X)                                                                            \
     SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X)            \
         SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X) SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)      \
-            SM_OPS_FLOAT_PAIR(X)
+            SM_OPS_FLOAT_PAIR(X) SM_OPS_ACC(X) SM_OPS_ACC_LONG(X) SM_OPS_ACC_DOUBLE(X)
 
 /* clang-format on */
 
@@ -400,6 +552,7 @@ enum sm_op {
 #undef X
 };
 #define SM_RARE_FIRST OP_I32_CLZ
+#define SM_ACC_FIRST  OP_BR_NZ_A
 
 /* Wasm's numeric operators from 0x45 on, then 0xfc 0x00 to 0x07.
  * X(opcode, operand type, operands, result type, image op); SWAP_ takes its operands in reverse. */

@@ -217,19 +217,42 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-#define S(i)        fp[pc[i]]
-#define SI(i)       ((int32_t)fp[pc[i]])
-#define L(i)        sm_get64(&fp[pc[i]])
-#define LI(i)       ((int64_t)sm_get64(&fp[pc[i]]))
-#define F(i)        sm_f32(fp[pc[i]])
-#define D(i)        sm_f64(sm_get64(&fp[pc[i]]))
-#define K(i)        ((int32_t)(int16_t)pc[i])
-#define WORD(i)     ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
+#define S(i)       fp[pc[i]]
+#define SI(i)      ((int32_t)fp[pc[i]])
+#define L(i)       sm_get64(&fp[pc[i]])
+#define LI(i)      ((int64_t)sm_get64(&fp[pc[i]]))
+#define F(i)       sm_f32(fp[pc[i]])
+#define D(i)       sm_f64(sm_get64(&fp[pc[i]]))
+#define K(i)       ((int32_t)(int16_t)pc[i])
+#define WORD(i)    ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
+#define SETF(i, v) (fp[pc[i]] = sm_bits32(v))
+/* A result goes to its slot, and stays in the accumulator (accumulator.c). */
+#if SM_ACCUMULATOR
+#define SET(i, v)                                                                                  \
+    do {                                                                                           \
+        acc = (uint32_t)(v);                                                                       \
+        fp[pc[i]] = (uint32_t)acc;                                                                 \
+    } while (0)
+#define SET64(i, v)                                                                                \
+    do {                                                                                           \
+        acc = (v);                                                                                 \
+        sm_set64(&fp[pc[i]], acc);                                                                 \
+    } while (0)
+#define SETD(i, v)                                                                                 \
+    do {                                                                                           \
+        acc_d = (v);                                                                               \
+        sm_set64(&fp[pc[i]], sm_bits64(acc_d));                                                    \
+    } while (0)
+#define WITH_ACC(...) __VA_ARGS__
+#else
+#define SET(i, v)   (fp[pc[i]] = (uint32_t)(v))
 #define SET64(i, v) sm_set64(&fp[pc[i]], (v))
-#define SETF(i, v)  (fp[pc[i]] = sm_bits32(v))
 #define SETD(i, v)  sm_set64(&fp[pc[i]], sm_bits64(v))
-#define OP(name)    L_##name:
-#define DISPATCH()  goto *labels[*pc]
+#define WITH_ACC(...)
+#endif
+#define ACC        ((uint32_t)acc)
+#define OP(name)   L_##name:
+#define DISPATCH() goto *labels[*pc]
 #define NEXT(units)                                                                                \
     do {                                                                                           \
         pc += (units);                                                                             \
@@ -267,69 +290,97 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         }                                                                                          \
         NEXT(units);                                                                               \
     } while (0)
-
-/* One handler each for a family. */
-#define BINARY32(name, expr)                                                                       \
+#define RETURN_WORD(name, get)                                                                     \
     OP(name)                                                                                       \
     {                                                                                              \
-        uint32_t a = S(2), b = S(3);                                                               \
-        S(1) = (uint32_t)(expr);                                                                   \
+        base = fp[pc[1]];                                                                          \
+        fp[0] = get;                                                                               \
+        goto leave;                                                                                \
+    }
+#define BRANCH_TABLE(name, get)                                                                    \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t i = get < pc[2] ? get : pc[2];                                                    \
+        BRANCH(2 + i, K(3 + i));                                                                   \
+    }
+#define BRANCH_ZERO(name, get, op_)                                                                \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        BRANCH_IF(get op_ 0, 3);                                                                   \
+    }
+
+/* One handler each for a family; and one that takes the first operand from the accumulator. */
+#define BINARY32_OF(name, get_a, get_b, expr)                                                      \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = get_a, b = get_b;                                                             \
+        SET(1, expr);                                                                              \
         NEXT(4);                                                                                   \
     }
+#define BINARY32(name, expr)                                                                       \
+    BINARY32_OF(name, S(2), S(3), expr) WITH_ACC(BINARY32_OF(name##_A, ACC, S(3), expr))
 #define BINARY32_K(name, expr)                                                                     \
+    BINARY32_OF(name, S(2), (uint32_t)K(3), expr)                                                  \
+    WITH_ACC(BINARY32_OF(name##_A, ACC, (uint32_t)K(3), expr))
+#define COMPARE32(name, expr)   BINARY32_OF(name, S(2), S(3), expr)
+#define COMPARE32_K(name, expr) BINARY32_OF(name, S(2), (uint32_t)K(3), expr)
+#define BINARY64_OF(name, get_a, get_b, expr)                                                      \
     OP(name)                                                                                       \
     {                                                                                              \
-        uint32_t a = S(2), b = (uint32_t)K(3);                                                     \
-        S(1) = (uint32_t)(expr);                                                                   \
+        uint64_t a = get_a, b = get_b;                                                             \
+        SET64(1, (uint64_t)(expr));                                                                \
         NEXT(4);                                                                                   \
     }
 #define BINARY64(name, expr)                                                                       \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        uint64_t a = L(2), b = L(3);                                                               \
-        SET64(1, (uint64_t)(expr));                                                                \
-        NEXT(4);                                                                                   \
-    }
+    BINARY64_OF(name, L(2), L(3), expr) WITH_ACC(BINARY64_OF(name##_A, acc, L(3), expr))
 #define BINARY64_K(name, expr)                                                                     \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        uint64_t a = L(2), b = (uint64_t)(int64_t)K(3);                                            \
-        SET64(1, (uint64_t)(expr));                                                                \
-        NEXT(4);                                                                                   \
-    }
+    BINARY64_OF(name, L(2), (uint64_t)(int64_t)K(3), expr)                                         \
+    WITH_ACC(BINARY64_OF(name##_A, acc, (uint64_t)(int64_t)K(3), expr))
 #define COMPARE64(name, expr)                                                                      \
     OP(name)                                                                                       \
     {                                                                                              \
         uint64_t a = L(2), b = L(3);                                                               \
-        S(1) = (expr);                                                                             \
+        SET(1, expr);                                                                              \
         NEXT(4);                                                                                   \
     }
+#define BRANCH32_OF(name, get_a, get_b, expr)                                                      \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = get_a, b = get_b;                                                             \
+        BRANCH_IF(expr, 4);                                                                        \
+    }
 #define BRANCH32(name, expr)                                                                       \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        uint32_t a = S(2), b = S(3);                                                               \
-        BRANCH_IF(expr, 4);                                                                        \
-    }
+    BRANCH32_OF(name, S(2), S(3), expr) WITH_ACC(BRANCH32_OF(name##_A, ACC, S(3), expr))
 #define BRANCH32_K(name, expr)                                                                     \
-    OP(name)                                                                                       \
-    {                                                                                              \
-        uint32_t a = S(2), b = (uint32_t)K(3);                                                     \
-        BRANCH_IF(expr, 4);                                                                        \
-    }
+    BRANCH32_OF(name, S(2), (uint32_t)K(3), expr)                                                  \
+    WITH_ACC(BRANCH32_OF(name##_A, ACC, (uint32_t)K(3), expr))
 #define UNARY(name, statement)                                                                     \
     OP(name)                                                                                       \
     {                                                                                              \
         statement;                                                                                 \
         NEXT(3);                                                                                   \
     }
-/* Three operands, or a number in place of one. */
-#define TERNARY32(name, get_b, get_c, expr)                                                        \
+#define ADD_WORD(name, get)                                                                        \
     OP(name)                                                                                       \
     {                                                                                              \
-        uint32_t a = S(2), b = (uint32_t)get_b(3), c = (uint32_t)get_c(4);                         \
-        S(1) = (expr);                                                                             \
+        SET(1, get + WORD(3));                                                                     \
         NEXT(5);                                                                                   \
     }
+/* Three operands: the third a slot, or a number. */
+#define TERNARY32_OF(name, get_a, get_b, get_c, expr)                                              \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        uint32_t a = get_a, b = (uint32_t)get_b(3), c = (uint32_t)get_c;                           \
+        SET(1, expr);                                                                              \
+        NEXT(5);                                                                                   \
+    }
+#define TERNARY32(name, get_b, expr)                                                               \
+    TERNARY32_OF(name, S(2), get_b, S(4), expr)                                                    \
+    WITH_ACC(TERNARY32_OF(name##_A, ACC, get_b, S(4), expr)                                        \
+                 TERNARY32_OF(name##_C, S(2), get_b, ACC, expr))
+#define TERNARY32_K(name, get_b, expr)                                                             \
+    TERNARY32_OF(name, S(2), get_b, K(4), expr)                                                    \
+    WITH_ACC(TERNARY32_OF(name##_A, ACC, get_b, K(4), expr))
 #define INCREMENT_BRANCH(name, get_b, expr)                                                        \
     OP(name)                                                                                       \
     {                                                                                              \
@@ -344,7 +395,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define FLOAT_COMPARE(name, get, op_)                                                              \
     OP(name)                                                                                       \
     {                                                                                              \
-        S(1) = get(2) op_ get(3);                                                                  \
+        SET(1, get(2) op_ get(3));                                                                 \
         NEXT(4);                                                                                   \
     }
 #define BINARY_F32(name, expr)                                                                     \
@@ -354,13 +405,17 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         SETF(1, (expr));                                                                           \
         NEXT(4);                                                                                   \
     }
-#define BINARY_F64(name, expr)                                                                     \
+#define BINARY_F64_OF(name, get_a, get_b, expr)                                                    \
     OP(name)                                                                                       \
     {                                                                                              \
-        double a = D(2), b = D(3);                                                                 \
+        double a = get_a, b = get_b;                                                               \
         SETD(1, (expr));                                                                           \
         NEXT(4);                                                                                   \
     }
+#define BINARY_F64(name, expr)                                                                     \
+    BINARY_F64_OF(name, D(2), D(3), expr) WITH_ACC(BINARY_F64_OF(name##_A, acc_d, D(3), expr))
+#define BINARY_F64_C(name, expr)                                                                   \
+    BINARY_F64(name, expr) WITH_ACC(BINARY_F64_OF(name##_C, D(2), acc_d, expr))
 
 /* The four forms of an address (ops.h), and a trap unless n bytes are there: one comparison with
  * the first address at which so many are outside. An address has up to 33 bits. */
@@ -386,6 +441,9 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define ADDRESS_1(at, offset, n) ADDRESS_SUM(S(at), n)
 #define ADDRESS_K(at, offset, n) ADDRESS_SUM(S(at) + (uint32_t)K((at) + 1), n)
 #define ADDRESS_R(at, offset, n) ADDRESS_SUM(S(at) + S((at) + 1), n)
+/* The second and third with the slot's value in the accumulator. */
+#define ADDRESS_1A(at, offset, n) ADDRESS_SUM(ACC, n)
+#define ADDRESS_KA(at, offset, n) ADDRESS_SUM(ACC + (uint32_t)K((at) + 1), n)
 
 #define LOAD_FORM(name, form, units, c_type, store)                                                \
     OP(name)                                                                                       \
@@ -403,44 +461,63 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define LOAD(name, c_type, store)                                                                  \
     LOAD_FORM(name##_O, ADDRESS_O, 4, c_type, store)                                               \
     FUSED_ACCESS(LOAD_FORM(name, ADDRESS_1, 3, c_type, store) LOAD_FORM(                           \
-        name##_K, ADDRESS_K, 4, c_type, store) LOAD_FORM(name##_R, ADDRESS_R, 4, c_type, store))
+        name##_K, ADDRESS_K, 4, c_type, store) LOAD_FORM(name##_R, ADDRESS_R, 4, c_type, store))   \
+    WITH_ACC(LOAD_FORM(name##_A, ADDRESS_1A, 3, c_type, store)                                     \
+                 LOAD_FORM(name##_K_A, ADDRESS_KA, 4, c_type, store))
 /* A load whose value goes into another operator; the last unit names the other operand. */
-#define LOAD_PAIR(name, c_type, use)   LOAD_FORM(name, ADDRESS_1, 4, c_type, use(3))
-#define LOAD_PAIR_K(name, c_type, use) LOAD_FORM(name, ADDRESS_K, 5, c_type, use(4))
-#define ADD_TO(b)                      S(1) = v + S(b)
-#define MULTIPLY_BY(b)                 S(1) = (uint32_t)v * S(b)
-#define XOR_WITH(b)                    S(1) = v ^ S(b)
-#define F64_ADD_TO(b)                  SETD(1, v + D(b))
-#define F64_MULTIPLY_BY(b)             SETD(1, v *D(b))
+#define LOAD_PAIR(name, c_type, use, get, acc_)                                                    \
+    LOAD_FORM(name, ADDRESS_1, 4, c_type, use(get(3)))                                             \
+    WITH_ACC(LOAD_FORM(name##_A, ADDRESS_1A, 4, c_type, use(get(3)))                               \
+                 LOAD_FORM(name##_C, ADDRESS_1, 4, c_type, use(acc_)))
+#define LOAD_PAIR_K(name, c_type, use, get, acc_)                                                  \
+    LOAD_FORM(name, ADDRESS_K, 5, c_type, use(get(4)))                                             \
+    WITH_ACC(LOAD_FORM(name##_A, ADDRESS_KA, 5, c_type, use(get(4)))                               \
+                 LOAD_FORM(name##_C, ADDRESS_K, 5, c_type, use(acc_)))
+#define ADD_TO(b)          SET(1, v + (b))
+#define MULTIPLY_BY(b)     SET(1, (uint32_t)v *(b))
+#define XOR_WITH(b)        SET(1, v ^ (b))
+#define F64_ADD_TO(b)      SETD(1, v + (b))
+#define F64_MULTIPLY_BY(b) SETD(1, v *(b))
 
-#define STORE_FORM(name, form, at, units, c_type, value)                                           \
+#define STORE_FORM(name, form, units, c_type, value)                                               \
     OP(name)                                                                                       \
     {                                                                                              \
-        c_type v = (c_type)value(at);                                                              \
+        c_type v = (c_type)(value);                                                                \
         form(1, 3, sizeof(v)) memcpy(mem + ea, &v, sizeof(v));                                     \
         NEXT(units);                                                                               \
     }
-#define STORE(name, c_type, value)                                                                 \
-    STORE_FORM(name##_O, ADDRESS_O, 2, 4, c_type, value)                                           \
-    FUSED_ACCESS(STORE_FORM(name, ADDRESS_1, 2, 3, c_type, value)                                  \
-                     STORE_FORM(name##_K, ADDRESS_K, 3, 4, c_type, value)                          \
-                         STORE_FORM(name##_R, ADDRESS_R, 3, 4, c_type, value))
+#define STORE(name, c_type, get, acc_)                                                             \
+    STORE_FORM(name##_O, ADDRESS_O, 4, c_type, get(2))                                             \
+    FUSED_ACCESS(STORE_FORM(name, ADDRESS_1, 3, c_type, get(2))                                    \
+                     STORE_FORM(name##_K, ADDRESS_K, 4, c_type, get(3))                            \
+                         STORE_FORM(name##_R, ADDRESS_R, 4, c_type, get(3)))                       \
+    WITH_ACC(STORE_FORM(name##_C, ADDRESS_1, 3, c_type, acc_)                                      \
+                 STORE_FORM(name##_K_C, ADDRESS_K, 4, c_type, acc_))
 
 /* The product is rounded before it is added: two operators. */
-#define PRODUCT_F64(name, expr)                                                                    \
+#define PRODUCT_F64_OF(name, get_a, get_c, expr)                                                   \
     OP(name)                                                                                       \
     {                                                                                              \
-        double product = D(2) * D(3), c = D(4);                                                    \
+        double product = get_a * D(3), c = get_c;                                                  \
         SETD(1, (expr));                                                                           \
         NEXT(5);                                                                                   \
     }
+#define PRODUCT_F64(name, expr)                                                                    \
+    PRODUCT_F64_OF(name, D(2), D(4), expr)                                                         \
+    WITH_ACC(PRODUCT_F64_OF(name##_A, acc_d, D(4), expr)                                           \
+                 PRODUCT_F64_OF(name##_C, D(2), acc_d, expr))
 
-#define CONST_PRODUCT_F64(name)                                                                    \
+/* A number of 32 or 64 bits, then the other operand. */
+#define WORDS(i) ((uint64_t)WORD((i) + 2) << 32 | WORD(i))
+#define CONSTANT_OF(name, units, statement)                                                        \
     OP(name)                                                                                       \
     {                                                                                              \
-        SETD(1, sm_f64((uint64_t)WORD(4) << 32 | WORD(2)) * D(6));                                 \
-        NEXT(7);                                                                                   \
+        statement;                                                                                 \
+        NEXT(units);                                                                               \
     }
+#define CONSTANT(name, units, set, value, get, acc_, op_)                                          \
+    CONSTANT_OF(name, units, set(1, value op_ get((units)-1)))                                     \
+    WITH_ACC(CONSTANT_OF(name##_C, units, set(1, value op_ acc_)))
 
 /* The floats' handlers: all or, where they are not built in, none. */
 #if SM_FLOATS
@@ -458,19 +535,25 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     BINARY_F32(F32_MUL, (a * b))                                                                   \
     BINARY_F32(F32_DIV, a / b)                                                                     \
     BINARY_F64(F64_ADD, a + b)                                                                     \
-    BINARY_F64(F64_SUB, a - b)                                                                     \
+    BINARY_F64_C(F64_SUB, a - b)                                                                   \
     BINARY_F64(F64_MUL, (a * b))                                                                   \
-    BINARY_F64(F64_DIV, a / b)
+    BINARY_F64_C(F64_DIV, a / b)
 #else
 #define FLOATS
 #endif
 
 /* Those of fused operators likewise. */
 #if SM_FUSED
+#define SELECT_LESS(name, get_a, get_b)                                                            \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        SET(1, S(5 - (get_a < get_b)));                                                            \
+        NEXT(6);                                                                                   \
+    }
 #define FUSED                                                                                      \
     OP(I32_INC)                                                                                    \
     {                                                                                              \
-        S(1) += (uint32_t)K(2);                                                                    \
+        SET(1, S(1) + (uint32_t)K(2));                                                             \
         NEXT(3);                                                                                   \
     }                                                                                              \
     OP(I32_INC_TWICE)                                                                              \
@@ -483,53 +566,33 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     INCREMENT_BRANCH(INC_BR_NE_K, K, a != b)                                                       \
     INCREMENT_BRANCH(INC_BR_LT_S, S, (int32_t)a < (int32_t)b)                                      \
     INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)                                                        \
-    TERNARY32(I32_ADD_ADD, S, S, a + b + c)                                                        \
-    TERNARY32(I32_ADD_ADD_K, S, K, a + b + c)                                                      \
-    TERNARY32(I32_SHL_K_ADD_K, K, K, (a << (b & 31)) + c)                                          \
-    TERNARY32(I32_MUL_ADD, S, S, a *b + c)                                                         \
-    TERNARY32(I32_XOR_ADD, S, S, (a ^ b) + c)                                                      \
-    TERNARY32(I32_SHL_K_ADD, K, S, (a << (b & 31)) + c)                                            \
-    TERNARY32(I32_SHL_K_XOR, K, S, a << (b & 31) ^ c)                                              \
-    TERNARY32(I32_SHR_U_K_XOR, K, S, a >> (b & 31) ^ c)                                            \
-    TERNARY32(I32_ROTL_K_XOR, K, S, sm_rotl32(a, b) ^ c)                                           \
-    TERNARY32(I32_XOR_SHL_K, S, K, (a ^ b) << (c & 31))                                            \
-    TERNARY32(I32_XOR_ROTL_K, S, K, sm_rotl32(a ^ b, c))                                           \
-    TERNARY32(I32_SHR_U_K_AND_K, K, K, a >> (b & 31) & c)                                          \
-    OP(CONST_32_AND)                                                                               \
-    {                                                                                              \
-        S(1) = WORD(2) & S(4);                                                                     \
-        NEXT(5);                                                                                   \
-    }                                                                                              \
-    OP(CONST_32_MUL)                                                                               \
-    {                                                                                              \
-        S(1) = WORD(2) * S(4);                                                                     \
-        NEXT(5);                                                                                   \
-    }                                                                                              \
-    OP(CONST_64_MUL)                                                                               \
-    {                                                                                              \
-        SET64(1, ((uint64_t)WORD(4) << 32 | WORD(2)) * L(6));                                      \
-        NEXT(7);                                                                                   \
-    }                                                                                              \
-    OP(I64_SHR_U_K_XOR)                                                                            \
-    {                                                                                              \
-        SET64(1, L(2) >> (K(3) & 63) ^ L(4));                                                      \
-        NEXT(5);                                                                                   \
-    }                                                                                              \
-    OP(SELECT_LT_S)                                                                                \
-    {                                                                                              \
-        S(1) = S(5 - (SI(2) < SI(3)));                                                             \
-        NEXT(6);                                                                                   \
-    }                                                                                              \
-    OP(SELECT_LT_U)                                                                                \
-    {                                                                                              \
-        S(1) = S(5 - (S(2) < S(3)));                                                               \
-        NEXT(6);                                                                                   \
-    }                                                                                              \
-    LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO)                                                       \
-    LOAD_PAIR_K(LOAD_32_K_ADD, uint32_t, ADD_TO)                                                   \
-    LOAD_PAIR(LOAD_16S_MUL, int16_t, MULTIPLY_BY)                                                  \
-    LOAD_PAIR_K(LOAD_16S_K_MUL, int16_t, MULTIPLY_BY)                                              \
-    LOAD_PAIR_K(LOAD_8U_K_XOR, uint8_t, XOR_WITH)                                                  \
+    TERNARY32(I32_ADD_ADD, S, a + b + c)                                                           \
+    TERNARY32_K(I32_ADD_ADD_K, S, a + b + c)                                                       \
+    TERNARY32_K(I32_SHL_K_ADD_K, K, (a << (b & 31)) + c)                                           \
+    TERNARY32(I32_MUL_ADD, S, a *b + c)                                                            \
+    TERNARY32(I32_XOR_ADD, S, (a ^ b) + c)                                                         \
+    TERNARY32(I32_SHL_K_ADD, K, (a << (b & 31)) + c)                                               \
+    TERNARY32(I32_SHL_K_XOR, K, a << (b & 31) ^ c)                                                 \
+    TERNARY32(I32_SHR_U_K_XOR, K, a >> (b & 31) ^ c)                                               \
+    TERNARY32(I32_ROTL_K_XOR, K, sm_rotl32(a, b) ^ c)                                              \
+    TERNARY32_K(I32_XOR_SHL_K, S, (a ^ b) << (c & 31))                                             \
+    TERNARY32_K(I32_XOR_ROTL_K, S, sm_rotl32(a ^ b, c))                                            \
+    TERNARY32_K(I32_SHR_U_K_AND_K, K, a >> (b & 31) & c)                                           \
+    CONSTANT(CONST_32_AND, 5, SET, WORD(2), S, ACC, &)                                             \
+    CONSTANT(CONST_32_MUL, 5, SET, WORD(2), S, ACC, *)                                             \
+    CONSTANT(CONST_64_MUL, 7, SET64, WORDS(2), L, acc, *)                                          \
+    CONSTANT_OF(I64_SHR_U_K_XOR, 5, SET64(1, L(2) >> (K(3) & 63) ^ L(4)))                          \
+    WITH_ACC(CONSTANT_OF(I64_SHR_U_K_XOR_A, 5, SET64(1, acc >> (K(3) & 63) ^ L(4)))                \
+                 CONSTANT_OF(I64_SHR_U_K_XOR_C, 5, SET64(1, L(2) >> (K(3) & 63) ^ acc)))           \
+    SELECT_LESS(SELECT_LT_S, SI(2), SI(3))                                                         \
+    SELECT_LESS(SELECT_LT_U, S(2), S(3))                                                           \
+    WITH_ACC(SELECT_LESS(SELECT_LT_S_A, (int32_t)ACC, SI(3))                                       \
+                 SELECT_LESS(SELECT_LT_U_A, ACC, S(3)))                                            \
+    LOAD_PAIR(LOAD_32_ADD, uint32_t, ADD_TO, S, ACC)                                               \
+    LOAD_PAIR_K(LOAD_32_K_ADD, uint32_t, ADD_TO, S, ACC)                                           \
+    LOAD_PAIR(LOAD_16S_MUL, int16_t, MULTIPLY_BY, S, ACC)                                          \
+    LOAD_PAIR_K(LOAD_16S_K_MUL, int16_t, MULTIPLY_BY, S, ACC)                                      \
+    LOAD_PAIR_K(LOAD_8U_K_XOR, uint8_t, XOR_WITH, S, ACC)                                          \
     BINARY64_K(I64_ADD_K, a + b)                                                                   \
     BINARY64_K(I64_MUL_K, a *b)                                                                    \
     BINARY64_K(I64_AND_K, a &b)                                                                    \
@@ -544,13 +607,15 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #endif
 #if SM_DOUBLE_PAIRS
 #define FUSED_FLOATS                                                                               \
-    CONST_PRODUCT_F64(CONST_64_F64_MUL)                                                            \
+    CONSTANT(CONST_64_F64_MUL, 7, SETD, sm_f64(WORDS(2)), D, acc_d, *)                             \
     PRODUCT_F64(F64_MUL_ADD, product + c)                                                          \
     PRODUCT_F64(F64_MUL_SUB, c - product)                                                          \
-    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO)                                                 \
-    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO)                                             \
-    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY)                                            \
-    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY)
+    LOAD_PAIR(LOAD_64_F64_ADD, double, F64_ADD_TO, D, acc_d)                                       \
+    LOAD_PAIR_K(LOAD_64_K_F64_ADD, double, F64_ADD_TO, D, acc_d)                                   \
+    LOAD_PAIR(LOAD_64_F64_MUL, double, F64_MULTIPLY_BY, D, acc_d)                                  \
+    LOAD_PAIR_K(LOAD_64_K_F64_MUL, double, F64_MULTIPLY_BY, D, acc_d)                              \
+    WITH_ACC(STORE_FORM(STORE_64_D, ADDRESS_1, 3, double, acc_d)                                   \
+                 STORE_FORM(STORE_64_K_D, ADDRESS_K, 4, double, acc_d))
 #else
 #define FUSED_FLOATS
 #endif
@@ -588,6 +653,12 @@ int sm_interpret(struct sm_wasm_exec *x)
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
     uint32_t ret, base, func;
+#if SM_ACCUMULATOR
+    uint64_t acc = 0;
+#if SM_DOUBLE_PAIRS
+    double acc_d = 0;
+#endif
+#endif
 
     /* Without this, gcc computes the table's address at every dispatch instead of keeping it. */
     __asm__("" : "+r"(labels));
@@ -649,11 +720,8 @@ reload:                 /* inst is another, or its memory may have changed */
     {
         BRANCH(0, (int32_t)WORD(1));
     }
-    OP(BR_TABLE)
-    {
-        uint32_t i = S(1) < pc[2] ? S(1) : pc[2];
-        BRANCH(2 + i, K(3 + i));
-    }
+    BRANCH_TABLE(BR_TABLE, S(1))
+    WITH_ACC(BRANCH_TABLE(BR_TABLE_A, ACC))
     OP(BR_TABLE_FAR)
     {
         uint32_t i = S(1) < WORD(2) ? S(1) : WORD(2);
@@ -670,12 +738,8 @@ reload:                 /* inst is another, or its memory may have changed */
         }
         DISPATCH();
     }
-    OP(RETURN_32)
-    {
-        base = fp[pc[1]];
-        fp[0] = S(2);
-        goto leave;
-    }
+    RETURN_WORD(RETURN_32, S(2))
+    WITH_ACC(RETURN_WORD(RETURN_32_A, ACC))
     OP(RETURN_64)
     {
         base = fp[pc[1]];
@@ -824,14 +888,9 @@ assembly: /* in front of an operation that thumb.S has */
 #else
 
     /* ---- Branches and comparisons */
-    OP(BR_NZ)
-    {
-        BRANCH_IF(S(2) != 0, 3);
-    }
-    OP(BR_Z)
-    {
-        BRANCH_IF(S(2) == 0, 3);
-    }
+    BRANCH_ZERO(BR_NZ, S(2), !=)
+    BRANCH_ZERO(BR_Z, S(2), ==)
+    WITH_ACC(BRANCH_ZERO(BR_NZ_A, ACC, !=) BRANCH_ZERO(BR_Z_A, ACC, ==))
     BRANCH32(BR_EQ, a == b)
     BRANCH32(BR_NE, a != b)
     BRANCH32(BR_LT_S, (int32_t)a < (int32_t)b)
@@ -844,18 +903,18 @@ assembly: /* in front of an operation that thumb.S has */
     BRANCH32_K(BR_GE_S_K, (int32_t)a >= (int32_t)b)
     BRANCH32_K(BR_LT_U_K, a < b)
     BRANCH32_K(BR_GE_U_K, a >= b)
-    BINARY32(I32_EQ, a == b)
-    BINARY32(I32_NE, a != b)
-    BINARY32(I32_LT_S, (int32_t)a < (int32_t)b)
-    BINARY32(I32_LE_S, (int32_t)a <= (int32_t)b)
-    BINARY32(I32_LT_U, a < b)
-    BINARY32(I32_LE_U, a <= b)
-    BINARY32_K(I32_EQ_K, a == b)
-    BINARY32_K(I32_NE_K, a != b)
-    BINARY32_K(I32_LT_S_K, (int32_t)a < (int32_t)b)
-    BINARY32_K(I32_GE_S_K, (int32_t)a >= (int32_t)b)
-    BINARY32_K(I32_LT_U_K, a < b)
-    BINARY32_K(I32_GE_U_K, a >= b)
+    COMPARE32(I32_EQ, a == b)
+    COMPARE32(I32_NE, a != b)
+    COMPARE32(I32_LT_S, (int32_t)a < (int32_t)b)
+    COMPARE32(I32_LE_S, (int32_t)a <= (int32_t)b)
+    COMPARE32(I32_LT_U, a < b)
+    COMPARE32(I32_LE_U, a <= b)
+    COMPARE32_K(I32_EQ_K, a == b)
+    COMPARE32_K(I32_NE_K, a != b)
+    COMPARE32_K(I32_LT_S_K, (int32_t)a < (int32_t)b)
+    COMPARE32_K(I32_GE_S_K, (int32_t)a >= (int32_t)b)
+    COMPARE32_K(I32_LT_U_K, a < b)
+    COMPARE32_K(I32_GE_U_K, a >= b)
     COMPARE64(I64_EQ, a == b)
     COMPARE64(I64_NE, a != b)
     COMPARE64(I64_LT_S, (int64_t)a < (int64_t)b)
@@ -864,29 +923,29 @@ assembly: /* in front of an operation that thumb.S has */
     COMPARE64(I64_LE_U, a <= b)
 
     /* ---- Moves, globals, tables, memory */
-    UNARY(COPY_32, S(1) = S(2))
+    UNARY(COPY_32, SET(1, S(2)))
     OP(COPY_32_TWICE)
     {
-        S(1) = S(2);
+        SET(1, S(2));
         S(3) = S(4);
         NEXT(5);
     }
     UNARY(COPY_64, SET64(1, L(2)))
-    UNARY(CONST_K, S(1) = (uint32_t)K(2))
+    UNARY(CONST_K, SET(1, (uint32_t)K(2)))
     UNARY(CONST_64K, SET64(1, (uint64_t)(int64_t)K(2)))
     OP(CONST_32)
     {
-        S(1) = WORD(2);
+        SET(1, WORD(2));
         NEXT(4);
     }
     OP(CONST_64)
     {
-        SET64(1, (uint64_t)WORD(4) << 32 | WORD(2));
+        SET64(1, WORDS(2));
         NEXT(6);
     }
     OP(SELECT_32)
     {
-        S(1) = S(3 - (S(4) != 0)); /* no branch to mispredict, here and below */
+        SET(1, S(3 - (S(4) != 0))); /* no branch to mispredict, here and below */
         NEXT(5);
     }
     OP(SELECT_64)
@@ -894,13 +953,13 @@ assembly: /* in front of an operation that thumb.S has */
         SET64(1, L(3 - (S(4) != 0)));
         NEXT(5);
     }
-    UNARY(GLOBAL_GET_32, S(1) = inst->globals[pc[2]]->value[0])
+    UNARY(GLOBAL_GET_32, SET(1, inst->globals[pc[2]]->value[0]))
     UNARY(GLOBAL_GET_64, SET64(1, sm_get64(inst->globals[pc[2]]->value)))
     UNARY(GLOBAL_SET_32, inst->globals[pc[1]]->value[0] = S(2))
     UNARY(GLOBAL_SET_64, sm_set64(inst->globals[pc[1]]->value, L(2)))
     OP(MEMORY_SIZE)
     {
-        S(1) = inst->memory->pages;
+        SET(1, inst->memory->pages);
         NEXT(2);
     }
     OP(ADDRESS)
@@ -910,29 +969,30 @@ assembly: /* in front of an operation that thumb.S has */
         if (ea > 0xffffffff) {
             TRAP(MEMORY);
         }
-        S(1) = (uint32_t)ea;
+        SET(1, (uint32_t)ea);
         NEXT(5);
     }
-    LOAD(LOAD_32, uint32_t, S(1) = v)
+    LOAD(LOAD_32, uint32_t, SET(1, v))
     LOAD(LOAD_64, uint64_t, SET64(1, v))
-    LOAD(LOAD_8S, int8_t, S(1) = (uint32_t)v)
-    LOAD(LOAD_8U, uint8_t, S(1) = v)
-    LOAD(LOAD_16S, int16_t, S(1) = (uint32_t)v)
-    LOAD(LOAD_16U, uint16_t, S(1) = v)
+    LOAD(LOAD_8S, int8_t, SET(1, v))
+    LOAD(LOAD_8U, uint8_t, SET(1, v))
+    LOAD(LOAD_16S, int16_t, SET(1, v))
+    LOAD(LOAD_16U, uint16_t, SET(1, v))
     LOAD_FORM(LOAD_8S_64_O, ADDRESS_O, 4, int8_t, SET64(1, (uint64_t)v))
     LOAD_FORM(LOAD_8U_64_O, ADDRESS_O, 4, uint8_t, SET64(1, v))
     LOAD_FORM(LOAD_16S_64_O, ADDRESS_O, 4, int16_t, SET64(1, (uint64_t)v))
     LOAD_FORM(LOAD_16U_64_O, ADDRESS_O, 4, uint16_t, SET64(1, v))
     LOAD_FORM(LOAD_32S_64_O, ADDRESS_O, 4, int32_t, SET64(1, (uint64_t)v))
     LOAD_FORM(LOAD_32U_64_O, ADDRESS_O, 4, uint32_t, SET64(1, v))
-    STORE(STORE_8, uint8_t, S)
-    STORE(STORE_16, uint16_t, S)
-    STORE(STORE_32, uint32_t, S)
-    STORE(STORE_64, uint64_t, L)
+    STORE(STORE_8, uint8_t, S, ACC)
+    STORE(STORE_16, uint16_t, S, ACC)
+    STORE(STORE_32, uint32_t, S, ACC)
+    STORE(STORE_64, uint64_t, L, acc)
 
     /* ---- Integers */
-    UNARY(I32_EQZ, S(1) = S(2) == 0)
-    UNARY(I64_EQZ, S(1) = L(2) == 0)
+    UNARY(I32_EQZ, SET(1, S(2) == 0))
+    UNARY(I64_EQZ, SET(1, L(2) == 0))
+    WITH_ACC(UNARY(I64_EQZ_A, SET(1, acc == 0)))
     BINARY32(I32_ADD, a + b)
     BINARY32(I32_SUB, a - b)
     BINARY32(I32_MUL, a * b)
@@ -942,12 +1002,9 @@ assembly: /* in front of an operation that thumb.S has */
     BINARY32(I32_SHL, a << (b & 31))
     BINARY32(I32_SHR_S, (int32_t)a >> (b & 31))
     BINARY32(I32_SHR_U, a >> (b & 31))
-    BINARY32(I32_ROTL, sm_rotl32(a, b))
-    OP(I32_ADD_W)
-    {
-        S(1) = S(2) + WORD(3);
-        NEXT(5);
-    }
+    BINARY32_OF(I32_ROTL, S(2), S(3), sm_rotl32(a, b))
+    ADD_WORD(I32_ADD_W, S(2))
+    WITH_ACC(ADD_WORD(I32_ADD_W_A, ACC))
     BINARY32_K(I32_ADD_K, a + b)
     BINARY32_K(I32_MUL_K, a * b)
     BINARY32_K(I32_AND_K, a & b)
@@ -968,7 +1025,7 @@ assembly: /* in front of an operation that thumb.S has */
         if (a == INT32_MIN && b == -1) {
             TRAP(OVERFLOW);
         }
-        S(1) = (uint32_t)(a / b);
+        SET(1, (uint32_t)(a / b));
         NEXT(4);
     }
     OP(I32_DIV_U)
@@ -976,7 +1033,7 @@ assembly: /* in front of an operation that thumb.S has */
         if (S(3) == 0) {
             TRAP(DIV_ZERO);
         }
-        S(1) = S(2) / S(3);
+        SET(1, S(2) / S(3));
         NEXT(4);
     }
     OP(I32_REM_S)
@@ -986,7 +1043,7 @@ assembly: /* in front of an operation that thumb.S has */
         if (b == 0) {
             TRAP(DIV_ZERO);
         }
-        S(1) = b == -1 ? 0 : (uint32_t)(a % b);
+        SET(1, b == -1 ? 0 : (uint32_t)(a % b));
         NEXT(4);
     }
     OP(I32_REM_U)
@@ -994,7 +1051,7 @@ assembly: /* in front of an operation that thumb.S has */
         if (S(3) == 0) {
             TRAP(DIV_ZERO);
         }
-        S(1) = S(2) % S(3);
+        SET(1, S(2) % S(3));
         NEXT(4);
     }
     BINARY64(I64_ADD, a + b)
@@ -1006,11 +1063,11 @@ assembly: /* in front of an operation that thumb.S has */
     BINARY64(I64_SHL, a << (b & 63))
     BINARY64(I64_SHR_S, (int64_t)a >> (b & 63))
     BINARY64(I64_SHR_U, a >> (b & 63))
-    UNARY(I32_WRAP, S(1) = S(2))
+    UNARY(I32_WRAP, SET(1, S(2)))
     UNARY(I64_EXTEND_S, SET64(1, (uint64_t)(int64_t)SI(2)))
     UNARY(I64_EXTEND_U, SET64(1, S(2)))
-    UNARY(I32_EXTEND8, S(1) = (uint32_t)(int8_t)S(2))
-    UNARY(I32_EXTEND16, S(1) = (uint32_t)(int16_t)S(2))
+    UNARY(I32_EXTEND8, SET(1, (uint32_t)(int8_t)S(2)))
+    UNARY(I32_EXTEND16, SET(1, (uint32_t)(int16_t)S(2)))
 
     FLOATS
     FUSED_FLOATS

@@ -288,13 +288,13 @@ static struct shape shape_of(const uint16_t *code)
 
     snprintf(text, sizeof(text), "%s", operands[code[0]]);
     for (word = strtok_r(text, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
-        if (strcmp(word, "o") == 0) {
+        if (strcmp(word, "o") == 0 || strcmp(word, "l") == 0) {
             s.distance = s.units;
         }
         s.units += strcmp(word, "w") == 0 ? 2 : 1;
     }
-    s.ends = code[0] == OP_JUMP || code[0] == OP_UNREACHABLE || code[0] == OP_RETURN ||
-             code[0] == OP_RETURN_32 || code[0] == OP_RETURN_64;
+    s.ends = code[0] == OP_JUMP || code[0] == OP_UNREACHABLE ||
+             strncmp(operands[code[0]], "header", 6) == 0; /* returns */
     return s;
 }
 
@@ -307,7 +307,7 @@ static uint32_t longest_way(const uint16_t *code, uint32_t units)
     since[0] = 0;
     for (uint32_t at = 0; at < units;) {
         struct shape s = shape_of(code + at);
-        bool table = code[at] == OP_BR_TABLE;
+        bool table = strcmp(operands[code[at]] + 1, " n o...") == 0;
         int32_t way = since[at] + (int32_t)s.units;
         uint32_t fields = table ? code[at + 2] + 1u : s.distance != 0;
 
