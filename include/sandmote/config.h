@@ -75,8 +75,8 @@
 #if SM_THUMB && !defined(__thumb2__)
 #error "SM_THUMB=1 is for Thumb-2: Cortex-M3 and later"
 #endif
-#if SM_ACCUMULATOR != 0 && (SM_ACCUMULATOR != 1 || !SM_FUSED)
-#error "SM_ACCUMULATOR is 1 (with SM_FUSED) or 0"
+#if SM_ACCUMULATOR != 0 && (SM_ACCUMULATOR != 1 || !SM_FUSED || SM_THUMB)
+#error "SM_ACCUMULATOR is 1 (with SM_FUSED, without SM_THUMB) or 0"
 #endif
 #if SM_EPOCH_CHECKS != 1 && !defined(SM_MEASURING)
 #error "SM_EPOCH_CHECKS=0 takes the deadline away; only a measurement may, with -DSM_MEASURING"

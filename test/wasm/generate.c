@@ -43,7 +43,8 @@ struct generator {
     unsigned nlocals;
     struct label labels[MAX_LABELS];
     unsigned nlabels;
-    unsigned budget; /* operators left for this function */
+    unsigned budget;  /* operators left for this function */
+    uint32_t pointer; /* a local that pointed to somewhere when it was set */
 };
 
 static void expression(struct generator *g, uint8_t type, int depth);
@@ -546,6 +547,242 @@ static void convert(struct generator *g, uint8_t to, int depth)
     hide_nan(g, to);
 }
 
+/* ---- As compilers write ---------------------------------------------------------------------- */
+
+/* Chains of operators on locals, small numbers and values from memory, addresses that are sums, and
+ * loops that count: what operators are fused for. */
+
+static void number(struct generator *g, int32_t v)
+{
+    op(g, 0x41);
+    put_s64(&g->body, v);
+}
+
+static void masked_local(struct generator *g, int32_t mask)
+{
+    op_u32(g, 0x20, local_of(g, I32));
+    number(g, mask);
+    op(g, 0x71);
+}
+
+static void add_to_local(struct generator *g, uint32_t x)
+{
+    op_u32(g, 0x20, x);
+    number(g, (int32_t)below(g, 9) - 4);
+    op(g, 0x6a);
+    op_u32(g, 0x21, x);
+}
+
+/* A local that points to somewhere. */
+static uint32_t pointer(struct generator *g)
+{
+    uint32_t x = local_of(g, I32);
+
+    masked_local(g, 0x7ff);
+    op_u32(g, 0x21, x);
+    g->pointer = x;
+    return x;
+}
+
+static void sum_address(struct generator *g)
+{
+    uint32_t x;
+
+    if (below(g, 5) == 0) {
+        op_u32(g, 0x20, g->pointer);
+    } else if (below(g, 2)) {
+        x = pointer(g);
+        add_to_local(g, local_of(g, I32));
+        op_u32(g, 0x20, x);
+    } else {
+        masked_local(g, 0x7ff);
+    }
+    switch (below(g, 5)) {
+    case 0: break;
+    case 1:
+        masked_local(g, 0x3ff);
+        op(g, 0x6a);
+        break;
+    case 2:
+        number(g, (int32_t)below(g, 6));
+        op(g, 0x74);
+        number(g, (int32_t)below(g, 100));
+        op(g, 0x6a);
+        break;
+    default:
+        number(g, (int32_t)below(g, 200));
+        op(g, 0x6a);
+        if (below(g, 3) == 0) {
+            op_u32(g, 0x22, local_of(g, I32));
+        }
+    }
+}
+
+static void no_offset(struct generator *g, uint8_t opcode)
+{
+    op(g, opcode);
+    put_u32(&g->body, 0);
+    put_u32(&g->body, below(g, 10) == 0 ? below(g, 60) : 0);
+}
+
+static void chain_end(struct generator *g, uint8_t type)
+{
+    static const uint8_t words[] = {0x28, 0x28, 0x2c, 0x2d, 0x2e, 0x2e, 0x2f};
+
+    if (below(g, 3) != 0) {
+        op_u32(g, 0x20, local_of(g, type));
+        if (below(g, 4) == 0 && type != I32 && type != I64) {
+            op_u32(g, 0x20, local_of(g, type));
+            op(g, type == F32 ? 0x94 : 0xa2);
+        }
+        return;
+    }
+    sum_address(g);
+    no_offset(g, type == I32   ? words[below(g, sizeof(words))]
+                 : type == I64 ? 0x29
+                 : type == F32 ? 0x2a
+                               : 0x2b);
+}
+
+/* The right operand is a number: mostly a shift, a mask, a step. */
+static void with_number(struct generator *g, uint8_t type)
+{
+    static const uint8_t ops[] = {0x74, 0x75, 0x76, 0x77, 0x78, 0x6a, 0x6b, 0x71, 0x73, 0x6c, 0x72};
+    uint8_t which = ops[below(g, sizeof(ops))];
+
+    if (type != I32 && type != I64) {
+        constant(g, type);
+        between(g, type == F32 ? 0x92 : 0xa0, type == F32 ? 0x95 : 0xa3);
+        return;
+    }
+    op(g, type == I32 ? 0x41 : 0x42);
+    put_s64(&g->body, below(g, 4) == 0 ? (int32_t)interesting(g) : (int32_t)below(g, 40));
+    op(g, (uint8_t)(which + (type == I64 ? 0x12 : 0)));
+}
+
+static void chain(struct generator *g, uint8_t type, unsigned n)
+{
+    static const uint8_t ops[] = {0x6a, 0x6a, 0x6a, 0x6b, 0x6c, 0x6c, 0x71, 0x72, 0x73, 0x73};
+    bool swapped = below(g, 3) == 0;
+
+    if (n == 0) {
+        chain_end(g, type);
+        return;
+    }
+    if (below(g, 3) == 0) {
+        chain(g, type, n - 1);
+        with_number(g, type);
+        return;
+    }
+    if (swapped) {
+        chain_end(g, type);
+    }
+    chain(g, type, n - 1);
+    if (!swapped) {
+        chain_end(g, type);
+    }
+    if (type == I32 || type == I64) {
+        op(g, (uint8_t)(ops[below(g, sizeof(ops))] + (type == I64 ? 0x12 : 0)));
+    } else {
+        between(g, type == F32 ? 0x92 : 0xa0, type == F32 ? 0x95 : 0xa3);
+    }
+}
+
+static void whole_chain(struct generator *g, uint8_t type)
+{
+    chain(g, type, 1 + below(g, 6));
+    if (type == I32 && below(g, 6) == 0) { /* the lesser of two */
+        uint32_t x = local_of(g, I32), y = local_of(g, I32);
+
+        op_u32(g, 0x22, x);
+        op_u32(g, 0x20, y);
+        op_u32(g, 0x20, x);
+        op_u32(g, 0x20, y);
+        op(g, below(g, 2) ? 0x48 : 0x49);
+        op(g, 0x1b);
+    }
+}
+
+/* Never a NaN, so it need not be hidden. */
+static void plain_double(struct generator *g)
+{
+    op_u32(g, 0x20, local_of(g, I32));
+    op(g, 0xb7);
+    constant(g, F64);
+    op(g, 0xa2);
+    for (uint32_t n = below(g, 3); n > 0; n--) {
+        constant(g, F64);
+        op(g, below(g, 2) ? 0xa0 : 0xa1);
+    }
+}
+
+static void chain_store(struct generator *g)
+{
+    static const uint8_t words[] = {0x36, 0x3a, 0x3b};
+    uint8_t type = any_type(g);
+
+    sum_address(g);
+    if (type == F64 && below(g, 2)) {
+        plain_double(g);
+    } else if (type != F64 && type != F32 && below(g, 3) == 0) {
+        op_u32(g, 0x20, local_of(g, type));
+    } else {
+        whole_chain(g, type);
+        hide_nan(g, type);
+    }
+    no_offset(g, type == I32   ? words[below(g, sizeof(words))]
+                 : type == I64 ? 0x37
+                 : type == F32 ? 0x38
+                               : 0x39);
+}
+
+/* A loop that counts a local up to a number or another local; the fuel ends it if nothing else
+ * does. */
+static void counted_loop(struct generator *g, int depth)
+{
+    static const struct signature nothing;
+    uint32_t x = local_of(g, I32);
+
+    if (g->nlabels + 1 >= MAX_LABELS) {
+        return;
+    }
+    op(g, 0x03);
+    op(g, 0x40);
+    g->labels[g->nlabels++] = (struct label){&nothing, true};
+    burn_fuel(g);
+    statements(g, depth);
+    if (below(g, 2)) {
+        add_to_local(g, local_of(g, I32));
+    }
+    add_to_local(g, x);
+    op_u32(g, 0x20, x);
+    if (below(g, 2)) {
+        number(g, (int32_t)below(g, 50));
+    } else {
+        op_u32(g, 0x20, local_of(g, I32));
+    }
+    op(g, (uint8_t)(0x47 + below(g, 3)));
+    op_u32(g, 0x0d, 0);
+    g->nlabels--;
+    op(g, 0x0b);
+}
+
+static void chain_branch(struct generator *g)
+{
+    whole_chain(g, I32);
+    if (below(g, 2)) {
+        chain_end(g, I32);
+        between(g, 0x46, 0x4f);
+    }
+    op(g, 0x04);
+    op(g, 0x40);
+    op_u32(g, 0x20, local_of(g, I32));
+    whole_chain(g, I32);
+    op(g, 0x6a);
+    op_u32(g, 0x21, local_of(g, I32));
+    op(g, 0x0b);
+}
+
 /* ---- Expressions and statements -------------------------------------------------------------- */
 
 static void leaf(struct generator *g, uint8_t type)
@@ -565,9 +802,14 @@ static void expression(struct generator *g, uint8_t type, int depth)
         return;
     }
     g->budget--;
-    switch (below(g, 16)) {
+    switch (below(g, 18)) {
     case 0:
     case 1: leaf(g, type); break;
+    case 12:
+    case 13:
+        whole_chain(g, type);
+        hide_nan(g, type);
+        break;
     case 2:
         expression(g, type, depth - 1);
         op_u32(g, 0x22, local_of(g, type));
@@ -628,8 +870,15 @@ static void statement(struct generator *g, int depth)
         return;
     }
     g->budget--;
-    switch (below(g, 12)) {
+    switch (below(g, 16)) {
     case 0: store(g, depth - 1); break;
+    case 12: chain_store(g); break;
+    case 13: counted_loop(g, depth - 1); break;
+    case 14: chain_branch(g); break;
+    case 15:
+        add_to_local(g, local_of(g, I32));
+        add_to_local(g, local_of(g, I32));
+        break;
     case 1:
         expression(g, type, depth - 1);
         hide_nan(g, type);
@@ -760,6 +1009,7 @@ static void function(struct generator *g, unsigned index)
     g->nlabels = 0;
     g->nlocals = g->func->nparams;
     g->budget = 60 + below(g, 200);
+    g->pointer = 0;
     memcpy(g->locals, g->func->params, g->nlocals);
     put_u32(&g->body, sizeof(own));
     for (unsigned i = 0; i < sizeof(own); i++) {
@@ -768,6 +1018,7 @@ static void function(struct generator *g, unsigned index)
         g->locals[g->nlocals++] = own[i];
     }
     burn_fuel(g);
+    pointer(g);
     /* The function's own label takes its results. */
     g->labels[g->nlabels++] = (struct label){g->func, false};
     for (uint32_t n = 1 + below(g, 6); n > 0; n--) {
