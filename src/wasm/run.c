@@ -12,7 +12,8 @@
  * calls, and where the translator asks for one (OP_LOOK); operations that take long (rare.c) work
  * in pieces, between which it looks.
  *
- * With SM_THUMB=1 the handlers from BR_NZ on are in thumb.S, and those of control flow there as well.
+ * With SM_THUMB=1 the handlers from BR_NZ on are in thumb.S, and those of control flow there as
+ * well.
  *
  * Computed goto, not tail calls: an unoptimised build must not use the C stack either.
  *
