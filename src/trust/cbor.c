@@ -161,18 +161,6 @@ int sm_cbor_end(struct sm_cbor_in *in)
     return in->pos == in->len ? 0 : sm_cbor_refuse(in, "bytes follow the last item");
 }
 
-uint64_t sm_cbor_later_format(const uint8_t *bytes, uint32_t len, uint64_t known)
-{
-    struct sm_cbor_in in;
-    struct sm_cbor_map map;
-    uint64_t key, format;
-    sm_cbor_begin(&in, bytes, len);
-    if (sm_cbor_map(&in, &map) != 0 || sm_cbor_key(&in, &map, &key) != 1 || key != 1 ||
-        sm_cbor_uint(&in, &format) != 0)
-        return 0;
-    return format > known ? format : 0;
-}
-
 static void put(struct sm_cbor_out *out, uint8_t byte)
 {
     if (out->len < out->size)

@@ -50,10 +50,6 @@ int sm_cbor_refuse(struct sm_cbor_in *in, const char *rule);
 /* 0 when every byte has been read, or SM_ERR_MALFORMED. */
 int sm_cbor_end(struct sm_cbor_in *in);
 
-/* The format that bytes of a later version have, or 0: they are a map, its first key is 1, and its
- * value is a number above `known`. Nothing else is looked at. */
-uint64_t sm_cbor_later_format(const uint8_t *bytes, uint32_t len, uint64_t known);
-
 /* A writer. What does not fit is counted but not written: compare len with size at the end. */
 struct sm_cbor_out {
     uint8_t *bytes;

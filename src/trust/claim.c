@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "claim.h"
+#include "fields.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -26,73 +27,29 @@ static bool in_range(const struct sm_native_claim *c)
 static int read_hash(struct sm_cbor_in *in, uint8_t hash[SM_SHA256_SIZE])
 {
     const uint8_t *bytes;
-    uint32_t len;
-    int err = sm_cbor_bytes(in, &bytes, &len);
-    if (!err && len != SM_SHA256_SIZE)
-        err = sm_cbor_refuse(in, "a SHA-256 has 32 bytes");
+    int err = sm_field_id(in, &bytes);
     if (!err)
         memcpy(hash, bytes, SM_SHA256_SIZE);
     return err;
 }
 
-static int read_number(struct sm_cbor_in *in, uint32_t max, uint32_t *out)
+static int read_value(struct sm_cbor_in *in, uint32_t key, void *ctx)
 {
-    uint64_t v;
-    int err = sm_cbor_uint(in, &v);
-    if (err)
-        return err;
-    if (v < 1 || v > max) {
-        in->rule = v < 1 ? "the number is too small" : "the number is too large";
-        return SM_ERR_INVALID;
-    }
-    *out = (uint32_t)v;
-    return 0;
-}
-
-static int read_value(struct sm_cbor_in *in, uint64_t key, struct sm_native_claim *c)
-{
-    uint32_t format;
+    struct sm_native_claim *c = ctx;
     switch (key) {
-    case KEY_FORMAT: return read_number(in, SM_CLAIM_FORMAT, &format);
     case KEY_MODULE: return read_hash(in, c->module_sha);
     case KEY_IMAGE: return read_hash(in, c->image_sha);
-    case KEY_LENGTH: return read_number(in, LENGTH_MAX, &c->image_len);
-    default: return read_number(in, TARGET_MAX, &c->target);
+    case KEY_LENGTH: return sm_field_u32(in, 1, LENGTH_MAX, &c->image_len);
+    default: return sm_field_u32(in, 1, TARGET_MAX, &c->target);
     }
-}
-
-static int read_payload(struct sm_cbor_in *in, struct sm_native_claim *c)
-{
-    struct sm_cbor_map map;
-    uint64_t key;
-    int err = sm_cbor_map(in, &map);
-    for (uint64_t expected = KEY_FORMAT; !err && expected <= KEYS; expected++) {
-        err = sm_cbor_key(in, &map, &key);
-        if (err < 0)
-            return err;
-        if (err == 0 || key != expected)
-            return sm_cbor_refuse(in, "a key is missing or unknown");
-        err = read_value(in, key, c);
-    }
-    if (!err && map.left != 0)
-        err = sm_cbor_refuse(in, "a key is missing or unknown");
-    return err ? err : sm_cbor_end(in);
 }
 
 int sm_claim_payload(struct sm_native_claim *claim, const uint8_t *payload, uint32_t len,
                      struct sm_manifest_detail *detail)
 {
-    struct sm_cbor_in in;
-    uint64_t format = sm_cbor_later_format(payload, len, SM_CLAIM_FORMAT);
-    if (format != 0) {
-        *detail = (struct sm_manifest_detail){.value = format, .rule = "a claim from the future"};
-        return SM_ERR_UNSUPPORTED;
-    }
-    sm_cbor_begin(&in, payload, len);
-    int err = read_payload(&in, claim);
-    if (err)
-        *detail = (struct sm_manifest_detail){.offset = in.at, .rule = in.rule};
-    return err;
+    static const struct sm_fields fields = {SM_CLAIM_FORMAT, KEYS, "a claim from the future",
+                                            read_value};
+    return sm_fields_read(&fields, payload, len, claim, detail);
 }
 
 int sm_claim_read(struct sm_native_claim *claim, const uint8_t *bytes, size_t len,

@@ -6,6 +6,7 @@
  * length) or read again without checks (keys, anchors).
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "fields.h"
 #include "keyset.h"
 
 #include <string.h>
@@ -30,85 +31,33 @@ enum key {
 };
 
 #define VERSION_MAX 0x7fffffffu
-#define TIME_MAX    ((uint64_t)1 << 40)
 /* Items of 32 bytes with their head; revocations: [kind, 32 bytes, stop]. */
 #define ID_STRIDE      34u
 #define REVOKED_STRIDE 37u
 
-static int invalid(struct sm_cbor_in *in, const char *rule)
-{
-    in->rule = rule;
-    return SM_ERR_INVALID;
-}
-
-/* ---- Items ----------------------------------------------------------------------------------- */
-
-static int read_uint(struct sm_cbor_in *in, uint64_t min, uint64_t max, uint64_t *out)
-{
-    int err = sm_cbor_uint(in, out);
-    return err ? err : *out < min || *out > max ? invalid(in, "a number is out of its range") : 0;
-}
-
-static int read_u32(struct sm_cbor_in *in, uint32_t min, uint32_t max, uint32_t *out)
-{
-    uint64_t v;
-    int err = read_uint(in, min, max, &v);
-    if (!err)
-        *out = (uint32_t)v;
-    return err;
-}
-
-static int read_id(struct sm_cbor_in *in, const uint8_t **id)
-{
-    uint32_t len;
-    int err = sm_cbor_bytes(in, id, &len);
-    return !err && len != 32 ? sm_cbor_refuse(in, "a key and a hash have 32 bytes") : err;
-}
-
-static int read_text(struct sm_cbor_in *in, uint32_t max, const char **text, uint32_t *len)
-{
-    int err = sm_cbor_text(in, text, len);
-    if (err)
-        return err;
-    if (*len < 1 || *len > max)
-        return invalid(in, "a text is empty or too long");
-    for (uint32_t i = 0; i < *len; i++)
-        if ((*text)[i] < 0x21 || (*text)[i] > 0x7e)
-            return invalid(in, "only printable ASCII without spaces may stand in a text");
-    return 0;
-}
-
-static int read_count(struct sm_cbor_in *in, uint32_t min, uint32_t max, uint32_t *count)
-{
-    int err = sm_cbor_array(in, count);
-    return err                            ? err
-           : *count < min || *count > max ? invalid(in, "a list has too few or too many items")
-                                          : 0;
-}
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 /* Items ascend, so that none stands twice and there is one encoding. */
 static int check_order(struct sm_cbor_in *in, const uint8_t *before, const uint8_t *id)
 {
     return before != NULL && memcmp(before, id, 32) >= 0
-               ? invalid(in, "the items of a list must ascend")
+               ? sm_field_invalid(in, "the items of a list must ascend")
                : 0;
 }
-
-/* ---- Lists ----------------------------------------------------------------------------------- */
 
 /* A list of 32-byte items; with keys, each must be fit to be one. */
 static int read_ids(struct sm_cbor_in *in, uint32_t min, uint32_t max, bool keys,
                     const uint8_t **list, uint32_t *count)
 {
     const uint8_t *before = NULL, *id;
-    int err = read_count(in, min, max, count);
+    int err = sm_field_count(in, min, max, count);
     *list = in->bytes + in->pos;
     for (uint32_t i = 0; i < *count && !err; i++, before = id) {
-        err = read_id(in, &id);
+        err = sm_field_id(in, &id);
         if (!err)
             err = check_order(in, before, id);
         if (!err && keys && !sm_trust_key_fits(id))
-            err = invalid(in, "not a usable key");
+            err = sm_field_invalid(in, "not a usable key");
     }
     return err;
 }
@@ -117,23 +66,23 @@ static int read_ids(struct sm_cbor_in *in, uint32_t min, uint32_t max, bool keys
 static int read_scope(struct sm_cbor_in *in, uint32_t role, struct sm_vendor_scope *s)
 {
     uint32_t parts = role == SM_ROLE_VENDOR ? 4 : 0, n;
-    int err = read_count(in, parts, parts, &n);
+    int err = sm_field_count(in, parts, parts, &n);
     if (err || parts == 0)
         return err;
-    err = read_text(in, SM_KEYSET_MODEL_MAX, &s->model, &s->model_len);
+    err = sm_field_text(in, SM_KEYSET_MODEL_MAX, &s->model, &s->model_len);
     if (!err)
-        err = read_text(in, SM_KEYSET_BUS_MAX, &s->bus, &s->bus_len);
+        err = sm_field_text(in, SM_KEYSET_BUS_MAX, &s->bus, &s->bus_len);
     if (!err)
-        err = read_count(in, 0, SM_KEYSET_ADDRESSES_MAX, &s->addresses);
+        err = sm_field_count(in, 0, SM_KEYSET_ADDRESSES_MAX, &s->addresses);
     for (uint32_t i = 0; !err && i < s->addresses; i++) {
-        err = read_u32(in, 0, UINT32_MAX, &s->address[i]);
+        err = sm_field_u32(in, 0, UINT32_MAX, &s->address[i]);
         if (!err && i > 0 && s->address[i] <= s->address[i - 1])
-            err = invalid(in, "the items of a list must ascend");
+            err = sm_field_invalid(in, "the items of a list must ascend");
     }
     if (!err)
-        err = read_count(in, 0, SM_CAPABILITIES_MAX, &s->capabilities);
+        err = sm_field_count(in, 0, SM_CAPABILITIES_MAX, &s->capabilities);
     for (uint32_t i = 0; !err && i < s->capabilities; i++)
-        err = read_text(in, SM_CAPABILITY_MAX, &s->capability[i], &s->capability_len[i]);
+        err = sm_field_text(in, SM_CAPABILITY_MAX, &s->capability[i], &s->capability_len[i]);
     return err;
 }
 
@@ -141,15 +90,15 @@ static int read_scope(struct sm_cbor_in *in, uint32_t role, struct sm_vendor_sco
 static int read_key(struct sm_cbor_in *in, struct sm_keyset_key *k)
 {
     uint32_t parts;
-    int err = read_count(in, 4, 4, &parts);
+    int err = sm_field_count(in, 4, 4, &parts);
     if (!err)
-        err = read_u32(in, SM_ROLE_SIGNER, SM_ROLE_LAST, &k->role);
+        err = sm_field_u32(in, SM_ROLE_SIGNER, SM_ROLE_LAST, &k->role);
     if (!err && k->role == SM_ROLE_ROOT)
-        err = invalid(in, "roots have a list of their own");
+        err = sm_field_invalid(in, "roots have a list of their own");
     if (!err)
-        err = read_id(in, &k->key);
+        err = sm_field_id(in, &k->key);
     if (!err)
-        err = read_uint(in, 0, TIME_MAX, &k->expires_s);
+        err = sm_field_uint(in, 0, SM_FIELD_TIME_MAX, &k->expires_s);
     return err ? err : read_scope(in, k->role, &k->scope);
 }
 
@@ -157,17 +106,17 @@ static int read_keys(struct sm_cbor_in *in, struct sm_keyset *set)
 {
     struct sm_keyset_key k;
     const uint8_t *before = NULL;
-    int err = read_count(in, 0, SM_KEYSET_KEYS_MAX, &set->nkeys);
+    int err = sm_field_count(in, 0, SM_KEYSET_KEYS_MAX, &set->nkeys);
     set->keys = in->bytes + in->pos;
     for (uint32_t i = 0; i < set->nkeys && !err; i++, before = k.key) {
         err = read_key(in, &k);
         if (!err)
             err = check_order(in, before, k.key);
         if (!err && !sm_trust_key_fits(k.key))
-            err = invalid(in, "not a usable key");
+            err = sm_field_invalid(in, "not a usable key");
         for (uint32_t r = 0; r < set->nroots && !err; r++)
             if (memcmp(sm_keyset_root(set, r), k.key, 32) == 0)
-                err = invalid(in, "one key has one role, and this one is a root");
+                err = sm_field_invalid(in, "one key has one role, and this one is a root");
     }
     set->keys_len = (uint32_t)(in->bytes + in->pos - set->keys);
     return err;
@@ -191,20 +140,20 @@ static int read_revoked(struct sm_cbor_in *in, struct sm_keyset *set)
 {
     const uint8_t *before = NULL, *id;
     uint32_t parts, kind, stop;
-    int err = read_count(in, 0, SM_KEYSET_REVOKED_MAX, &set->nrevoked);
+    int err = sm_field_count(in, 0, SM_KEYSET_REVOKED_MAX, &set->nrevoked);
     set->revoked = in->bytes + in->pos;
     for (uint32_t i = 0; i < set->nrevoked && !err; i++, before = id) {
-        err = read_count(in, 3, 3, &parts);
+        err = sm_field_count(in, 3, 3, &parts);
         if (!err)
-            err = read_u32(in, 0, SM_REVOKED_KINDS - 1, &kind);
+            err = sm_field_u32(in, 0, SM_REVOKED_KINDS - 1, &kind);
         if (!err)
-            err = read_id(in, &id);
+            err = sm_field_id(in, &id);
         if (!err)
             err = check_order(in, before, id);
         if (!err)
-            err = read_u32(in, 0, 1, &stop);
+            err = sm_field_u32(in, 0, 1, &stop);
         if (!err && kind == SM_REVOKED_KEY && in_use(set, id))
-            err = invalid(in, "a key is both in use and revoked");
+            err = sm_field_invalid(in, "a key is both in use and revoked");
     }
     return err;
 }
@@ -213,12 +162,12 @@ static int read_anchors(struct sm_cbor_in *in, struct sm_keyset *set)
 {
     const uint8_t *der;
     uint32_t len;
-    int err = read_count(in, 0, SM_KEYSET_ANCHORS_MAX, &set->nanchors);
+    int err = sm_field_count(in, 0, SM_KEYSET_ANCHORS_MAX, &set->nanchors);
     set->anchors = in->bytes + in->pos;
     for (uint32_t i = 0; i < set->nanchors && !err; i++) {
         err = sm_cbor_bytes(in, &der, &len);
         if (!err && (len < 1 || len > SM_KEYSET_ANCHOR_MAX))
-            err = invalid(in, "a certificate is empty or too long");
+            err = sm_field_invalid(in, "a certificate is empty or too long");
     }
     set->anchors_len = (uint32_t)(in->bytes + in->pos - set->anchors);
     return err;
@@ -226,27 +175,15 @@ static int read_anchors(struct sm_cbor_in *in, struct sm_keyset *set)
 
 /* ---- The payload ----------------------------------------------------------------------------- */
 
-static int read_fleet(struct sm_cbor_in *in, struct sm_keyset *set)
+static int read_value(struct sm_cbor_in *in, uint32_t key, void *ctx)
 {
-    const char *text;
-    uint32_t len;
-    int err = read_text(in, SM_FLEET_MAX, &text, &len);
-    if (err)
-        return err;
-    memcpy(set->fleet, text, len);
-    return sm_name_valid(set->fleet) ? 0 : invalid(in, "not a fleet's name");
-}
-
-static int read_value(struct sm_cbor_in *in, uint64_t key, struct sm_keyset *set)
-{
-    uint32_t format;
+    struct sm_keyset *set = ctx;
     switch (key) {
-    case KEY_FORMAT: return read_u32(in, SM_KEYSET_FORMAT, SM_KEYSET_FORMAT, &format);
-    case KEY_FLEET: return read_fleet(in, set);
-    case KEY_VERSION: return read_u32(in, 1, VERSION_MAX, &set->version);
-    case KEY_ISSUED: return read_uint(in, 0, TIME_MAX, &set->issued_s);
-    case KEY_EXPIRES: return read_uint(in, 0, TIME_MAX, &set->expires_s);
-    case KEY_THRESHOLD: return read_u32(in, 1, SM_KEYSET_ROOTS_MAX, &set->threshold);
+    case KEY_FLEET: return sm_field_name(in, set->fleet);
+    case KEY_VERSION: return sm_field_u32(in, 1, VERSION_MAX, &set->version);
+    case KEY_ISSUED: return sm_field_uint(in, 0, SM_FIELD_TIME_MAX, &set->issued_s);
+    case KEY_EXPIRES: return sm_field_uint(in, 0, SM_FIELD_TIME_MAX, &set->expires_s);
+    case KEY_THRESHOLD: return sm_field_u32(in, 1, SM_KEYSET_ROOTS_MAX, &set->threshold);
     case KEY_ROOTS:
         return read_ids(in, set->threshold, SM_KEYSET_ROOTS_MAX, true, &set->roots, &set->nroots);
     case KEY_KEYS: return read_keys(in, set);
@@ -260,30 +197,10 @@ static int read_value(struct sm_cbor_in *in, uint64_t key, struct sm_keyset *set
 static int read_payload(struct sm_keyset *set, const struct sm_cose_sign *object,
                         struct sm_manifest_detail *detail)
 {
-    struct sm_cbor_in in;
-    uint64_t format = sm_cbor_later_format(object->payload, object->payload_len, SM_KEYSET_FORMAT);
+    static const struct sm_fields fields = {SM_KEYSET_FORMAT, KEYS, "a key set from the future",
+                                            read_value};
     memset(set, 0, sizeof *set);
-    if (format != 0) {
-        *detail = (struct sm_manifest_detail){.value = format, .rule = "a key set from the future"};
-        return SM_ERR_UNSUPPORTED;
-    }
-    sm_cbor_begin(&in, object->payload, object->payload_len);
-    struct sm_cbor_map map;
-    uint64_t key;
-    int err = sm_cbor_map(&in, &map);
-    for (uint64_t expected = KEY_FORMAT; !err && expected <= KEYS; expected++) {
-        err = sm_cbor_key(&in, &map, &key);
-        if (err >= 0)
-            err = err == 0 || key != expected ? sm_cbor_refuse(&in, "a key is missing or unknown")
-                                              : read_value(&in, key, set);
-    }
-    if (!err && map.left != 0)
-        err = sm_cbor_refuse(&in, "a key is missing or unknown");
-    if (!err)
-        err = sm_cbor_end(&in);
-    if (err)
-        *detail = (struct sm_manifest_detail){.offset = in.at, .rule = in.rule};
-    return err;
+    return sm_fields_read(&fields, object->payload, object->payload_len, set, detail);
 }
 
 static int refuse(struct sm_manifest_detail *detail, int err, const char *rule)

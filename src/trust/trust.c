@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "claim.h"
+#include "statement.h"
 
 const char *sm_role_name(unsigned role)
 {
@@ -199,28 +200,57 @@ int sm_trust_verify_module(const struct sm_trust *trust, const uint8_t *wasm, si
 
 /* ---- Claims ---------------------------------------------------------------------------------- */
 
+/* What one key of the store signed in a COSE_Sign1 object, and which: of this role and fleet. */
+struct signed_object {
+    const char *type;
+    enum sm_role role;
+    const char *fleet;
+    uint8_t *work; /* for the signed bytes */
+    size_t work_len;
+    const char *nobody, *wrong_role; /* what is said */
+};
+
+static int verify_object(const struct sm_trust *trust, const struct signed_object *what,
+                         const uint8_t *bytes, size_t len, struct sm_cose_sign1 *object,
+                         struct sm_manifest_detail *detail)
+{
+    struct sm_cbor_out out = {what->work, what->work_len, 0};
+    const struct sm_trust_key *signer;
+    int err = sm_cose_read(object, what->type, bytes, len, detail);
+    if (err)
+        return err;
+    sm_cose_put_signed(&out, what->type, object->payload, object->payload_len);
+    if (out.len > what->work_len)
+        return refuse(detail, 0, SM_ERR_MEMORY, "longer than there is memory to check it");
+    err = find_signer(trust, what->work, out.len, object->sig, &signer);
+    if (err)
+        return refuse(detail, 0, err, what->nobody);
+    if (signer->role != (uint32_t)what->role)
+        return refuse(detail, 0, SM_ERR_KEY, what->wrong_role);
+    if (!of_fleet(trust, signer, what->fleet))
+        return refuse(detail, 0, SM_ERR_KEY, "the key that signed is of another fleet");
+    return 0;
+}
+
 static int verify_native(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
                          const char *fleet, struct sm_native_claim *claim,
                          struct sm_manifest_detail *detail)
 {
-    uint8_t signed_bytes[SM_CLAIM_MAX];
-    struct sm_cbor_out out = {signed_bytes, sizeof signed_bytes, 0};
+    uint8_t work[SM_CLAIM_MAX];
+    const struct signed_object what = {
+        .type = SM_CLAIM_TYPE,
+        .role = SM_ROLE_BUILDER,
+        .fleet = fleet,
+        .work = work,
+        .work_len = sizeof work,
+        .nobody = "no trusted key made this signature over this claim",
+        .wrong_role = "the key that signed has a role that signs no native images"};
     struct sm_cose_sign1 object;
-    const struct sm_trust_key *signer;
-    int err = sm_cose_read(&object, SM_CLAIM_TYPE, bytes, len, detail);
+    if (len > SM_CLAIM_MAX)
+        return refuse(detail, 0, SM_ERR_MALFORMED, "a claim is shorter");
+    int err = verify_object(trust, &what, bytes, len, &object, detail);
     if (err)
         return err;
-    sm_cose_put_signed(&out, SM_CLAIM_TYPE, object.payload, object.payload_len);
-    if (out.len > sizeof signed_bytes)
-        return refuse(detail, 0, SM_ERR_MALFORMED, "a claim is shorter");
-    err = find_signer(trust, signed_bytes, out.len, object.sig, &signer);
-    if (err)
-        return refuse(detail, 0, err, "no trusted key made this signature over this claim");
-    if (signer->role != SM_ROLE_BUILDER)
-        return refuse(detail, 0, SM_ERR_KEY,
-                      "the key that signed has a role that signs no native images");
-    if (!of_fleet(trust, signer, fleet))
-        return refuse(detail, 0, SM_ERR_KEY, "the key that signed is of another fleet");
     err = sm_claim_payload(claim, object.payload, object.payload_len, detail);
     if (err)
         detail->offset += (uint32_t)(object.payload - bytes);
@@ -233,4 +263,40 @@ int sm_trust_verify_native(const struct sm_trust *trust, const uint8_t *bytes, s
 {
     struct sm_manifest_detail unused;
     return verify_native(trust, bytes, len, fleet, claim, detail ? detail : &unused);
+}
+
+/* ---- Statements ------------------------------------------------------------------------------ */
+
+static int verify_statement(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
+                            const struct signed_object *what, struct sm_statement *st,
+                            struct sm_manifest_detail *detail)
+{
+    struct sm_cose_sign1 object;
+    if (len > SM_STATEMENT_MAX)
+        return refuse(detail, 0, SM_ERR_LIMIT, "longer than a statement may be");
+    int err = verify_object(trust, what, bytes, len, &object, detail);
+    if (err)
+        return err;
+    err = sm_statement_payload(st, object.payload, object.payload_len, detail);
+    if (err)
+        detail->offset += (uint32_t)(object.payload - bytes);
+    if (!err && strcmp(st->fleet, what->fleet) != 0)
+        return refuse(detail, 0, SM_ERR_DENIED, "about another fleet");
+    return err;
+}
+
+int sm_trust_verify_statement(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
+                              const char *fleet, struct sm_statement *st, void *work,
+                              size_t work_len, struct sm_manifest_detail *detail)
+{
+    struct sm_manifest_detail unused;
+    const struct signed_object what = {
+        .type = SM_STATEMENT_TYPE,
+        .role = SM_ROLE_SERVER,
+        .fleet = fleet,
+        .work = work,
+        .work_len = work_len,
+        .nobody = "no trusted key made this signature over this statement",
+        .wrong_role = "the key that signed has a role that states nothing"};
+    return verify_statement(trust, bytes, len, &what, st, detail ? detail : &unused);
 }

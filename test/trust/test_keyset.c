@@ -304,7 +304,7 @@ static void rules_of_the_content_hold(void **state)
     strcpy(fx.plan.fleet, "Plant 7");
     expect_unmade("only printable ASCII without spaces may stand in a text");
     strcpy(fx.plan.fleet, "Plant-7");
-    expect_unmade("not a fleet's name");
+    expect_unmade("not a name");
     add_root(&fx.plan, &fx.root[0]);
     expect_unmade("the items of a list must ascend");
     add_key(&fx.plan, SM_ROLE_SIGNER, &fx.builder);
