@@ -21,9 +21,10 @@
  *       torn unit that happens to read as blank, so nothing is ever appended to it: the first put
  *       of a session moves to the other area, which is erased first.
  *   I4  A torn record that mount could not read and that becomes readable later (weak bits) does
- *       not count then: the next put left its area, which from then on is the older one.
+ *       not count then: where anything is that is neither blank nor a record, mount moves before it
+ *       returns. Not the next put: the caller may change slots first.
  *   I5  Where no record is in force, both areas are erased before the first one is put: a weak
- * first record that could not be read would else have a generation that comes back later.
+ *       first record that could not be read would else have a generation that comes back later.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -120,7 +121,8 @@ static int choose(const struct survey v[2])
 }
 
 /* Load the latest record of each module. Damage is counted here: in the area in force a place is
- * a record, blank, or worth a report. Returns whether each record stands twice. */
+ * a record, blank, or worth a report. Returns whether each record stands twice and nothing else is
+ * there: what cannot be read now may be a weak record that is read next time (I4). */
 static bool load_area(struct sm_store *s, unsigned area)
 {
     struct sm_record r;
@@ -131,6 +133,7 @@ static bool load_area(struct sm_store *s, unsigned area)
         int got = read_place(s, area, place, &r, &tag, &is_blank);
         if (got != 1) {
             s->health.damaged += !is_blank;
+            stable = stable && (is_blank || s->health.fault);
             continue;
         }
         struct sm_record *known = record_at(s, tag.index);

@@ -508,23 +508,26 @@ static void put_area(unsigned which, const struct area *a)
 }
 
 /* The area in force: the next change leaves it, so of its places only the records count that may
- * be a module's state, and whether they surely stand twice. */
+ * be a module's state, whether they surely stand twice, and whether anything else is there. */
 static void put_records(unsigned which)
 {
-    unsigned places = world_layout()->places;
+    unsigned places = world_layout()->places, damage = 0;
 
     for (unsigned n = which * places; n < (which + 1) * places; n++) {
         unsigned old = content_at(n, 0), erased = content_at(n, 1);
-        if (old > 99 && erased > 99)
+        if (old >= 99 && erased >= 99) { /* none of them */
+            damage |= (unsigned)(maybe(n, LOOK_NONE) || c.places[n].weak == 2)
+                      << (c.places[n].weak != 0);
             continue;
-        if (old == 99 && erased == 99)
-            continue;
+        }
         put(1 + c.places[n].weak);
         c.weak |= c.places[n].weak != 0;
         put(old < 99 ? old : 99);
         put(erased < 99 ? erased : 99);
     }
     put(0);
+    put(damage & 1 ? 1 : damage); /* surely, or as it reads */
+    c.weak |= damage == 2;
 }
 
 /* The order of the records' numbers, and what the device has promised of them. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "explore.h"
 
-enum { JOBS_MAX = 64, CLEAN_BOOTS = 3 };
+enum { JOBS_MAX = 64 };
 
 static const char usage[] =
     "usage: closure [OPTION...] [GEOMETRY...]\n"
@@ -26,7 +26,7 @@ static const char usage[] =
     "  --inputs       list the inputs\n"
     "  --replay ID    go the path to a state or a failure again, and tell what happens\n";
 
-static struct explore_limits limits = {.inputs = UINT64_MAX, .pairs = 1000, .clean = CLEAN_BOOTS};
+static struct explore_limits limits = {.inputs = UINT64_MAX, .pairs = 1000};
 static const char *done_file;
 static bool is_quick;
 
@@ -35,11 +35,11 @@ static void print_result(unsigned geometry, const struct explore_result *r)
     const struct geometry *g = &geometries[geometry];
 
     printf("%2u: sector %5u, unit %2u, erased %02x: %llu states%s, %llu edges, %llu boots, depth "
-           "%u, %llu pairs; good update in %u boots, return in %u\n",
+           "%u, %llu pairs; good update in %u boots, return in %u, after hangs in %u\n",
            geometry, (unsigned)g->sector, (unsigned)g->unit, g->erased,
            (unsigned long long)r->states, r->closed ? "" : " (not all explored)",
            (unsigned long long)r->edges, (unsigned long long)r->boots, r->depth,
-           (unsigned long long)r->pairs, r->clean[0], r->clean[1]);
+           (unsigned long long)r->pairs, r->clean[0], r->clean[1], r->clean[2]);
     if (r->failed)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
 }

@@ -371,34 +371,43 @@ static int live_all(uint32_t state)
     return 0;
 }
 
-/* Boots without a cut, until the device is where it should be; then how many. */
-static int settle(uint32_t state, const struct input *in, unsigned most, unsigned *took)
+/* Boots without a cut, the first of which that can takes a new module, until the device is where it
+ * should be; then how many. */
+static int settle(uint32_t state, unsigned health, unsigned most, unsigned *took)
 {
+    struct input in = {.health = (uint8_t)health, .offer = NEWER};
+    uint32_t target = 0;
+    char text[160];
+
     restore(x.states[state].sectors, x.states[state].known, state % SIM_LUCKS);
     for (unsigned boots = 1; boots <= most; boots++) {
         x.out->boots++;
-        int how = world_session(in);
+        int how = world_session(&in);
         if (how == 2)
             return 2;
-        if (how == 0 && world_settled()) {
+        if (world->offered) {
+            target = world->offered;
+            in.offer = NOTHING;
+        }
+        if (how == 0 && target && world_settled(target)) {
             *took = boots > *took ? boots : *took;
             return 0;
         }
         sim_power(&world->sim, UINT64_MAX);
     }
-    snprintf(world->broken, sizeof world->broken, "%u clean boots do not end well (%s)", most,
-             in->health == ALL_GOOD ? "a good update" : "a bad one");
+    input_text(&in, text, sizeof text);
+    snprintf(world->broken, sizeof world->broken, "%u clean boots do not end well: %s", most, text);
     return 2;
 }
 
-static int settle_both(uint32_t state, unsigned most)
+static int settle_all(uint32_t state)
 {
-    static const struct input good = {.health = ALL_GOOD, .offer = NEWER};
-    static const struct input bad = {.health = TRIAL_TRAPS, .offer = NEWER};
-    const struct input *const both[] = {&good, &bad};
+    static const struct {
+        unsigned health, most;
+    } ways[SETTLED] = {{ALL_GOOD, 2}, {TRIAL_TRAPS, 2}, {TRIAL_HANGS, 8}};
 
-    for (unsigned i = 0; i < 2; i++) {
-        if (settle(state, both[i], most, &x.out->clean[i]) == 2) {
+    for (unsigned i = 0; i < SETTLED; i++) {
+        if (settle(state, ways[i].health, ways[i].most, &x.out->clean[i]) == 2) {
             fail(state, NULL, world->broken);
             return 2;
         }
@@ -471,7 +480,7 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
 
 static int explore_state(uint32_t s, const struct explore_limits *limits)
 {
-    if (live_all(s) != 0 || settle_both(s, limits->clean) != 0)
+    if (live_all(s) != 0 || settle_all(s) != 0)
         return 2;
     if (limits->progress && s % 1000 == 999)
         fprintf(stderr, "  geometry %u: %u of %u states, depth %u, %.1f million edges\n",

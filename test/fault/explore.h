@@ -14,19 +14,21 @@ struct geometry {
 extern const struct geometry geometries[];
 extern const unsigned ngeometries;
 
+enum { SETTLED = 3 };
+
 struct explore_limits {
     uint64_t inputs; /* those to try, a bit each */
     unsigned states; /* 0: until there is no new one */
     unsigned pairs;  /* of flashes with equal keys, to compare what becomes of them */
-    unsigned clean;  /* boots in which a device must come to where it should be */
     bool progress;   /* tell on stderr how far it is */
 };
 
 struct explore_result {
     uint64_t states, explored, edges, boots, pairs;
-    unsigned depth;    /* sessions from blank flash to the state farthest away */
-    unsigned clean[2]; /* boots that a good update took at most, and the return from a bad one */
-    bool closed;       /* no state is left to explore */
+    unsigned depth;          /* sessions from blank flash to the state farthest away */
+    unsigned clean[SETTLED]; /* boots at most that a good update took, and the return from a bad
+                              * one: one that traps, one that hangs until the watchdog */
+    bool closed;             /* no state is left to explore */
     bool failed;
     char id[4000]; /* of the path to what failed */
     char what[200];

@@ -142,6 +142,22 @@ static bool noted(const struct sm_slot *s, enum sm_event_kind kind)
     return s->unreported >> kind & 1;
 }
 
+/* No record counts on bytes that are not there, or that do not keep their value. */
+static void check_bytes(const struct sm_record *r)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct sm_slot *s = &r->slot[i];
+        const struct subject *m = subject_of(s->module_sha);
+        if (s->state != SM_SLOT_TRIAL && s->state != SM_SLOT_COMMITTED)
+            continue;
+        rule(holds(i, m), "a record counts on a module that is not there");
+        uint32_t image = sm_store_slot(&world->dev.store, 0, i).off + s->image_off;
+        rule(s->image_len == 0 || (!unstable(image, s->image_len) &&
+                                   memcmp(world->sim.bytes + image, m->image, m->image_len) == 0),
+             "a record counts on an image that is not there");
+    }
+}
+
 static void check_new_trial(const struct sm_record *was, const struct sm_record *is, unsigned i)
 {
     const struct sm_slot *s = &is->slot[i];
@@ -191,6 +207,17 @@ static void check_slot(const struct sm_record *was, const struct sm_record *is, 
              "a refusal is not told");
 }
 
+/* Starts of a trial only ever become one fewer, and not twice in a session. */
+static void check_starts(const struct sm_record *was, const struct sm_record *is)
+{
+    bool same = is->slot[0].state == was->slot[0].state && is->slot[1].state == was->slot[1].state;
+
+    if (!same || is->boots_left == was->boots_left)
+        return;
+    rule(is->boots_left + 1 == was->boots_left, "starts of a trial come or go");
+    rule(++world->starts_paid == 1, "a session pays for two starts");
+}
+
 static void check_put(const struct sm_record *was, const struct sm_record *is)
 {
     uint64_t floor = was->floor;
@@ -204,9 +231,7 @@ static void check_put(const struct sm_record *was, const struct sm_record *is)
     }
     rule(is->floor == floor, "a floor that is not that of a commit");
     rule(is->time_s >= was->time_s, "device time goes back");
-    if (is->boots_left + 1 == was->boots_left && is->slot[0].state == was->slot[0].state &&
-        is->slot[1].state == was->slot[1].state)
-        rule(++world->starts_paid == 1, "a session pays for two starts");
+    check_starts(was, is);
 }
 
 int __real_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
@@ -255,7 +280,7 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
         trace_record(&records[0]);
         rule(records[0].seq >= world->known, "a committed record is lost");
         world->known = records[0].seq;
-        world->mounted = true;
+        check_bytes(&records[0]);
     }
     return err;
 }
@@ -400,6 +425,16 @@ static uint32_t newest_trace(const struct sm_record *r)
     return n;
 }
 
+/* It lies in a slot as failed. */
+static bool has_failed(const struct subject *s)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (world->record.slot[i].state == SM_SLOT_FAILED &&
+            memcmp(world->record.slot[i].module_sha, s->sha, sizeof s->sha) == 0)
+            return true;
+    return false;
+}
+
 /* Hands over a module as a server and a line would; `bytes` of it come. */
 static void offer(const struct subject *s, char letter, uint32_t bytes, bool garble)
 {
@@ -415,11 +450,13 @@ static void offer(const struct subject *s, char letter, uint32_t bytes, bool gar
     copy[s->len / 2] ^= garble;
     trace("is offered %s %u, deployment %s", s->kind == SUBJECT_EVIL ? "unsigned" : "module",
           s->sequence, action);
+    bool had_failed = has_failed(s);
     int64_t at = sm_device_install_begin(&world->dev, &req);
     if (at < 0) {
         trace("refuses: %s", sm_device_reason(&world->dev));
         return;
     }
+    rule(world->in->offer != AGAIN || !had_failed, "what failed is tried again");
     world->offered = s->sequence;
     if (at < bytes)
         rule(sm_device_install_write(&world->dev, copy + at, bytes - (uint32_t)at) == 0,
@@ -509,13 +546,31 @@ static int start(void)
     world->app.pool_size = sizeof world->pool;
     world->now_ms = 1000;
     world->epoch = 7;
-    world->mounted = false;
     world->nacked = 0;
     world->starts_paid = 0;
     world->ticks = 0;
     world->operator_asked = false;
     world->offered = 0;
     return sm_device_start(&world->dev, &world->cfg, &world->app, &world->record, world->now_ms);
+}
+
+/* The one unstable bit of a record is in another place when its bytes are others: in the last that
+ * is programmed at all. */
+static void move_weak_bit(uint32_t off)
+{
+    struct flash_sim *sim = &world->sim;
+    unsigned bits = 0;
+    uint32_t i = SM_RECORD_SIZE;
+
+    for (uint32_t k = 0; k < SM_RECORD_SIZE; k++)
+        bits += (unsigned)__builtin_popcount(sim->unstable[off + k]);
+    if (bits != 1)
+        return;
+    memset(sim->unstable + off, 0, SM_RECORD_SIZE);
+    while (sim->bytes[off + --i] == sim->flash.erased)
+        ;
+    unsigned set = sim->bytes[off + i] ^ sim->flash.erased;
+    sim->unstable[off + i] = (uint8_t)(set & -set);
 }
 
 /* A flash whose images another engine made: its build in the records, of each the checksum. */
@@ -526,14 +581,15 @@ static void age_engine(void)
     struct sm_record_tag tag;
 
     for (unsigned place = 0; place < 2 * l->places; place++) {
-        uint8_t *p =
-            world->sim.bytes + l->log[place / l->places].off + place % l->places * SM_RECORD_SIZE;
-        if (sm_record_decode(p, &r, &tag) != 0)
+        uint32_t off = l->log[place / l->places].off + place % l->places * SM_RECORD_SIZE;
+        if (sm_record_decode(world->sim.bytes + off, &r, &tag) != 0)
             continue;
         for (unsigned i = 0; i < 2; i++)
             r.slot[i].image_build = SM_WASM_BUILD - 1;
-        sm_record_encode(&r, &tag, p);
-        memcpy(world->sim.old + (p - world->sim.bytes), p, SM_RECORD_SIZE);
+        sm_record_encode(&r, &tag, world->sim.bytes + off);
+        memcpy(world->sim.old + off, world->sim.bytes + off, SM_RECORD_SIZE);
+        if (world->sim.any_unstable)
+            move_weak_bit(off);
     }
 }
 
@@ -596,16 +652,16 @@ int world_session(const struct input *in)
 
 /* ---- Once ------------------------------------------------------------------------------------ */
 
-bool world_settled(void)
+bool world_settled(uint32_t sequence)
 {
     const struct sm_record *r = &world->record;
     struct sm_event e;
     uint32_t active = r->active == SM_STORE_NO_SLOT ? 0 : (uint32_t)r->slot[r->active].sequence;
 
-    if (world->offered == 0 || sm_device_event_at(&world->dev, 0, &e) == 0 ||
-        r->slot[0].state == SM_SLOT_TRIAL || r->slot[1].state == SM_SLOT_TRIAL)
+    if (sm_device_event_at(&world->dev, 0, &e) == 0 || r->slot[0].state == SM_SLOT_TRIAL ||
+        r->slot[1].state == SM_SLOT_TRIAL)
         return false;
-    return (active == world->offered) == (world->in->health == ALL_GOOD) && world_runs() == active;
+    return (active == sequence) == (world->in->health == ALL_GOOD) && world_runs() == active;
 }
 
 static struct sm_layout layout;

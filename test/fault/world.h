@@ -94,7 +94,6 @@ struct world {
 
     const struct input *in;
     uint64_t known; /* number of the last record that was put or found at mount; 0 none */
-    bool mounted;   /* this session's mount is through */
     uint64_t acked[WORLD_EVENTS]; /* ids that the server got in this session */
     unsigned nacked;
     unsigned starts_paid; /* of the trial, in this session */
@@ -125,9 +124,10 @@ void world_before(const struct input *in);
  * when a rule is broken, which `broken` says. Power cuts go to sim.power. */
 int world_session(const struct input *in);
 
-/* Whether the session that just ended left the device where the server wants it: a good update is
- * committed and runs; a bad one was tried, what was active before runs; and all is reported. */
-bool world_settled(void);
+/* Whether the session that just ended left the device where it should be with the module that it
+ * was offered: a good one is committed and runs; a bad one was tried and what was active before
+ * runs; and all is reported. */
+bool world_settled(uint32_t sequence);
 
 /* What runs: the sequence of a verified module, or 0. */
 uint32_t world_runs(void);
