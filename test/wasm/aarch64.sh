@@ -14,7 +14,7 @@ for tool in $cc qemu-aarch64-static clang; do
 done
 mkdir -p "$work"
 $cc -std=gnu11 -O2 -static -I"$root/include" -I"$root/port" "$root/test/wasm/native_run.c" \
-    "$root/test/wasm/slot.c" "$root/port/posix/guard.c" "$root"/src/wasm/*.c "$root/src/error.c" \
+    "$root/test/wasm/slot.c" "$root/test/wasm/place.c" "$root/port/posix/guard.c" "$root"/src/wasm/*.c "$root/src/error.c" \
     -lm -o "$work/native_run"
 
 # expect WHAT COMMAND...

@@ -13,6 +13,9 @@ struct slot {
     size_t wasm_len, image_len;
 };
 
+/* Says what failed, and why, and ends the program. */
+void slot_die(const char *what);
+
 /* The whole file; ends the program when it cannot be read. */
 uint8_t *read_file(const char *path, size_t *len);
 
@@ -23,6 +26,12 @@ int64_t slot_make(struct slot *s, const uint8_t *wasm, size_t len, struct sm_was
 void slot_map_again(const struct slot *from, struct slot *to);
 
 void slot_free(struct slot *s);
+
+/* What differs between machines is place.c's: how much memory a translation gets; to put a slot
+ * where it is run from, read-only if possible; and that undone.  */
+extern const size_t slot_scratch;
+void slot_place(struct slot *s);
+void slot_remove(struct slot *s);
 
 /* What the machine can give one of many instances of the slot's module: address space that becomes
  * real when it is touched, or what there is of RAM. */

