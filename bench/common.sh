@@ -83,8 +83,8 @@ m4_cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 
 unchecked='SM_EPOCH_CHECKS=0;SM_MEASURING' # an engine that nothing stops, to measure against
 
-# build_engines OUT LEVEL...: the engine for this machine in OUT/host, with OUT/translate, and for
-# the microcontroller in OUT/LEVEL; a level O2-unchecked is O2 without looks at the epoch, O2-thumb
+# build_engines OUT LEVEL...: the engine for this machine in OUT/host, for the microcontroller in
+# OUT/LEVEL, and in OUT/for-m4 the latter's as a program here, each with a program `translate`; a level O2-unchecked is O2 without looks at the epoch, O2-thumb
 # with handlers in assembly. $SWITCHES (sandmote/config.h, with ; between them) are those of both;
 # each needs an OUT of its own.
 build_engines() {
@@ -93,9 +93,11 @@ build_engines() {
     build "$engines/host" "sm_wasm sandmote" -DSM_SWITCHES="${SWITCHES:-}"
     # Images are the microcontroller's when the switches are, which there have other defaults.
     build "$engines/for-m4" sm_wasm -DSM_SWITCHES="SM_DOUBLE_PAIRS=0;SM_ACCUMULATOR=0;${SWITCHES:-}"
-    gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" \
-        "$engines/for-m4/src/wasm/libsm_wasm.a" "$engines/for-m4/libsm_base.a" -lm \
-        -o "$engines/translate"
+    for engine in host for-m4; do
+        gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" \
+            "$engines/$engine/src/wasm/libsm_wasm.a" "$engines/$engine/libsm_base.a" -lm \
+            -o "$engines/$engine/translate"
+    done
     for level; do
         case $level in
         O2*) type=RelWithDebInfo ;;

@@ -38,8 +38,10 @@ modules() {
     wat2wasm "$here/wasm/costs.wat" -o "$out/costs.wasm"
     wat2wasm "$here/wasm/start.wat" -o "$out/start.wasm"
     for module in long costs start; do
-        "$out/translate" "$out/$module.wasm" "$out/$module.image"
-        "$out/host/app/sandmote/sandmote" aot --checks "$out/$module.wasm" -o "$out/$module.native"
+        "$out/for-m4/translate" "$out/$module.wasm" "$out/$module.image"
+        cp "$out/$module.wasm" "$out/host/$module.wasm"
+        "$out/host/translate" "$out/$module.wasm" "$out/host/$module.image"
+        "$out/host/app/sandmote/sandmote" aot --checks "$out/$module.wasm" -o "$out/host/$module.native"
         "$out/host/app/sandmote/sandmote" aot --target thumbv7em-none-eabihf "$out/$module.wasm" \
             -o "$out/$module-m4.native"
     done
@@ -49,8 +51,8 @@ modules() {
 on_host() {
     to=$1
     shift
-    gcc -std=gnu11 -O2 -DSM_DOUBLE_PAIRS=0 -DSM_ACCUMULATOR=0 -I"$root/include" -I"$here" "$@" "$here/engine.c" \
-        "$here/port_host.c" "$out/for-m4/src/wasm/libsm_wasm.a" "$out/for-m4/libsm_base.a" -lm -o "$to.program"
+    gcc -std=gnu11 -O2 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
+        "$out/host/src/wasm/libsm_wasm.a" "$out/host/libsm_base.a" -lm -o "$to.program"
     "$to.program" >"$to"
 }
 
@@ -61,14 +63,20 @@ on_m4() {
     "$root/test/firmware/run" "$result.elf" >"$result"
 }
 
+# costs_of FOLDER COMMAND...: with the modules and images in FOLDER.
+costs_of() {
+    folder=$1
+    shift
+    "$@" "-DCOSTS=\"$folder/costs\"" "-DLONG=\"$folder/long\"" "-DSTART=\"$folder/start\"" "$here/costs.c"
+}
+
 costs() {
-    set -- "-DCOSTS=\"$out/costs\"" "-DLONG=\"$out/long\"" "-DSTART=\"$out/start\"" "$here/costs.c"
-    on_host "$out/costs-host" "$@"
-    on_m4 O2 "$out/costs-O2" "$@"
-    on_m4 Os "$out/costs-Os" "$@"
-    on_m4 O2-thumb "$out/costs-thumb" "$@"
-    on_host "$out/costs-aot" '-DNATIVE=".native"' "$@"
-    on_m4 O2 "$out/costs-m4-aot" '-DNATIVE="-m4.native"' "$@"
+    costs_of "$out/host" on_host "$out/costs-host"
+    costs_of "$out" on_m4 O2 "$out/costs-O2"
+    costs_of "$out" on_m4 Os "$out/costs-Os"
+    costs_of "$out" on_m4 O2-thumb "$out/costs-thumb"
+    costs_of "$out/host" on_host "$out/costs-aot" '-DNATIVE=".native"'
+    costs_of "$out" on_m4 O2 "$out/costs-m4-aot" '-DNATIVE="-m4.native"'
     printf '%-36s %10s %10s %10s %10s %10s %10s\n' instructions x86-64 'M4 -O2' 'M4 -Os' 'M4 Thumb' \
         'x86 aot' 'M4 aot'
     paste "$out/costs-host" "$out/costs-O2" "$out/costs-Os" "$out/costs-thumb" "$out/costs-aot" \
@@ -106,28 +114,33 @@ run --class edge --epoch-ms 600000 --invoke run {wasm} {n}" >"$out/log"
 
 # ---- Translation ---------------------------------------------------------------------------------
 
-# translation NAME: instructions, image and scratch of $out/NAME.wasm.
+# translation NAME ENGINE: instructions and image of $out/NAME.wasm.
 translation() {
     valgrind --tool=callgrind --toggle-collect=sm_wasm_translate --callgrind-out-file=/dev/null \
-        --log-file="$out/log" "$out/translate" "$out/$1.wasm" "$out/$1.image"
-    echo "$1 $(wc -c <"$out/$1.wasm") $(code_bytes "$out/$1.wasm") $(wc -c <"$out/$1.image")" \
-        "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log")" |
-        awk '{ printf "%-10s %10d %10d %10d %12.2f %16.1f\n", $1, $2, $3, $4, $4 / $3, $5 / $3 }'
+        --log-file="$out/log" "$out/$2/translate" "$out/$1.wasm" "$out/translated.image"
+    echo "$1 $2 $(wc -c <"$out/$1.wasm") $(code_bytes "$out/$1.wasm")" \
+        "$(wc -c <"$out/translated.image") $(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$out/log")" |
+        awk '{ printf "%-10s %-8s %10d %10d %10d %12.2f %16.1f\n", $1, $2, $3, $4, $5, $5 / $4, $6 / $4 }'
 }
 
+# With this machine's own engine, and with the microcontroller's.
 translations() {
     large_module "$out/large.wasm"
     large_module "$out/tight.wasm" -Wl,-O2,--compress-relocations
-    printf '%-10s %10s %10s %10s %12s %16s\n' module bytes code image image/code instr/code-byte
-    translation large
-    translation tight
+    "$out/for-m4/translate" "$out/large.wasm" "$out/large.image" # for memory()
+    printf '%-10s %-8s %10s %10s %10s %12s %16s\n' module engine bytes code image image/code \
+        instr/code-byte
+    for engine in host for-m4; do
+        translation large "$engine"
+        translation tight "$engine"
+    done
 }
 
 # ---- Memory --------------------------------------------------------------------------------------
 
 memory() {
     compile_wasm "$here/kernels/embedded.c" "$out/embedded.wasm"
-    "$out/translate" "$out/embedded.wasm" "$out/embedded.image"
+    "$out/for-m4/translate" "$out/embedded.wasm" "$out/embedded.image"
     firmware "$out" Os "$out/memory-large.elf" "-DMODULE=\"$out/large\"" "$here/m4/memory.c"
     firmware "$out" Os "$out/memory-embedded.elf" "-DMODULE=\"$out/embedded\"" \
         '-DFUNCTION="run"' -DROUNDS=4 "$here/m4/memory.c"

@@ -44,7 +44,7 @@ first=${levels%% *}
 measure() {
     rounds=$(rounds_of "$1" 3)
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
-    "$out/translate" "$out/$1.wasm" "$out/$1.image"
+    "$out/for-m4/translate" "$out/$1.wasm" "$out/$1.image"
     # shellcheck disable=SC2086 # flags are words
     $m4_cc $m4_cpu $native_flags -c "$here/kernels/$1.c" -o "$out/$1.o"
     line=

@@ -35,7 +35,8 @@ static const uint8_t results[] = {
  * be there, and whether the operands in units 2 and 3 may change places for it. */
 struct way {
     uint16_t form;
-    uint8_t unit : 4, holds : 3, swaps : 1;
+    uint8_t unit, holds;
+    bool swaps;
 };
 #define WAYS 2
 /* clang-format off */ /* one operation a line */

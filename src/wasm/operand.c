@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fn.h"
 
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* ---- Errors, cells --------------------------------------------------------------------------- */
 
 void sm_fn_fail(struct fn *f, int err, const char *rule)
@@ -40,7 +42,7 @@ bool sm_fn_room(struct fn *f, uint32_t units, uint32_t cells)
 
 /* There is no room for an instruction, or something was wrong before: what comes is written to the
  * start, where there is room for one, and thrown away. */
-static __attribute__((noinline)) void no_code_room(struct fn *f)
+static OUT_OF_LINE void no_code_room(struct fn *f)
 {
     sm_fn_room(f, SM_CODE_ROOM, 0);
     f->n = 0;
@@ -208,23 +210,30 @@ static void refuse_left_out(struct fn *f, uint8_t type)
     }
 }
 
-static struct operand *push_cell(struct fn *f, uint8_t type)
+/* What goes wrong is apart, so that what goes well is short. */
+static OUT_OF_LINE struct operand *no_cell(struct fn *f, uint32_t home)
 {
-    struct operand *o;
-    uint32_t words = sm_type_words(type);
-
-    refuse_left_out(f, type);
-    if (f->home + words > 0xffff) {
+    if (home > 0xffff) {
         sm_fn_fail(f, SM_ERR_LIMIT, "frame of more than 65535 words");
     }
-    if (f->r.err || !sm_fn_room(f, 0, 1)) {
-        return NULL;
+    sm_fn_room(f, 0, 1);
+    return NULL;
+}
+
+static inline struct operand *push_cell(struct fn *f, uint8_t type)
+{
+    struct operand *o;
+    uint32_t home = f->home + sm_type_words(type);
+
+    refuse_left_out(f, type);
+    if (home > 0xffff || f->r.err || !has_room(f, 0, 1)) {
+        return no_cell(f, home);
     }
     o = cell(f, f->cells++);
     *o = (struct operand){.home = (uint16_t)f->home, .type = type, .in = IN_HOME};
-    f->home += words;
-    if (f->home > f->max_home) {
-        f->max_home = f->home;
+    f->home = home;
+    if (home > f->max_home) {
+        f->max_home = home;
     }
     return o;
 }
@@ -284,15 +293,26 @@ bool sm_fn_push_sum(struct fn *f, const struct operand *a, int32_t k)
     return true;
 }
 
+/* There is no operand, or something was wrong before: the result is one of the type. */
+static OUT_OF_LINE void pop_nothing(struct fn *f, uint8_t type, struct operand *o)
+{
+    if (!f->r.err && !inner(f)->any) {
+        sm_fn_invalid(f, "type mismatch");
+    }
+    *o = (struct operand){.home = (uint16_t)f->home, .type = type};
+}
+
+static OUT_OF_LINE void mismatch(struct fn *f)
+{
+    sm_fn_invalid(f, "type mismatch");
+}
+
 /* Take the topmost operand; type 0 accepts any. The result is a copy, so its cell may be reused. */
 void sm_fn_pop_to(struct fn *f, uint8_t type, struct operand *o)
 {
     refuse_left_out(f, type);
     if (f->r.err || f->cells == f->block) {
-        if (!f->r.err && !inner(f)->any) {
-            sm_fn_invalid(f, "type mismatch");
-        }
-        *o = (struct operand){.home = (uint16_t)f->home, .type = type};
+        pop_nothing(f, type, o);
         return;
     }
     *o = *cell(f, --f->cells);
@@ -302,7 +322,7 @@ void sm_fn_pop_to(struct fn *f, uint8_t type, struct operand *o)
         f->unsettled--;
     }
     if (o->type != type && type != 0 && o->type != 0) {
-        sm_fn_invalid(f, "type mismatch");
+        mismatch(f);
     }
 }
 
