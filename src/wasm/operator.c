@@ -272,10 +272,10 @@ static uint32_t immediate_form(uint32_t opcode, int32_t *k)
     case 0x71: return OP_I32_AND_K;
     case 0x72: return OP_I32_OR_K;
     case 0x73: return OP_I32_XOR_K;
-    case 0x74: return OP_I32_SHL_K;
-    case 0x75: return OP_I32_SHR_S_K;
-    case 0x76: return OP_I32_SHR_U_K;
-    case 0x77: return OP_I32_ROTL_K;
+    case 0x74: *k &= 31; return OP_I32_SHL_K;
+    case 0x75: *k &= 31; return OP_I32_SHR_S_K;
+    case 0x76: *k &= 31; return OP_I32_SHR_U_K;
+    case 0x77: *k &= 31; return OP_I32_ROTL_K;
     case 0x78: *k = -*k & 31; return OP_I32_ROTL_K;
     case 0x7c: return SM_FUSED_OP(OP_I64_ADD_K, 0);
     case 0x7d: *k = -*k; return SM_FUSED_OP(OP_I64_ADD_K, 0);
@@ -283,10 +283,10 @@ static uint32_t immediate_form(uint32_t opcode, int32_t *k)
     case 0x83: return SM_FUSED_OP(OP_I64_AND_K, 0);
     case 0x84: return SM_FUSED_OP(OP_I64_OR_K, 0);
     case 0x85: return SM_FUSED_OP(OP_I64_XOR_K, 0);
-    case 0x86: return SM_FUSED_OP(OP_I64_SHL_K, 0);
-    case 0x87: return SM_FUSED_OP(OP_I64_SHR_S_K, 0);
-    case 0x88: return SM_FUSED_OP(OP_I64_SHR_U_K, 0);
-    case 0x89: return SM_FUSED_OP(OP_I64_ROTL_K, 0);
+    case 0x86: *k &= 63; return SM_FUSED_OP(OP_I64_SHL_K, 0);
+    case 0x87: *k &= 63; return SM_FUSED_OP(OP_I64_SHR_S_K, 0);
+    case 0x88: *k &= 63; return SM_FUSED_OP(OP_I64_SHR_U_K, 0);
+    case 0x89: *k &= 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
     case 0x8a: *k = -*k & 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
     default: return 0;
     }

@@ -6,7 +6,7 @@
  * branch distance from the instruction's start (l: that of a loop's end, which first changes a
  * slot). The slot of a result is d, q or D where the result, of 32 or 64 bits or an f64, stays in
  * the accumulator too, and e where it does not. A is an operand that is taken from the accumulator;
- * its unit is there, but not looked at.
+ * its unit is there, but not looked at. Shifts by a number are by less than the width.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_WASM_OPS_H

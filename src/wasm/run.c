@@ -569,22 +569,22 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     INCREMENT_BRANCH(INC_BR_LT_U, S, a < b)                                                        \
     TERNARY32(I32_ADD_ADD, S, a + b + c)                                                           \
     TERNARY32_K(I32_ADD_ADD_K, S, a + b + c)                                                       \
-    TERNARY32_K(I32_SHL_K_ADD_K, K, (a << (b & 31)) + c)                                           \
+    TERNARY32_K(I32_SHL_K_ADD_K, K, (a << b) + c)                                                  \
     TERNARY32(I32_MUL_ADD, S, a *b + c)                                                            \
     TERNARY32(I32_XOR_ADD, S, (a ^ b) + c)                                                         \
-    TERNARY32(I32_SHL_K_ADD, K, (a << (b & 31)) + c)                                               \
-    TERNARY32(I32_SHL_K_XOR, K, a << (b & 31) ^ c)                                                 \
-    TERNARY32(I32_SHR_U_K_XOR, K, a >> (b & 31) ^ c)                                               \
+    TERNARY32(I32_SHL_K_ADD, K, (a << b) + c)                                                      \
+    TERNARY32(I32_SHL_K_XOR, K, a << b ^ c)                                                        \
+    TERNARY32(I32_SHR_U_K_XOR, K, a >> b ^ c)                                                      \
     TERNARY32(I32_ROTL_K_XOR, K, sm_rotl32(a, b) ^ c)                                              \
-    TERNARY32_K(I32_XOR_SHL_K, S, (a ^ b) << (c & 31))                                             \
+    TERNARY32_K(I32_XOR_SHL_K, S, (a ^ b) << c)                                                    \
     TERNARY32_K(I32_XOR_ROTL_K, S, sm_rotl32(a ^ b, c))                                            \
-    TERNARY32_K(I32_SHR_U_K_AND_K, K, a >> (b & 31) & c)                                           \
+    TERNARY32_K(I32_SHR_U_K_AND_K, K, a >> b & c)                                                  \
     CONSTANT(CONST_32_AND, 5, SET, WORD(2), S, ACC, &)                                             \
     CONSTANT(CONST_32_MUL, 5, SET, WORD(2), S, ACC, *)                                             \
     CONSTANT(CONST_64_MUL, 7, SET64, WORDS(2), L, acc, *)                                          \
-    CONSTANT_OF(I64_SHR_U_K_XOR, 5, SET64(1, L(2) >> (K(3) & 63) ^ L(4)))                          \
-    WITH_ACC(CONSTANT_OF(I64_SHR_U_K_XOR_A, 5, SET64(1, acc >> (K(3) & 63) ^ L(4)))                \
-                 CONSTANT_OF(I64_SHR_U_K_XOR_C, 5, SET64(1, L(2) >> (K(3) & 63) ^ acc)))           \
+    CONSTANT_OF(I64_SHR_U_K_XOR, 5, SET64(1, L(2) >> K(3) ^ L(4)))                                 \
+    WITH_ACC(CONSTANT_OF(I64_SHR_U_K_XOR_A, 5, SET64(1, acc >> K(3) ^ L(4)))                       \
+                 CONSTANT_OF(I64_SHR_U_K_XOR_C, 5, SET64(1, L(2) >> K(3) ^ acc)))                  \
     SELECT_LESS(SELECT_LT_S, SI(2), SI(3))                                                         \
     SELECT_LESS(SELECT_LT_U, S(2), S(3))                                                           \
     WITH_ACC(SELECT_LESS(SELECT_LT_S_A, (int32_t)ACC, SI(3))                                       \
@@ -599,9 +599,9 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     BINARY64_K(I64_AND_K, a &b)                                                                    \
     BINARY64_K(I64_OR_K, a | b)                                                                    \
     BINARY64_K(I64_XOR_K, a ^ b)                                                                   \
-    BINARY64_K(I64_SHL_K, a << (b & 63))                                                           \
-    BINARY64_K(I64_SHR_S_K, (int64_t)a >> (b & 63))                                                \
-    BINARY64_K(I64_SHR_U_K, a >> (b & 63))                                                         \
+    BINARY64_K(I64_SHL_K, a << b)                                                                  \
+    BINARY64_K(I64_SHR_S_K, (int64_t)a >> b)                                                       \
+    BINARY64_K(I64_SHR_U_K, a >> b)                                                                \
     BINARY64_K(I64_ROTL_K, sm_rotl64(a, b))
 #else
 #define FUSED
@@ -1011,9 +1011,9 @@ assembly: /* in front of an operation that thumb.S has */
     BINARY32_K(I32_AND_K, a & b)
     BINARY32_K(I32_OR_K, a | b)
     BINARY32_K(I32_XOR_K, a ^ b)
-    BINARY32_K(I32_SHL_K, a << (b & 31))
-    BINARY32_K(I32_SHR_S_K, (int32_t)a >> (b & 31))
-    BINARY32_K(I32_SHR_U_K, a >> (b & 31))
+    BINARY32_K(I32_SHL_K, a << b)
+    BINARY32_K(I32_SHR_S_K, (int32_t)a >> b)
+    BINARY32_K(I32_SHR_U_K, a >> b)
     BINARY32_K(I32_ROTL_K, sm_rotl32(a, b))
     FUSED
     OP(I32_DIV_S)

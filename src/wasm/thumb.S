@@ -779,19 +779,11 @@ sm_thumb_run:
     \insn r0, r0, r1
     give 4
     .endm
-/* By the count's low five bits; rotation takes no others. */
-    .macro by_5 insn, count
-    and \count, \count, #31
-    \insn r0, r0, \count
-    .endm
+/* By the count's low five bits; numbers have no others, and rotation takes none. */
     .macro shift name, insn
     operands \name
-    by_5 \insn, r1
-    give 4
-    .endm
-    .macro shift_k name, insn
-    operands_k \name
-    by_5 \insn, r1
+    and r1, r1, #31
+    \insn r0, r0, r1
     give 4
     .endm
     .macro rotate_left reg, count
@@ -820,9 +812,9 @@ sm_thumb_run:
     binary_k I32_AND_K, ands
     binary_k I32_OR_K, orrs
     binary_k I32_XOR_K, eors
-    shift_k I32_SHL_K, lsl
-    shift_k I32_SHR_S_K, asr
-    shift_k I32_SHR_U_K, lsr
+    binary_k I32_SHL_K, lsls
+    binary_k I32_SHR_S_K, asrs
+    binary_k I32_SHR_U_K, lsrs
     operands_k I32_ROTL_K
     rotate_left r0, r1
     give 4
@@ -885,10 +877,9 @@ sm_thumb_run:
     product
     give64 4
 
-/* By the low six bits of r2. A shift by a register takes its low byte, and gives 0 (asr: the sign)
- * from 32 on. */
+/* By r2, less than 64. A shift by a register takes its low byte, and gives 0 (asr: the sign) from 32
+ * on. */
     .macro shift_left
-    and r2, r2, #63
     subs r3, r2, #32
     bpl 1f
     negs r3, r3
@@ -902,7 +893,6 @@ sm_thumb_run:
     give64 4
     .endm
     .macro shift_right insn, rest:vararg
-    and r2, r2, #63
     subs r3, r2, #32
     bpl 1f
     negs r3, r3
@@ -919,6 +909,7 @@ sm_thumb_run:
     op \name
     get64 r0, r1, 2
     get r2, 3
+    and r2, r2, #63
     .endm
     shift64 I64_SHL
     shift_left
@@ -1035,23 +1026,23 @@ sm_thumb_run:
     add r0, r2
     give 5
     three I32_SHL_K_ADD, number16, get
-    by_5 lsl, r1
+    lsls r0, r1
     add r0, r2
     give 5
     three I32_SHL_K_ADD_K, number16, number16
-    by_5 lsl, r1
+    lsls r0, r1
     add r0, r2
     give 5
     three I32_SHL_K_XOR, number16, get
-    by_5 lsl, r1
+    lsls r0, r1
     eors r0, r2
     give 5
     three I32_SHR_U_K_XOR, number16, get
-    by_5 lsr, r1
+    lsrs r0, r1
     eors r0, r2
     give 5
     three I32_SHR_U_K_AND_K, number16, number16
-    by_5 lsr, r1
+    lsrs r0, r1
     ands r0, r2
     give 5
     three I32_ROTL_K_XOR, number16, get
@@ -1060,7 +1051,7 @@ sm_thumb_run:
     give 5
     three I32_XOR_SHL_K, get, number16
     eors r0, r1
-    by_5 lsl, r2
+    lsls r0, r2
     give 5
     three I32_XOR_ROTL_K, get, number16
     eors r0, r1
@@ -1087,7 +1078,6 @@ sm_thumb_run:
     op I64_SHR_U_K_XOR
     ldrh r2, [PC, #6]
     get64 r0, r1, 2
-    and r2, r2, #63
     subs r3, r2, #32
     bpl 1f
     negs r3, r3
