@@ -97,7 +97,7 @@ static int host_call(struct job *j)
     uint32_t counts[2];
 
     for (unsigned i = 0; i < 2; i++) {
-        const char *name = i == 0 ? "without a host call" : "with a host call";
+        const char *name = i == 0 ? "with a host call" : "with two host calls";
 
         if (prepare(j, &costs_module, name, CALLS, 0) != 0)
             return fails(name);
