@@ -37,6 +37,7 @@ struct daemon {
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
     struct sm_record records[SM_STORE_MODULES_MAX];
+    uint8_t statement[SM_STATEMENT_MAX];
     struct sm_update update;
     CURLM *multi;
     int signals;
@@ -187,6 +188,8 @@ static void configure(struct daemon *d)
                                .keys = c->key_set[0] ? d->config.keys : NULL,
                                .nkeys = SM_KEYSET_KEYS_MAX,
                                .wall_s = wall_s,
+                               .statement = d->statement,
+                               .statement_len = sizeof d->statement,
                                .host = &d->host,
                                .capabilities = c->capabilities,
                                .ncapabilities = c->ncapabilities,

@@ -45,7 +45,8 @@
 
 /* An operand may be the result just computed, in a register, instead of its slot in memory: 1 or 0.
  * The default is 1 where registers have 64 bits: processors that execute several instructions at
- * once wait for memory longest (a fifth of the time on x86-64). 12 KB there; Cortex-M does not wait.
+ * once wait for memory longest (a fifth of the time on x86-64). 12 KB there; Cortex-M does not
+ * wait.
  */
 #ifndef SM_ACCUMULATOR
 #if UINTPTR_MAX > 0xffffffff

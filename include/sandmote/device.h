@@ -22,6 +22,7 @@
 #include <sandmote/host.h>
 #include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
+#include <sandmote/statement.h>
 #include <sandmote/store.h>
 #include <sandmote/trust.h>
 #include <sandmote/wasm.h>
@@ -110,6 +111,12 @@ struct sm_device_cfg {
     void *wall_ctx;
     uint64_t (*wall_s)(void *ctx);
 
+    /* Where the server's last statement is kept; NULL: the sequences that it names are not heeded.
+     */
+    uint8_t *statement;
+    uint32_t statement_len;     /* SM_STATEMENT_MAX is always enough */
+    uint32_t statement_grace_s; /* after a start without one, before that is an event; 0 = a day */
+
     void *event_ctx;
     void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
 
@@ -189,7 +196,11 @@ struct sm_device {
     bool has_set;
     uint32_t keys_acked[2]; /* as of an application */
     uint64_t keys_tidy_ms;
-    uint64_t time_base_s; /* what time it was at start, at least */
+    uint64_t time_base_s;        /* what time it was at start, at least */
+    struct sm_statement current; /* the last one accepted in this session, if stated */
+    uint64_t stated_s;           /* when the last one was issued: none from before is accepted */
+    uint64_t watch_ms;
+    bool stated, stale;
     char reason[SM_DEVICE_REASON];
 };
 
@@ -262,6 +273,23 @@ const struct sm_keyset *sm_device_keys(const struct sm_device *d);
 /* The version of a set in force that is damaged and has to be offered again; else 0. */
 uint32_t sm_device_keys_missing(const struct sm_device *d);
 
+/* The server's statement of what is current (statement.h). A device whose key set names a server's
+ * key installs nothing while it has none that holds, and no module with a lower sequence than the
+ * statement's. A STALE event, once until the next one that holds, tells of one that is refused, one
+ * that ran out, and of none for statement_grace_s after a start: somebody may show this device what
+ * was current once.
+ *
+ * 0, or, with the statement before still in force while it holds,
+ *   SM_ERR_STATE     no key set, or none that names a server's key
+ *   SM_ERR_ROLLBACK  issued before another one, or names an older key set
+ *   SM_ERR_EXPIRED   it holds no longer
+ *   SM_ERR_INVALID   issued later than the clock says it is
+ *   the errors of sm_trust_verify_statement() */
+int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len);
+/* Whether a (newer) one is wanted; and whether nothing is installed for the lack of one. */
+bool sm_device_statement_wanted(const struct sm_device *d);
+bool sm_device_statement_lacking(const struct sm_device *d);
+
 /* Seconds since 1970 that are certainly over: the latest of the clock, if there is one, and of what
  * was signed and accepted. Expiries are judged by it. */
 uint64_t sm_device_time(const struct sm_device *d);
@@ -313,9 +341,9 @@ int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len
  *   SM_ERR_CORRUPT      not the bytes of that hash
  *   SM_ERR_SIGNATURE    the signature does not verify
  *   SM_ERR_KEY          the key may not sign this, it is revoked, or there is no key set
- *   SM_ERR_EXPIRED      the key set has expired
+ *   SM_ERR_EXPIRED      the key set has expired, or no statement of what is current holds
  *   SM_ERR_MALFORMED, SM_ERR_INVALID, SM_ERR_UNSUPPORTED, SM_ERR_NOT_FOUND   manifest or code
- *   SM_ERR_ROLLBACK     not newer than the committed module, or below the floor
+ *   SM_ERR_ROLLBACK     not newer than the committed module, below the floor, or not current
  *   SM_ERR_LIMIT        more memory, stack, time than this device gives
  *   SM_ERR_DENIED       another fleet, name, class, kind; or more capabilities than allowed
  *   SM_ERR_LINK         an import that no device of this interface version has
@@ -329,9 +357,9 @@ int sm_device_install_finish(struct sm_device *d);
  * fail an installation. begin with the claim of what is under way goes on with it, another starts
  * anew; so does everything after a restart or a suspension, as no record knows how far it came.
  *
- * The offset from which bytes are wanted, or, with a sentence in sm_device_reason() and the installation open,
- *   SM_ERR_STATE        no installation is open, or bytes of the module are missing
- *   SM_ERR_UNSUPPORTED  this device refuses native images, or it is for another target
+ * The offset from which bytes are wanted, or, with a sentence in sm_device_reason() and the
+ * installation open, SM_ERR_STATE        no installation is open, or bytes of the module are
+ * missing SM_ERR_UNSUPPORTED  this device refuses native images, or it is for another target
  *   SM_ERR_MALFORMED, SM_ERR_SIGNATURE, SM_ERR_KEY, SM_ERR_INVALID  as sm_trust_verify_native()
  *   SM_ERR_DENIED       a claim about another module
  *   SM_ERR_FULL         the slot has no room for it

@@ -95,7 +95,8 @@ int sm_store_layout(struct sm_layout *out, const struct sm_flash *flash,
     X(DOWNLOAD_FAILED, 9) /* given up before all its bytes were there */                           \
     X(STARTED, 10)        /* an instance runs; never waits */                                      \
     X(REPAIRED, 11)       /* image made anew, or records rewritten; never waits */                 \
-    X(NATIVE_REFUSED, 12) /* its native image is not used, and it is interpreted */
+    X(NATIVE_REFUSED, 12) /* its native image is not used, and it is interpreted */                \
+    X(STALE, 13)          /* of the key set: the server does not say what is current */
 
 enum sm_event_kind {
 #define X(name, value) SM_EVENT_##name = value,

@@ -65,7 +65,8 @@ static void request(struct sm_update *u, enum sm_update_work work, const char *m
     free(u->body);
     u->body = json;
     u->work = work;
-    bool read = work == SM_UPDATE_POLL || work == SM_UPDATE_DEPLOYMENT || work == SM_UPDATE_KEYS;
+    bool read = work == SM_UPDATE_POLL || work == SM_UPDATE_DEPLOYMENT || work == SM_UPDATE_KEYS ||
+                work == SM_UPDATE_CURRENT;
     struct sm_transfer_request req = {.method = method,
                                       .url = url,
                                       .json = json,
@@ -173,6 +174,17 @@ static bool fetch_keys(struct sm_update *u)
         return false;
     snprintf(url, sizeof url, "%s/%s/%u", u->base.keys, u->cfg->fleet, (unsigned)next);
     request(u, SM_UPDATE_KEYS, "GET", url, NULL);
+    return true;
+}
+
+static bool fetch_current(struct sm_update *u)
+{
+    char url[SM_DDI_URL + SM_FLEET_MAX + 2];
+    if (u->asked_current || !u->base.current[0] || !sm_device_statement_wanted(u->cfg->device))
+        return false;
+    u->asked_current = true;
+    snprintf(url, sizeof url, "%s/%s", u->base.current, u->cfg->fleet);
+    request(u, SM_UPDATE_CURRENT, "GET", url, NULL);
     return true;
 }
 
@@ -531,6 +543,7 @@ static void take_base(struct sm_update *u)
     }
     u->polled = true;
     u->keys_refused = 0;
+    u->asked_current = false;
     u->poll_ms = u->now_ms + jitter(u, u->base.sleep_s * 1000ull, 20);
     /* Another deployment, or one whose end the server did not hear of: look at it anew. */
     if (u->closed || strcmp(u->base.deployment, u->from) != 0 || u->deployment.skip)
@@ -552,6 +565,15 @@ static void take_keys(struct sm_update *u)
     sm_log(SM_LOG_WARN, "key set %u from %s: not taken: %s", (unsigned)wanted, u->cfg->server,
            sm_device_reason(u->cfg->device));
     u->keys_refused = wanted;
+}
+
+/* What is wrong with a statement the device reports once; the next poll asks for another. */
+static void take_current(struct sm_update *u)
+{
+    const struct sm_transfer_result *r = &u->transfer.result;
+    if (sm_device_statement(u->cfg->device, (const uint8_t *)r->body, r->len) < 0)
+        sm_log(SM_LOG_WARN, "server %s: what it says is current is not believed: %s",
+               u->cfg->server, sm_device_reason(u->cfg->device));
 }
 
 static void take_deployment(struct sm_update *u)
@@ -623,6 +645,7 @@ static void take_answer(struct sm_update *u)
     case SM_UPDATE_EVENTS: mark_told(u); break;
     case SM_UPDATE_ATTRIBUTES: keep_attributes(u); break;
     case SM_UPDATE_KEYS: take_keys(u); break;
+    case SM_UPDATE_CURRENT: take_current(u); break;
     case SM_UPDATE_DEPLOYMENT: take_deployment(u); break;
     case SM_UPDATE_SIGNATURE: take_signature(u); break;
     case SM_UPDATE_MODULE: u->chunk[u->at].complete = true; break;
@@ -651,6 +674,7 @@ static void take_failure(struct sm_update *u)
                                         [SM_UPDATE_EVENTS] = "events",
                                         [SM_UPDATE_ATTRIBUTES] = "attributes",
                                         [SM_UPDATE_KEYS] = "key set",
+                                        [SM_UPDATE_CURRENT] = "statement",
                                         [SM_UPDATE_DEPLOYMENT] = "deployment",
                                         [SM_UPDATE_FEEDBACK] = "feedback"};
     const struct sm_transfer_result *r = &u->transfer.result;
@@ -665,6 +689,8 @@ static void take_failure(struct sm_update *u)
         sm_log(SM_LOG_WARN, "server %s: does not have the key set %u that this device needs: %s",
                u->cfg->server, (unsigned)next_keys(u), r->text);
         u->keys_refused = next_keys(u);
+    } else if (r->final && u->work == SM_UPDATE_CURRENT) {
+        sm_log(SM_LOG_WARN, "server %s: does not say what is current: %s", u->cfg->server, r->text);
     } else if (about_deployment && (r->status == 404 || r->status == 410)) {
         /* Closed or superseded meanwhile: the next poll tells what there is now. */
         u->closed = u->work == SM_UPDATE_FEEDBACK;
@@ -692,8 +718,10 @@ static bool choose(struct sm_update *u)
         return true;
     if (u->base.config[0] && tell_attributes(u))
         return true;
-    if (fetch_keys(u))
+    if (fetch_keys(u) || fetch_current(u))
         return true;
+    if (sm_device_statement_lacking(u->cfg->device))
+        return false;
     if (u->base.deployment[0] && !u->from[0]) {
         request(u, SM_UPDATE_DEPLOYMENT, "GET", u->base.deployment, NULL);
         return true;

@@ -6,11 +6,11 @@
  * modules it has, and events wait on flash until the server has them.
  *
  * The order of talking: poll, events, attributes, the key sets after the device's own one by one
- * (so that a revocation comes before what it concerns), then the deployment: its signatures, its
- * modules one after another, each with its native image if this device runs such and one is
- * offered, and feedback once the fate of each is known. A native image that does not come costs no
- * module. A server that fails is left alone for longer and longer, with a random part, so that a
- * fleet does not come back all at once.
+ * (so that a revocation comes before what it concerns), the statement of what is current, then the
+ * deployment, unless that statement is lacking: its signatures, its modules one after another, each
+ * with its native image if this device runs such and one is offered, and feedback once the fate of
+ * each is known. A native image that does not come costs no module. A server that fails is left
+ * alone for longer and longer, with a random part, so that a fleet does not come back all at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_UPDATE_CLIENT_H
@@ -43,6 +43,7 @@ enum sm_update_work {
     SM_UPDATE_EVENTS,
     SM_UPDATE_ATTRIBUTES,
     SM_UPDATE_KEYS,
+    SM_UPDATE_CURRENT,
     SM_UPDATE_DEPLOYMENT,
     SM_UPDATE_SIGNATURE,
     SM_UPDATE_MODULE,
@@ -92,6 +93,7 @@ struct sm_update {
     uint64_t start_ms, now_ms, poll_ms, retry_ms;
     uint32_t failures;
     bool polled;           /* base is there */
+    bool asked_current;    /* for a statement, since the last poll */
     uint32_t keys_refused; /* the version of a key set that was not taken since the last poll */
 };
 

@@ -513,6 +513,7 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
     if (now_ms > d->now_ms)
         d->now_ms = now_ms;
     tidy_keys(d);
+    sm_dev_watch_current(d);
     for (uint16_t i = 0; i < d->store.layout.applications; i++) {
         step_app(d, i);
         uint64_t at = next_due(d, i);

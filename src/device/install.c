@@ -310,6 +310,8 @@ static int verify(struct sm_device *d, const struct sm_record *r, unsigned slot,
         return say_trust(d, err, &why);
     *signed_by_us = true;
     err = sm_dev_admit(d, &d->work, index);
+    if (!err)
+        err = sm_dev_check_current(d, &d->work);
     return err ? err : check_order(d, r, &d->work);
 }
 

@@ -1,6 +1,7 @@
 /* What the supervisor's files share. device.c: start and step. outcome.c: records and events.
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
  * install.c: how modules come in. native.c: native images beside them. keys.c: the key set.
+ * current.c: what the server says is current.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -94,6 +95,17 @@ const struct sm_trust *sm_dev_trust(struct sm_device *d);
 /* Whether the key set lets a module with this hash be installed. 0, or, said, SM_ERR_KEY (it is
  * revoked, or there is no set) or SM_ERR_EXPIRED. */
 int sm_dev_check_keys(struct sm_device *d, const uint8_t *sha);
+
+/* What is certain about the time is at least this, from now on with the uptime. */
+void sm_dev_raise_time(struct sm_device *d, uint64_t time_s);
+
+/* ---- current.c ------------------------------------------------------------------------------- */
+
+/* Whether the server's statement lets a module be installed. 0, or, said, SM_ERR_EXPIRED (none
+ * holds), SM_ERR_STATE (a key set is missing) or SM_ERR_ROLLBACK (not current). */
+int sm_dev_check_current(struct sm_device *d, const struct sm_manifest *m);
+/* Tell when there is no statement for too long. */
+void sm_dev_watch_current(struct sm_device *d);
 
 /* ---- device.c -------------------------------------------------------------------------------- */
 

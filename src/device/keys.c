@@ -44,8 +44,7 @@ uint64_t sm_device_time(const struct sm_device *d)
     return clock > least ? clock : least;
 }
 
-/* At least this much: what is certain grows with the uptime from here on. */
-static void raise_time(struct sm_device *d, uint64_t time_s)
+void sm_dev_raise_time(struct sm_device *d, uint64_t time_s)
 {
     uint64_t up_s = (d->now_ms - d->start_ms) / 1000;
 
@@ -218,7 +217,7 @@ int sm_dev_start_keys(struct sm_device *d)
     if (strcmp(record(d)->fleet, d->cfg->fleet) != 0)
         return sm_dev_say(d, SM_ERR_DENIED, "the device was commissioned for fleet %s",
                           record(d)->fleet);
-    d->time_base_s = record(d)->floor;
+    d->time_base_s = d->stated_s = record(d)->floor;
     load(d);
     carry_out(d);
     return 0;
@@ -283,7 +282,9 @@ static int take(struct sm_device *d, const struct sm_keyset *set, const uint8_t 
         err = put_set(d, set, sha, (uint32_t)len, area);
     if (err)
         return err;
-    raise_time(d, record(d)->floor);
+    sm_dev_raise_time(d, record(d)->floor);
+    if (record(d)->floor > d->stated_s)
+        d->stated_s = record(d)->floor;
     load(d);
     sm_dev_emit(d, keys_index(d), area, SM_EVENT_INSTALLED);
     carry_out(d);

@@ -150,7 +150,7 @@ static void describe(const struct sm_device *d, uint16_t index, unsigned slot,
     const struct sm_record *r = sm_store_record(&d->store, index);
     const struct sm_slot *s = &r->slot[slot];
     bool bad = (kind >= SM_EVENT_TRAP && kind <= SM_EVENT_DOWNLOAD_FAILED) ||
-               kind == SM_EVENT_NATIVE_REFUSED;
+               kind == SM_EVENT_NATIVE_REFUSED || kind == SM_EVENT_STALE;
 
     *out = (struct sm_event){.kind = kind,
                              .id = event_id(s, kind),

@@ -80,6 +80,7 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
         [SM_FLEET_DDI_ARTIFACT] = sm_fleet_ddi_artifact,
         [SM_FLEET_DDI_EVENTS] = sm_fleet_ddi_events,
         [SM_FLEET_DDI_KEYS] = sm_fleet_ddi_keys,
+        [SM_FLEET_DDI_CURRENT] = sm_fleet_ddi_current,
     };
     handlers[q->route.op](f, q, a);
 }

@@ -13,8 +13,8 @@
 
 /* What the root holds before paths are resolved and lists are read. */
 struct raw {
-    const char *address, *public_url, *tenant, *certificate, *key, *data;
-    uint64_t port, poll_seconds, max_module_bytes, max_connections;
+    const char *address, *public_url, *tenant, *certificate, *key, *data, *statement_key;
+    uint64_t port, poll_seconds, max_module_bytes, max_connections, statement_seconds;
     json_t *signers, *builders, *operators;
 };
 
@@ -91,6 +91,8 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
         {"poll_seconds", SM_JSON_UINT, false, 1, 86399, AT(poll_seconds)},
         {"max_module_bytes", SM_JSON_UINT, false, 1024, 1u << 30, AT(max_module_bytes)},
         {"max_connections", SM_JSON_UINT, false, 1, 100000, AT(max_connections)},
+        {"statement_key", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(statement_key)},
+        {"statement_seconds", SM_JSON_UINT, false, 60, 31622400, AT(statement_seconds)},
         {"signers", SM_JSON_ARRAY, true, 1, SM_FLEET_SIGNERS_MAX, AT(signers)},
         {"builders", SM_JSON_ARRAY, false, 0, SM_FLEET_BUILDERS_MAX, AT(builders)},
         {"operators", SM_JSON_ARRAY, true, 1, SM_FLEET_OPERATORS_MAX, AT(operators)},
@@ -100,7 +102,8 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
                        .tenant = "default",
                        .poll_seconds = 300,
                        .max_module_bytes = 16u << 20,
-                       .max_connections = 1000};
+                       .max_connections = 1000,
+                       .statement_seconds = 86400};
     if (sm_json_read(root, "", fields, false, in, err) < 0)
         return SM_ERR_INVALID;
     if (!sm_fleet_name_valid(in->tenant))
@@ -108,6 +111,22 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
     if (in->public_url && (strncmp(in->public_url, "https://", 8) != 0 ||
                            in->public_url[strlen(in->public_url) - 1] == '/'))
         return fail(err, "public_url: must begin with https:// and have no slash at its end");
+    return 0;
+}
+
+/* The key that states what is current; online, and good for nothing else. */
+static int read_statement_key(struct sm_fleet_config *cfg, const char *path, const char *name,
+                              struct sm_json_error *err)
+{
+    char file[PATH_MAX];
+    struct sm_keys_why why;
+    if (!name)
+        return 0;
+    if (sm_file_beside(path, name, file, sizeof file) < 0)
+        return fail(err, "statement_key: the path is too long");
+    if (sm_keys_load_private(file, &cfg->statement_key, &why) < 0)
+        return fail(err, "statement_key: %s", why.text);
+    cfg->states = true;
     return 0;
 }
 
@@ -123,6 +142,7 @@ static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_er
     cfg->poll_seconds = in.poll_seconds;
     cfg->max_module_bytes = in.max_module_bytes;
     cfg->max_connections = in.max_connections;
+    cfg->statement_seconds = in.statement_seconds;
     if (sm_file_beside(path, in.certificate, cfg->certificate, sizeof cfg->certificate) < 0 ||
         sm_file_beside(path, in.key, cfg->key, sizeof cfg->key) < 0 ||
         sm_file_beside(path, in.data, cfg->data, sizeof cfg->data - 128) < 0)
@@ -137,7 +157,7 @@ static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_er
     for (size_t i = 0; i < json_array_size(in.operators); i++)
         if (add_operator(cfg, i, json_array_get(in.operators, i), err) < 0)
             return SM_ERR_INVALID;
-    return 0;
+    return read_statement_key(cfg, path, in.statement_key, err);
 }
 
 int sm_fleet_config_load(const char *path, struct sm_fleet_config *cfg, struct sm_json_error *err)
@@ -156,6 +176,9 @@ int sm_fleet_config_load(const char *path, struct sm_fleet_config *cfg, struct s
 
 void sm_fleet_config_free(struct sm_fleet_config *cfg)
 {
+    if (cfg->states)
+        sm_keys_free(&cfg->statement_key);
+    cfg->states = false;
     json_decref(cfg->root);
     cfg->root = NULL;
 }

@@ -13,6 +13,8 @@
  *   "max_connections": 1000,
  *   "signers": [{"fleet": "plant-7", "key": "signer.pub.pem"}],
  *   "builders": [{"fleet": "plant-7", "key": "builder.pub.pem"}],  of native images; default: none
+ *   "statement_key": "server.sign.pem",  private key that states what is current; default: none
+ *   "statement_seconds": 86400,     how long that is true
  *   "operators": [{"name": "anna", "token_sha256": "<hex>"}]
  * }
  * Paths are relative to the file's folder. An unknown key is an error.
@@ -23,6 +25,7 @@
 
 #include <limits.h>
 #include <posix/json_read.h>
+#include <posix/keys.h>
 #include <sandmote/trust.h>
 
 #define SM_FLEET_SIGNERS_MAX   64u
@@ -37,7 +40,9 @@ struct sm_fleet_operator {
 struct sm_fleet_config {
     json_t *root; /* owns the texts */
     const char *address, *public_url, *tenant;
-    uint64_t port, poll_seconds, max_module_bytes, max_connections;
+    uint64_t port, poll_seconds, max_module_bytes, max_connections, statement_seconds;
+    bool states; /* statement_key is there */
+    struct sm_keys_private statement_key;
     char certificate[PATH_MAX], key[PATH_MAX], data[PATH_MAX];
     struct sm_trust trust;
     struct sm_trust_key keys[SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX];

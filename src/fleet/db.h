@@ -18,6 +18,7 @@
 #include <sandmote/claim.h>
 #include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
+#include <sandmote/statement.h>
 #include "body.h"
 #include "route.h"
 
@@ -99,6 +100,11 @@ int sm_fleet_db_keys(struct sm_fleet_db *db, const char *fleet, uint64_t version
                      struct sm_fleet_keys *out);
 /* {"<fleet>": <latest version>, ...} */
 int sm_fleet_db_keys_latest(struct sm_fleet_db *db, json_t *object);
+/* What is current for a device, of the modules of this fleet: its channel, the modules there with
+ * their sequences, and the latest key set. Times are left alone. SM_ERR_NOT_FOUND: no such device.
+ */
+int sm_fleet_db_current(struct sm_fleet_db *db, const char *device, const char *fleet,
+                        struct sm_statement_plan *out);
 int sm_fleet_db_keys_list(struct sm_fleet_db *db, json_t *array);
 
 /* ---- Channels -------------------------------------------------------------------------------- */

@@ -47,6 +47,8 @@ void sm_fleet_ddi_base(struct sm_fleet *f, const struct sm_fleet_request *q,
         json_object_set_new(links, "keys", keys);
     }
     json_decref(versions);
+    if (f->cfg.states)
+        json_object_set_new(links, "current", link_to(f, q, "current"));
     if (action) {
         snprintf(rest, sizeof rest, "deploymentBase/%llu", (unsigned long long)action);
         json_object_set_new(links, "deploymentBase", link_to(f, q, rest));

@@ -2,6 +2,8 @@
  * for the server's own checks of uploads the latest of a fleet takes the place of its signers and
  * builders in the configuration.
  *
+ * With a key of its own the server also states what is current.
+ *
  * A set is checked as a device does it, against the one before it here; the first of a fleet is
  * believed because an operator sent it.
  *
@@ -143,6 +145,34 @@ void sm_fleet_ddi_keys(struct sm_fleet *f, const struct sm_fleet_request *q,
         sm_fleet_fail(a, err);
     else
         sm_fleet_send_bytes(q, k.bytes, k.len, k.sha256, a);
+}
+
+/* GET .../current/{fleet}: made for each request, so that nobody can have one from before. */
+void sm_fleet_ddi_current(struct sm_fleet *f, const struct sm_fleet_request *q,
+                          struct sm_fleet_answer *a)
+{
+    struct sm_statement_plan p = {.issued_s = (uint64_t)sm_time_now_ms() / 1000};
+    uint8_t bytes[SM_STATEMENT_MAX], sig[SM_KEYS_SIGNATURE_SIZE];
+    char sha256[SM_FLEET_SHA_TEXT];
+    struct sm_keys_why why;
+    if (!f->cfg.states || !sm_name_valid(q->route.file)) {
+        sm_fleet_refuse(a, 404, "this server states nothing of fleet %s", q->route.file);
+        return;
+    }
+    strcpy(p.fleet, q->route.file);
+    p.expires_s = p.issued_s + f->cfg.statement_seconds;
+    int err = sm_fleet_db_current(&f->db, q->who, p.fleet, &p);
+    int n = err ? err : sm_statement_to_sign(&p, bytes, sizeof bytes);
+    if (n > 0)
+        n = sm_keys_sign(&f->cfg.statement_key, bytes, (size_t)n, sig, &why);
+    if (n == 0)
+        n = sm_statement_encode(&p, sig, bytes, sizeof bytes);
+    if (n <= 0) {
+        sm_fleet_fail(a, n);
+        return;
+    }
+    sm_fleet_sha256_text((struct sm_bytes){bytes, (size_t)n}, sha256);
+    sm_fleet_send_bytes(q, bytes, (size_t)n, sha256, a);
 }
 
 /* ---- The server's own checks ----------------------------------------------------------------- */

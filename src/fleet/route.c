@@ -36,6 +36,7 @@ static const struct pattern {
     {"POST", DDI "/deploymentBase/{action}/feedback", SM_FLEET_DDI_FEEDBACK, DEVICE, SM_FLEET_JSON},
     {"GET", DDI "/artifacts/{sha256}/{file}", SM_FLEET_DDI_ARTIFACT, DEVICE, SM_FLEET_NO_BODY},
     {"GET", DDI "/keys/{file}/{action}", SM_FLEET_DDI_KEYS, DEVICE, SM_FLEET_NO_BODY},
+    {"GET", DDI "/current/{file}", SM_FLEET_DDI_CURRENT, DEVICE, SM_FLEET_NO_BODY},
     {"POST", DDI "/events", SM_FLEET_DDI_EVENTS, DEVICE, SM_FLEET_JSON},
 };
 

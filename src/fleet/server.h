@@ -63,7 +63,7 @@ void sm_fleet_handle(struct sm_fleet *f, const struct sm_fleet_request *q,
 /* The handlers. */
 typedef void sm_fleet_handler(struct sm_fleet *f, const struct sm_fleet_request *q,
                               struct sm_fleet_answer *a);
-sm_fleet_handler sm_fleet_keys_upload, sm_fleet_keys_list, sm_fleet_ddi_keys;
+sm_fleet_handler sm_fleet_keys_upload, sm_fleet_keys_list, sm_fleet_ddi_keys, sm_fleet_ddi_current;
 sm_fleet_handler sm_fleet_modules, sm_fleet_module_upload, sm_fleet_natives, sm_fleet_native_upload,
     sm_fleet_channels, sm_fleet_channel, sm_fleet_channel_assign, sm_fleet_devices, sm_fleet_device,
     sm_fleet_device_put, sm_fleet_events;

@@ -13,7 +13,7 @@
 #define FLEET "greenhouse"
 
 static struct {
-    struct sm_keys_private signer, stranger, other, builder, other_builder, root_a, root_b;
+    struct sm_keys_private signer, stranger, other, builder, other_builder, root_a, root_b, server;
     struct sm_trust trust;
     struct sm_trust_key keys[4];
     uint8_t good[256][32]; /* hashes of modules with a good signature */
@@ -48,6 +48,7 @@ void rig_global_setup(void)
     assert_int_equal(sm_keys_generate(&g.other_builder, &why), 0);
     assert_int_equal(sm_keys_generate(&g.root_a, &why), 0);
     assert_int_equal(sm_keys_generate(&g.root_b, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.server, &why), 0);
     rig_trust_builders(true);
 }
 
@@ -174,6 +175,10 @@ static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
         add_to_plan(p, g.signer.public_key, r->signer_expires_s);
     if (r->stranger_signs)
         add_to_plan(p, g.stranger.public_key, 0);
+    if (r->server) {
+        add_to_plan(p, g.server.public_key, 0);
+        p->key[p->nkeys - 1].role = SM_ROLE_SERVER;
+    }
     for (unsigned i = 0; i < r->more_keys; i++, nobody[0]++)
         add_to_plan(p, nobody, 0);
     if (r->revoke_signer)
@@ -338,6 +343,8 @@ void rig_init_keyed(struct rig *rig, struct flash_sim *sim)
     rig->cfg.trust = NULL;
     rig->cfg.keys = rig->keys;
     rig->cfg.nkeys = RIG_KEYS;
+    rig->cfg.statement = rig->statement;
+    rig->cfg.statement_len = sizeof rig->statement;
     rig->cfg.wall_ctx = rig;
     rig->cfg.wall_s = wall_s;
     rig->cfg.store.keys_size = sizeof(((struct key_set *)NULL)->bytes);
@@ -357,6 +364,33 @@ int rig_offer(struct rig *rig, const struct key_set_recipe *r)
 
     rig_key_set(&set, r);
     return sm_device_keys_offer(&rig->dev, set.bytes, set.len);
+}
+
+int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger)
+{
+    uint8_t bytes[SM_STATEMENT_MAX], sig[64];
+    struct sm_keys_why why;
+    int n = sm_statement_to_sign(p, bytes, sizeof bytes);
+
+    assert_true(n > 0);
+    assert_int_equal(
+        sm_keys_sign(by_stranger ? &g.stranger : &g.server, bytes, (size_t)n, sig, &why), 0);
+    n = sm_statement_encode(p, sig, bytes, sizeof bytes);
+    assert_true(n > 0);
+    return sm_device_statement(&rig->dev, bytes, (size_t)n);
+}
+
+int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence)
+{
+    const struct sm_statement_plan p = {.fleet = FLEET,
+                                        .channel = "stable",
+                                        .issued_s = issued_s,
+                                        .expires_s = issued_s + 1000,
+                                        .keys_version = 1,
+                                        .nmodules = 1,
+                                        .module = {{"thermostat", sequence}}};
+
+    return rig_state_plan(rig, &p, false);
 }
 
 int rig_boot(struct rig *rig)

@@ -32,6 +32,7 @@ struct rig {
     struct sm_device_app apps[RIG_APPS];
     struct sm_record records[RIG_APPS];
     struct sm_trust_key keys[RIG_KEYS];
+    uint8_t statement[SM_STATEMENT_MAX];
     uint64_t wall_s; /* what the clock says; 0: it is not set */
     struct sm_host_port host;
     uint64_t now_ms;
@@ -88,6 +89,7 @@ struct key_set_recipe {
     bool root_b;
     bool stranger_signs; /* SIGNED_BY_STRANGER is a signer too */
     bool no_signer;      /* SIGNED_WELL is not */
+    bool server;         /* a server states what is current */
     bool revoke_signer, stop_signer;
     const struct module *revoke;
     bool stop;
@@ -118,6 +120,10 @@ void rig_init(struct rig *rig, struct flash_sim *sim);
 void rig_init_keyed(struct rig *rig, struct flash_sim *sim);
 int rig_commission(struct rig *rig, const struct key_set_recipe *r);
 int rig_offer(struct rig *rig, const struct key_set_recipe *r);
+/* The server says: key set 1, thermostat of this sequence, from this time for 1000 seconds. */
+int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence);
+/* The same as the plan says, signed by the server or the stranger. */
+int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger);
 
 /* Power on with memory that holds nothing of before. */
 int rig_boot(struct rig *rig);

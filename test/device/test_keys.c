@@ -1,4 +1,5 @@
-/* The device's key set: commissioning, the next sets, what they revoke, expiry, damage, power cuts.
+/* The device's key set: commissioning, the next sets, what they revoke, expiry, what is
+ * current, damage, power cuts.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
@@ -371,6 +372,138 @@ static void under_an_expired_set_nothing_is_installed_and_all_goes_on(void **sta
     assert_int_equal(install(2, SIGNED_WELL), 0);
 }
 
+/* ---- What is current ------------------------------------------------------------------------- */
+
+static int with_server(void **state)
+{
+    (void)blank(state);
+    assert_int_equal(
+        rig_commission(rig,
+                       &(struct key_set_recipe){.version = 1, .issued_s = 1000, .server = true}),
+        0);
+    return 0;
+}
+
+static void without_a_servers_key_nobody_states_anything(void **state)
+{
+    (void)state;
+    assert_false(sm_device_statement_lacking(&rig->dev));
+    assert_int_equal(rig_state(rig, 2000, 1), SM_ERR_STATE);
+    assert_int_equal(install(1, SIGNED_WELL), 0);
+}
+
+static void nothing_is_installed_while_no_statement_holds(void **state)
+{
+    (void)state;
+    assert_true(sm_device_statement_lacking(&rig->dev));
+    assert_true(sm_device_statement_wanted(&rig->dev));
+    assert_int_equal(install(1, SIGNED_WELL), SM_ERR_EXPIRED);
+    expect_reason("the server does not say what is current");
+    assert_int_equal(rig_state(rig, 2000, 1), 0);
+    assert_false(sm_device_statement_wanted(&rig->dev));
+    assert_int_equal(install(1, SIGNED_WELL), 0);
+    rig->wall_s = 2500;
+    assert_true(sm_device_statement_wanted(&rig->dev));
+    assert_false(sm_device_statement_lacking(&rig->dev));
+    rig->wall_s = 3000;
+    assert_int_equal(install(2, SIGNED_WELL), SM_ERR_EXPIRED);
+    assert_int_equal(rig_state(rig, 2999, 2), 0);
+    assert_int_equal(install(2, SIGNED_WELL), 0);
+    reboot();
+    assert_int_equal(rig_runs(rig, 0), 2);
+    assert_true(sm_device_statement_lacking(&rig->dev));
+}
+
+static void a_module_that_is_newer_but_not_current_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(rig_state(rig, 2000, 3), 0);
+    assert_int_equal(install(2, SIGNED_WELL), SM_ERR_ROLLBACK);
+    expect_reason("sequence 2, and 3 is current");
+    assert_int_equal(install(3, SIGNED_WELL), 0);
+    rig->cfg.statement = NULL; /* without memory for it the sequences are not heeded */
+    reboot();
+    assert_int_equal(rig_state(rig, 2001, 9), 0);
+    assert_int_equal(install(4, SIGNED_WELL), 0);
+}
+
+static void a_key_set_that_is_withheld_stops_installations(void **state)
+{
+    const struct sm_statement_plan p = {.fleet = "greenhouse",
+                                        .channel = "stable",
+                                        .issued_s = 2000,
+                                        .expires_s = 3000,
+                                        .keys_version = 2};
+    (void)state;
+    assert_int_equal(rig_state_plan(rig, &p, false), 0);
+    assert_int_equal(install(1, SIGNED_WELL), SM_ERR_STATE);
+    expect_reason("key set 2 is current, and this device has 1");
+    assert_int_equal(rig_offer(rig, &(struct key_set_recipe){.version = 2, .server = true}), 0);
+    assert_int_equal(install(1, SIGNED_WELL), 0);
+}
+
+static void expect_stale(const char *detail)
+{
+    struct sm_event e;
+    assert_int_equal(sm_device_event_at(&rig->dev, 0, &e), 0);
+    assert_int_equal(e.kind, SM_EVENT_STALE);
+    assert_string_equal(e.name, "key set");
+    assert_string_equal(e.detail, detail);
+    assert_int_equal(rig_report(rig), 1);
+    rig_run(rig, 10);
+}
+
+static void a_server_that_replays_is_noticed(void **state)
+{
+    struct sm_event e;
+    (void)state;
+    assert_int_equal(rig_state(rig, 9000, 1), 0);
+    assert_int_equal(rig_state(rig, 9000, 1), 0);
+    assert_int_equal(rig_state(rig, 8999, 1), SM_ERR_ROLLBACK);
+    assert_int_equal(rig_state(rig, 8999, 1), SM_ERR_ROLLBACK);
+    expect_stale("an older statement than one before");
+    assert_int_equal(sm_device_event_at(&rig->dev, 0, &e), SM_ERR_NOT_FOUND);
+    assert_int_equal(install(1, SIGNED_WELL), 0); /* the one before holds */
+    reboot();
+    assert_int_equal(rig_state(rig, 8999, 1), SM_ERR_ROLLBACK);
+    assert_int_equal(rig_state(rig, 9001, 1), 0);
+}
+
+static void a_server_that_is_frozen_or_silent_is_noticed(void **state)
+{
+    (void)state;
+    rig->cfg.statement_grace_s = 100;
+    reboot();
+    rig_run(rig, 99000);
+    assert_false(rig_told(rig, SM_EVENT_STALE, NULL));
+    rig_run(rig, 2000);
+    sm_device_step(&rig->dev, rig->now_ms);
+    expect_stale("the server has not said what is current");
+    assert_int_equal(rig_state(rig, 2000, 1), 0);
+    rig->now_ms += 1000000;
+    sm_device_step(&rig->dev, rig->now_ms);
+    expect_stale("what the server said was current holds no longer");
+    assert_int_equal(rig_state(rig, 2000, 1), SM_ERR_EXPIRED);
+}
+
+static void statements_of_others_and_of_other_times_are_refused(void **state)
+{
+    struct sm_statement_plan p = {.fleet = "greenhouse",
+                                  .channel = "stable",
+                                  .issued_s = 500000,
+                                  .expires_s = 600000,
+                                  .keys_version = 1};
+    (void)state;
+    assert_int_equal(rig_state_plan(rig, &p, true), SM_ERR_SIGNATURE);
+    rig->wall_s = 400000;
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_INVALID);
+    rig->wall_s = 413600;
+    assert_int_equal(rig_state_plan(rig, &p, false), 0);
+    assert_int_equal(rig_offer(rig, &(struct key_set_recipe){.version = 2, .server = true}), 0);
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_ROLLBACK);
+    expect_reason("a statement from before key set 2");
+}
+
 /* ---- Damage ---------------------------------------------------------------------------------- */
 
 static void a_rotten_copy_is_mended_from_the_other(void **state)
@@ -568,6 +701,7 @@ static int end(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
+#define S(name) cmocka_unit_test_setup_teardown(name, with_server, drop)
 #define B(name) cmocka_unit_test_setup_teardown(name, blank, drop)
 
 int main(void)
@@ -590,6 +724,13 @@ int main(void)
         T(a_revoked_module_is_refused_though_its_signer_is_trusted),
         T(a_clock_and_signed_times_tell_what_has_expired),
         T(under_an_expired_set_nothing_is_installed_and_all_goes_on),
+        T(without_a_servers_key_nobody_states_anything),
+        S(nothing_is_installed_while_no_statement_holds),
+        S(a_module_that_is_newer_but_not_current_is_refused),
+        S(a_key_set_that_is_withheld_stops_installations),
+        S(a_server_that_replays_is_noticed),
+        S(a_server_that_is_frozen_or_silent_is_noticed),
+        S(statements_of_others_and_of_other_times_are_refused),
         T(a_rotten_copy_is_mended_from_the_other),
         T(with_both_copies_rotten_only_the_same_set_helps),
         T(a_flash_that_fails_keeps_the_set_in_force),

@@ -12,6 +12,8 @@
 #include <curl/curl.h>
 #include <sqlite3.h>
 
+#include <sandmote/statement.h>
+
 #include "device_fixture.h"
 
 static struct fleet_fixture fx;
@@ -369,6 +371,55 @@ static void the_servers_anchor_and_pin_change_with_the_set(void **state)
     device_says(&dev, "certificate", 10);
 }
 
+/* A server's key in the set, and a server that has it: updates go on, and what was true yesterday
+ * is noticed. */
+static void a_server_states_what_is_current_or_nothing_is_installed(void **state)
+{
+    static const char plan[] = "{\"fleet\":\"plant-7\",\"threshold\":2,"
+                               "\"roots\":[\"anna.pub.pem\",\"ben.pub.pem\",\"carl.pub.pem\"],"
+                               "\"keys\":[{\"role\":\"signer\",\"key\":\"signer.pub.pem\"},"
+                               "{\"role\":\"server\",\"key\":\"next.pub.pem\"}]}";
+    (void)state;
+    fleet_write(&fx, "server.json", plan, sizeof plan - 1);
+    make_set(2, "propose server.json");
+    upload("1.keys 2.keys");
+    device_start(&dev);
+    device_says(&dev, "key set 2 is in force", 10);
+    release(&v1);
+    sleep(3);
+    assert_int_equal(device_said(&dev, "app 1.0"), 0);
+    device_stop(&dev, SIGTERM);
+    unsigned port = (unsigned)strtoul(fx.url + strlen("https://127.0.0.1:"), NULL, 10);
+    fleet_stop(&fx, SIGTERM);
+    shell("sed -i 's/\"port\": 0/\"port\": %u, \"statement_key\": \"next.pem\","
+          " \"statement_seconds\": 60/' $DIR/fleet.json",
+          port);
+    fleet_start(&fx);
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 1.0", 10);
+    release(&v2);
+    device_says(&dev, "COMMITTED app 2.0", 10);
+    assert_int_equal(device_said(&dev, "STALE"), 0);
+    struct reply r = get_as(&fx, AS_DEVICE, "/default/controller/v1/dev-1/current/plant-7", 200);
+    struct sm_statement st;
+    struct sm_manifest_detail why;
+    uint64_t sequence;
+    assert_int_equal(sm_statement_read(&st, (const uint8_t *)r.body, r.len, &why), 0);
+    assert_int_equal(st.keys_version, 2);
+    assert_string_equal(st.channel, "stable");
+    assert_int_equal(sm_statement_sequence(&st, "app", &sequence), 0);
+    assert_int_equal(sequence, 2);
+    reply_free(&r);
+    /* Another key states: refused, and the operator hears of it when the right one is back. */
+    device_stop(&dev, SIGTERM);
+    fleet_stop(&fx, SIGTERM);
+    shell("sed -i 's/next.pem/carl.pem/' $DIR/fleet.json");
+    fleet_start(&fx);
+    device_start(&dev);
+    device_says(&dev, "STALE key set 2", 10);
+    expect_event("STALE", "key set", "no trusted key made this signature over this statement");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int main(void)
@@ -380,6 +431,7 @@ int main(void)
         T(a_forged_set_is_refused_by_name_and_the_next_right_one_is_taken),
         T(a_device_without_a_server_takes_the_next_set_from_its_file),
         T(the_servers_anchor_and_pin_change_with_the_set),
+        T(a_server_states_what_is_current_or_nothing_is_installed),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     return cmocka_run_group_tests(tests, NULL, NULL);
