@@ -37,7 +37,7 @@ struct state {
     uint64_t known;
     struct step step; /* that led here from the parent */
     uint32_t depth;
-    bool weak; /* there are unstable bits that matter */
+    uint8_t lucks; /* the last of the ways in which its unstable bits may read */
 };
 
 struct blob { /* a sector's bytes, which units are programmed, and unstable bits if there are any */
@@ -49,7 +49,6 @@ struct blob { /* a sector's bytes, which units are programmed, and unstable bits
 struct pair {
     uint32_t state, sectors;
     uint64_t known;
-    bool weak;
 };
 
 static struct {
@@ -229,7 +228,9 @@ static void add_state(uint32_t at, struct hash key)
                         .step = x.step,
                         .depth = x.nstates ? x.states[x.from].depth + 1 : 0};
     s->sectors = keep_flash();
-    s->weak = canon_weak();
+    s->lucks = canon_weak()              ? SIM_LUCK_ERASED_FIRST
+               : world->sim.any_unstable ? SIM_LUCK_ERASED
+                                         : SIM_LUCK_OLD;
     x.seen[at].key = key;
     x.seen[at].state = ++x.nstates;
     if (s->depth > x.out->depth)
@@ -253,7 +254,6 @@ static void sample_pair(uint32_t state)
     }
     size_t before = x.nlists;
     p.sectors = keep_flash();
-    p.weak = canon_weak();
     if (memcmp(x.lists + p.sectors, x.lists + x.states[state].sectors,
                world->sim.flash.sector_count * sizeof *x.lists) == 0) {
         x.nlists = before;
@@ -355,8 +355,9 @@ static int live_once(uint32_t from, uint32_t sectors, uint64_t known, unsigned i
 
 static int live_all(uint32_t state)
 {
+    unsigned lucks = x.states[state].lucks;
+
     for (unsigned input = 0; input < ninputs; input++) {
-        unsigned lucks = x.states[state].weak ? SIM_LUCK_EITHER : SIM_LUCK_OLD;
         if (!(x.inputs >> input & 1))
             continue;
         for (unsigned luck = SIM_LUCK_OLD; luck <= lucks; luck++) {

@@ -39,6 +39,7 @@ const struct input inputs[] = {
     {LATE_TRAPS, UNREACHABLE, 0, 0, 0},  {LATE_TRAPS, NOTHING, 0, 1, 0},
     {ALL_TRAP, NEWER, 0, 0, 0},          {ALL_TRAP, UNREACHABLE, 0, 0, 0},
     {ALL_TRAP, NOTHING, 0, 0, 1},        {ALL_GOOD, NOTHING, 0, 0, 1},
+    {ALL_GOOD, DEAF, 0, 0, 0},
 };
 const unsigned ninputs = sizeof inputs / sizeof *inputs;
 
@@ -59,7 +60,8 @@ void input_text(const struct input *in, char *out, size_t size)
                                          "server offers an older module",
                                          "server offers an unsigned module",
                                          "connection breaks",
-                                         "a byte changes on the way"};
+                                         "a byte changes on the way",
+                                         "server offers a newer module and hears no report"};
 
     snprintf(out, size, "%s, %s%s%s%s", healths[in->health], offers[in->offer],
              in->rollback ? ", operator returns" : "", in->new_engine ? ", new firmware" : "",
@@ -234,6 +236,61 @@ static void check_put(const struct sm_record *was, const struct sm_record *is)
     check_starts(was, is);
 }
 
+/* ---- Records that were put --------------------------------------------------------------------
+ */
+
+/* Hashes of all that any session put, or tried to: what a mount finds must be one of them. */
+static struct {
+    struct hash *list;
+    uint32_t count, mask;
+} attempts;
+
+static struct hash hash_record(const struct sm_record *r)
+{
+    static const struct sm_record_tag tag = {0, 1, 0, 0};
+    struct sm_record copy = *r;
+    uint8_t bytes[SM_RECORD_SIZE];
+
+    copy.seq = 1;
+    sm_record_encode(&copy, &tag, bytes);
+    struct hash h = hash_bytes((struct hash){0, 0}, bytes, sizeof bytes);
+    h.a |= 1; /* never all zero */
+    return h;
+}
+
+static bool was_put(struct hash h)
+{
+    for (uint32_t at = (uint32_t)h.b & attempts.mask; attempts.list && attempts.list[at].a != 0;
+         at = (at + 1) & attempts.mask)
+        if (hash_equal(attempts.list[at], h))
+            return true;
+    return false;
+}
+
+static void keep_put(struct hash h)
+{
+    if (was_put(h))
+        return;
+    if (2 * (attempts.count + 1) > attempts.mask) {
+        struct hash *old = attempts.list;
+        uint32_t n = old ? attempts.mask + 1 : 0;
+        attempts.mask = old ? 2 * attempts.mask + 1 : 4095;
+        attempts.count = 0;
+        attempts.list = calloc((size_t)attempts.mask + 1, sizeof *attempts.list);
+        if (attempts.list == NULL)
+            abort();
+        for (uint32_t i = 0; i < n; i++)
+            if (old[i].a != 0)
+                keep_put(old[i]);
+        free(old);
+    }
+    uint32_t at = (uint32_t)h.b & attempts.mask;
+    while (attempts.list[at].a != 0)
+        at = (at + 1) & attempts.mask;
+    attempts.list[at] = h;
+    attempts.count++;
+}
+
 int __real_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
 int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r);
 
@@ -255,6 +312,7 @@ static void trace_record(const struct sm_record *r)
 int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
 {
     check_put(&s->records[index], r);
+    keep_put(hash_record(r));
     trace("puts a record");
     trace_record(r);
     int err = __real_sm_store_put(s, index, r);
@@ -279,6 +337,8 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
         trace("mounts record %llu", (unsigned long long)records[0].seq);
         trace_record(&records[0]);
         rule(records[0].seq >= world->known, "a committed record is lost");
+        rule(records[0].seq == 0 || was_put(hash_record(&records[0])),
+             "a record is found that was never put");
         world->known = records[0].seq;
         check_bytes(&records[0]);
     }
@@ -304,6 +364,7 @@ static void check_running(void)
     rule(r->slot[slot].image_len == s->image_len && !unstable(image, s->image_len) &&
              memcmp(world->sim.bytes + image, s->image, s->image_len) == 0,
          "an image runs that is not the engine's");
+    rule(r->slot[slot].image_build == SM_WASM_BUILD, "an image of another engine runs");
     rule(s->sequence >= r->floor, "a module below the floor runs");
     rule(r->slot[slot].state == SM_SLOT_TRIAL || r->slot[slot].state == SM_SLOT_COMMITTED,
          "a module runs that may not");
@@ -482,8 +543,10 @@ static void contact(void)
 
     if (world->in->offer == UNREACHABLE)
         return;
-    report();
+    if (world->in->offer != DEAF)
+        report();
     switch ((enum offer)world->in->offer) {
+    case DEAF:
     case NEWER:
         offer(subject(next, SUBJECT_PLAIN), 'd', subject(next, SUBJECT_PLAIN)->len, false);
         break;
@@ -587,6 +650,7 @@ static void age_engine(void)
         for (unsigned i = 0; i < 2; i++)
             r.slot[i].image_build = SM_WASM_BUILD - 1;
         sm_record_encode(&r, &tag, world->sim.bytes + off);
+        keep_put(hash_record(&r));
         memcpy(world->sim.old + off, world->sim.bytes + off, SM_RECORD_SIZE);
         if (world->sim.any_unstable)
             move_weak_bit(off);
@@ -629,7 +693,7 @@ static void live(void)
     run(RUN_MS);
     world->operator_asked = false;
     check_service();
-    if (world->in->offer != UNREACHABLE)
+    if (world->in->offer != UNREACHABLE && world->in->offer != DEAF)
         report();
     run(PERIOD_MS);
 }

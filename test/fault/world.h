@@ -63,6 +63,7 @@ enum offer {
     EVIL,        /* a module that nobody signed as it is */
     TORN,        /* newer, and the connection breaks in the middle */
     GARBLED,     /* newer, and a byte changes on the way */
+    DEAF,        /* newer, from a server that reports do not reach */
     OFFERS
 };
 

@@ -1,0 +1,3 @@
+# A trial's start is not paid for.
+# file: src/device/device.c
+s/^    next.boots_left--;//
