@@ -20,6 +20,7 @@
 #include <sandmote/crypto.h>
 #include <sandmote/error.h>
 #include <sandmote/host.h>
+#include <sandmote/journal.h>
 #include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
 #include <sandmote/statement.h>
@@ -80,6 +81,19 @@ struct sm_device_native {
  * of 4096 bytes; whoever gives them one turns faults in it into traps. */
 int sm_device_load_native(void *ctx, const struct sm_device_native_job *job);
 
+/* ---- Post-mortems ---------------------------------------------------------------------------- */
+
+/* An execution that trapped, or that is given up, as it stands: for a core dump. Everything is
+ * borrowed until the callback returns, and nothing may run meanwhile. */
+struct sm_device_core {
+    uint32_t number;     /* of the note in the journal; 0 when it could not be written */
+    uint16_t index;      /* of the application */
+    const uint8_t *note; /* a post-mortem (postmortem.h) */
+    uint32_t note_len;
+    const struct sm_wasm_exec *exec;
+    struct sm_wasm_inst *inst;
+};
+
 /* ---- Configuration --------------------------------------------------------------------------- */
 
 /* Borrowed, with all it points to, for the device's life. Optional fields are 0 for the default. */
@@ -119,6 +133,10 @@ struct sm_device_cfg {
 
     void *event_ctx;
     void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
+
+    void *core_ctx;
+    void (*core)(void *ctx,
+                 const struct sm_device_core *core); /* may be NULL; must not call back */
 
     uint64_t memory_bytes;   /* most linear memory of a module; 0 = the class's */
     uint32_t epoch_ms;       /* longest time of one call; 0 = the class's */
@@ -186,6 +204,7 @@ struct sm_device_install {
 struct sm_device {
     const struct sm_device_cfg *cfg;
     struct sm_store store;
+    struct sm_journal journal;
     struct sm_device_app *apps;
     uint64_t start_ms, now_ms;
     uint32_t base_s; /* device time at start */
@@ -303,6 +322,11 @@ int sm_device_event_at(const struct sm_device *d, uint32_t i, struct sm_event *o
 /* The server has it. Put on flash in the next step, those of one application together; until then
  * a restart would tell it again, with the same id. SM_ERR_NOT_FOUND: no such event waits. */
 int sm_device_event_done(struct sm_device *d, uint64_t id);
+
+/* Post-mortems that the server does not have, as sm_journal_waiting() and sm_journal_told(). They
+ * are kept only where the store has room for a journal. */
+int sm_device_note_at(const struct sm_device *d, uint32_t after, struct sm_journal_note *out);
+int sm_device_note_done(struct sm_device *d, uint32_t number);
 
 /* ---- Install --------------------------------------------------------------------------------- */
 

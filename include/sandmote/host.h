@@ -31,6 +31,10 @@
 #define SM_HOST_LOG_BURST 32u  /* lines at once */
 #define SM_HOST_LOG_RATE  8u   /* lines a second after that; what is more is dropped and counted */
 
+#define SM_HOST_TAIL 240u /* bytes of an instance's last log lines that are kept for post-mortems  \
+                           */
+_Static_assert(SM_HOST_TAIL > SM_HOST_LOG_MAX, "a line fits");
+
 /* What the platform gives to modules. Borrowed for the life of every struct sm_host. */
 struct sm_host_port {
     void *ctx;
@@ -52,12 +56,18 @@ struct sm_host {
     uint32_t log_room, log_dropped;
     uint32_t call, pending_call; /* number of the last sensor call; of the pending one or 0 */
     uint32_t pending_buf;
+    uint32_t tail_len;
+    char tail[SM_HOST_TAIL];
 };
 
 /* Prepare for an instance whose manifest is *grants, already limited to what the device allows.
  * All pointers are borrowed for the instance's life. */
 void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
                   const struct sm_manifest *grants, uint64_t start_ms);
+
+/* The last lines that the instance has logged, each ended by a newline. Valid until it logs again.
+ */
+struct sm_wasm_name sm_host_tail(const struct sm_host *host);
 
 /* For struct sm_wasm_linker, with a struct sm_host as ctx.
  * 0, SM_ERR_NOT_FOUND (no such function) or SM_ERR_DENIED (not granted). */

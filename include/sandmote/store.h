@@ -41,6 +41,7 @@ struct sm_store_cfg {
     uint32_t keys_size;       /* of each of the two key set areas; 0 = one sector */
     uint16_t log_records;     /* puts that fit a record area beside one of each record; 0 = 4 */
     uint32_t checkpoint_size; /* a download is remembered about this often; 0 = slot_size / 8 */
+    uint32_t journal_size;    /* of the journal (journal.h); may be 0 */
 };
 
 struct sm_region {
@@ -53,6 +54,7 @@ struct sm_layout {
     struct sm_region golden;
     struct sm_region slots;   /* application 0 slot A, 0 slot B, 1 slot A, ... */
     struct sm_region plugins; /* the same for plugins */
+    struct sm_region journal; /* behind all that records speak of */
     uint32_t slot_size, plugin_size;
     uint16_t applications, modules; /* modules: applications + plugins */
     uint32_t places;                /* records an area has room for */

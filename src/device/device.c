@@ -286,29 +286,6 @@ static void count_trap(struct sm_record *r, uint32_t now_s, uint32_t window)
     r->trap_time_s[r->trap_count++] = now_s;
 }
 
-/* The last trap, in numbers and as a line. Scratch finds the offset. */
-static void report_trap(struct sm_device *d, uint16_t index, struct sm_slot *s)
-{
-    struct sm_device_app *app = &d->apps[index];
-    struct sm_wasm_frame f;
-    const char *text = sm_wasm_trap_text(app->exec.trap);
-
-    if (s->traps < UINT16_MAX)
-        s->traps++;
-    s->trap_code = (uint8_t)app->exec.trap;
-    s->error = app->exec.trap == SM_TRAP_EPOCH ? SM_ERR_EPOCH : SM_ERR_TRAP;
-    memset(&f, 0, sizeof f);
-    if (sm_wasm_backtrace(&app->exec, &f, 1, d->cfg->scratch, d->cfg->scratch_len) == 0) {
-        sm_text(s->detail, sizeof s->detail, "%s", text);
-        return;
-    }
-    s->trap_func = f.func;
-    s->trap_offset = f.offset;
-    sm_text(s->detail, sizeof s->detail, "%s in %.*s%sfunction %u at %x", text, (int)f.name.len,
-            f.name.len ? f.name.bytes : "", f.name.len ? ", " : "", (unsigned)f.func,
-            (unsigned)f.offset);
-}
-
 /* A trap costs the instance. It costs the module its place when it is on trial and has not had one
  * good tick, or when it is the third in the window and there is something to go back to. */
 static void trapped(struct sm_device *d, uint16_t index)
@@ -320,7 +297,7 @@ static void trapped(struct sm_device *d, uint16_t index)
     struct sm_record next;
 
     sm_dev_change(d, index, &next);
-    report_trap(d, index, &next.slot[slot]);
+    sm_dev_report_trap(d, index, kind, &next.slot[slot]);
     sm_dev_note(&next, slot, kind);
     count_trap(&next, sm_dev_time_s(d), window_s(d));
     bool third = next.trap_count == SM_STORE_TRAPS;
@@ -460,6 +437,7 @@ static void step_app(struct sm_device *d, uint16_t index)
         char why[SM_STORE_DETAIL];
         sm_text(why, sizeof why, "not healthy within %u ms, after %u good ticks",
                 (unsigned)app->manifest.timeout_ms, (unsigned)app->good_ticks);
+        sm_dev_report_unhealthy(d, index);
         (void)sm_dev_give_up(d, index, app->slot, SM_EVENT_HEALTH_FAILED, SM_ERR_STATE, why);
     }
     unsigned want = choice(d, index);
@@ -556,6 +534,7 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
     if (err)
         return sm_dev_say(d, err, "the flash cannot be used: %s", sm_strerror(err));
     d->base_s = sm_store_time_s(&d->store);
+    sm_journal_mount(&d->journal, &d->store);
     for (uint16_t i = 0; i < d->store.layout.applications; i++) {
         void *pool = apps[i].pool;
         size_t size = apps[i].pool_size;

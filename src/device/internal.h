@@ -1,7 +1,7 @@
 /* What the supervisor's files share. device.c: start and step. outcome.c: records and events.
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
- * install.c: how modules come in. native.c: native images beside them. keys.c: the key set.
- * current.c: what the server says is current.
+ * install.c: how modules come in. postmortem.c: what a trap leaves behind. native.c: native images
+ * beside them. keys.c: the key set. current.c: what the server says is current.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -42,6 +42,15 @@ bool sm_dev_failed_before(const struct sm_record *r, const uint8_t *sha, const c
 void sm_dev_remember_failure(struct sm_record *next, unsigned slot);
 
 uint32_t sm_dev_time_s(const struct sm_device *d);
+
+/* ---- postmortem.c ---------------------------------------------------------------------------- */
+
+/* An application's execution has trapped: tell of it in *s, its slot in a record that is being
+ * changed, in the journal and to the owner. */
+void sm_dev_report_trap(struct sm_device *d, uint16_t index, enum sm_event_kind kind,
+                        struct sm_slot *s);
+/* It is given up without having trapped: the same in the journal and to the owner. */
+void sm_dev_report_unhealthy(struct sm_device *d, uint16_t index);
 
 /* ---- slot.c ---------------------------------------------------------------------------------- */
 

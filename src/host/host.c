@@ -80,6 +80,26 @@ static void tell_dropped(struct sm_host *h)
     h->port->log(h->port->ctx, h->grants->name, line);
 }
 
+/* Keep a line, and as many of those before it as there is room for. */
+static void keep_line(struct sm_host *h, const char *line, uint32_t len)
+{
+    uint32_t drop = 0;
+
+    while (h->tail_len - drop + len + 1 > SM_HOST_TAIL)
+        while (h->tail[drop++] != '\n')
+            ;
+    h->tail_len -= drop;
+    memmove(h->tail, h->tail + drop, h->tail_len);
+    memcpy(h->tail + h->tail_len, line, len);
+    h->tail[h->tail_len + len] = '\n';
+    h->tail_len += len + 1;
+}
+
+struct sm_wasm_name sm_host_tail(const struct sm_host *host)
+{
+    return (struct sm_wasm_name){host->tail, host->tail_len};
+}
+
 static int host_log(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
@@ -94,6 +114,7 @@ static int host_log(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     for (uint32_t i = 0; i < len; i++)
         line[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
     line[len] = 0;
+    keep_line(h, line, len);
     if (h->log_dropped > 0)
         tell_dropped(h);
     h->port->log(h->port->ctx, h->grants->name, line);

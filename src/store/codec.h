@@ -1,10 +1,13 @@
-/* Little-endian numbers and blank bytes, for the store's own files.
+/* Little-endian numbers, blank bytes and erases, for the store's own files.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_STORE_CODEC_H
 #define SANDMOTE_STORE_CODEC_H
 
 #include <sandmote/store.h>
+
+/* Erase a sector and count it; SM_ERR_IO when it does not read blank afterwards. */
+int sm_store_erase(struct sm_store *s, uint32_t off);
 
 /* Record numbers stay below 2^38 (8,700 years at a record a second): adding to one never wraps, and
  * the ids of events, which are made from them, stay exact in a double (JSON). */

@@ -45,7 +45,8 @@ static struct sm_region take(uint64_t *at, uint64_t size, uint32_t sector)
     return r;
 }
 
-/* Everything that decides where bytes lie goes into the id. */
+/* Everything that decides where bytes lie goes into the id, but for the journal: it is the last and
+ * known by its own marks. */
 static uint32_t layout_id(const struct sm_layout *l, const struct sm_flash *f)
 {
     uint8_t b[48];
@@ -83,6 +84,7 @@ int sm_store_layout(struct sm_layout *out, const struct sm_flash *flash,
     out->golden = take(&at, cfg->golden_size, sector);
     out->slots = take(&at, slot * 2 * cfg->applications, sector);
     out->plugins = take(&at, plugin * 2 * cfg->plugins, sector);
+    out->journal = take(&at, cfg->journal_size, sector);
     out->places = (uint32_t)(log_size / SM_RECORD_SIZE);
     out->checkpoint_size = cfg->checkpoint_size ? cfg->checkpoint_size : out->slot_size / 8;
     out->id = layout_id(out, flash);

@@ -78,20 +78,27 @@ static int program(struct sm_slot_writer *w, const uint8_t *bytes, uint32_t len)
     return err;
 }
 
-/* Erase the next sector, and see that it is: programming over old bytes would spoil both. */
-static int enter_sector(struct sm_slot_writer *w)
+/* Erase a sector, and see that it is: programming over old bytes would spoil both. */
+int sm_store_erase(struct sm_store *s, uint32_t off)
 {
-    const struct sm_flash *f = w->store->flash;
-    int err = f->erase(f->ctx, w->erased);
-    const uint8_t *p = err ? NULL : f->map(f->ctx, w->erased, f->sector_size);
+    const struct sm_flash *f = s->flash;
+    int err = f->erase(f->ctx, off);
+    const uint8_t *p = err ? NULL : f->map(f->ctx, off, f->sector_size);
 
-    w->store->health.erases++;
+    s->health.erases++;
     if (!err && (p == NULL || !sm_blank(f, p, f->sector_size)))
         err = SM_ERR_IO;
     if (err)
-        w->store->health.fault = err;
-    else
-        w->erased += f->sector_size;
+        s->health.fault = err;
+    return err;
+}
+
+static int enter_sector(struct sm_slot_writer *w)
+{
+    int err = sm_store_erase(w->store, w->erased);
+
+    if (!err)
+        w->erased += w->store->flash->sector_size;
     return err;
 }
 
