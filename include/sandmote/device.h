@@ -213,6 +213,7 @@ struct sm_device {
     struct sm_trust trust;   /* filled from the set whenever something is verified */
     struct sm_keyset set;    /* in force, in its flash area */
     bool has_set;
+    uint8_t keys_area;      /* that it is read from */
     uint32_t keys_acked[2]; /* as of an application */
     uint64_t keys_tidy_ms;
     uint64_t time_base_s;        /* what time it was at start, at least */

@@ -1,9 +1,10 @@
 /* The key set in force: read at start, replaced by the next one, and what it revokes.
  *
  * The set lies in both key set areas, and the record says of which length, hash and version it is.
- * The next set goes to the area that is not active, then the record makes it the active one, then
- * the other area is written: so at every moment one area holds what the record speaks of, and an
- * area that rotted is written anew from the other.
+ * The set in force is read from the active area, or from the other one when that has rotted, and
+ * then the active one is written anew. The next set goes to the area that the one in force is not
+ * read from, then the record makes that the active one, then the other area is written: so at every
+ * moment one area holds what the record speaks of.
  *
  * Stopping what a set revokes may take several records. Until that is done the key set's record
  * says so, and a start begins with it: nothing revoked runs first.
@@ -196,6 +197,7 @@ static void load(struct sm_device *d)
         sm_dev_emit_passing(d, keys_index(d), active, SM_EVENT_REPAIRED, "a copy was damaged");
     if (bytes != NULL && other == NULL)
         (void)write_area(d, !active, bytes, in_force(d)->module_len); /* else at the next start */
+    d->keys_area = (uint8_t)(bytes != NULL ? active : !active);
     if (bytes == NULL)
         bytes = other;
     d->has_set =
@@ -275,7 +277,7 @@ static int put_set(struct sm_device *d, const struct sm_keyset *set, const uint8
 static int take(struct sm_device *d, const struct sm_keyset *set, const uint8_t *sha,
                 const uint8_t *bytes, size_t len)
 {
-    unsigned area = commissioned(d) ? !record(d)->active : 0;
+    unsigned area = commissioned(d) ? !d->keys_area : 0; /* not over the one good copy */
     int err = write_area(d, area, bytes, (uint32_t)len);
 
     if (!err)

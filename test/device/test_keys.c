@@ -542,6 +542,27 @@ static void with_both_copies_rotten_only_the_same_set_helps(void **state)
     assert_int_equal(version(), 1);
 }
 
+static void the_next_set_is_not_written_over_the_only_good_copy(void **state)
+{
+    (void)state;
+    sim_rot(&sim, rig->dev.store.layout.keys[rig->dev.store.keys.active].off + 70, 3);
+    sim_power(&sim, UINT64_MAX);
+    sim.fail_op = 0; /* it cannot be mended now */
+    sim.fail_always = true;
+    assert_int_equal(rig_boot(rig), 0);
+    assert_int_equal(version(), 1);
+    sim_power(&sim, UINT64_MAX);
+    sim.fail_always = false;
+    sim.fail_op = 1; /* in the middle of writing the next one */
+    assert_int_equal(rig_offer(rig, &(struct key_set_recipe){.version = 2}), SM_ERR_IO);
+    sim.fail_op = UINT64_MAX;
+    reboot();
+    assert_int_equal(version(), 1);
+    assert_int_equal(rig_offer(rig, &(struct key_set_recipe){.version = 2}), 0);
+    reboot();
+    assert_int_equal(version(), 2);
+}
+
 static void a_flash_that_fails_keeps_the_set_in_force(void **state)
 {
     (void)state;
@@ -733,6 +754,7 @@ int main(void)
         S(statements_of_others_and_of_other_times_are_refused),
         T(a_rotten_copy_is_mended_from_the_other),
         T(with_both_copies_rotten_only_the_same_set_helps),
+        T(the_next_set_is_not_written_over_the_only_good_copy),
         T(a_flash_that_fails_keeps_the_set_in_force),
         cmocka_unit_test(a_cut_at_any_point_leaves_a_set_in_force_and_never_an_older_one),
     };
