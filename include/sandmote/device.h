@@ -94,6 +94,26 @@ struct sm_device_core {
     struct sm_wasm_inst *inst;
 };
 
+/* ---- The golden module ----------------------------------------------------------------------- */
+
+/* What events about it have as their module's name; no module can be called so. */
+#define SM_DEVICE_GOLDEN_NAME "golden module"
+
+/* A module of the firmware's own, which runs in the first application's place, by its pool and its
+ * limits, while no application has a module that may run. It lies in the firmware: no slot, record,
+ * floor or key set concerns it, no flash is written for it, and nothing can replace it but another
+ * firmware. Before each start its signature is verified and its image is made anew in memory. What
+ * it does is told in passing (STARTED, TRAP, REFUSED). One that traps is started again later and
+ * later; one that is refused is not tried again before the next start of the device. */
+struct sm_device_golden {
+    const uint8_t *wasm;
+    uint32_t len;
+    const uint8_t *signature; /* 64 bytes of Ed25519 over all of it */
+    const uint8_t *key;       /* that made it: the firmware's own, of no key set */
+    void *image;              /* where its image goes; aligned to 8 */
+    uint32_t image_size;
+};
+
 /* ---- Configuration --------------------------------------------------------------------------- */
 
 /* Borrowed, with all it points to, for the device's life. Optional fields are 0 for the default. */
@@ -120,6 +140,7 @@ struct sm_device_cfg {
     size_t scratch_len;
 
     const struct sm_device_native *native; /* NULL: native images are refused */
+    const struct sm_device_golden *golden; /* NULL: without a module that may run nothing runs */
 
     /* Seconds since 1970 from a clock that may be wrong; 0 when it is not set. NULL: no clock. */
     void *wall_ctx;
@@ -165,7 +186,7 @@ struct sm_device_app {
 
     enum sm_app_state state;
     enum sm_app_phase phase;
-    uint8_t slot;        /* the one that runs, or SM_STORE_NO_SLOT */
+    uint8_t slot;        /* the one that runs, 2 for the golden module, or SM_STORE_NO_SLOT */
     bool counted;        /* this session's start of the trial is on flash */
     uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
     uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
@@ -258,6 +279,9 @@ struct sm_app_info {
 /* 0, or SM_ERR_NOT_FOUND past the last or for a place without a module. */
 int sm_device_app(const struct sm_device *d, uint16_t index, struct sm_app_info *out);
 int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index);
+
+/* Whether the golden module is what runs, or is due to. */
+bool sm_device_golden_runs(const struct sm_device *d);
 
 /* One sentence about the last error that any function here returned. */
 const char *sm_device_reason(const struct sm_device *d);

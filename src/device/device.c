@@ -8,6 +8,9 @@
  *     +----------------------------------+                             |                    |
  *                                                        sensor ready  PENDING <-- pending -+
  *
+ * While no application has a slot that may run, the first one's place has the golden module's as
+ * its slot: the same states, but nothing of it is put on flash.
+ *
  * Which slot may run is read from the record alone (choice()), so whatever changes a record
  * (commit, rollback, an installation) changes what runs in the next step and needs to tell nobody.
  *
@@ -68,11 +71,26 @@ static unsigned choice(const struct sm_device *d, uint16_t index)
                                                                      : SM_STORE_NO_SLOT;
 }
 
+/* The same, or the golden module's place: the first application's, when no application has a slot
+ * that ought to run. */
+static unsigned wanted(const struct sm_device *d, uint16_t index)
+{
+    unsigned slot = choice(d, index);
+
+    if (slot != SM_STORE_NO_SLOT || index != 0 || d->cfg->golden == NULL ||
+        avoided(&d->apps[0], SM_DEV_GOLDEN))
+        return slot;
+    for (uint16_t i = 1; i < d->store.layout.applications; i++)
+        if (choice(d, i) != SM_STORE_NO_SLOT)
+            return SM_STORE_NO_SLOT;
+    return SM_DEV_GOLDEN;
+}
+
 static bool on_trial(const struct sm_device *d, uint16_t index)
 {
     unsigned slot = d->apps[index].slot;
 
-    return slot != SM_STORE_NO_SLOT && record_of(d, index)->slot[slot].state == SM_SLOT_TRIAL;
+    return slot < 2 && record_of(d, index)->slot[slot].state == SM_SLOT_TRIAL;
 }
 
 static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
@@ -159,7 +177,7 @@ static int lay_out(struct sm_device *d, uint16_t index)
                           (unsigned long long)app->pool_size, sm_strerror(err));
     sm_wasm_exec_init(&app->exec, app->pool, stack / 4,
                       d->cfg->call_depth ? d->cfg->call_depth : CALL_DEPTH, d->cfg->epoch);
-    app->native = sm_dev_bind_native(d, index, app->slot, &pool);
+    app->native = app->slot < 2 && sm_dev_bind_native(d, index, app->slot, &pool);
     return 0;
 }
 
@@ -167,7 +185,8 @@ static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
 {
     struct sm_device_app *app = &d->apps[index];
     struct sm_manifest_detail detail;
-    int err = sm_dev_open_slot(d, index, slot, &app->module);
+    int err = slot == SM_DEV_GOLDEN ? sm_dev_open_golden(d, &app->module)
+                                    : sm_dev_open_slot(d, index, slot, &app->module);
 
     if (err)
         return err;
@@ -194,6 +213,12 @@ static void cannot_start(struct sm_device *d, uint16_t index, unsigned slot, int
     enum sm_event_kind kind = err == SM_ERR_CORRUPT ? SM_EVENT_CORRUPT_SLOT : SM_EVENT_ROLLED_BACK;
     bool trial = on_trial(d, index);
 
+    if (slot == SM_DEV_GOLDEN) {
+        d->apps[index].avoid |= 1u << SM_DEV_GOLDEN;
+        sm_dev_emit_golden(d, SM_EVENT_REFUSED, d->reason);
+        stop(d, index, d->now_ms);
+        return;
+    }
     if (err != SM_ERR_IO && (trial || err == SM_ERR_CORRUPT ||
                              (lasting(err) && sm_dev_usable(record_of(d, index), !slot)))) {
         char why[SM_DEVICE_REASON]; /* giving up may say something else */
@@ -234,7 +259,10 @@ static void start(struct sm_device *d, uint16_t index, unsigned slot)
     app->up_ms = d->now_ms;
     app->due_ms = d->now_ms;
     app->good_ticks = 0;
-    sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
+    if (slot == SM_DEV_GOLDEN)
+        sm_dev_emit_golden(d, SM_EVENT_STARTED, "no application may run");
+    else
+        sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
     app->phase = SM_PHASE_ENTRY;
     err = sm_wasm_call_start(&app->exec, app->inst, budget(d));
     if (err == SM_ERR_NOT_FOUND)
@@ -296,6 +324,11 @@ static void trapped(struct sm_device *d, uint16_t index)
     enum sm_event_kind kind = app->exec.trap == SM_TRAP_EPOCH ? SM_EVENT_EPOCH : SM_EVENT_TRAP;
     struct sm_record next;
 
+    if (slot == SM_DEV_GOLDEN) {
+        sm_dev_emit_golden(d, kind, sm_wasm_trap_text(app->exec.trap));
+        back_off(d, index);
+        return;
+    }
     sm_dev_change(d, index, &next);
     sm_dev_report_trap(d, index, kind, &next.slot[slot]);
     sm_dev_note(&next, slot, kind);
@@ -440,7 +473,7 @@ static void step_app(struct sm_device *d, uint16_t index)
         sm_dev_report_unhealthy(d, index);
         (void)sm_dev_give_up(d, index, app->slot, SM_EVENT_HEALTH_FAILED, SM_ERR_STATE, why);
     }
-    unsigned want = choice(d, index);
+    unsigned want = wanted(d, index);
     if (want == SM_STORE_NO_SLOT) {
         stop(d, index, 0);
         app->state = SM_APP_EMPTY;
@@ -469,10 +502,10 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
     const struct sm_device_app *app = &d->apps[index];
     uint64_t due = app->due_ms;
 
+    if (wanted(d, index) != app->slot)
+        return d->now_ms;
     if (app->state == SM_APP_EMPTY)
         return UINT64_MAX;
-    if (choice(d, index) != app->slot)
-        return d->now_ms;
     if (app->state == SM_APP_PENDING)
         due = app->exec.state == SM_EXEC_READY ? d->now_ms : UINT64_MAX;
     if (app->state != SM_APP_STOPPED && on_trial(d, index) &&
@@ -492,8 +525,10 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
         d->now_ms = now_ms;
     tidy_keys(d);
     sm_dev_watch_current(d);
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    for (uint16_t i = 0; i < d->store.layout.applications; i++)
         step_app(d, i);
+    /* Only now: what becomes of the last one may call for the golden module in the first place. */
+    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
         uint64_t at = next_due(d, i);
         due = at < due ? at : due;
     }
@@ -580,9 +615,16 @@ int sm_device_app(const struct sm_device *d, uint16_t index, struct sm_app_info 
 {
     if (index >= d->store.layout.applications || record_of(d, index)->name[0] == 0)
         return SM_ERR_NOT_FOUND;
-    *out = (struct sm_app_info){record_of(d, index), d->apps[index].state, d->apps[index].slot,
-                                on_trial(d, index)};
+    bool golden = d->apps[index].slot == SM_DEV_GOLDEN;
+    *out =
+        (struct sm_app_info){record_of(d, index), golden ? SM_APP_EMPTY : d->apps[index].state,
+                             golden ? SM_STORE_NO_SLOT : d->apps[index].slot, on_trial(d, index)};
     return 0;
+}
+
+bool sm_device_golden_runs(const struct sm_device *d)
+{
+    return d->apps[0].slot == SM_DEV_GOLDEN;
 }
 
 int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index)

@@ -2,6 +2,7 @@
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
  * install.c: how modules come in. postmortem.c: what a trap leaves behind. native.c: native images
  * beside them. keys.c: the key set. current.c: what the server says is current.
+ * golden.c: the module of the firmware's own.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -115,6 +116,15 @@ void sm_dev_raise_time(struct sm_device *d, uint64_t time_s);
 int sm_dev_check_current(struct sm_device *d, const struct sm_manifest *m);
 /* Tell when there is no statement for too long. */
 void sm_dev_watch_current(struct sm_device *d);
+
+/* ---- golden.c -------------------------------------------------------------------------------- */
+
+#define SM_DEV_GOLDEN 2u /* stands for its place where a slot is named */
+
+/* Verify and translate it. 0, or, said, SM_ERR_SIGNATURE, or the errors of a translation. */
+int sm_dev_open_golden(struct sm_device *d, struct sm_wasm_module *m);
+/* An event about it, which is not kept. */
+void sm_dev_emit_golden(const struct sm_device *d, enum sm_event_kind kind, const char *detail);
 
 /* ---- device.c -------------------------------------------------------------------------------- */
 

@@ -218,6 +218,18 @@ void rig_key_set(struct key_set *out, const struct key_set_recipe *r)
         sign_key_set(out, *by == 'A' ? &g.root_a : *by == 'B' ? &g.root_b : &g.stranger);
 }
 
+void rig_golden(struct rig *rig, const struct module *m)
+{
+    rig->cfg.golden = m ? &rig->golden : NULL;
+    if (m)
+        rig->golden = (struct sm_device_golden){.wasm = m->bytes,
+                                                .len = m->len,
+                                                .signature = m->sig,
+                                                .key = g.signer.public_key,
+                                                .image = rig->golden_image,
+                                                .image_size = sizeof rig->golden_image};
+}
+
 /* ---- Native images ----------------------------------------------------------------------------
  */
 

@@ -46,6 +46,8 @@ struct rig {
     unsigned bound;                 /* calls of its binder, since boot */
     int bind_error;                 /* what it returns */
     uint8_t bound_sha[32];          /* of the image's bytes when it was bound last */
+    struct sm_device_golden golden; /* what cfg.golden points at */
+    _Alignas(16) uint8_t golden_image[2048];
     _Alignas(16) uint8_t pools[RIG_APPS][RIG_POOL];
     _Alignas(16) uint8_t scratch[RIG_SCRATCH];
 };
@@ -107,6 +109,9 @@ void rig_epoch_timer(bool on);
 
 struct module rig_make(const struct recipe *recipe);
 void rig_drop(struct module *m);
+
+/* This module is the firmware's own from the next boot on; NULL: there is none. */
+void rig_golden(struct rig *rig, const struct module *m);
 
 /* Of a module, for the rig's target; and the claim signed again after a change of `says`. */
 void rig_native(struct native *n, const struct module *m);

@@ -18,7 +18,9 @@ static const uint8_t wasm[] = {
 enum { MODULE_MAX = 1024, IMAGE_MAX = 4096, SCRATCH = 65536, BUCKETS = 1u << 15 };
 
 static struct {
-    EVP_PKEY *key;
+    EVP_PKEY *key, *golden_key;
+    struct subject golden;
+    uint8_t golden_public[32];
     struct sm_trust trust;
     struct sm_trust_key keys[1];
     struct subject *made[SEQUENCES][SUBJECT_KINDS];
@@ -37,14 +39,20 @@ static void need(bool ok, const char *what)
     abort();
 }
 
+static EVP_PKEY *key_of(EVP_PKEY **kept, const char seed_text[static 1])
+{
+    uint8_t seed[32] = {0};
+
+    snprintf((char *)seed, sizeof seed, "%s", seed_text);
+    if (*kept == NULL)
+        *kept = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
+    need(*kept != NULL, "no key");
+    return *kept;
+}
+
 static EVP_PKEY *key(void)
 {
-    static const uint8_t seed[32] = "the same in every run of it";
-
-    if (g.key == NULL)
-        g.key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
-    need(g.key != NULL, "no key");
-    return g.key;
+    return key_of(&g.key, "the same in every run of it");
 }
 
 const struct sm_trust *subject_trust(void)
@@ -62,12 +70,12 @@ const struct sm_trust *subject_trust(void)
 
 /* ---- Making one ------------------------------------------------------------------------------ */
 
-static void sign(struct subject *s, uint32_t len)
+static void sign(struct subject *s, EVP_PKEY *by, uint32_t len)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     size_t n = sizeof s->sig;
 
-    need(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key()) == 1 &&
+    need(EVP_DigestSignInit(ctx, NULL, NULL, NULL, by) == 1 &&
              EVP_DigestSign(ctx, s->sig, &n, s->bytes, len) == 1,
          "cannot sign");
     EVP_MD_CTX_free(ctx);
@@ -91,7 +99,7 @@ static void translate(struct subject *s)
     sm_sha256(s->image, s->image_len, s->image_sha);
 }
 
-static void pack(struct subject *s)
+static void pack(struct subject *s, EVP_PKEY *by, const char *name)
 {
     struct sm_manifest m;
     struct sm_manifest_detail detail;
@@ -99,7 +107,7 @@ static void pack(struct subject *s)
     sm_manifest_defaults(&m);
     m.kind = SM_KIND_APPLICATION;
     snprintf(m.fleet, sizeof m.fleet, "%s", SUBJECT_FLEET);
-    snprintf(m.name, sizeof m.name, "subject");
+    snprintf(m.name, sizeof m.name, "%s", name);
     snprintf(m.version, sizeof m.version, "1");
     m.sequence = s->sequence;
     m.security_floor = s->kind == SUBJECT_FLOOR ? s->sequence : FLOOR_LOW;
@@ -113,13 +121,36 @@ static void pack(struct subject *s)
     int64_t len = sm_manifest_pack(&m, wasm, sizeof wasm, s->bytes, MODULE_MAX, &detail);
     need(len > 0, detail.rule);
     s->len = (uint32_t)len;
-    sign(s, s->len);
+    sign(s, by, s->len);
     if (s->kind == SUBJECT_EVIL) { /* one more section, which the signature does not cover */
         memcpy(s->bytes + s->len, "\0\1\0", 3);
         s->len += 3;
     }
     sm_sha256(s->bytes, s->len, s->sha);
     translate(s);
+}
+
+const struct subject *subject_golden(void)
+{
+    struct subject *s = &g.golden;
+
+    if (s->bytes == NULL) {
+        s->bytes = calloc(1, MODULE_MAX);
+        need(s->bytes != NULL, "no memory");
+        s->sequence = SEQUENCE_FIRST;
+        pack(s, key_of(&g.golden_key, "the golden one"), "golden");
+    }
+    return s;
+}
+
+const uint8_t *subject_golden_key(void)
+{
+    size_t len = sizeof g.golden_public;
+
+    need(EVP_PKEY_get_raw_public_key(key_of(&g.golden_key, "the golden one"), g.golden_public,
+                                     &len) == 1,
+         "no public key");
+    return g.golden_public;
 }
 
 /* ---- Finding them again ---------------------------------------------------------------------- */
@@ -160,7 +191,7 @@ const struct subject *subject(uint32_t sequence, enum subject_kind kind)
     need(*s != NULL && ((*s)->bytes = calloc(1, MODULE_MAX)) != NULL, "no memory");
     (*s)->sequence = sequence;
     (*s)->kind = kind;
-    pack(*s);
+    pack(*s, key(), "subject");
     list(*s);
     return *s;
 }

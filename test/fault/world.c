@@ -349,6 +349,19 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
 
 /* The module that is up is signed, whole, translated by the engine, at or above the floor, and its
  * record lets it run. */
+static void check_golden(void)
+{
+    const struct sm_wasm_module *m = &world->app.module;
+    const struct subject *s = subject_golden();
+
+    rule(m->wasm_len == s->len && memcmp(m->wasm, s->bytes, s->len) == 0 &&
+             memcmp(world->golden_image, s->image, s->image_len) == 0,
+         "another module runs as the golden one");
+    for (unsigned i = 0; i < 2; i++)
+        rule(world->record.active != i && world->record.slot[i].state != SM_SLOT_TRIAL,
+             "the golden module runs though another one may");
+}
+
 static void check_running(void)
 {
     const struct sm_wasm_module *m = &world->app.module;
@@ -356,6 +369,10 @@ static void check_running(void)
     const struct sm_record *r = &world->record;
     uint8_t sha[32];
 
+    if (sm_device_golden_runs(&world->dev)) {
+        check_golden();
+        return;
+    }
     sm_sha256(m->wasm, m->wasm_len, sha);
     const struct subject *s = subject_of(sha);
     rule(s != NULL && s->kind != SUBJECT_EVIL, "an unverified module runs");
@@ -380,7 +397,7 @@ uint32_t world_runs(void)
     if (!is_up())
         return 0;
     check_running();
-    return (uint32_t)world->app.manifest.sequence;
+    return sm_device_golden_runs(&world->dev) ? 1 : (uint32_t)world->app.manifest.sequence;
 }
 
 /* How the module that asks is to behave: the codes of subject.wat. */
@@ -388,6 +405,8 @@ static uint64_t behaviour(void)
 {
     const struct sm_record *r = &world->record;
     unsigned slot = world->app.slot;
+    if (sm_device_golden_runs(&world->dev))
+        return 0;
     bool trial = r->slot[slot].state == SM_SLOT_TRIAL;
     bool newest = r->slot[slot].install > r->slot[!slot].install;
 
@@ -605,6 +624,7 @@ static int start(void)
     memset(&world->app, 0xa5, sizeof world->app);
     memset(world->scratch, 0xa5, sizeof world->scratch);
     memset(world->pool, 0xa5, sizeof world->pool);
+    memset(world->golden_image, 0xa5, sizeof world->golden_image);
     world->app.pool = world->pool;
     world->app.pool_size = sizeof world->pool;
     world->now_ms = 1000;
@@ -663,16 +683,11 @@ void world_before(const struct input *in)
         age_engine();
 }
 
-/* A module that may run does, when it is good. */
+/* A module runs, at worst the golden one; but for one that traps and has nothing to go back to. */
 static void check_service(void)
 {
-    const struct sm_record *r = &world->record;
-
-    if (world->in->health != ALL_GOOD)
-        return;
-    for (unsigned i = 0; i < 2; i++)
-        if (r->slot[i].state == SM_SLOT_TRIAL || r->active == i)
-            rule(is_up(), "nothing runs");
+    rule(is_up() || world->in->health == ALL_TRAP || world->in->health == LATE_TRAPS,
+         "nothing runs");
 }
 
 static void live(void)
@@ -720,7 +735,7 @@ bool world_settled(uint32_t sequence)
 {
     const struct sm_record *r = &world->record;
     struct sm_event e;
-    uint32_t active = r->active == SM_STORE_NO_SLOT ? 0 : (uint32_t)r->slot[r->active].sequence;
+    uint32_t active = r->active == SM_STORE_NO_SLOT ? 1 : (uint32_t)r->slot[r->active].sequence;
 
     if (sm_device_event_at(&world->dev, 0, &e) == 0 || r->slot[0].state == SM_SLOT_TRIAL ||
         r->slot[1].state == SM_SLOT_TRIAL)
@@ -758,6 +773,12 @@ void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
         abort();
     memset(world, 0, sizeof *world);
     sim_init(&world->sim, sector, sectors_of(sector, unit, erased), unit, erased);
+    world->golden = (struct sm_device_golden){.wasm = subject_golden()->bytes,
+                                              .len = subject_golden()->len,
+                                              .signature = subject_golden()->sig,
+                                              .key = subject_golden_key(),
+                                              .image = world->golden_image,
+                                              .image_size = sizeof world->golden_image};
     world->host = (struct sm_host_port){.ctx = world, .clock = {world, clock_ms}};
     world->cfg = (struct sm_device_cfg){.flash = &world->sim.flash,
                                         .store = store_cfg,
@@ -769,6 +790,7 @@ void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
                                         .epoch_tick_ms = 1,
                                         .scratch = world->scratch,
                                         .scratch_len = sizeof world->scratch,
+                                        .golden = &world->golden,
                                         .boots = BOOTS,
                                         .trap_window_s = TRAP_WINDOW_S};
     if (sm_store_layout(&layout, &world->sim.flash, &world->cfg.store, NULL) != 0)

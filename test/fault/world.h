@@ -81,7 +81,7 @@ void input_text(const struct input *in, char *out, size_t size);
 
 /* ---- The world ------------------------------------------------------------------------------- */
 
-enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_EVENTS = 16 };
+enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_GOLDEN = 1024, WORLD_EVENTS = 16 };
 
 struct world {
     struct flash_sim sim;
@@ -90,6 +90,7 @@ struct world {
     struct sm_device_app app;
     struct sm_record record;
     struct sm_host_port host;
+    struct sm_device_golden golden;
     uint64_t now_ms;
     volatile uint32_t epoch;
 
@@ -109,6 +110,7 @@ struct world {
 
     _Alignas(16) uint8_t pool[WORLD_POOL];
     _Alignas(16) uint8_t scratch[WORLD_SCRATCH];
+    _Alignas(16) uint8_t golden_image[WORLD_GOLDEN];
 };
 
 /* One world a process. Makes the keys; world_init() a device on blank flash of this geometry. */
@@ -130,7 +132,7 @@ int world_session(const struct input *in);
  * runs; and all is reported. */
 bool world_settled(uint32_t sequence);
 
-/* What runs: the sequence of a verified module, or 0. */
+/* What runs: the sequence of a verified module, 1 for the golden one, or 0. */
 uint32_t world_runs(void);
 
 #endif
