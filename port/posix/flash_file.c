@@ -1,7 +1,14 @@
 /* Flash in a file (flash_file.h says what it promises).
  *
- * A file under construction has zeros where the header will be; the header is written last, after
- * everything else is on the disk, so a making that was cut short is simply begun again.
+ * A file is made under another name, PATH.part, and gets its own when all of it is on the disk: a
+ * making that was cut short is simply begun again. Its lock goes along with it.
+ *
+ * What was written since the last good sync is remembered (since_from, since_to). A failed sync
+ * leaves the kernel's pages as if they were clean, so that the next one would succeed without
+ * having written them: before that one, all since the last good sync is written again.
+ *
+ * What a process before us wrote and did not live to sync can be read but is not on the disk yet;
+ * opening makes it so, before anybody acts on it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
@@ -44,6 +51,27 @@ static bool inside(const struct sm_flash_file *f, uint32_t off, uint32_t len)
     return off <= size && len <= size - off;
 }
 
+/* fsync and fdatasync, to the end. */
+static int sync_fd(int fd, int (*sync)(int))
+{
+    int r;
+
+    do
+        r = sync(fd);
+    while (r < 0 && errno == EINTR);
+    return r == 0 ? 0 : SM_ERR_IO;
+}
+
+static int open_fd(const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = open(path, flags | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 static int write_all(int fd, const uint8_t *p, size_t len, off_t at)
 {
     while (len > 0) {
@@ -69,9 +97,17 @@ static int file_read(void *ctx, uint32_t off, void *buf, uint32_t len)
     return 0;
 }
 
+static void note_change(struct sm_flash_file *f, uint32_t off, uint32_t len)
+{
+    if (f->since_to == 0 || off < f->since_from)
+        f->since_from = off;
+    if (off + len > f->since_to)
+        f->since_to = off + len;
+}
+
 static int file_program(void *ctx, uint32_t off, const void *buf, uint32_t len)
 {
-    const struct sm_flash_file *f = ctx;
+    struct sm_flash_file *f = ctx;
     uint32_t unit = f->flash.program_size;
 
     if (!inside(f, off, len) || off % unit != 0 || len % unit != 0)
@@ -79,6 +115,7 @@ static int file_program(void *ctx, uint32_t off, const void *buf, uint32_t len)
     for (uint32_t i = 0; i < len; i++)
         if (flash_bytes(f)[off + i] != f->flash.erased)
             return SM_ERR_IO; /* real flash would not take it either */
+    note_change(f, off, len);
     return write_all(f->fd, buf, len, (off_t)SM_FLASH_FILE_HEADER + off);
 }
 
@@ -99,19 +136,41 @@ static int fill(int fd, uint8_t value, uint64_t len, off_t at)
 
 static int file_erase(void *ctx, uint32_t off)
 {
-    const struct sm_flash_file *f = ctx;
+    struct sm_flash_file *f = ctx;
     uint32_t sector = f->flash.sector_size;
 
     if (!inside(f, off, sector) || off % sector != 0)
         return SM_ERR_IO;
+    note_change(f, off, sector);
     return fill(f->fd, f->flash.erased, sector, (off_t)SM_FLASH_FILE_HEADER + off);
+}
+
+/* Write again what is there already: the kernel has to take it for changed. */
+static int write_again(const struct sm_flash_file *f)
+{
+    uint8_t piece[65536];
+    uint32_t n;
+    int err = 0;
+
+    for (uint32_t off = f->since_from; off < f->since_to && !err; off += n) {
+        n = f->since_to - off < sizeof piece ? f->since_to - off : sizeof piece;
+        memcpy(piece, flash_bytes(f) + off, n);
+        err = write_all(f->fd, piece, n, (off_t)SM_FLASH_FILE_HEADER + off);
+    }
+    return err;
 }
 
 static int file_sync(void *ctx)
 {
-    const struct sm_flash_file *f = ctx;
+    struct sm_flash_file *f = ctx;
+    int err = f->unsure ? write_again(f) : 0;
 
-    return fdatasync(f->fd) == 0 ? 0 : SM_ERR_IO;
+    if (!err)
+        err = sync_fd(f->fd, fdatasync);
+    f->unsure = err != 0;
+    if (!err)
+        f->since_from = f->since_to = 0;
+    return err;
 }
 
 static const uint8_t *file_map(void *ctx, uint32_t off, uint32_t len)
@@ -151,50 +210,135 @@ static int sync_folder(const char *path)
     if (strlen(path) >= sizeof copy)
         return SM_ERR_IO;
     strcpy(copy, path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_fd(dirname(copy), O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return SM_ERR_IO;
-    int err = fsync(fd) == 0 ? 0 : SM_ERR_IO;
+    int err = sync_fd(fd, fsync);
     close(fd);
     return err;
 }
 
+static int lock(int fd, const char *path, struct sm_flash_file_why *why)
+{
+    int r;
+
+    do
+        r = flock(fd, LOCK_EX | LOCK_NB);
+    while (r < 0 && errno == EINTR);
+    if (r == 0)
+        return 0;
+    return errno == EWOULDBLOCK
+               ? fail(why, SM_ERR_BUSY, "%s: another process uses this flash file", path)
+               : fail(why, SM_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
+}
+
 /* Give the file its size and blocks, so that the disk cannot be full later. */
+static int allocate(int fd, const char *path, uint64_t size, struct sm_flash_file_why *why)
+{
+    int no;
+
+    do
+        no = ftruncate(fd, 0) == 0 ? 0 : errno;
+    while (no == EINTR);
+    while (no == 0 || no == EINTR) {
+        no = posix_fallocate(fd, 0, (off_t)(SM_FLASH_FILE_HEADER + size));
+        if (no == 0)
+            return 0;
+    }
+    return fail(why, no == ENOSPC ? SM_ERR_FULL : SM_ERR_IO, "%s: no room for %llu bytes: %s", path,
+                (unsigned long long)size, strerror(no));
+}
+
 static int make(int fd, const char *path, const struct sm_flash_file_cfg *cfg,
                 struct sm_flash_file_why *why)
 {
     uint64_t size = (uint64_t)cfg->sector_size * cfg->sector_count;
     uint8_t header[28];
-    int no = posix_fallocate(fd, 0, (off_t)(SM_FLASH_FILE_HEADER + size));
+    int err = allocate(fd, path, size, why);
 
-    if (no != 0) {
-        if (ftruncate(fd, 0) == 0 && no == ENOSPC)
-            (void)unlink(path);
-        return fail(why, no == ENOSPC ? SM_ERR_FULL : SM_ERR_IO, "%s: no room for %llu bytes: %s",
-                    path, (unsigned long long)size, strerror(no));
-    }
+    if (err)
+        return err;
     header_bytes(cfg, header);
-    if (fill(fd, cfg->erased, size, SM_FLASH_FILE_HEADER) != 0 || fsync(fd) != 0 ||
-        write_all(fd, header, sizeof header, 0) != 0 || fsync(fd) != 0 || sync_folder(path) != 0)
+    if (fill(fd, cfg->erased, size, SM_FLASH_FILE_HEADER) != 0 ||
+        write_all(fd, header, sizeof header, 0) != 0 || sync_fd(fd, fsync) != 0)
         return fail(why, SM_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
     return 0;
 }
 
-/* What the file is: 1 a flash file of this geometry, 0 to be made, or an error. */
-static int examine(int fd, const char *path, const struct sm_flash_file_cfg *cfg,
+/* Whether the file that fd is of still has that name: whoever had the lock before us may have given
+ * it its own. */
+static bool has_name(int fd, const char *path)
+{
+    struct stat of_fd, of_path;
+
+    return fstat(fd, &of_fd) == 0 && stat(path, &of_path) == 0 && of_fd.st_dev == of_path.st_dev &&
+           of_fd.st_ino == of_path.st_ino;
+}
+
+/* Make the file under its name for the time being, then give it its own. The descriptor, which
+ * holds the lock, or an error. */
+static int make_and_name(const char *path, const struct sm_flash_file_cfg *cfg,
+                         struct sm_flash_file_why *why)
+{
+    char part[4096];
+
+    if ((size_t)snprintf(part, sizeof part, "%s.part", path) >= sizeof part)
+        return fail(why, SM_ERR_IO, "%s: the path is too long", path);
+    int fd = open_fd(part, O_RDWR | O_CREAT);
+    if (fd < 0)
+        return fail(why, SM_ERR_IO, "%s: cannot be opened for writing: %s", part, strerror(errno));
+    int err = lock(fd, path, why);
+    if (!err && !has_name(fd, part))
+        err = fail(why, SM_ERR_BUSY, "%s: another process has just made this flash file", path);
+    if (err) {
+        close(fd);
+        return err;
+    }
+    err = make(fd, path, cfg, why);
+    if (!err && (rename(part, path) != 0 || sync_folder(path) != 0))
+        err = fail(why, SM_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    if (!err)
+        return fd;
+    (void)unlink(part);
+    close(fd);
+    return err;
+}
+
+/* As many bytes as there are, up to len; SM_ERR_IO when they cannot be read. */
+static int read_start(int fd, uint8_t *buf, size_t len)
+{
+    size_t got = 0;
+
+    while (got < len) {
+        ssize_t n = pread(fd, buf + got, len - got, (off_t)got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SM_ERR_IO;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    return 0;
+}
+
+/* Whether the file is empty, or a flash file of this geometry; else an error. */
+static int examine(int fd, const char *path, const struct sm_flash_file_cfg *cfg, bool *empty,
                    struct sm_flash_file_why *why)
 {
-    static const uint8_t zeros[28];
     uint8_t want[28], have[28] = {0};
     struct stat st;
     uint64_t size = (uint64_t)cfg->sector_size * cfg->sector_count + SM_FLASH_FILE_HEADER;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return fail(why, SM_ERR_IO, "%s: not a regular file", path);
-    if (pread(fd, have, sizeof have, 0) < 0)
+    if (fstat(fd, &st) != 0)
         return fail(why, SM_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    if (st.st_size == 0 || (memcmp(have, zeros, sizeof zeros) == 0 && (uint64_t)st.st_size == size))
+    if (!S_ISREG(st.st_mode))
+        return fail(why, SM_ERR_IO, "%s: not a regular file", path);
+    *empty = st.st_size == 0;
+    if (*empty)
         return 0;
+    if (read_start(fd, have, sizeof have) != 0)
+        return fail(why, SM_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
     header_bytes(cfg, want);
     if (memcmp(have, magic, 8) != 0 || get_u32(have + 8) != FORMAT)
         return fail(why, SM_ERR_INVALID, "%s: not a flash file of format %u", path, FORMAT);
@@ -208,27 +352,39 @@ static int examine(int fd, const char *path, const struct sm_flash_file_cfg *cfg
     if ((uint64_t)st.st_size != size)
         return fail(why, SM_ERR_INVALID, "%s: is %lld bytes long, %llu are needed", path,
                     (long long)st.st_size, (unsigned long long)size);
-    return 1;
+    return 0;
 }
 
-static int open_locked(struct sm_flash_file *f, const char *path,
-                       const struct sm_flash_file_cfg *cfg, struct sm_flash_file_why *why)
+/* The file that is there, locked, and all of it on the disk. */
+static int take(int fd, const char *path, const struct sm_flash_file_cfg *cfg, bool *empty,
+                struct sm_flash_file_why *why)
 {
-    if (flock(f->fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK
-                   ? fail(why, SM_ERR_BUSY, "%s: another process uses this flash file", path)
-                   : fail(why, SM_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
-    int err = examine(f->fd, path, cfg, why);
-    if (err == 0)
-        err = make(f->fd, path, cfg, why);
-    if (err < 0)
-        return err;
-    f->map_len = SM_FLASH_FILE_HEADER + (size_t)cfg->sector_size * cfg->sector_count;
-    int prot = PROT_READ | (cfg->executable ? PROT_EXEC : 0);
-    f->map = mmap(NULL, f->map_len, prot, MAP_SHARED, f->fd, 0);
-    if (f->map == MAP_FAILED)
-        return fail(why, SM_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
-    return 0;
+    int err = lock(fd, path, why);
+
+    if (!err)
+        err = examine(fd, path, cfg, empty, why);
+    if (!err && (sync_fd(fd, fdatasync) != 0 || sync_folder(path) != 0))
+        err = fail(why, SM_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return err;
+}
+
+/* The descriptor of a flash file of this geometry, ours alone; or an error. */
+static int open_or_make(const char *path, const struct sm_flash_file_cfg *cfg,
+                        struct sm_flash_file_why *why)
+{
+    bool empty = false;
+    int fd = open_fd(path, O_RDWR);
+
+    if (fd < 0)
+        return errno == ENOENT ? make_and_name(path, cfg, why)
+                               : fail(why, SM_ERR_IO, "%s: cannot be opened for writing: %s", path,
+                                      strerror(errno));
+    int err = take(fd, path, cfg, &empty, why);
+    int made = !err && empty ? make_and_name(path, cfg, why) : 0;
+    if (!err && !empty)
+        return fd;
+    close(fd);
+    return err ? err : made;
 }
 
 static bool cfg_fits(const struct sm_flash_file_cfg *c)
@@ -250,15 +406,18 @@ int sm_flash_file_open(struct sm_flash_file *f, const char *path,
                     "%s: a flash of %u sectors of %u bytes, program unit %u, "
                     "cannot be",
                     path, cfg->sector_count, cfg->sector_size, cfg->program_size);
-    f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (f->fd < 0)
-        return fail(why, SM_ERR_IO, "%s: cannot be opened for writing: %s", path, strerror(errno));
-    int err = open_locked(f, path, cfg, why);
-    if (err) {
-        close(f->fd);
-        f->fd = -1;
+    int fd = open_or_make(path, cfg, why);
+    if (fd < 0)
+        return fd;
+    f->map_len = SM_FLASH_FILE_HEADER + (size_t)cfg->sector_size * cfg->sector_count;
+    f->map =
+        mmap(NULL, f->map_len, PROT_READ | (cfg->executable ? PROT_EXEC : 0), MAP_SHARED, fd, 0);
+    if (f->map == MAP_FAILED) {
+        int err = fail(why, SM_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
+        close(fd);
         return err;
     }
+    f->fd = fd;
     f->flash = (struct sm_flash){
         f,         cfg->sector_size, cfg->sector_count, cfg->program_size, cfg->erased,
         file_read, file_program,     file_erase,        file_sync,         file_map};

@@ -30,6 +30,8 @@ struct sm_flash_file {
     int fd;
     uint8_t *map; /* header and flash */
     size_t map_len;
+    uint32_t since_from, since_to; /* what was changed since the last good sync */
+    bool unsure;                   /* the last sync failed */
 };
 
 struct sm_flash_file_why {
@@ -37,10 +39,11 @@ struct sm_flash_file_why {
 };
 
 /* Open a flash file, or make it, with all its blocks on the disk, when there is none or an empty
- * one. The file's geometry must be cfg's.
+ * one. The file's geometry must be cfg's. It is made as PATH.part and renamed; what can be read
+ * when this returns is on the disk.
  *
  * 0, or, with nothing held and why->text filled,
- *   SM_ERR_BUSY       another process has it open
+ *   SM_ERR_BUSY       another process has it open, or is making it
  *   SM_ERR_FULL       the disk has no room for it; nothing is left behind
  *   SM_ERR_INVALID    another geometry, or a file that is no flash file: unchanged
  *   SM_ERR_ARG        cfg is out of range

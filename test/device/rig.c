@@ -103,6 +103,14 @@ static void manifest_of(const struct recipe *r, struct sm_manifest *m)
                  r->capability[m->capabilities]);
 }
 
+static bool is_good(const uint8_t sha[32])
+{
+    for (unsigned i = 0; i < g.ngood; i++)
+        if (memcmp(g.good[i], sha, 32) == 0)
+            return true;
+    return false;
+}
+
 struct module rig_make(const struct recipe *r)
 {
     struct module m = {0};
@@ -131,8 +139,10 @@ struct module rig_make(const struct recipe *r)
     assert_int_equal(sm_keys_sign(key, m.bytes, m.len - (r->how == SIGNED_SHORT), m.sig, &why), 0);
     sm_sha256(m.bytes, m.len, m.sha);
     strcpy(m.name, manifest.name);
-    if (r->how == SIGNED_WELL && g.ngood < 256)
+    if (r->how == SIGNED_WELL && !is_good(m.sha)) {
+        assert_true(g.ngood < 256);
         memcpy(g.good[g.ngood++], m.sha, 32);
+    }
     return m;
 }
 
@@ -526,9 +536,7 @@ uint64_t rig_runs(struct rig *rig, uint16_t index)
     if (app->state != SM_APP_WAITING && app->state != SM_APP_PENDING)
         return 0;
     sm_sha256(app->module.wasm, app->module.wasm_len, sha);
-    for (unsigned i = 0; i < g.ngood; i++)
-        if (memcmp(g.good[i], sha, 32) == 0)
-            return app->manifest.sequence;
-    fail_msg("a module runs that nobody signed");
-    return 0;
+    if (!is_good(sha))
+        fail_msg("a module runs that nobody signed");
+    return app->manifest.sequence;
 }

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "rig.h"
+#include "story.h"
 
 struct geometry {
     uint32_t sector, sectors, unit;
@@ -31,136 +31,7 @@ static const struct geometry geometries[] = {
 };
 #define GEOMETRIES (sizeof geometries / sizeof *geometries)
 
-/* A story: version 2 is committed and runs; then this happens. */
-struct story {
-    const char *name;
-    struct recipe update; /* what the server offers; wat NULL: nothing */
-    bool rollback;        /* the operator returns to version 2 once 3 is committed */
-    bool new_engine;      /* images have to be made anew */
-    uint64_t ends_with;   /* the sequence that runs at last */
-    uint32_t reported;    /* event kinds (bits) about version 3 that the server has at last */
-};
-
-#define BIT(kind) (1u << SM_EVENT_##kind)
-static const struct story stories[] = {
-    {"a healthy update",
-     {.wat = "plain", .sequence = 3, .floor = 2},
-     false,
-     false,
-     3,
-     BIT(INSTALLED) | BIT(TRIAL) | BIT(COMMITTED)},
-    {"an update that traps at start",
-     {.wat = "trap_start", .sequence = 3, .floor = 3},
-     false,
-     false,
-     2,
-     BIT(INSTALLED) | BIT(ROLLED_BACK)},
-    {"an update that traps later",
-     {.wat = "trap_fourth", .sequence = 3, .floor = 2},
-     false,
-     false,
-     2,
-     BIT(COMMITTED) | BIT(ROLLED_BACK) | BIT(TRAP)},
-    {"an update that is never healthy",
-     {.wat = "sick", .sequence = 3, .timeout_ms = 500},
-     false,
-     false,
-     2,
-     BIT(ROLLED_BACK)},
-    {"an update that nobody signed",
-     {.wat = "plain", .sequence = 3, .how = SIGNED_BY_STRANGER},
-     false,
-     false,
-     2,
-     BIT(REFUSED)},
-    {"the operator's return",
-     {.wat = "plain", .sequence = 3, .floor = 2},
-     true,
-     false,
-     2,
-     BIT(COMMITTED) | BIT(ROLLED_BACK)},
-    {"a new engine", {.wat = NULL}, false, true, 2, 0},
-};
-#define STORIES (sizeof stories / sizeof *stories)
-
-/* What the server and the operator know; they do not lose power. */
-struct world {
-    const struct story *story;
-    struct module update;
-    uint32_t reported;
-    bool rolled_back;
-    uint64_t floor, commits;
-    uint64_t ids[16];
-    unsigned kinds[16], nids;
-};
-
 static struct rig *rig;
-
-/* The same id always means the same event. */
-static void check_id(struct world *w, const struct sm_event *e)
-{
-    for (unsigned i = 0; i < w->nids; i++) {
-        if (w->ids[i] == e->id) {
-            assert_int_equal(w->kinds[i], e->kind);
-            return;
-        }
-    }
-    assert_true(w->nids < 16);
-    w->ids[w->nids] = e->id;
-    w->kinds[w->nids++] = e->kind;
-}
-
-static void report(struct world *w)
-{
-    struct sm_event e;
-
-    while (sm_device_event_at(&rig->dev, 0, &e) == 0) {
-        check_id(w, &e);
-        if (e.action[0] == 'u') /* the update, not version 2 from before */
-            w->reported |= 1u << e.kind;
-        assert_int_equal(sm_device_event_done(&rig->dev, e.id), 0);
-    }
-}
-
-/* What an update agent does when it has contact: report, then fetch what is assigned. */
-static void contact(struct world *w)
-{
-    report(w);
-    if (w->story->update.wat && !w->rolled_back)
-        (void)rig_install(rig, &w->update, "u1");
-    const struct sm_record *r = &rig->records[0];
-    if (w->story->rollback && !w->rolled_back && r->active != SM_STORE_NO_SLOT &&
-        r->slot[r->active].sequence == 3 &&
-        sm_device_rollback(&rig->dev, "thermostat", "operator") == 0)
-        w->rolled_back = true;
-}
-
-static void check_now(struct world *w)
-{
-    uint64_t runs = rig_runs(rig, 0);
-
-    if (runs != 2 && runs != 3)
-        fail_msg("nothing runs: %s", sm_device_reason(&rig->dev));
-    assert_true(rig->records[0].floor >= w->floor);
-    w->floor = rig->records[0].floor;
-    assert_true(runs >= w->floor);
-}
-
-/* One session: power on, run, contact, run, contact. */
-static void session(struct world *w)
-{
-    assert_int_equal(rig_boot(rig), 0);
-    rig_run(rig, 20);
-    check_now(w);
-    contact(w);
-    rig_run(rig, 1200);
-    check_now(w);
-    contact(w);
-    rig_run(rig, 800);
-    check_now(w);
-    report(w);
-    rig_run(rig, 10);
-}
 
 /* A session with the power failing at this point; whether it did. */
 static bool session_is_cut(struct world *w, uint64_t cut)
@@ -168,14 +39,8 @@ static bool session_is_cut(struct world *w, uint64_t cut)
     sim_power(rig->sim, cut);
     if (setjmp(rig->sim->power) != 0)
         return true;
-    session(w);
+    story_session(rig, w);
     return false;
-}
-
-static void check_end(const struct world *w)
-{
-    assert_int_equal(rig_runs(rig, 0), w->story->ends_with);
-    assert_int_equal(w->reported & w->story->reported, w->story->reported);
 }
 
 static bool unstable(uint32_t off, uint32_t len)
@@ -205,41 +70,26 @@ static void check_stable(void)
     }
 }
 
-/* Flash with version 2 committed, reported, and at rest. */
+/* Flash on which the story begins. */
 static void make_start(struct flash_sim *start, const struct geometry *g, const struct story *story)
 {
-    struct module v2 = rig_make(&(struct recipe){.wat = "plain", .sequence = 2, .floor = 1});
-
     sim_init(start, g->sector, g->sectors, g->unit, g->erased);
     rig_init(rig, start);
-    rig->cfg.store.applications = 1;
-    assert_int_equal(rig_boot(rig), 0);
-    assert_int_equal(rig_install(rig, &v2, "first"), 0);
-    rig_run(rig, 1000);
-    rig_report(rig);
-    rig_run(rig, 100);
-    assert_int_equal(rig_runs(rig, 0), 2);
-    if (story->new_engine) {
-        struct sm_record r = rig->records[0];
-        r.slot[r.active].image_build = SM_WASM_BUILD - 1;
-        assert_int_equal(sm_store_put(&rig->dev.store, 0, &r), 0);
-    }
-    rig_drop(&v2);
+    story_begin(rig, story);
 }
 
 /* The story with each cut, then boots until it has ended. Returns how many cuts were tried. */
 static uint64_t tell(const struct geometry *g, const struct story *story, unsigned stride)
 {
     struct flash_sim start, sim;
-    struct module update = {0};
+    struct world first;
     uint64_t tried = 0, points = 0;
 
     make_start(&start, g, story);
     sim_init(&sim, g->sector, g->sectors, g->unit, g->erased);
-    if (story->update.wat)
-        update = rig_make(&story->update);
+    world_init(&first, story);
     for (uint64_t cut = (uintptr_t)(story - stories) % stride;; cut += stride, tried++) {
-        struct world w = {.story = story, .update = update};
+        struct world w = first;
         sim_copy(&sim, &start);
         sim.rng = (uint32_t)(cut * 2654435761u) | 1;
         rig->sim = &sim;
@@ -251,12 +101,12 @@ static uint64_t tell(const struct geometry *g, const struct story *story, unsign
         }
         for (unsigned clean = 0; clean < 3; clean++)
             assert_false(session_is_cut(&w, UINT64_MAX));
-        check_end(&w);
+        story_check_end(rig, &w);
         if (!was_cut)
             break;
         points = cut;
     }
-    free(update.bytes);
+    world_free(&first);
     sim_free(&start);
     sim_free(&sim);
     return tried;
@@ -289,18 +139,17 @@ static void many_cuts_in_a_row_end_well(void **state)
     for (unsigned n = 0; n < 60; n++) {
         const struct story *story = &stories[n % STORIES];
         const struct geometry *g = &geometries[n % GEOMETRIES];
-        struct world w = {.story = story};
+        struct world w;
         struct flash_sim sim;
         make_start(&sim, g, story);
-        if (story->update.wat)
-            w.update = rig_make(&story->update);
+        world_init(&w, story);
         sim.rng = n + 1;
         for (unsigned i = 0; i < 12; i++)
             cuts += session_is_cut(&w, sim_random(&sim) % (30 * SM_RECORD_SIZE / g->unit));
         for (unsigned clean = 0; clean < 3; clean++)
             assert_false(session_is_cut(&w, UINT64_MAX));
         assert_true(rig_runs(rig, 0) == story->ends_with || rig_runs(rig, 0) == 2);
-        free(w.update.bytes);
+        world_free(&w);
         sim_free(&sim);
     }
     printf("  %llu power cuts\n", (unsigned long long)cuts);
