@@ -237,6 +237,8 @@ struct sm_device {
     uint8_t keys_area;      /* that it is read from */
     uint32_t keys_acked[2]; /* as of an application */
     uint64_t keys_tidy_ms;
+    uint64_t keys_note_ms;       /* what a server did wrong is not put on flash before */
+    uint64_t keys_floor_ms;      /* nor a time floor */
     uint64_t time_base_s;        /* what time it was at start, at least */
     struct sm_statement current; /* the last one accepted in this session, if stated */
     uint64_t stated_s;           /* when the last one was issued: none from before is accepted */

@@ -58,11 +58,7 @@ static void alarm(struct sm_device *d, const char *why)
         return;
     d->stale = true;
     sm_dev_change(d, index, &next);
-    struct sm_slot *s = &next.slot[next.active];
-    sm_text(s->detail, sizeof s->detail, "%s", why);
-    sm_dev_note(&next, next.active, SM_EVENT_STALE);
-    if (sm_dev_put(d, index, &next) == 0)
-        sm_dev_emit(d, index, next.active, SM_EVENT_STALE);
+    sm_dev_note_server(d, &next, next.active, SM_EVENT_STALE, 0, why);
 }
 
 void sm_dev_watch_current(struct sm_device *d)
@@ -120,8 +116,9 @@ static void raise_floor(struct sm_device *d)
     struct sm_record next;
 
     sm_dev_raise_time(d, d->stated_s);
-    if (d->stated_s < d->store.keys.floor + FLOOR_STEP_S)
+    if (d->stated_s < d->store.keys.floor + FLOOR_STEP_S || d->now_ms < d->keys_floor_ms)
         return;
+    d->keys_floor_ms = d->now_ms + FLOOR_STEP_S * 1000ull;
     sm_dev_change(d, d->store.layout.modules, &next);
     next.floor = d->stated_s;
     (void)sm_dev_put(d, d->store.layout.modules, &next); /* else with the next statement */

@@ -104,6 +104,12 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
     app->exec.state = SM_EXEC_IDLE;
 }
 
+void sm_dev_restart(struct sm_device *d, uint16_t index)
+{
+    if (d->apps[index].state != SM_APP_EMPTY)
+        stop(d, index, d->now_ms);
+}
+
 /* Later and later, for a module that has nothing it could give way to. */
 static void back_off(struct sm_device *d, uint16_t index)
 {

@@ -106,6 +106,12 @@ const struct sm_trust *sm_dev_trust(struct sm_device *d);
  * revoked, or there is no set) or SM_ERR_EXPIRED. */
 int sm_dev_check_keys(struct sm_device *d, const uint8_t *sha);
 
+/* Note an event of the key set that a server brought about, with its error and line, in a slot of
+ * its record that is described already; put and tell it. At most one an hour goes to the flash, so
+ * that a server cannot wear it out; others are only told. */
+void sm_dev_note_server(struct sm_device *d, struct sm_record *next, unsigned slot,
+                        enum sm_event_kind kind, int error, const char *why);
+
 /* What is certain about the time is at least this, from now on with the uptime. */
 void sm_dev_raise_time(struct sm_device *d, uint64_t time_s);
 
@@ -134,6 +140,9 @@ static inline unsigned sm_dev_trial_slot(const struct sm_record *r)
         return 0;
     return r->slot[1].state == SM_SLOT_TRIAL ? 1 : SM_STORE_NO_SLOT;
 }
+
+/* End an instance; the next step starts it again. */
+void sm_dev_restart(struct sm_device *d, uint16_t index);
 
 /* A new trial is on flash: forget what was known about the slot's last tenant. */
 void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot);

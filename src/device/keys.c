@@ -14,6 +14,8 @@
 #include "internal.h"
 #include "text.h"
 
+enum { NOTE_AGAIN_MS = 3600000 };
+
 static uint16_t keys_index(const struct sm_device *d)
 {
     return d->store.layout.modules;
@@ -134,6 +136,15 @@ static bool stops_anything(const struct sm_keyset *set)
     return false;
 }
 
+/* A builder's key that is stopped: its images end with their instances, and are refused when those
+ * are started again. */
+static void end_native(struct sm_device *d)
+{
+    for (uint16_t i = 0; i < d->store.layout.applications; i++)
+        if (d->apps[i].native)
+            sm_dev_restart(d, i);
+}
+
 /* Give up what the set stops, and note that it is done. What could not be written down does not run
  * in this session, and the next start tries again. */
 static void carry_out(struct sm_device *d)
@@ -151,6 +162,7 @@ static void carry_out(struct sm_device *d)
                 sm_dev_give_up(d, i, slot, SM_EVENT_ROLLED_BACK, SM_ERR_KEY, why) != 0)
                 err = SM_ERR_IO;
     }
+    end_native(d);
     if (err)
         return;
     sm_dev_change(d, keys_index(d), &next);
@@ -303,6 +315,23 @@ static int say_why(struct sm_device *d, int err, const struct sm_manifest_detail
     return sm_dev_say(d, err, "%s", why->rule ? why->rule : sm_strerror(err));
 }
 
+void sm_dev_note_server(struct sm_device *d, struct sm_record *next, unsigned slot,
+                        enum sm_event_kind kind, int error, const char *why)
+{
+    bool soon = d->now_ms < d->keys_note_ms;
+
+    next->slot[slot].error = error;
+    sm_text(next->slot[slot].detail, sizeof next->slot[slot].detail, "%s", why);
+    sm_dev_note(next, slot, kind);
+    if (soon) {
+        sm_dev_emit_passing(d, keys_index(d), slot, kind, why);
+        return;
+    }
+    d->keys_note_ms = d->now_ms + NOTE_AGAIN_MS;
+    if (sm_dev_put(d, keys_index(d), next) == 0)
+        sm_dev_emit(d, keys_index(d), slot, kind);
+}
+
 /* Keep for the server why an offer was refused; the same once. */
 static void note_refusal(struct sm_device *d, int error, const uint8_t *sha, size_t len,
                          uint32_t version)
@@ -315,13 +344,9 @@ static void note_refusal(struct sm_device *d, int error, const uint8_t *sha, siz
         return;
     sm_dev_change(d, keys_index(d), &next);
     describe(d, &next.slot[slot], sha, len, version);
-    next.slot[slot].error = error;
-    sm_text(next.slot[slot].detail, sizeof next.slot[slot].detail, "%s", d->reason);
-    sm_dev_note(&next, slot, SM_EVENT_REFUSED);
     char why[SM_DEVICE_REASON]; /* a flash that fails would say something else */
     memcpy(why, d->reason, sizeof why);
-    if (sm_dev_put(d, keys_index(d), &next) == 0)
-        sm_dev_emit(d, keys_index(d), slot, SM_EVENT_REFUSED);
+    sm_dev_note_server(d, &next, slot, SM_EVENT_REFUSED, error, why);
     memcpy(d->reason, why, sizeof why);
 }
 

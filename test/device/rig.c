@@ -185,6 +185,12 @@ static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
         add_to_plan(p, g.signer.public_key, r->signer_expires_s);
     if (r->stranger_signs)
         add_to_plan(p, g.stranger.public_key, 0);
+    if (r->builder) {
+        add_to_plan(p, g.builder.public_key, 0);
+        p->key[p->nkeys - 1].role = SM_ROLE_BUILDER;
+    }
+    if (r->stop_builder)
+        revoke_in_plan(p, SM_REVOKED_KEY, g.builder.public_key, true);
     if (r->server) {
         add_to_plan(p, g.server.public_key, 0);
         p->key[p->nkeys - 1].role = SM_ROLE_SERVER;

@@ -93,6 +93,7 @@ struct key_set_recipe {
     bool no_signer;      /* SIGNED_WELL is not */
     bool server;         /* a server states what is current */
     bool revoke_signer, stop_signer;
+    bool builder, stop_builder; /* BY_BUILDER is one; or is revoked, and stopped */
     const struct module *revoke;
     bool stop;
     unsigned more_keys; /* of nobody */
