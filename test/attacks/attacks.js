@@ -1,0 +1,108 @@
+// The attack suite: node attacks.js [OPTION...]; doc/attacks.md has the options and the protocol.
+//
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const { execFileSync } = require('child_process');
+const { World, Skipped } = require('./world');
+
+const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native'];
+
+function usage(status) {
+  console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--list]');
+  process.exit(status);
+}
+
+function options(args) {
+  const o = { device: path.join(__dirname, 'sandmoted'), only: '', jobs: 8 };
+  while (args.length) {
+    const key = args.shift().replace(/^--/, '');
+    if (key === 'list') o.list = true;
+    else if (key === 'help') usage(0);
+    else if (!['device', 'only', 'jobs'].includes(key) || !args.length) usage(64);
+    else o[key] = args.shift();
+  }
+  return o;
+}
+
+// [{name, rows, options, attack, group}]
+function allCases() {
+  const cases = [];
+  for (const group of GROUPS)
+    for (const [name, rows, ...rest] of require(`./cases_${group}.js`))
+      cases.push({ group, name, rows, options: rest.length > 1 ? rest[0] : {}, attack: rest.at(-1) });
+  return cases;
+}
+
+// ---- The run ------------------------------------------------------------------------------------
+
+// Certificates: of the fleet's authority, and of others.
+function makeTls(dir) {
+  const script = path.join(__dirname, '../../demo/certificates.sh');
+  const make = (name, ...hosts) => {
+    execFileSync('sh', [script, path.join(dir, name), ...hosts]);
+    const read = (f) => fs.readFileSync(path.join(dir, name, f));
+    return { ca: read('ca.pem'), server: { cert: read('server.pem'), key: read('server.key') } };
+  };
+  const own = make('tls', '127.0.0.1'), other = make('tls-other', '127.0.0.1');
+  return { dir: path.join(dir, 'tls'), ca: own.ca, server: own.server, other };
+}
+
+async function one(run, c, number) {
+  const folder = path.join(run.dir, String(number));
+  fs.mkdirSync(folder);
+  const w = new World(run, folder, c.options);
+  const began = Date.now();
+  const result = { name: c.name, group: c.group };
+  try {
+    await w.begin();
+    await c.attack(w);
+  } catch (e) {
+    if (e instanceof Skipped) result.skipped = e.message;
+    else Object.assign(result, { failed: e.message, log: w.log, stack: e.stack });
+  }
+  await w.end().catch((e) => { result.failed = result.failed || e.message; });
+  result.ms = Date.now() - began;
+  return result;
+}
+
+function tell(r) {
+  const how = r.failed ? 'FAILED' : r.skipped ? 'skipped' : 'ok';
+  console.log(`${how.padEnd(8)}${r.group.padEnd(10)} ${r.name} (${r.ms} ms)${r.skipped ? `: ${r.skipped}` : ''}`);
+  if (r.failed) console.log(`  ${r.stack}\n  the device's log:\n${r.log.replace(/^/gm, '    ').slice(-6000)}`);
+}
+
+// Whatever ends the suite, no device is left running.
+function endWith(devices) {
+  process.on('exit', () => devices.forEach((d) => d.gone || d.kill('SIGKILL')));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+}
+
+async function main() {
+  const opt = options(process.argv.slice(2));
+  const cases = allCases();
+  const chosen = cases.filter((c) => `${c.group} ${c.name}`.includes(opt.only));
+  if (opt.list) return chosen.forEach((c) => console.log(`${c.group}\t${c.rows.join(',')}\t${c.name}`));
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sandmote-attacks-'));
+  const run = { wrapper: path.resolve(opt.device), dir, tls: makeTls(dir), devices: new Set() };
+  endWith(run.devices);
+  const results = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < chosen.length) {
+      const number = next++;
+      const r = await one(run, chosen[number], number);
+      tell(r);
+      results.push(r);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(opt.jobs) }, worker));
+  fs.rmSync(dir, { recursive: true });
+  const failed = results.filter((r) => r.failed).length, skipped = results.filter((r) => r.skipped).length;
+  console.log(`${results.length} attacks: ${results.length - failed - skipped} withstood, ${failed} failed, ${skipped} skipped`);
+  process.exit(failed || !results.length ? 1 : 0);
+}
+
+main();
