@@ -84,16 +84,19 @@ m4_cpu="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16"
 unchecked='SM_EPOCH_CHECKS=0;SM_MEASURING' # an engine that nothing stops, to measure against
 
 # build_engines OUT LEVEL...: the engine for this machine in OUT/host, for the microcontroller in
-# OUT/LEVEL, and in OUT/for-m4 the latter's as a program here, each with a program `translate`; a level O2-unchecked is O2 without looks at the epoch, O2-thumb
-# with handlers in assembly. $SWITCHES (sandmote/config.h, with ; between them) are those of both;
-# each needs an OUT of its own.
+# OUT/LEVEL, and in OUT/for-m4 the latter's as a program here, each with a program `translate`; a
+# level O2-unchecked is O2 without looks at the epoch, O2-thumb with handlers in assembly, O2-thumb-acc
+# with these and the accumulator, whose images OUT/for-m4-acc makes. $SWITCHES (sandmote/config.h,
+# with ; between them) are those of all; each needs an OUT of its own.
 build_engines() {
     engines=$1
     shift
     build "$engines/host" "sm_wasm sandmote" -DSM_SWITCHES="${SWITCHES:-}"
     # Images are the microcontroller's when the switches are, which there have other defaults.
     build "$engines/for-m4" sm_wasm -DSM_SWITCHES="SM_DOUBLE_PAIRS=0;SM_ACCUMULATOR=0;${SWITCHES:-}"
-    for engine in host for-m4; do
+    build "$engines/for-m4-acc" sm_wasm \
+        -DSM_SWITCHES="SM_DOUBLE_PAIRS=0;SM_ACCUMULATOR=1;${SWITCHES:-}"
+    for engine in host for-m4 for-m4-acc; do
         gcc -std=c11 -O2 -I"$root/include" "$here/translate.c" \
             "$engines/$engine/src/wasm/libsm_wasm.a" "$engines/$engine/libsm_base.a" -lm \
             -o "$engines/$engine/translate"
@@ -108,6 +111,7 @@ build_engines() {
         case $level in
         *-unchecked) switches="$unchecked;$switches" ;;
         *-thumb) switches="SM_THUMB=1;$switches" ;;
+        *-thumb-acc) switches="SM_THUMB=1;SM_ACCUMULATOR=1;$switches" ;;
         esac
         build "$engines/$level" "sm_wasm sm_board" -DCMAKE_BUILD_TYPE="$type" \
             -DSM_SWITCHES="$switches" \

@@ -2,7 +2,8 @@
 # The engine on the emulated Cortex-M4, beside native code: bench/m4.sh [OPTION]... [KERNEL]...
 #
 #   --build DIR                where to build; default build/bench-m4
-#   --levels "O2 Os O2-thumb"  the engine's optimisation levels; -thumb: handlers in assembly
+#   --levels "O2 Os O2-thumb O2-thumb-acc"   the engine's optimisation levels; -thumb: handlers in
+#                              assembly, -acc: and the accumulator
 #   --markdown                 the table as Markdown
 #
 # Each kernel with a count of rounds for the microcontroller in bench/kernels/list becomes a firmware
@@ -20,7 +21,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$here/common.sh"
 
-out=$root/build/bench-m4 levels='O2 Os O2-thumb' markdown=0 kernels=''
+out=$root/build/bench-m4 levels='O2 Os O2-thumb O2-thumb-acc' markdown=0 kernels=''
 while [ $# -gt 0 ]; do
     case $1 in
     --build) out=$2 && shift ;;
@@ -40,15 +41,24 @@ build_engines "$out" $levels
 
 first=${levels%% *}
 
+# image_for LEVEL KERNEL
+image_for() {
+    case $1 in
+    *-acc) engine=for-m4-acc ;;
+    *) engine=for-m4 ;;
+    esac
+    "$out/$engine/translate" "$out/$2.wasm" "$out/$2.image"
+}
+
 # "KERNEL native interpreted... aot" with one number for each level.
 measure() {
     rounds=$(rounds_of "$1" 3)
     compile_wasm "$here/kernels/$1.c" "$out/$1.wasm"
-    "$out/for-m4/translate" "$out/$1.wasm" "$out/$1.image"
     # shellcheck disable=SC2086 # flags are words
     $m4_cc $m4_cpu $native_flags -c "$here/kernels/$1.c" -o "$out/$1.o"
     line=
     for level in $levels; do
+        image_for "$level" "$1"
         firmware "$out" "$level" "$out/$1-$level.elf" -DROUNDS="$rounds" -DMODULE="\"$out/$1\"" \
             "$here/m4/kernel.c" "$out/$1.o"
         counts=$("$root/test/firmware/run" "$out/$1-$level.elf") || {
@@ -57,6 +67,7 @@ measure() {
         }
         line="${line:-${counts% *}} ${counts#* }"
     done
+    image_for "$first" "$1"
     "$out/host/app/sandmote/sandmote" aot --target thumbv7em-none-eabihf "$out/$1.wasm" \
         -o "$out/$1.native"
     firmware "$out" "$first" "$out/$1-aot.elf" -DROUNDS="$rounds" -DMODULE="\"$out/$1\"" \

@@ -228,7 +228,7 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
 #define WORD(i)    ((uint32_t)pc[i] | (uint32_t)pc[(i) + 1] << 16)
 #define SETF(i, v) (fp[pc[i]] = sm_bits32(v))
 /* A result goes to its slot, and stays in the accumulator (accumulator.c). */
-#if SM_ACCUMULATOR
+#if SM_ACCUMULATOR && !SM_THUMB
 #define SET(i, v)                                                                                  \
     do {                                                                                           \
         acc = (uint32_t)(v);                                                                       \
@@ -239,17 +239,23 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         acc = (v);                                                                                 \
         sm_set64(&fp[pc[i]], acc);                                                                 \
     } while (0)
+#define WITH_ACC(...) __VA_ARGS__
+#else
+#define SET(i, v)   (fp[pc[i]] = (uint32_t)(v))
+#define SET64(i, v) sm_set64(&fp[pc[i]], (v))
+#define WITH_ACC(...)
+#endif
+/* Doubles stay there only where there are pairs of them. */
+#if SM_ACCUMULATOR && SM_DOUBLE_PAIRS
 #define SETD(i, v)                                                                                 \
     do {                                                                                           \
         acc_d = (v);                                                                               \
         sm_set64(&fp[pc[i]], sm_bits64(acc_d));                                                    \
     } while (0)
-#define WITH_ACC(...) __VA_ARGS__
+#define WITH_ACC_D(...) __VA_ARGS__
 #else
-#define SET(i, v)   (fp[pc[i]] = (uint32_t)(v))
-#define SET64(i, v) sm_set64(&fp[pc[i]], (v))
-#define SETD(i, v)  sm_set64(&fp[pc[i]], sm_bits64(v))
-#define WITH_ACC(...)
+#define SETD(i, v) sm_set64(&fp[pc[i]], sm_bits64(v))
+#define WITH_ACC_D(...)
 #endif
 #define ACC        ((uint32_t)acc)
 #define OP(name)   L_##name:
@@ -414,9 +420,9 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         NEXT(4);                                                                                   \
     }
 #define BINARY_F64(name, expr)                                                                     \
-    BINARY_F64_OF(name, D(2), D(3), expr) WITH_ACC(BINARY_F64_OF(name##_A, acc_d, D(3), expr))
+    BINARY_F64_OF(name, D(2), D(3), expr) WITH_ACC_D(BINARY_F64_OF(name##_A, acc_d, D(3), expr))
 #define BINARY_F64_C(name, expr)                                                                   \
-    BINARY_F64(name, expr) WITH_ACC(BINARY_F64_OF(name##_C, D(2), acc_d, expr))
+    BINARY_F64(name, expr) WITH_ACC_D(BINARY_F64_OF(name##_C, D(2), acc_d, expr))
 
 /* The four forms of an address (ops.h), and a trap unless n bytes are there: one comparison with
  * the first address at which so many are outside. An address has up to 33 bits. */
@@ -654,7 +660,7 @@ int sm_interpret(struct sm_wasm_exec *x)
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
     uint32_t ret, base, func;
-#if SM_ACCUMULATOR
+#if SM_ACCUMULATOR && !SM_THUMB
     uint64_t acc = 0;
 #if SM_DOUBLE_PAIRS
     double acc_d = 0;

@@ -11,6 +11,10 @@
  * and the result, and its own. r0 to r3 are a handler's own. Calls of C take r12 and lr, which are
  * loaded again (`looks`).
  *
+ * Results are left in r0, or r0 and r1: the accumulator (accumulator.c), where it is switched on.
+ * Stores and branches do not touch it. A form that takes its first operand from there mostly is the
+ * end of the handler that loads it.
+ *
  * Loads and stores of the module go wherever it says, aligned or not: by ldr and str, never by ldrd
  * and strd, which are for frames. A handler that traps has not moved PC.
  *
@@ -67,14 +71,21 @@
 .Lop_\name:
     .endm
 
+/* A form that takes an operand from the accumulator, where there are such, goes on here. */
+    .macro acc name
+    .ifdef OP_\name
+.Lop_\name:
+    .endif
+    .endm
+
     .macro dispatch
-    ldrh r0, [PC]
-    ldr pc, [TABLE, r0, lsl #2]
+    ldrh r2, [PC]
+    ldr pc, [TABLE, r2, lsl #2]
     .endm
 
     .macro next units
-    ldrh r0, [PC, #2 * \units]!
-    ldr pc, [TABLE, r0, lsl #2]
+    ldrh r2, [PC, #2 * \units]!
+    ldr pc, [TABLE, r2, lsl #2]
     .endm
 
 /* The slot that a unit names; one as good as the other for `index`. */
@@ -111,8 +122,8 @@
 /* Look at the epoch, with PC where to go on. */
     .macro look
 #if SM_EPOCH_CHECKS
-    ldr r0, [EPOCH]
-    cmp r0, SEEN
+    ldr r2, [EPOCH]
+    cmp r2, SEEN
     bne.w .Lticked
 #endif
     .endm
@@ -275,20 +286,21 @@ sm_thumb_run:
     b .Lout
 
     op RETURN_64
-    get64 r1, r2, 2
-    strd r1, r2, [FP]
-    get r0, 1
+    get64 r0, r1, 2
+    get r3, 1
+    strd r0, r1, [FP]
     b .Lreturn
     op RETURN_32
-    get r1, 2
-    get r0, 1
-    str r1, [FP]
+    get r0, 2
+    acc RETURN_32_A
+    get r3, 1
+    str r0, [FP]
     b .Lreturn
     op RETURN
-    get r0, 1
+    get r3, 1
 .Lreturn:
     ldr r1, [sp, #CODE]
-    add PC, r1, r0, lsl #1
+    add PC, r1, r3, lsl #1
     ldrh r1, [PC, #-2]
     ldr r2, [EXEC, #SM_THUMB_EXEC_DEPTH]
     sub FP, FP, r1, lsl #2
@@ -297,7 +309,7 @@ sm_thumb_run:
     tst r2, #SM_THUMB_RETURNS
     beq 1f
     dispatch
-1:  cmp r0, #SM_THUMB_STUB_CROSS /* no pause in a stub */
+1:  cmp r3, #SM_THUMB_STUB_CROSS /* no pause in a stub */
     bhi .Llook
     dispatch
 
@@ -335,7 +347,7 @@ sm_thumb_run:
     dispatch
 
     op JUMP_FAR
-    number32 r0, 1
+    number32 r2, 1
     b .Lby
     op BR_TABLE_FAR
     get r0, 1
@@ -344,56 +356,61 @@ sm_thumb_run:
     it hs
     movhs r0, r1
     add PC, PC, r0, lsl #2
-    ldr r0, [PC, #8]
+    ldr r2, [PC, #8]
     adds PC, #6
     b .Lby
     op BR_TABLE
     get r0, 1
+    acc BR_TABLE_A
     ldrh r1, [PC, #4]
     cmp r0, r1
     it hs
     movhs r0, r1
     add PC, PC, r0, lsl #1
-    number16 r0, 3
+    number16 r2, 3
     adds PC, #4
     b .Lby
 
 /* Backward the epoch is looked at, at the target: whoever goes on from there comes further. */
     op JUMP
 .Ltake:
-    number16 r0, 1
+    number16 r2, 1
 .Lby:
-    lsls r0, r0, #1
-    add PC, r0
+    lsls r2, r2, #1
+    add PC, r2
     ble .Llook /* 0: a loop without a body */
     dispatch
 
-    op BR_NZ
-    get r0, 2
-    cmp r0, #0
-    bne .Ltake
-    next 3
-    op BR_Z
-    get r0, 2
-    cmp r0, #0
-    beq .Ltake
-    next 3
-
-    .macro branch name, condition
+    .macro branch_zero name, condition
     op \name
-    get r0, 2
-    get r1, 3
-    cmp r0, r1
+    get r2, 2
+    cmp r2, #0
     b\condition .Ltake
-    next 4
+    next 3
+#if SM_ACCUMULATOR
+    op \name\()_A
+    cmp r0, #0
+    b\condition .Ltake
+    next 3
+#endif
     .endm
-    .macro branch_k name, condition
+    branch_zero BR_NZ, ne
+    branch_zero BR_Z, eq
+
+    .macro branch name, condition, second=get
     op \name
-    get r0, 2
-    number16 r1, 3
-    cmp r0, r1
+    get r2, 2
+    \second r3, 3
+    cmp r2, r3
     b\condition .Ltake
     next 4
+#if SM_ACCUMULATOR
+    op \name\()_A
+    \second r3, 3
+    cmp r0, r3
+    b\condition .Ltake
+    next 4
+#endif
     .endm
     branch BR_EQ, eq
     branch BR_NE, ne
@@ -401,12 +418,12 @@ sm_thumb_run:
     branch BR_LE_S, le
     branch BR_LT_U, lo
     branch BR_LE_U, ls
-    branch_k BR_EQ_K, eq
-    branch_k BR_NE_K, ne
-    branch_k BR_LT_S_K, lt
-    branch_k BR_GE_S_K, ge
-    branch_k BR_LT_U_K, lo
-    branch_k BR_GE_U_K, hs
+    branch BR_EQ_K, eq, number16
+    branch BR_NE_K, ne, number16
+    branch BR_LT_S_K, lt, number16
+    branch BR_GE_S_K, ge, number16
+    branch BR_LT_U_K, lo, number16
+    branch BR_GE_U_K, hs, number16
 
 #if SM_FUSED
 /* Always backward. */
@@ -482,11 +499,13 @@ sm_thumb_run:
     .macro operands name
     op \name
     get r0, 2
+    acc \name\()_A
     get r1, 3
     .endm
     .macro operands_k name
     op \name
     get r0, 2
+    acc \name\()_A
     number16 r1, 3
     .endm
 
@@ -529,6 +548,7 @@ sm_thumb_run:
     .macro operands64 name
     op \name
     get64 r0, r1, 2
+    acc \name\()_A
     get64 r2, r3, 3
     .endm
     operands64 I64_EQ
@@ -561,6 +581,7 @@ sm_thumb_run:
     flags hs, 4
     op I64_EQZ
     get64 r0, r1, 2
+    acc I64_EQZ_A
     orrs r0, r1
     clz r0, r0
     lsrs r0, r0, #5
@@ -653,50 +674,57 @@ sm_thumb_run:
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* An address to r0, in the four forms of ops.h; `at` is its first unit. Then the check. */
-    .macro address_O at, offset, end
-    get r0, \at
-    ldrh r1, [PC, #2 * \offset]
-    adds r0, r0, r1
+/* An address, in the four forms of ops.h: what is added to the slot in `reg` (at unit `at`). */
+    .macro address_O reg, other, at, offset
+    ldrh \other, [PC, #2 * \offset]
+    adds \reg, \reg, \other
     bcs.w .Loutside
-    cmp r0, \end
+    .endm
+    .macro address_1 reg, other, at, offset
+    .endm
+    .macro address_K reg, other, at, offset
+    number16 \other, (\at + 1)
+    add \reg, \other
+    .endm
+    .macro address_R reg, other, at, offset
+    get \other, (\at + 1)
+    add \reg, \other
+    .endm
+    .macro inside reg, end
+    cmp \reg, \end
     bhs.w .Loutside
     .endm
-    .macro address_1 at, offset, end
-    get r0, \at
-    cmp r0, \end
-    bhs.w .Loutside
-    .endm
-    .macro address_K at, offset, end
-    get r0, \at
-    number16 r1, (\at + 1)
-    add r0, r1
-    cmp r0, \end
-    bhs.w .Loutside
-    .endm
-    .macro address_R at, offset, end
-    get r0, \at
-    get r1, (\at + 1)
-    add r0, r1
-    cmp r0, \end
-    bhs.w .Loutside
-    .endm
-    .macro end8 /* to r2 */
-    ldr r2, [sp, #END8]
+    .macro inside8 reg, other
+    ldr \other, [sp, #END8]
+    inside \reg, \other
     .endm
 
     .macro load_form name, form, units, insn, end
     op \name
-    address_\form 2, 3, \end
+    get r0, 2
+    acc \name\()_A
+    address_\form r0, r1, 2, 3
+    inside r0, \end
     \insn r0, [MEM, r0]
     give \units
     .endm
+/* Stores leave r0 and r1 as they are. */
     .macro store_form name, form, at, units, insn, end
     op \name
-    get r2, \at
-    address_\form 1, 3, \end
-    \insn r2, [MEM, r0]
+    get r2, 1
+    address_\form r2, r3, 1, 3
+    inside r2, \end
+    get r3, \at
+    \insn r3, [MEM, r2]
     next \units
+    .ifdef OP_\name\()_C
+    op \name\()_C
+    get r2, 1
+    address_\form r2, r3, 1, 3
+    inside r2, \end
+    \insn r0, [MEM, r2]
+    next \units
+    .endif
     .endm
 
 #if SM_FUSED
@@ -731,8 +759,10 @@ sm_thumb_run:
 
     .macro load_64 form, suffix, at, units
     op LOAD_64\suffix
-    end8
-    address_\form 2, 3, r2
+    get r0, 2
+    acc LOAD_64\suffix\()_A
+    address_\form r0, r1, 2, 3
+    inside8 r0, r2
     add r0, MEM
     ldr r1, [r0, #4]
     ldr r0, [r0]
@@ -741,20 +771,34 @@ sm_thumb_run:
     .endm
     .macro store_64 form, suffix, at, units
     op STORE_64\suffix
-    end8
-    address_\form 1, 3, r2
-    get64 r2, r3, \at
-    add r0, MEM
-    str r2, [r0]
-    str r3, [r0, #4]
+    get r2, 1
+    address_\form r2, r3, 1, 3
+    inside8 r2, r3
+    get64 r3, lr, \at
+    add r2, MEM
+    str r3, [r2]
+    str lr, [r2, #4]
+    ldr EPOCH, [EXEC, #SM_THUMB_EXEC_EPOCH]
     next \units
+    .ifdef OP_STORE_64\suffix\()_C
+    op STORE_64\suffix\()_C
+    get r2, 1
+    address_\form r2, r3, 1, 3
+    inside8 r2, r3
+    add r2, MEM
+    str r0, [r2]
+    str r1, [r2, #4]
+    next \units
+    .endif
     .endm
     FORMS_OF_64(load_64)
     FORMS_OF_64(store_64)
 
     .macro load_wide name, insn, end, high:vararg
     op \name
-    address_O 2, 3, \end
+    get r0, 2
+    address_O r0, r1, 2, 3
+    inside r0, \end
     \insn r0, [MEM, r0]
     \high
     put64 r0, r1, 1, r2
@@ -804,6 +848,7 @@ sm_thumb_run:
     give 4
     op I32_ADD_W
     get r0, 2
+    acc I32_ADD_W_A
     number32 r1, 3
     add r0, r1
     give 5
@@ -847,9 +892,10 @@ sm_thumb_run:
     put64 r0, r1, 1, r2
     next \units
     .endm
-    .macro operands64_k name /* the number to r2 and its sign to r3 */
+    .macro operands64_k name
     op \name
     get64 r0, r1, 2
+    acc \name\()_A
     number16 r2, 3
     .endm
     .macro both low, high
@@ -908,6 +954,7 @@ sm_thumb_run:
     .macro shift64 name
     op \name
     get64 r0, r1, 2
+    acc \name\()_A
     get r2, 3
     and r2, r2, #63
     .endm
@@ -963,9 +1010,7 @@ sm_thumb_run:
     shift_right asrs, asrs r1, r1, #31
     operands64_k I64_SHR_U_K
     shift_right lsrs, movs r1, #0
-    op I64_ROTL_K /* by 32: the words change places; then what leaves one enters the other */
-    number16 r2, 3
-    get64 r0, r1, 2
+    operands64_k I64_ROTL_K /* by 32: the words change places; then what leaves one enters the other */
     tst r2, #32
     beq 1f
     mov r3, r0
@@ -1007,6 +1052,7 @@ sm_thumb_run:
     .macro three name, second, third
     op \name
     get r0, 2
+    acc \name\()_A
     \second r1, 3
     \third r2, 4
     .endm
@@ -1058,26 +1104,60 @@ sm_thumb_run:
     rotate_left r0, r2
     give 5
 
+#if SM_ACCUMULATOR /* the last operand is there: the first and its partner in r2 and r1 */
+    .macro last name, second, insn:vararg
+    op \name\()_C
+    get r2, 2
+    \second r1, 3
+    \insn
+    .endm
+    last I32_ADD_ADD, get, add r2, r1
+    add r0, r2
+    give 5
+    last I32_MUL_ADD, get, mla r0, r2, r1, r0
+    give 5
+    last I32_XOR_ADD, get, eors r2, r1
+    add r0, r2
+    give 5
+    last I32_SHL_K_ADD, number16, lsls r2, r1
+    add r0, r2
+    give 5
+    last I32_SHL_K_XOR, number16, lsls r2, r1
+    eors r0, r2
+    give 5
+    last I32_SHR_U_K_XOR, number16, lsrs r2, r1
+    eors r0, r2
+    give 5
+    last I32_ROTL_K_XOR, number16, negs r1, r1
+    ror r2, r2, r1
+    eors r0, r2
+    give 5
+#endif
+
     op CONST_32_AND
-    number32 r0, 2
-    get r1, 4
+    get r0, 4
+    acc CONST_32_AND_C
+    number32 r1, 2
     ands r0, r1
     give 5
     op CONST_32_MUL
-    number32 r0, 2
-    get r1, 4
+    get r0, 4
+    acc CONST_32_MUL_C
+    number32 r1, 2
     muls r0, r1, r0
     give 5
     op CONST_64_MUL
     get64 r0, r1, 6
+    acc CONST_64_MUL_C
     number32 r2, 2
     number32 r3, 4
     product
     give64 7
 
     op I64_SHR_U_K_XOR
-    ldrh r2, [PC, #6]
     get64 r0, r1, 2
+    acc I64_SHR_U_K_XOR_A
+    ldrh r2, [PC, #6]
     subs r3, r2, #32
     bpl 1f
     negs r3, r3
@@ -1093,6 +1173,27 @@ sm_thumb_run:
     movs r1, #0
     b 2b
 
+#if SM_ACCUMULATOR
+    op I64_SHR_U_K_XOR_C
+    get64 r2, r3, 2
+    ldrh lr, [PC, #6]
+    rsbs r12, lr, #32
+    ble 1f
+    lsl r12, r3, r12
+    lsr r2, r2, lr
+    orr r2, r2, r12
+    lsr r3, r3, lr
+    eors r0, r2
+    eors r1, r3
+    looks
+    give64 5
+1:  rsb r12, r12, #0
+    lsr r2, r3, r12
+    eors r0, r2
+    looks
+    give64 5
+#endif
+
     .macro select name, condition
     operands \name
     ldrh r2, [PC, #10]
@@ -1105,19 +1206,31 @@ sm_thumb_run:
     select SELECT_LT_S, lt
     select SELECT_LT_U, lo
 
-    .macro load_pair name, form, insn, end, unit, use:vararg
+    .macro load_pair name, form, insn, end, unit, use
     op \name
-    address_\form 2, 3, \end
+    get r0, 2
+    acc \name\()_A
+    address_\form r0, r1, 2, 3
+    inside r0, \end
     \insn r0, [MEM, r0]
     get r1, \unit
-    \use
+    \use r0, r0, r1
     give (\unit + 1)
+#if SM_ACCUMULATOR
+    op \name\()_C
+    get r2, 2
+    address_\form r2, r3, 2, 3
+    inside r2, \end
+    \insn r2, [MEM, r2]
+    \use r0, r0, r2
+    give (\unit + 1)
+#endif
     .endm
-    load_pair LOAD_32_ADD, 1, ldr, END4, 3, add r0, r1
-    load_pair LOAD_32_K_ADD, K, ldr, END4, 4, add r0, r1
-    load_pair LOAD_16S_MUL, 1, ldrsh, END2, 3, muls r0, r1, r0
-    load_pair LOAD_16S_K_MUL, K, ldrsh, END2, 4, muls r0, r1, r0
-    load_pair LOAD_8U_K_XOR, K, ldrb, END1, 4, eors r0, r1
+    load_pair LOAD_32_ADD, 1, ldr, END4, 3, add
+    load_pair LOAD_32_K_ADD, K, ldr, END4, 4, add
+    load_pair LOAD_16S_MUL, 1, ldrsh, END2, 3, mul
+    load_pair LOAD_16S_K_MUL, K, ldrsh, END2, 4, mul
+    load_pair LOAD_8U_K_XOR, K, ldrb, END1, 4, eor
 #endif
 
 /* ---- Floating point -------------------------------------------------------------------------- */
@@ -1227,8 +1340,9 @@ sm_thumb_run:
     give64 5
     .macro load_f64 name, form, unit, insn, routine
     op \name
-    end8
-    address_\form 2, 3, r2
+    get r0, 2
+    address_\form r0, r1, 2, 3
+    inside8 r0, r2
     add r0, MEM
     ldr r1, [r0, #4]
     ldr r0, [r0]
