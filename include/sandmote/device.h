@@ -100,11 +100,12 @@ struct sm_device_core {
 #define SM_DEVICE_GOLDEN_NAME "golden module"
 
 /* A module of the firmware's own, which runs in the first application's place, by its pool and its
- * limits, while no application has a module that may run. It lies in the firmware: no slot, record,
- * floor or key set concerns it, no flash is written for it, and nothing can replace it but another
- * firmware. Before each start its signature is verified and its image is made anew in memory. What
- * it does is told in passing (STARTED, TRAP, REFUSED). One that traps is started again later and
- * later; one that is refused is not tried again before the next start of the device. */
+ * limits, while no application has a module that may run, or those that have are backing off. It
+ * lies in the firmware: no slot, record, floor or key set concerns it, no flash is written for it,
+ * and nothing can replace it but another firmware. Before each start its signature is verified and
+ * its image is made anew in memory. What it does is told in passing (STARTED, TRAP, REFUSED). One
+ * that traps is started again later and later; one that is refused is not tried again before the
+ * next start of the device. */
 struct sm_device_golden {
     const uint8_t *wasm;
     uint32_t len;
@@ -191,11 +192,15 @@ struct sm_device_app {
     uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
     uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
     uint32_t good_ticks; /* since the instance was made */
+    bool healthy;        /* the trial is passed, but could not be committed yet */
+    uint64_t commit_ms;  /* that is not tried again before */
     uint32_t backoff_ms; /* before the next start, when there is nothing to go back to */
-    uint64_t due_ms;     /* of the next start or call */
-    uint64_t trial_ms;   /* when the trial began in this session */
-    uint64_t up_ms;      /* when the instance was made */
-    uint64_t tidy_ms;    /* the record is not tidied before */
+    uint8_t rest_slot;   /* backs off until rest_ms; meanwhile the golden module may run */
+    uint64_t rest_ms;
+    uint64_t due_ms;   /* of the next start or call */
+    uint64_t trial_ms; /* when the trial began in this session */
+    uint64_t up_ms;    /* when the instance was made */
+    uint64_t tidy_ms;  /* the record is not tidied before */
     struct sm_manifest manifest;
     struct sm_wasm_module module;
     struct sm_wasm_store wasm;
@@ -234,7 +239,8 @@ struct sm_device {
     struct sm_trust trust;   /* filled from the set whenever something is verified */
     struct sm_keyset set;    /* in force, in its flash area */
     bool has_set;
-    uint8_t keys_area;      /* that it is read from */
+    uint8_t keys_area; /* that it is read from */
+    uint32_t golden_backoff_ms;
     uint32_t keys_acked[2]; /* as of an application */
     uint64_t keys_tidy_ms;
     uint64_t keys_note_ms;       /* what a server did wrong is not put on flash before */

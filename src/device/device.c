@@ -8,8 +8,9 @@
  *     +----------------------------------+                             |                    |
  *                                                        sensor ready  PENDING <-- pending -+
  *
- * While no application has a slot that may run, the first one's place has the golden module's as
- * its slot: the same states, but nothing of it is put on flash.
+ * While no application has a slot that may run, or all that have one are backing off, the first
+ * one's place has the golden module's as its slot: the same states, but nothing of it is put on
+ * flash.
  *
  * Which slot may run is read from the record alone (choice()), so whatever changes a record
  * (commit, rollback, an installation) changes what runs in the next step and needs to tell nobody.
@@ -71,19 +72,24 @@ static unsigned choice(const struct sm_device *d, uint16_t index)
                                                                      : SM_STORE_NO_SLOT;
 }
 
-/* The same, or the golden module's place: the first application's, when no application has a slot
- * that ought to run. */
-static unsigned wanted(const struct sm_device *d, uint16_t index)
+/* Whether an application has no slot that may run now: none at all, or one that is backing off. */
+static bool rests(const struct sm_device *d, uint16_t index)
 {
+    const struct sm_device_app *app = &d->apps[index];
     unsigned slot = choice(d, index);
 
-    if (slot != SM_STORE_NO_SLOT || index != 0 || d->cfg->golden == NULL ||
-        avoided(&d->apps[0], SM_DEV_GOLDEN))
-        return slot;
-    for (uint16_t i = 1; i < d->store.layout.applications; i++)
-        if (choice(d, i) != SM_STORE_NO_SLOT)
-            return SM_STORE_NO_SLOT;
-    return SM_DEV_GOLDEN;
+    return slot == SM_STORE_NO_SLOT || (slot == app->rest_slot && d->now_ms < app->rest_ms);
+}
+
+/* The slot that ought to run; or the golden module's place: the first application's, while all
+ * applications rest. */
+static unsigned wanted(const struct sm_device *d, uint16_t index)
+{
+    bool golden = index == 0 && d->cfg->golden != NULL && !avoided(&d->apps[0], SM_DEV_GOLDEN);
+
+    for (uint16_t i = 0; i < d->store.layout.applications && golden; i++)
+        golden = rests(d, i);
+    return golden ? SM_DEV_GOLDEN : choice(d, index);
 }
 
 static bool on_trial(const struct sm_device *d, uint16_t index)
@@ -100,6 +106,7 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
     app->state = SM_APP_STOPPED;
     app->inst = NULL;
     app->good_ticks = 0;
+    app->healthy = false;
     app->due_ms = due_ms;
     app->exec.state = SM_EXEC_IDLE;
 }
@@ -110,16 +117,28 @@ void sm_dev_restart(struct sm_device *d, uint16_t index)
         stop(d, index, d->now_ms);
 }
 
-/* Later and later, for a module that has nothing it could give way to. */
+static uint32_t longer(uint32_t backoff_ms)
+{
+    if (backoff_ms == 0)
+        return BACKOFF_FIRST_MS;
+    return backoff_ms < BACKOFF_MOST_MS ? 2 * backoff_ms : backoff_ms;
+}
+
+/* Later and later, for a module that has nothing it could give way to but the golden one. */
 static void back_off(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
-    if (app->backoff_ms == 0)
-        app->backoff_ms = BACKOFF_FIRST_MS;
-    else if (app->backoff_ms < BACKOFF_MOST_MS)
-        app->backoff_ms *= 2;
-    stop(d, index, d->now_ms + app->backoff_ms);
+    app->backoff_ms = longer(app->backoff_ms);
+    app->rest_slot = app->slot;
+    app->rest_ms = d->now_ms + app->backoff_ms;
+    stop(d, index, app->rest_ms);
+}
+
+static void back_off_golden(struct sm_device *d)
+{
+    d->golden_backoff_ms = longer(d->golden_backoff_ms);
+    stop(d, 0, d->now_ms + d->golden_backoff_ms);
 }
 
 void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot)
@@ -128,6 +147,7 @@ void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot)
 
     app->counted = false;
     app->backoff_ms = 0;
+    app->rest_ms = 0;
     app->avoid &= (uint8_t) ~(1u << slot);
 }
 
@@ -293,8 +313,13 @@ static void commit(struct sm_device *d, uint16_t index)
     if (s->floor > next.floor)
         next.floor = s->floor;
     sm_dev_note(&next, app->slot, SM_EVENT_COMMITTED);
-    if (sm_dev_put(d, index, &next) == 0) /* else the next good tick tries again */
+    if (sm_dev_put(d, index, &next) == 0) {
         sm_dev_emit(d, index, app->slot, SM_EVENT_COMMITTED);
+        return;
+    }
+    /* It has passed its trial, and it is the flash that fails: that is not to be its end. */
+    app->healthy = true;
+    app->commit_ms = d->now_ms + TIDY_AGAIN_MS;
 }
 
 /* A window of the latest traps, oldest first; those that are out of it leave. */
@@ -332,7 +357,7 @@ static void trapped(struct sm_device *d, uint16_t index)
 
     if (slot == SM_DEV_GOLDEN) {
         sm_dev_emit_golden(d, kind, sm_wasm_trap_text(app->exec.trap));
-        back_off(d, index);
+        back_off_golden(d);
         return;
     }
     sm_dev_change(d, index, &next);
@@ -368,7 +393,10 @@ static void ticked(struct sm_device *d, uint16_t index)
         app->due_ms = d->now_ms + app->manifest.period_ms; /* late: ticks are not made up for */
     if (!on_trial(d, index) || app->good_ticks < app->manifest.good_ticks)
         return;
-    if (app->has_health) {
+    if (app->healthy) {
+        if (d->now_ms >= app->commit_ms)
+            commit(d, index);
+    } else if (app->has_health) {
         app->phase = SM_PHASE_HEALTH;
         app->due_ms = d->now_ms;
     } else {
@@ -463,7 +491,7 @@ static bool out_of_time(const struct sm_device *d, uint16_t index)
 {
     const struct sm_device_app *app = &d->apps[index];
 
-    return app->state != SM_APP_STOPPED && on_trial(d, index) && app->counted &&
+    return app->state != SM_APP_STOPPED && on_trial(d, index) && app->counted && !app->healthy &&
            d->now_ms - app->trial_ms >= app->manifest.timeout_ms;
 }
 
@@ -488,7 +516,8 @@ static void step_app(struct sm_device *d, uint16_t index)
     }
     if (app->state == SM_APP_EMPTY || app->slot != want) {
         app->slot = (uint8_t)want;
-        app->backoff_ms = 0;
+        if (want != SM_DEV_GOLDEN && want != app->rest_slot)
+            app->backoff_ms = 0;
         stop(d, index, d->now_ms);
     }
     if (app->state == SM_APP_PENDING) {
@@ -514,7 +543,9 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
         return UINT64_MAX;
     if (app->state == SM_APP_PENDING)
         due = app->exec.state == SM_EXEC_READY ? d->now_ms : UINT64_MAX;
-    if (app->state != SM_APP_STOPPED && on_trial(d, index) &&
+    if (app->slot == SM_DEV_GOLDEN && app->rest_ms > d->now_ms && app->rest_ms < due)
+        due = app->rest_ms;
+    if (app->state != SM_APP_STOPPED && on_trial(d, index) && !app->healthy &&
         app->trial_ms + app->manifest.timeout_ms < due)
         due = app->trial_ms + app->manifest.timeout_ms;
     uint64_t leaves = d->now_ms + (uint64_t)window_left_s(d, index) * 1000;
@@ -582,7 +613,7 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         memset(&apps[i], 0, sizeof apps[i]);
         apps[i].pool = pool;
         apps[i].pool_size = size;
-        apps[i].slot = SM_STORE_NO_SLOT;
+        apps[i].slot = apps[i].rest_slot = SM_STORE_NO_SLOT;
     }
     return sm_dev_start_keys(d);
 }

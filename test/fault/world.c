@@ -150,7 +150,7 @@ static void check_bytes(const struct sm_record *r)
     for (unsigned i = 0; i < 2; i++) {
         const struct sm_slot *s = &r->slot[i];
         const struct subject *m = subject_of(s->module_sha);
-        if (s->state != SM_SLOT_TRIAL && s->state != SM_SLOT_COMMITTED)
+        if (world->unreliable || (s->state != SM_SLOT_TRIAL && s->state != SM_SLOT_COMMITTED))
             continue;
         rule(holds(i, m), "a record counts on a module that is not there");
         uint32_t image = sm_store_slot(&world->dev.store, 0, i).off + s->image_off;
@@ -358,7 +358,8 @@ static void check_golden(void)
              memcmp(world->golden_image, s->image, s->image_len) == 0,
          "another module runs as the golden one");
     for (unsigned i = 0; i < 2; i++)
-        rule(world->record.active != i && world->record.slot[i].state != SM_SLOT_TRIAL,
+        rule(world->app.rest_ms > world->now_ms || world->app.avoid ||
+                 (world->record.active != i && world->record.slot[i].state != SM_SLOT_TRIAL),
              "the golden module runs though another one may");
 }
 
@@ -538,16 +539,20 @@ static void offer(const struct subject *s, char letter, uint32_t bytes, bool gar
     }
     rule(world->in->offer != AGAIN || !had_failed, "what failed is tried again");
     world->offered = s->sequence;
-    if (at < bytes)
-        rule(sm_device_install_write(&world->dev, copy + at, bytes - (uint32_t)at) == 0,
-             "a download cannot be written");
+    if (at < bytes) {
+        int err = sm_device_install_write(&world->dev, copy + at, bytes - (uint32_t)at);
+        rule(err == 0 || world->unreliable, "a download cannot be written");
+        if (err)
+            return;
+    }
     if (bytes < s->len) {
         sm_device_install_suspend(&world->dev);
         return;
     }
     int err = sm_device_install_finish(&world->dev);
     trace("finishes: %s", err ? sm_device_reason(&world->dev) : "on trial");
-    rule(err == 0 || s->kind == SUBJECT_EVIL || garble || world->in->offer >= AGAIN,
+    rule(err == 0 || s->kind == SUBJECT_EVIL || garble || world->unreliable ||
+             world->in->offer >= AGAIN,
          "a good module is refused");
     rule(err != 0 || s->kind != SUBJECT_EVIL, "an unsigned module is accepted");
 }
@@ -600,6 +605,12 @@ static void contact(void)
     }
 }
 
+static void emitted(void *ctx, const struct sm_event *e)
+{
+    (void)ctx;
+    world->emitted |= 1u << e->kind;
+}
+
 /* ---- A session ------------------------------------------------------------------------------- */
 
 static void run(uint32_t ms)
@@ -633,6 +644,7 @@ static int start(void)
     world->starts_paid = 0;
     world->ticks = 0;
     world->operator_asked = false;
+    world->emitted = 0;
     world->offered = 0;
     return sm_device_start(&world->dev, &world->cfg, &world->app, &world->record, world->now_ms);
 }
@@ -683,11 +695,10 @@ void world_before(const struct input *in)
         age_engine();
 }
 
-/* A module runs, at worst the golden one; but for one that traps and has nothing to go back to. */
+/* A module runs, at worst the golden one; or it is between a trap and its next call. */
 static void check_service(void)
 {
-    rule(is_up() || world->in->health == ALL_TRAP || world->in->health == LATE_TRAPS,
-         "nothing runs");
+    rule(is_up() || world->app.due_ms <= world->now_ms + PERIOD_MS, "nothing runs");
 }
 
 static void live(void)
@@ -791,6 +802,7 @@ void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
                                         .scratch = world->scratch,
                                         .scratch_len = sizeof world->scratch,
                                         .golden = &world->golden,
+                                        .event = emitted,
                                         .boots = BOOTS,
                                         .trap_window_s = TRAP_WINDOW_S};
     if (sm_store_layout(&layout, &world->sim.flash, &world->cfg.store, NULL) != 0)

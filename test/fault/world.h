@@ -104,6 +104,9 @@ struct world {
 
     uint32_t offered; /* sequence of the module that the device took; 0 none */
 
+    bool unreliable;  /* the flash may fail or rot: bytes need not be there */
+    uint32_t emitted; /* event kinds (bits) that the device told of in this session */
+
     bool trace;
     jmp_buf end; /* of a session: 1 watchdog, 2 a rule is broken */
     char broken[200];
