@@ -17,6 +17,7 @@
 #include <sandmote/crypto.h>
 #include <sandmote/host.h>
 
+#include <posix/coredump.h>
 #include <posix/guard.h>
 #include <posix/keys.h>
 
@@ -51,7 +52,7 @@ struct run {
     struct sm_manifest manifest; /* the module's own, or one that asks for the log */
     struct sm_host host;
     struct sm_host_port port;
-    const char *native_path, *builder_path;
+    const char *native_path, *builder_path, *coredump_path;
     struct sm_native native;
     void *native_state;
     struct sm_guard guard;
@@ -376,6 +377,30 @@ static void print_backtrace(const struct run *run)
         fprintf(stderr, "  and %" PRIu32 " more\n", n - FRAMES_SHOWN);
 }
 
+/* What a debugger wants to see, when it was asked for. */
+static void write_coredump(const struct run *run)
+{
+    size_t scratch_len, len;
+    void *scratch = module_scratch(&run->module, &scratch_len);
+    const char *slash = strrchr(run->path, '/');
+    uint8_t *bytes;
+    struct sm_coredump dump = {.exec = &run->exec,
+                               .inst = run->inst,
+                               .name = slash ? slash + 1 : run->path,
+                               .memory = true,
+                               .limit = SIZE_MAX,
+                               .scratch = scratch,
+                               .scratch_len = scratch_len};
+    if (sm_coredump_make(&dump, &bytes, &len) < 0) {
+        cli_say("%s: no memory for a core dump", run->path);
+    } else {
+        if (cli_write(run->coredump_path, bytes, len))
+            fprintf(stderr, "  core dumped: %s\n", run->coredump_path);
+        free(bytes);
+    }
+    free(scratch);
+}
+
 static int say_trap(const struct run *run, const char *phase)
 {
     const struct sm_wasm_exec *exec = &run->exec;
@@ -388,6 +413,8 @@ static int say_trap(const struct run *run, const char *phase)
     else
         cli_say("%s: trap%s: %s", run->path, phase, sm_wasm_trap_text(exec->trap));
     print_backtrace(run);
+    if (run->coredump_path)
+        write_coredump(run);
     return exec->trap == SM_TRAP_EPOCH ? CLI_EPOCH : CLI_TRAP;
 }
 
@@ -481,14 +508,15 @@ static int run_file(struct run *run, const struct run_options *options, int argc
 static int run_command(int argc, char **argv)
 {
     struct run_options o = {0};
+    struct run run = {0};
     const struct cli_option options[] = {{"invoke", &o.invoke, &o.invoked},
                                          {"class", &o.class_name, NULL},
                                          {"memory", &o.memory, NULL},
                                          {"epoch-ms", &o.epoch_ms, NULL},
                                          {"native", &o.native, NULL},
                                          {"builder", &o.builder, NULL},
+                                         {"coredump", &run.coredump_path, NULL},
                                          {0}};
-    struct run run = {0};
     int n = cli_options(options, true, argc, argv);
     if (n < 1)
         return n < 0 ? CLI_USAGE : cli_usage(&cli_run, "name a module");
@@ -509,7 +537,8 @@ static int run_command(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
-                 "                    [--native IMAGE [--builder PUBLIC.pem]] FILE.wasm [ARGS...]",
+                 "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
+                 "                    FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
@@ -523,7 +552,9 @@ const struct cli_command cli_run = {
         "  --memory     linear memory it may touch, grown pages included, instead\n"
         "  --epoch-ms   how long a call may take, instead; 0 for no end\n"
         "  --native     run its native image (sandmote aot); the image is trusted\n"
-        "  --builder    run it only if this builder's claim, IMAGE.sig, is good\n\n"
+        "  --builder    run it only if this builder's claim, IMAGE.sig, is good\n"
+        "  --coredump   where to write a core dump when it traps; `sandmote postmortem` prints "
+        "it\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
         "are granted; without one, only the log is; one that cannot be read is an error. What is "
         "logged goes to stderr. There are no\n"

@@ -5,9 +5,9 @@
 
 #include "cli.h"
 
-static const struct cli_command *const commands[] = {&cli_key,    &cli_pack,    &cli_sign,
-                                                     &cli_verify, &cli_inspect, &cli_validate,
-                                                     &cli_run,    &cli_aot,     &cli_trust};
+static const struct cli_command *const commands[] = {
+    &cli_key,      &cli_pack, &cli_sign,       &cli_verify, &cli_inspect,
+    &cli_validate, &cli_run,  &cli_postmortem, &cli_aot,    &cli_trust};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static const struct cli_command *find(const char *name)
@@ -22,8 +22,8 @@ static int overview(FILE *out)
 {
     fputs("sandmote: signed WebAssembly modules for devices in the field\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->purpose);
-    fputs("  help      this page; `sandmote help COMMAND` for one command\n\n"
+        fprintf(out, "  %-11s%s\n", commands[i]->name, commands[i]->purpose);
+    fputs("  help       this page; `sandmote help COMMAND` for one command\n\n"
           "From source to device:\n"
           "  sandmote key new fleet.pem\n"
           "  sandmote pack --manifest app.json app.wasm -o app-1.wasm\n"

@@ -410,6 +410,9 @@ struct sm_wasm_frame {
     uint32_t func;
     struct sm_wasm_name name; /* sm_wasm_func_name() */
     uint32_t offset; /* of the instruction (PAUSED: the next) in the module's bytes; 0 unknown */
+
+    const struct sm_wasm_inst *inst; /* that runs it */
+    const uint32_t *words;           /* private: where its locals are; NULL in native code */
 };
 
 /* The frames of a TRAPPED, PENDING, PAUSED or (in a host function) RUNNING exec, at most max.
@@ -418,6 +421,23 @@ struct sm_wasm_frame {
  * not wanted. The number of frames there are, which may be more than max. */
 uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *exec, struct sm_wasm_frame *frames,
                            uint32_t max, void *scratch, size_t scratch_len);
+
+/* Where the body of a function begins in the module's bytes, behind its size; 0 for an import. */
+uint32_t sm_wasm_func_start(const struct sm_wasm_module *m, uint32_t func);
+
+/* A local of a frame, parameters first, as it is now; frame as sm_wasm_backtrace() gave it, its
+ * scratch not the stack or pool. 0; SM_ERR_STATE with the type alone when the value is in native
+ * code's registers; SM_ERR_NOT_FOUND past the last. */
+int sm_wasm_frame_local(const struct sm_wasm_frame *frame, uint32_t index,
+                        struct sm_wasm_global *out);
+
+/* A global of an instance, imported ones first, as it is now. 0 or SM_ERR_NOT_FOUND past the last.
+ */
+int sm_wasm_inst_global(const struct sm_wasm_inst *inst, uint32_t index,
+                        struct sm_wasm_global *out);
+
+/* The memory of an instance, its own or an imported one; of size 0 when there is none. */
+const struct sm_wasm_memory *sm_wasm_inst_memory(const struct sm_wasm_inst *inst);
 
 /* Name of a function from the name section, else of its first export; len 0 when there is none. */
 struct sm_wasm_name sm_wasm_func_name(const struct sm_wasm_module *m, uint32_t func);

@@ -529,6 +529,20 @@ int sm_wasm_export_extern(struct sm_wasm_inst *inst, const char *name, uint32_t 
     return SM_ERR_NOT_FOUND;
 }
 
+int sm_wasm_inst_global(const struct sm_wasm_inst *inst, uint32_t index, struct sm_wasm_global *out)
+{
+    if (index >= sm_image_of(&inst->module)->nglobals) {
+        return SM_ERR_NOT_FOUND;
+    }
+    *out = *inst->globals[index];
+    return 0;
+}
+
+const struct sm_wasm_memory *sm_wasm_inst_memory(const struct sm_wasm_inst *inst)
+{
+    return inst->memory;
+}
+
 const struct sm_wasm_module *sm_wasm_inst_module(const struct sm_wasm_inst *inst)
 {
     return &inst->module;

@@ -43,6 +43,25 @@ static struct sm_modinfo info_of(const struct sm_wasm_module *m)
     return mi;
 }
 
+/* A reader of the body of a defined function: its declarations of locals, then its code. */
+static void body_of(const struct sm_wasm_module *m, uint32_t func, struct sm_reader *r)
+{
+    const struct sm_image *h = sm_image_of(m);
+
+    sm_reader_init(r, m->wasm, h->code_section, m->wasm_len);
+    sm_reader_u32(r); /* how many bodies */
+    for (uint32_t i = h->nfunc_imports;; i++) {
+        uint32_t size = sm_reader_u32(r), start = r->pos;
+
+        sm_reader_skip(r, size);
+        if (r->err || i >= func) {
+            r->pos = start;
+            r->end = start + size;
+            return;
+        }
+    }
+}
+
 static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_t unit,
                           void *scratch, size_t scratch_len)
 {
@@ -58,15 +77,9 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
     if (scratch == NULL || scratch_len < align) {
         return 0;
     }
-    sm_reader_init(&r, m->wasm, mi.h.code_section, m->wasm_len);
-    sm_reader_u32(&r); /* how many bodies */
-    for (uint32_t i = mi.h.nfunc_imports; i <= func; i++) {
-        uint32_t size = sm_reader_u32(&r);
-
-        job.body = r.pos;
-        job.end = r.pos + size;
-        sm_reader_skip(&r, size);
-    }
+    body_of(m, func, &r);
+    job.body = r.pos;
+    job.end = r.end;
     job.mem = (uint8_t *)scratch + align;
     job.mem_len = scratch_len - align;
     return !r.err && sm_func_translate(&job) == 0 ? job.where : 0;
@@ -75,7 +88,7 @@ static uint32_t offset_of(const struct sm_wasm_module *m, uint32_t func, uint32_
 /* The frame of native code: a site names its offset in the file, and that lies in one function. */
 static struct sm_wasm_frame native_frame(const struct sm_native_frame *f)
 {
-    struct sm_wasm_frame frame = {.module = f->inst->module, .offset = f->offset};
+    struct sm_wasm_frame frame = {.module = f->inst->module, .offset = f->offset, .inst = f->inst};
     const struct sm_image *h = sm_image_of(&f->inst->module);
     struct sm_reader r;
 
@@ -113,7 +126,9 @@ static void interpreted(struct gathering *g, const struct sm_wasm_inst *inst, co
             g->frames[g->n] = (struct sm_wasm_frame){.module = inst->module,
                                                      .func = func,
                                                      .name = sm_wasm_func_name(&inst->module, func),
-                                                     .offset = at | IN_CODE};
+                                                     .offset = at | IN_CODE,
+                                                     .inst = inst,
+                                                     .words = fp};
         }
         at = fp[inst->code[start + 2]]; /* the header slot that OP_ENTER names */
         fp -= inst->code[at - 1];
@@ -172,4 +187,64 @@ uint32_t sm_wasm_backtrace(const struct sm_wasm_exec *x, struct sm_wasm_frame *f
         }
     }
     return g.n;
+}
+
+uint32_t sm_wasm_func_start(const struct sm_wasm_module *m, uint32_t func)
+{
+    const struct sm_image *h = sm_image_of(m);
+    struct sm_reader r;
+
+    if (func < h->nfunc_imports || func >= h->nfuncs) {
+        return 0;
+    }
+    body_of(m, func, &r);
+    return r.err ? 0 : r.pos;
+}
+
+/* The type of a local behind the parameters, and where its words begin; 0 past the last. */
+static uint8_t declared(const struct sm_wasm_frame *f, uint32_t index, uint32_t *word)
+{
+    struct sm_reader r;
+
+    body_of(&f->module, f->func, &r);
+    for (uint32_t groups = sm_reader_u32(&r); groups > 0 && !r.err; groups--) {
+        uint32_t n = sm_reader_u32(&r);
+        uint8_t type = sm_reader_byte(&r);
+
+        if (index < n) {
+            *word += index * sm_type_words(type);
+            return r.err ? 0 : type;
+        }
+        index -= n;
+        *word += n * sm_type_words(type);
+    }
+    return 0;
+}
+
+int sm_wasm_frame_local(const struct sm_wasm_frame *f, uint32_t index, struct sm_wasm_global *out)
+{
+    const struct sm_image_type *t = sm_image_type_of(&f->module, f->func);
+    uint32_t word = 0;
+
+    *out = (struct sm_wasm_global){.is_mutable = 1};
+    if (t == NULL) {
+        return SM_ERR_NOT_FOUND;
+    }
+    if (index < t->nparams) {
+        for (uint32_t i = 0; i < index; i++) {
+            word += sm_type_words(f->module.wasm[t->params + i]);
+        }
+        out->type = f->module.wasm[t->params + index];
+    } else { /* behind the larger of parameters and results, and the return address */
+        word = (t->param_words > t->result_words ? t->param_words : t->result_words) + 1;
+        out->type = declared(f, index - t->nparams, &word);
+    }
+    if (out->type == 0) {
+        return SM_ERR_NOT_FOUND;
+    }
+    if (f->words == NULL) {
+        return SM_ERR_STATE;
+    }
+    memcpy(out->value, f->words + word, sm_type_words(out->type) * sizeof *f->words);
+    return 0;
 }
