@@ -275,6 +275,8 @@ static void print_device(const json_t *d)
     {
         printf("%s%s %s", i ? ", " : "", text_of(m, "name"), text_of(m, "version"));
     }
+    if (json_is_string(json_object_get(d, "keyset")))
+        printf("  key set %s", text_of(d, "keyset"));
     if (json_is_object(action))
         printf("  (action %lld %s%s%s)", number_of(action, "id"), text_of(action, "state"),
                *text_of(action, "detail") ? ": " : "", text_of(action, "detail"));

@@ -279,9 +279,13 @@ static int start(struct daemon *d)
         return refuse("no signalfd");
     if (open_flash(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
         return SM_ERR_STATE;
-    sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, server %s", c->device,
-           c->fleet, sm_class_name(c->cls), c->store.applications,
-           c->store.applications == 1 ? "" : "s", c->has_server ? c->update.server : "none");
+    const struct sm_keyset *keys = sm_device_keys(&d->device);
+    char text[32] = "keys of the configuration";
+    if (c->key_set[0])
+        snprintf(text, sizeof text, keys ? "key set %u" : "no key set", keys ? keys->version : 0);
+    sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, %s, server %s",
+           c->device, c->fleet, sm_class_name(c->cls), c->store.applications,
+           c->store.applications == 1 ? "" : "s", text, c->has_server ? c->update.server : "none");
     return 0;
 }
 

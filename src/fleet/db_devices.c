@@ -178,14 +178,19 @@ static int append_installed(struct sm_fleet_db *db, const char *id, json_t *o)
     return r;
 }
 
-/* A row of id, channel, created_at, last_seen_at with what stands in other tables. */
+/* What device_json() reads; the key set is what the device says of itself. */
+#define DEVICE_COLUMNS "id, channel, created_at, last_seen_at, json_extract(attributes, '$.keyset')"
+
+/* A row of DEVICE_COLUMNS with what stands in other tables. */
 static int device_json(struct sm_fleet_db *db, sqlite3_stmt *st, json_t *o)
 {
     const char *channel = (const char *)sqlite3_column_text(st, 1);
+    const char *keyset = (const char *)sqlite3_column_text(st, 4);
     json_object_set_new(o, "id", json_string(sm_db_column(st, 0)));
     json_object_set_new(o, "channel", channel ? json_string(channel) : json_null());
     json_object_set_new(o, "created_at", sm_db_json_time(st, 2));
     json_object_set_new(o, "last_seen_at", sm_db_json_time(st, 3));
+    json_object_set_new(o, "keyset", keyset ? json_string(keyset) : json_null());
     int err = append_installed(db, sm_db_column(st, 0), o);
     if (err)
         return err;
@@ -199,10 +204,9 @@ static int device_json(struct sm_fleet_db *db, sqlite3_stmt *st, json_t *o)
 
 int sm_fleet_db_devices(struct sm_fleet_db *db, const char *after, uint64_t limit, json_t *array)
 {
-    sqlite3_stmt *st = sm_db_prepare(db->sql,
-                                     "SELECT id, channel, created_at, last_seen_at FROM device"
-                                     " WHERE id > ? ORDER BY id LIMIT ?",
-                                     "ti", after, (sqlite3_int64)limit);
+    sqlite3_stmt *st = sm_db_prepare(
+        db->sql, "SELECT " DEVICE_COLUMNS " FROM device WHERE id > ? ORDER BY id LIMIT ?", "ti",
+        after, (sqlite3_int64)limit);
     int r;
     while ((r = sm_db_row(st)) > 0) {
         json_t *o = json_object();
@@ -217,9 +221,7 @@ int sm_fleet_db_devices(struct sm_fleet_db *db, const char *after, uint64_t limi
 int sm_fleet_db_device(struct sm_fleet_db *db, const char *id, json_t *object)
 {
     sqlite3_stmt *st = sm_db_prepare(
-        db->sql,
-        "SELECT id, channel, created_at, last_seen_at, attributes, attributes_at FROM device"
-        " WHERE id = ?",
+        db->sql, "SELECT " DEVICE_COLUMNS ", attributes, attributes_at FROM device WHERE id = ?",
         "t", id);
     int r = sm_db_row(st);
     if (r <= 0) {
@@ -227,9 +229,9 @@ int sm_fleet_db_device(struct sm_fleet_db *db, const char *id, json_t *object)
         return r < 0 ? r : SM_ERR_NOT_FOUND;
     }
     r = device_json(db, st, object);
-    json_t *attributes = json_loads(sm_db_column(st, 4), 0, NULL);
+    json_t *attributes = json_loads(sm_db_column(st, 5), 0, NULL);
     json_object_set_new(object, "attributes", attributes ? attributes : json_object());
-    json_object_set_new(object, "attributes_at", sm_db_json_time(st, 5));
+    json_object_set_new(object, "attributes_at", sm_db_json_time(st, 6));
     sqlite3_finalize(st);
     if (r < 0)
         return r;

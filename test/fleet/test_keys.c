@@ -231,10 +231,12 @@ static void a_device_goes_through_the_chain_and_obeys_the_last(void **state)
     assert_int_equal(device_stop(&dev, SIGTERM), 0);
     device_start(&dev);
     device_says(&dev, "STARTED app 2.0", 10);
-    assert_int_equal(device_said(&dev, "key set"), 0);
+    assert_int_equal(device_said(&dev, "1 application, key set 3, server"), 1);
+    assert_int_equal(device_said(&dev, "key set"), 1);
     r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/dev-1", 200);
     assert_json_text(r.json, "attributes.keyset", "3");
     reply_free(&r);
+    shell("$FLEET devices" ASK "| grep 'app 2.0.*key set 3'");
 }
 
 /* The server's own store is in somebody else's hands. */
