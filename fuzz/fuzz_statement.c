@@ -27,6 +27,9 @@ static void encode_again(const struct sm_statement *st, const uint8_t *bytes, si
     uint8_t again[SM_STATEMENT_MAX];
     uint64_t sequence;
     const uint8_t *at = st->modules;
+    p.answers = st->nonce != NULL;
+    if (p.answers)
+        memcpy(p.nonce, st->nonce, sizeof p.nonce);
     memcpy(p.fleet, st->fleet, sizeof p.fleet);
     memcpy(p.channel, st->channel, sizeof p.channel);
     for (uint32_t i = 0; i < st->nmodules; i++) { /* 82, the name's head, the name, the number */

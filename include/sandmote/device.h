@@ -331,13 +331,17 @@ uint32_t sm_device_keys_missing(const struct sm_device *d);
  * that ran out, and of none for statement_grace_s after a start: somebody may show this device what
  * was current once.
  *
+ * nonce is what the server was asked with, SM_STATEMENT_NONCE random bytes: then only the answer to
+ * that will do, and no clock is needed to know that it is fresh. NULL takes any.
+ *
  * 0, or, with the statement before still in force while it holds,
  *   SM_ERR_STATE     no key set, or none that names a server's key
  *   SM_ERR_ROLLBACK  issued before another one, or names an older key set
  *   SM_ERR_EXPIRED   it holds no longer
- *   SM_ERR_INVALID   issued later than the clock says it is
+ *   SM_ERR_INVALID   not the answer to this nonce, or issued later than the clock says it is
  *   the errors of sm_trust_verify_statement() */
-int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len);
+int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len,
+                        const uint8_t *nonce);
 /* Whether a (newer) one is wanted; and whether nothing is installed for the lack of one. */
 bool sm_device_statement_wanted(const struct sm_device *d);
 bool sm_device_statement_lacking(const struct sm_device *d);

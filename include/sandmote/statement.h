@@ -10,6 +10,7 @@
 #ifndef SANDMOTE_STATEMENT_H
 #define SANDMOTE_STATEMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/crypto.h>
@@ -22,6 +23,7 @@
 #define SM_STATEMENT_OVERHEAD 128u  /* working memory to check one beside its own length */
 #define SM_STATEMENT_MODULES  32u
 #define SM_STATEMENT_CHANNEL  64u
+#define SM_STATEMENT_NONCE    16u
 
 /* In the bytes of its object, which must outlive it. modules is private. */
 struct sm_statement {
@@ -29,6 +31,7 @@ struct sm_statement {
     char channel[SM_STATEMENT_CHANNEL + 1];
     uint64_t issued_s, expires_s; /* seconds since 1970; issued is before expires */
     uint32_t keys_version;        /* of the latest key set */
+    const uint8_t *nonce;         /* SM_STATEMENT_NONCE bytes that the device sent, or NULL */
     const uint8_t *modules;
     uint32_t modules_len, nmodules;
 };
@@ -58,6 +61,8 @@ struct sm_statement_plan {
     char fleet[SM_FLEET_MAX + 1];
     char channel[SM_STATEMENT_CHANNEL + 1];
     uint64_t issued_s, expires_s;
+    bool answers; /* nonce is what was asked with */
+    uint8_t nonce[SM_STATEMENT_NONCE];
     uint32_t keys_version, nmodules;
     struct {
         char name[SM_NAME_MAX + 1];

@@ -179,11 +179,15 @@ static bool fetch_keys(struct sm_update *u)
 
 static bool fetch_current(struct sm_update *u)
 {
-    char url[SM_DDI_URL + SM_FLEET_MAX + 2];
+    char url[SM_DDI_URL + SM_FLEET_MAX + 2 * SM_STATEMENT_NONCE + 3],
+        nonce[2 * sizeof u->nonce + 1];
     if (u->asked_current || !u->base.current[0] || !sm_device_statement_wanted(u->cfg->device))
         return false;
     u->asked_current = true;
-    snprintf(url, sizeof url, "%s/%s", u->base.current, u->cfg->fleet);
+    if (u->cfg->entropy->fill(u->cfg->entropy->ctx, u->nonce, sizeof u->nonce) < 0)
+        return false; /* without luck a replay could not be told */
+    sm_hex_encode(u->nonce, sizeof u->nonce, nonce);
+    snprintf(url, sizeof url, "%s/%s/%s", u->base.current, u->cfg->fleet, nonce);
     request(u, SM_UPDATE_CURRENT, "GET", url, NULL);
     return true;
 }
@@ -571,7 +575,7 @@ static void take_keys(struct sm_update *u)
 static void take_current(struct sm_update *u)
 {
     const struct sm_transfer_result *r = &u->transfer.result;
-    if (sm_device_statement(u->cfg->device, (const uint8_t *)r->body, r->len) < 0)
+    if (sm_device_statement(u->cfg->device, (const uint8_t *)r->body, r->len, u->nonce) < 0)
         sm_log(SM_LOG_WARN, "server %s: what it says is current is not believed: %s",
                u->cfg->server, sm_device_reason(u->cfg->device));
 }

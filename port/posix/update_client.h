@@ -92,8 +92,9 @@ struct sm_update {
     char *attributes; /* the last ones the server took */
     uint64_t start_ms, now_ms, poll_ms, retry_ms;
     uint32_t failures;
-    bool polled;           /* base is there */
-    bool asked_current;    /* for a statement, since the last poll */
+    bool polled;                       /* base is there */
+    bool asked_current;                /* for a statement, since the last poll */
+    uint8_t nonce[SM_STATEMENT_NONCE]; /* that it was asked with */
     uint32_t keys_refused; /* the version of a key set that was not taken since the last poll */
 };
 

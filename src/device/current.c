@@ -78,10 +78,12 @@ void sm_dev_watch_current(struct sm_device *d)
 
 /* ---- Statements ------------------------------------------------------------------------------ */
 
-static int judge(struct sm_device *d, const struct sm_statement *st)
+static int judge(struct sm_device *d, const struct sm_statement *st, const uint8_t *nonce)
 {
     uint64_t clock = d->cfg->wall_s ? d->cfg->wall_s(d->cfg->wall_ctx) : 0;
 
+    if (nonce && (!st->nonce || memcmp(nonce, st->nonce, SM_STATEMENT_NONCE) != 0))
+        return sm_dev_say(d, SM_ERR_INVALID, "a statement that answers somebody else");
     if (st->issued_s < d->stated_s)
         return sm_dev_say(d, SM_ERR_ROLLBACK, "an older statement than one before");
     if (clock && st->issued_s > clock + CLOCK_SLACK_S)
@@ -124,7 +126,7 @@ static void raise_floor(struct sm_device *d)
     (void)sm_dev_put(d, d->store.layout.modules, &next); /* else with the next statement */
 }
 
-int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len)
+int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len, const uint8_t *nonce)
 {
     struct sm_statement st;
     struct sm_manifest_detail why = {0};
@@ -133,7 +135,8 @@ int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len)
         return sm_dev_say(d, SM_ERR_STATE, "no key set names a server that states anything");
     int err = sm_trust_verify_statement(sm_dev_trust(d), bytes, len, d->cfg->fleet, &st,
                                         d->cfg->scratch, d->cfg->scratch_len, &why);
-    err = err ? sm_dev_say(d, err, "%s", why.rule ? why.rule : sm_strerror(err)) : judge(d, &st);
+    err = err ? sm_dev_say(d, err, "%s", why.rule ? why.rule : sm_strerror(err))
+              : judge(d, &st, nonce);
     if (err) {
         char text[SM_STORE_DETAIL]; /* a flash that fails would say something else */
         sm_text(text, sizeof text, "%s", d->reason);

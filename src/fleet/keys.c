@@ -147,7 +147,7 @@ void sm_fleet_ddi_keys(struct sm_fleet *f, const struct sm_fleet_request *q,
         sm_fleet_send_bytes(q, k.bytes, k.len, k.sha256, a);
 }
 
-/* GET .../current/{fleet}: made for each request, so that nobody can have one from before. */
+/* GET .../current/{fleet}/{nonce}: made for each request, and its nonce says for which. */
 void sm_fleet_ddi_current(struct sm_fleet *f, const struct sm_fleet_request *q,
                           struct sm_fleet_answer *a)
 {
@@ -159,6 +159,12 @@ void sm_fleet_ddi_current(struct sm_fleet *f, const struct sm_fleet_request *q,
         sm_fleet_refuse(a, 404, "this server states nothing of fleet %s", q->route.file);
         return;
     }
+    if (strlen(q->route.nonce) != 2 * sizeof p.nonce ||
+        sm_hex_decode(q->route.nonce, p.nonce, sizeof p.nonce) < 0) {
+        sm_fleet_refuse(a, 400, "the nonce must be 16 bytes in lower case hex");
+        return;
+    }
+    p.answers = true;
     strcpy(p.fleet, q->route.file);
     p.expires_s = p.issued_s + f->cfg.statement_seconds;
     int err = sm_fleet_db_current(&f->db, q->who, p.fleet, &p);

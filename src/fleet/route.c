@@ -36,7 +36,7 @@ static const struct pattern {
     {"POST", DDI "/deploymentBase/{action}/feedback", SM_FLEET_DDI_FEEDBACK, DEVICE, SM_FLEET_JSON},
     {"GET", DDI "/artifacts/{sha256}/{file}", SM_FLEET_DDI_ARTIFACT, DEVICE, SM_FLEET_NO_BODY},
     {"GET", DDI "/keys/{file}/{action}", SM_FLEET_DDI_KEYS, DEVICE, SM_FLEET_NO_BODY},
-    {"GET", DDI "/current/{file}", SM_FLEET_DDI_CURRENT, DEVICE, SM_FLEET_NO_BODY},
+    {"GET", DDI "/current/{file}/{nonce}", SM_FLEET_DDI_CURRENT, DEVICE, SM_FLEET_NO_BODY},
     {"POST", DDI "/events", SM_FLEET_DDI_EVENTS, DEVICE, SM_FLEET_JSON},
 };
 
@@ -96,6 +96,8 @@ static bool take(struct sm_fleet_route *r, const char *parameter, const char *se
         return sm_fleet_name_valid(segment) && strcpy(r->name, segment);
     if (!strncmp(parameter, "{file}", 6))
         return sm_fleet_name_valid(segment) && strcpy(r->file, segment);
+    if (!strncmp(parameter, "{nonce}", 7))
+        return sm_fleet_name_valid(segment) && strcpy(r->nonce, segment);
     if (!strncmp(parameter, "{sha256}", 8))
         return sm_fleet_sha_valid(segment) && strcpy(r->sha256, segment);
     return !sm_fleet_number(segment, &r->action);

@@ -53,6 +53,7 @@ struct sm_fleet_route {
     char name[SM_FLEET_NAME_MAX + 1]; /* of a device or a channel */
     char sha256[SM_FLEET_SHA_TEXT];
     char file[SM_FLEET_NAME_MAX + 1];
+    char nonce[SM_FLEET_NAME_MAX + 1]; /* any name; its handler knows what it must be */
     uint64_t action; /* or the version of a key set, whose fleet is then in file */
 };
 

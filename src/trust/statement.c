@@ -16,7 +16,8 @@ enum key {
     KEY_EXPIRES,
     KEY_KEYS,
     KEY_MODULES,
-    KEYS = KEY_MODULES
+    KEY_NONCE,
+    KEYS = KEY_NONCE
 };
 
 #define PAYLOAD_MAX  1900u
@@ -62,6 +63,18 @@ static int read_modules(struct sm_cbor_in *in, struct sm_statement *st)
     return err;
 }
 
+/* 16 bytes, or none: an answer that was not asked for by anybody. */
+static int read_nonce(struct sm_cbor_in *in, struct sm_statement *st)
+{
+    uint32_t len;
+    int err = sm_cbor_bytes(in, &st->nonce, &len);
+    if (!err && len != 0 && len != SM_STATEMENT_NONCE)
+        return sm_field_invalid(in, "a nonce has 16 bytes");
+    if (!err && len == 0)
+        st->nonce = NULL;
+    return err;
+}
+
 static int read_value(struct sm_cbor_in *in, uint32_t key, void *ctx)
 {
     struct sm_statement *st = ctx;
@@ -71,7 +84,8 @@ static int read_value(struct sm_cbor_in *in, uint32_t key, void *ctx)
     case KEY_ISSUED: return sm_field_uint(in, 1, SM_FIELD_TIME_MAX, &st->issued_s);
     case KEY_EXPIRES: return sm_field_uint(in, st->issued_s + 1, SM_FIELD_TIME_MAX, &st->expires_s);
     case KEY_KEYS: return sm_field_u32(in, 0, INT32_MAX, &st->keys_version);
-    default: return read_modules(in, st);
+    case KEY_MODULES: return read_modules(in, st);
+    default: return read_nonce(in, st);
     }
 }
 
@@ -144,6 +158,8 @@ static size_t payload_of(const struct sm_statement_plan *p, uint8_t bytes[PAYLOA
         put_text(&out, p->module[i].name);
         sm_cbor_put_uint(&out, p->module[i].sequence);
     }
+    sm_cbor_put_uint(&out, KEY_NONCE);
+    sm_cbor_put_bytes(&out, p->nonce, p->answers ? sizeof p->nonce : 0);
     return out.len;
 }
 /* Names, a sequence of 9 bytes and heads for each module, and what stands before them. */

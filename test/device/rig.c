@@ -405,7 +405,7 @@ int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_s
         sm_keys_sign(by_stranger ? &g.stranger : &g.server, bytes, (size_t)n, sig, &why), 0);
     n = sm_statement_encode(p, sig, bytes, sizeof bytes);
     assert_true(n > 0);
-    return sm_device_statement(&rig->dev, bytes, (size_t)n);
+    return sm_device_statement(&rig->dev, bytes, (size_t)n, rig->nonce);
 }
 
 int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence)

@@ -33,7 +33,8 @@ struct rig {
     struct sm_record records[RIG_APPS];
     struct sm_trust_key keys[RIG_KEYS];
     uint8_t statement[SM_STATEMENT_MAX];
-    uint64_t wall_s; /* what the clock says; 0: it is not set */
+    const uint8_t *nonce; /* that statements must answer; NULL: none */
+    uint64_t wall_s;      /* what the clock says; 0: it is not set */
     struct sm_host_port host;
     uint64_t now_ms;
     struct rig_event events[RIG_EVENTS];

@@ -543,6 +543,26 @@ static void a_server_that_is_frozen_or_silent_is_noticed(void **state)
     expect_stale("what the server said was current holds no longer");
 }
 
+static void only_the_answer_to_its_own_question_will_do(void **state)
+{
+    static const uint8_t mine[SM_STATEMENT_NONCE] = "asked just now";
+    struct sm_statement_plan p = {.fleet = "greenhouse",
+                                  .channel = "stable",
+                                  .issued_s = 2000,
+                                  .expires_s = 3000,
+                                  .keys_version = 1};
+    (void)state;
+    rig->nonce = mine;
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_INVALID);
+    expect_reason("a statement that answers somebody else");
+    p.answers = true;
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_INVALID);
+    memcpy(p.nonce, mine, sizeof mine);
+    assert_int_equal(rig_state_plan(rig, &p, false), 0);
+    p.nonce[15] ^= 1;
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_INVALID);
+}
+
 static void statements_of_others_and_of_other_times_are_refused(void **state)
 {
     struct sm_statement_plan p = {.fleet = "greenhouse",
@@ -862,6 +882,7 @@ int main(void)
         S(a_key_set_that_is_withheld_stops_installations),
         S(a_server_that_replays_is_noticed),
         S(a_server_that_is_frozen_or_silent_is_noticed),
+        S(only_the_answer_to_its_own_question_will_do),
         S(statements_of_others_and_of_other_times_are_refused),
         T(a_rotten_copy_is_mended_from_the_other),
         T(with_both_copies_rotten_only_the_same_set_helps),

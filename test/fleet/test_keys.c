@@ -402,15 +402,22 @@ static void a_server_states_what_is_current_or_nothing_is_installed(void **state
     release(&v2);
     device_says(&dev, "COMMITTED app 2.0", 10);
     assert_int_equal(device_said(&dev, "STALE"), 0);
-    struct reply r = get_as(&fx, AS_DEVICE, "/default/controller/v1/dev-1/current/plant-7", 200);
+    struct reply r = get_as(&fx, AS_DEVICE,
+                            "/default/controller/v1/dev-1/current/plant-7/"
+                            "00112233445566778899aabbccddeeff",
+                            200);
     struct sm_statement st;
     struct sm_manifest_detail why;
     uint64_t sequence;
     assert_int_equal(sm_statement_read(&st, (const uint8_t *)r.body, r.len, &why), 0);
     assert_int_equal(st.keys_version, 2);
+    assert_non_null(st.nonce);
+    assert_int_equal(st.nonce[15], 0xff);
     assert_string_equal(st.channel, "stable");
     assert_int_equal(sm_statement_sequence(&st, "app", &sequence), 0);
     assert_int_equal(sequence, 2);
+    reply_free(&r);
+    r = get_as(&fx, AS_DEVICE, "/default/controller/v1/dev-1/current/plant-7/0011", 400);
     reply_free(&r);
     /* Another key states: refused, and the operator hears of it when the right one is back. */
     device_stop(&dev, SIGTERM);

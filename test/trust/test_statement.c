@@ -18,9 +18,10 @@ static const uint8_t vector_key[32] = {
     0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a};
 static const char vector_object[] =
     "d284582ba201271078256170706c69636174696f6e2f766e642e73616e646d6f74652e63757272656e742b636f73"
-    "65a05838a701010267706c616e742d370366737461626c65041a6553f100051a6555428006030782826470756d70"
-    "0c826a746865726d6f7374617407584075d442b349f488257b7649627ac8c7f8b224e7afc6cf2834cb92d93660f4"
-    "44310ec6b5d58b1544b2bce1ff26d8a80c474fb2d77e873f95e3474b4ba2b217d901";
+    "65a0584aa801010267706c616e742d370366737461626c65041a6553f100051a6555428006030782826470756d70"
+    "0c826a746865726d6f7374617407085000112233445566778899aabbccddeeff58402c34f5910d4e49b8fa67901e"
+    "6258b9acf5ccae4a82f2fd1a7fc70fe0ad0a2ea62025e1decc0bb98741209a1d67e50e802b2c6c3aab34cb277135"
+    "2e4ee0246306";
 
 struct bytes {
     uint8_t at[SM_STATEMENT_MAX];
@@ -89,6 +90,9 @@ static int fresh(void **state)
     fx.plan.expires_s = 1700086400;
     fx.plan.keys_version = 3;
     fx.plan.nmodules = 2;
+    fx.plan.answers = true;
+    for (unsigned i = 0; i < SM_STATEMENT_NONCE; i++)
+        fx.plan.nonce[i] = (uint8_t)(0x11 * i);
     strcpy(fx.plan.module[0].name, "pump");
     fx.plan.module[0].sequence = 12;
     strcpy(fx.plan.module[1].name, "thermostat");
@@ -127,6 +131,7 @@ static void a_statement_of_another_encoder_is_read_and_encoded_alike(void **stat
     assert_int_equal(st.issued_s, 1700000000);
     assert_int_equal(st.expires_s, 1700086400);
     assert_int_equal(st.keys_version, 3);
+    assert_int_equal(st.nonce[15], 0xff);
     assert_int_equal(sm_statement_sequence(&st, "pump", &sequence), 0);
     assert_int_equal(sequence, 12);
     assert_int_equal(sm_statement_sequence(&st, "thermostat", &sequence), 0);
@@ -200,6 +205,12 @@ static void an_authentic_statement_still_keeps_the_rules(void **state)
     fx.plan.channel[0] = 0;
     b = signed_by(&fx.server);
     expect(SM_ERR_INVALID, "a text is empty or too long", &b);
+    fresh(NULL);
+    fx.plan.answers = false;
+    struct sm_statement st;
+    b = signed_by(&fx.server);
+    assert_int_equal(verify(b.at, b.len, &st), 0);
+    assert_null(st.nonce);
 }
 
 static void a_full_statement_fits(void **state)
