@@ -11,7 +11,7 @@ const { World, Skipped } = require('./world');
 const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native'];
 
 function usage(status) {
-  console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--list]');
+  console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--list] [--verbose]');
   process.exit(status);
 }
 
@@ -19,7 +19,7 @@ function options(args) {
   const o = { device: path.join(__dirname, 'sandmoted'), only: '', jobs: 8 };
   while (args.length) {
     const key = args.shift().replace(/^--/, '');
-    if (key === 'list') o.list = true;
+    if (key === 'list' || key === 'verbose') o[key] = true;
     else if (key === 'help') usage(0);
     else if (!['device', 'only', 'jobs'].includes(key) || !args.length) usage(64);
     else o[key] = args.shift();
@@ -63,15 +63,19 @@ async function one(run, c, number) {
     if (e instanceof Skipped) result.skipped = e.message;
     else Object.assign(result, { failed: e.message, log: w.log, stack: e.stack });
   }
+  result.told = w.server.events.filter((e) => e.detail).map((e) => `${e.event} ${e.module}: ${e.detail}`);
   await w.end().catch((e) => { result.failed = result.failed || e.message; });
   result.ms = Date.now() - began;
   return result;
 }
 
-function tell(r) {
+function tell(r, verbose) {
   const how = r.failed ? 'FAILED' : r.skipped ? 'skipped' : 'ok';
   console.log(`${how.padEnd(8)}${r.group.padEnd(10)} ${r.name} (${r.ms} ms)${r.skipped ? `: ${r.skipped}` : ''}`);
-  if (r.failed) console.log(`  ${r.stack}\n  the device's log:\n${r.log.replace(/^/gm, '    ').slice(-6000)}`);
+  if (verbose) r.told.forEach((line) => console.log(`    ${line}`));
+  if (!r.failed) return;
+  const log = r.log.split('\n').filter((line) => !/\] app \d+$|lines dropped\)$/.test(line)).join('\n    ');
+  console.log(`  ${r.stack}\n  the device's log, without the modules' lines:\n    ${log.slice(-8000)}`);
 }
 
 // Whatever ends the suite, no device is left running.
@@ -94,7 +98,7 @@ async function main() {
     while (next < chosen.length) {
       const number = next++;
       const r = await one(run, chosen[number], number);
-      tell(r);
+      tell(r, opt.verbose);
       results.push(r);
     }
   };

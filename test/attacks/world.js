@@ -10,7 +10,7 @@ const { once } = require('events');
 const o = require('./objects');
 const { Server } = require('./server');
 
-const PATIENCE_S = 30; // for what happens within a second or two when nothing else runs
+const PATIENCE_S = 60; // for what happens within a second or two when nothing else runs
 const DAY = 86400;
 
 class Failed extends Error {}
@@ -56,7 +56,8 @@ class World {
     this.write('token', 'a-token-of-the-attack-suite\n');
     this.write('ca.pem', this.run.tls.ca);
     if (this.options.keySet) this.write('1.keys', (this.set1 = this.set(1)));
-    if (this.options.states) this.server.statement = this.state();
+    if (this.options.states) this.server.statement = this.options.brief
+      ? () => this.state({ expires: Math.floor(Date.now() / 1000) + this.options.brief }) : this.state();
     this.commission();
     if (this.options.fresh) return;
     await this.install(this.app(1));
