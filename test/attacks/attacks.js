@@ -11,7 +11,7 @@ const { World, Skipped } = require('./world');
 const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native'];
 
 function usage(status) {
-  console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--list] [--verbose]');
+  console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--verbose] [--list] [--check] [--write]');
   process.exit(status);
 }
 
@@ -19,7 +19,7 @@ function options(args) {
   const o = { device: path.join(__dirname, 'sandmoted'), only: '', jobs: 8 };
   while (args.length) {
     const key = args.shift().replace(/^--/, '');
-    if (key === 'list' || key === 'verbose') o[key] = true;
+    if (['list', 'verbose', 'check', 'write'].includes(key)) o[key] = true;
     else if (key === 'help') usage(0);
     else if (!['device', 'only', 'jobs'].includes(key) || !args.length) usage(64);
     else o[key] = args.shift();
@@ -34,6 +34,43 @@ function allCases() {
     for (const [name, rows, ...rest] of require(`./cases_${group}.js`))
       cases.push({ group, name, rows, options: rest.length > 1 ? rest[0] : {}, attack: rest.at(-1) });
   return cases;
+}
+
+// ---- The page that says what each threat is met with --------------------------------------------
+
+const PAGE = path.join(__dirname, '../../doc/threats.md');
+const CASES = '## The cases\n';
+
+function caseList(cases) {
+  const rows = [...new Set(cases.flatMap((c) => c.rows))].sort((a, b) => a - b);
+  return rows.map((row) => `\n${row}:\n\n${cases.filter((c) => c.rows.includes(row))
+    .map((c) => `- ${c.group}: ${c.name}\n`).join('')}`).join('');
+}
+
+// What is wrong in the page: a case that it lacks, a row with neither a case nor a gap that it tells.
+function wrongInPage(cases) {
+  const [table, list] = fs.readFileSync(PAGE, 'utf8').split(CASES);
+  const rows = [...table.matchAll(/^\| (\d+) \|.*\| ([^|]*) \|$/gm)].map((m) => [Number(m[1]), m[2]]);
+  const names = cases.map((c) => c.name);
+  return [
+    ...(list === caseList(cases) ? [] : ['its list of cases is another: attacks.js --write']),
+    ...names.filter((n, i) => names.indexOf(n) !== i).map((n) => `twice: ${n}`),
+    ...cases.flatMap((c) => c.rows).filter((r) => !rows.some(([row]) => row === r)).map((r) => `no row ${r}`),
+    ...rows.filter(([row, left]) => !cases.some((c) => c.rows.includes(row)) && !/^(Gap|Not here):/.test(left))
+      .map(([row]) => `row ${row} has neither a case nor a gap`),
+  ];
+}
+
+function checkPage(cases) {
+  const wrong = wrongInPage(cases);
+  wrong.forEach((w) => console.log(`doc/threats.md: ${w}`));
+  console.log(`${cases.length} cases, ${wrong.length} faults in doc/threats.md`);
+  process.exit(wrong.length ? 1 : 0);
+}
+
+function writePage(cases) {
+  const [table] = fs.readFileSync(PAGE, 'utf8').split(CASES);
+  fs.writeFileSync(PAGE, table + CASES + caseList(cases));
 }
 
 // ---- The run ------------------------------------------------------------------------------------
@@ -87,6 +124,8 @@ function endWith(devices) {
 async function main() {
   const opt = options(process.argv.slice(2));
   const cases = allCases();
+  if (opt.check) checkPage(cases);
+  if (opt.write) return writePage(cases);
   const chosen = cases.filter((c) => `${c.group} ${c.name}`.includes(opt.only));
   if (opt.list) return chosen.forEach((c) => console.log(`${c.group}\t${c.rows.join(',')}\t${c.name}`));
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sandmote-attacks-'));

@@ -255,9 +255,9 @@ const statements = [
   stale('of another fleet', [8, 17], /about another fleet/, (w) => w.state({ payload: { 2: 'plant-8' } })),
   stale('with the type of a claim', [8, 18], /signed as another kind of object/, (w) => w.state({ type: 'native' })),
   stale('of the next format', [8, 18], /from the future/, (w) => w.state({ payload: { 1: 2 } })),
-  stale('that is a key set', [8, 18], /not a COSE_Sign1 object/, (w) => w.set1),
-  stale('with a bit changed', [1, 8], /no trusted key made this signature over this statement/, (w) => o.flip(w.state(), 70)),
-  stale('with a byte behind it', [4, 8], /bytes follow the last item/, (w) => Buffer.concat([w.state(), Buffer.alloc(1)])),
+  stale('that is a key set', [8, 18], /not a COSE_Sign1 object/, (w) => () => w.set1),
+  stale('with a bit changed', [1, 8], /no trusted key made this signature over this statement/, (w) => (nonce) => o.flip(w.state()(nonce), 70)),
+  stale('with a byte behind it', [4, 8], /bytes follow the last item/, (w) => (nonce) => Buffer.concat([w.state()(nonce), Buffer.alloc(1)])),
   stale('of more than 2048 bytes', [12], /longer than a statement may be/, (w) => w.state({ modules: Array.from({ length: 60 }, (_, i) => [`a${100 + i}${'x'.repeat(28)}`, 1]) })),
   stale('that holds no longer', [7, 8], /no longer/, async (w) => {
     const issued = now();
@@ -265,6 +265,8 @@ const statements = [
     return w.state({ issued, expires: issued + 1 });
   }),
   stale('from before the last one', [8], /older/, (w) => w.state({ issued: now() - 7200 })),
+  stale('that answers somebody else', [8, 35], /answers somebody else/, (w) => w.state({ nonce: Buffer.alloc(16, 9) })),
+  stale('that answers nobody in particular', [8, 35], /answers somebody else/, (w) => w.state({ nonce: undefined })),
   stale('from two days ahead', [8, 45], /future/, (w) => w.state({ issued: now() + 2 * DAY, expires: now() + 3 * DAY })),
   ['a server that does not say what is current', [7, 8], STATES, async (w) => {
     await w.stop();

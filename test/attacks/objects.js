@@ -158,7 +158,7 @@ const claim = (key, module, image, o = {}) => sign1(key, o.type || 'native', cbo
 
 const statement = (key, o) => sign1(key, o.type || 'current', cbor(map({
   1: 1, 2: 'plant-7', 3: 'stable', 4: o.issued, 5: o.expires, 6: o.keys ?? 0, 7: o.modules ?? [],
-  ...o.payload,
+  8: o.nonce, ...o.payload,
 })));
 
 const sorted = (list, at = (x) => x) => [...list].sort((a, b) => Buffer.compare(at(a), at(b)));

@@ -19,7 +19,7 @@ function route(path) {
   const rest = path.startsWith(`${BASE}/`) ? path.slice(BASE.length + 1) : '';
   for (const [pattern, name] of [[/^deploymentBase\/[^/]+\/feedback$/, 'feedback'],
     [/^deploymentBase\/([^/]+)$/, 'deployment'], [/^configData$/, 'config'],
-    [/^events$/, 'events'], [/^keys\/plant-7\/(\d+)$/, 'keys'], [/^current\/plant-7$/, 'current']]) {
+    [/^events$/, 'events'], [/^keys\/plant-7\/(\d+)$/, 'keys'], [/^current\/plant-7\/([0-9a-f]{32})$/, 'current']]) {
     const m = pattern.exec(rest);
     if (m) return [name, m[1]];
   }
@@ -32,7 +32,7 @@ class Server {
     this.on = {};
     this.edit = {};
     this.keySets = new Map(); // version -> bytes
-    this.statement = null;    // bytes, or a function that makes them
+    this.statement = null;    // from the nonce that the device asked with
     this.deployment = null;   // {id, chunks: [{release, native: {image, claim}}]}
     this.seen = [];           // [what, detail, headers], in the order they came
     this.events = [];
@@ -99,7 +99,7 @@ class Server {
       case 'claim': return res.end(chunk.native.claim);
       case 'keys': return this.sendOrNot(res, this.keySets.get(Number(detail)));
       case 'current':
-        return this.sendOrNot(res, typeof this.statement === 'function' ? this.statement() : this.statement);
+        return this.sendOrNot(res, this.statement && this.statement(Buffer.from(detail, 'hex')));
       default: return res.end('{}');
     }
   }

@@ -57,7 +57,8 @@ class World {
     this.write('ca.pem', this.run.tls.ca);
     if (this.options.keySet) this.write('1.keys', (this.set1 = this.set(1)));
     if (this.options.states) this.server.statement = this.options.brief
-      ? () => this.state({ expires: Math.floor(Date.now() / 1000) + this.options.brief }) : this.state();
+      ? (nonce) => this.state({ expires: Math.floor(Date.now() / 1000) + this.options.brief })(nonce)
+      : this.state();
     this.commission();
     if (this.options.fresh) return;
     await this.install(this.app(1));
@@ -125,10 +126,11 @@ class World {
     return o.keySet({ version, threshold: 2, roots: this.roots, keys, ...more }, by);
   }
 
+  // What the server says is current, by the nonce that it is asked with.
   state(more = {}, key = this.stater) {
     const now = Math.floor(Date.now() / 1000);
-    return o.statement(key, { issued: now, expires: now + DAY, keys: this.options.keySet ? 1 : 0,
-      modules: [['app', 1]], ...more });
+    return (nonce) => o.statement(key, { issued: now, expires: now + DAY,
+      keys: this.options.keySet ? 1 : 0, modules: [['app', 1]], nonce, ...more });
   }
 
   // ---- What must be -------------------------------------------------------------------------
