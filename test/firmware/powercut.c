@@ -2,14 +2,15 @@
  *
  * The flash is the board's PSRAM, which QEMU keeps in a file (powercut.sh), under a port that holds
  * to NOR rules and knows every 32-bit store it makes: sectors of 2048 bytes, program units of 8, so
- * a unit is two stores and an erase 512. A cut is a reset of the processor right after the n-th
- * store of a session. RAM is filled with a pattern at each start; what server and operator know is
- * kept beside the flash (struct control), with where the test has come to: it goes on after a
- * reset, and after QEMU itself was killed.
+ * a unit is two stores and an erase 512. A cut is a new start right after the n-th store of a
+ * session: each sixteenth by a reset of the processor, the others by a jump to where that leads.
+ * RAM is filled with a pattern at each start; what server and operator know is kept beside the
+ * flash (struct control), with where the test has come to: it goes on after a reset, and after QEMU
+ * itself was killed.
  *
  * A story begins with version 2 committed, reported and at rest. Then, cut by cut: the session with
- * the cut, a session with another cut at random, at most three sessions with none. At each start: the
- * record is not older than the last one put, the floor has not sunk, and what runs is, byte for
+ * the cut, a session with another cut at random, at most three sessions with none. At each start:
+ * the record is not older than the last one put, the floor has not sunk, and what runs is, byte for
  * byte, a module that may. At the end: the right one runs, and the server knows what became of the
  * other.
  *
@@ -25,7 +26,7 @@
 #define MAGIC    0x6d537063u
 
 enum { SECTOR = 2048, SECTORS = 24, UNIT = 8, SIZE = SECTOR * SECTORS, SLOT = 2 * SECTOR };
-enum { SCRATCH = 12288, POOL = 4096, CLEAN = 3, SECOND_MOST = 6000 };
+enum { SCRATCH = 12288, POOL = 4096, CLEAN = 3, SECOND_MOST = 6000, REAL_RESET = 16 };
 
 enum phase { BEGIN, CUT, RECOVER, FINISH };
 
@@ -68,7 +69,7 @@ struct control {
     uint32_t cut_at; /* stores until the power fails; UINT32_MAX: it does not */
     uint32_t stores; /* since the start */
     uint32_t random;
-    uint32_t cuts, second_cuts, boots, points;
+    uint32_t cuts, second_cuts, boots, points, resets;
 
     uint32_t reported, rolled_back, known;
     uint64_t floor, acked;
@@ -111,10 +112,20 @@ static void need(bool holds, const char *what)
 
 /* ---- Power and flash ------------------------------------------------------------------------- */
 
+extern uint32_t sm_board_stack_top[];
+void sm_board_reset(void);
+
+/* Start anew. A reset of the processor makes QEMU translate the firmware again, so most of the time
+ * it is a jump to where a reset leads, with an empty stack; RAM is set up there in either case. */
 static _Noreturn void reset(void)
 {
+    struct control *c = CONTROL;
+
     __asm__ volatile("dsb" : : : "memory");
-    *(volatile uint32_t *)0xe000ed0c = 0x05fa0004; /* SYSRESETREQ */
+    if (++c->resets % REAL_RESET == 0)
+        *(volatile uint32_t *)0xe000ed0c = 0x05fa0004; /* SYSRESETREQ */
+    else
+        __asm__ volatile("msr msp, %0\n\tbx %1" : : "r"(sm_board_stack_top), "r"(sm_board_reset));
     __asm__ volatile("dsb" : : : "memory");
     for (;;)
         ;
