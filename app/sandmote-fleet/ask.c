@@ -55,25 +55,39 @@ static void set_transport(CURL *c, const struct fleet_options *o)
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 }
 
-/* Says what the server answered when it was no success. */
-static int judge(const struct fleet_options *o, long status, const struct answer *a, json_t **out)
+/* What is to become of an answer: JSON, or a file's bytes. */
+struct wanted {
+    json_t **json;
+    uint8_t **bytes;
+    size_t *len;
+};
+
+/* Takes the answer, or says what the server answered when it was no success. */
+static int judge(const struct fleet_options *o, long status, struct answer *a,
+                 const struct wanted *want)
 {
+    if (status == 200 && want->bytes && a->at) {
+        *want->bytes = (uint8_t *)a->at;
+        *want->len = a->len;
+        a->at = NULL;
+        return FLEET_GOOD;
+    }
     struct sm_json_error why;
     json_t *json = sm_json_parse(a->at ? a->at : "", a->len, &why);
-    if (status >= 200 && status < 300 && json) {
-        *out = json;
+    if (status >= 200 && status < 300 && json && want->json) {
+        *want->json = json;
         return FLEET_GOOD;
     }
     const char *text = json ? json_string_value(json_object_get(json, "error")) : NULL;
     if (status >= 200 && status < 300)
-        fleet_say(0, "%s: its answer is %s", o->server, why.text);
+        fleet_say(0, "%s: its answer is %s", o->server, json ? "no file" : why.text);
     else
         fleet_say(0, "%s (HTTP %ld)", text && sm_json_printable(text) ? text : o->server, status);
     json_decref(json);
     return FLEET_REFUSED;
 }
 
-static int perform(CURL *c, const struct fleet_options *o, json_t **out)
+static int perform(CURL *c, const struct fleet_options *o, const struct wanted *want)
 {
     char error[CURL_ERROR_SIZE] = "";
     struct answer a = {NULL, 0};
@@ -86,15 +100,15 @@ static int perform(CURL *c, const struct fleet_options *o, json_t **out)
     /* A server may refuse before it has read all that we send: its answer is what counts. */
     int code = FLEET_NO_ANSWER;
     if (r == CURLE_OK || (status >= 400 && a.len))
-        code = judge(o, status, &a, out);
+        code = judge(o, status, &a, want);
     else
         fleet_say(0, "%s: %s", o->server, *error ? error : curl_easy_strerror(r));
     free(a.at);
     return code;
 }
 
-int fleet_ask(const struct fleet_options *o, const char *method, const char *path,
-              const json_t *body, const struct fleet_upload *upload, json_t **answer)
+static int ask(const struct fleet_options *o, const char *method, const char *path,
+               const json_t *body, const struct fleet_upload *upload, const struct wanted *want)
 {
     char token[TOKEN_MAX], header[TOKEN_MAX + 32], url[1024];
     if (!o->server || !o->ca || !o->token)
@@ -122,7 +136,7 @@ int fleet_ask(const struct fleet_options *o, const char *method, const char *pat
     }
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    int code = perform(c, o, answer);
+    int code = perform(c, o, want);
     curl_easy_cleanup(c);
     curl_mime_free(mime);
     curl_slist_free_all(headers);
@@ -130,6 +144,17 @@ int fleet_ask(const struct fleet_options *o, const char *method, const char *pat
     sm_wipe(token, sizeof token);
     sm_wipe(header, sizeof header);
     return code;
+}
+
+int fleet_ask(const struct fleet_options *o, const char *method, const char *path,
+              const json_t *body, const struct fleet_upload *upload, json_t **answer)
+{
+    return ask(o, method, path, body, upload, &(struct wanted){.json = answer});
+}
+
+int fleet_fetch(const struct fleet_options *o, const char *path, uint8_t **bytes, size_t *len)
+{
+    return ask(o, "GET", path, NULL, NULL, &(struct wanted){.bytes = bytes, .len = len});
 }
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */

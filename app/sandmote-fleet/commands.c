@@ -312,22 +312,23 @@ static void print_event(const json_t *e)
            *text_of(e, "detail") ? ": " : "", text_of(e, "detail"));
 }
 
-/* Ask for what came after *after, print it, and move *after on. */
-static int events_once(const struct fleet_options *o, uint64_t *after)
+/* Ask for what came after *after, print it, and move *after on. what is the list's name. */
+static int list_once(const struct fleet_options *o, const char *what, void (*print)(const json_t *),
+                     uint64_t *after)
 {
     char path[320];
     json_t *answer;
-    snprintf(path, sizeof path, "/api/v1/events?after=%llu&limit=%s%s%s",
+    snprintf(path, sizeof path, "/api/v1/%s?after=%llu&limit=%s%s%s", what,
              (unsigned long long)*after, o->limit ? o->limit : "1000", o->device ? "&device=" : "",
              o->device ? o->device : "");
     int code = fleet_ask(o, "GET", path, NULL, NULL, &answer);
     if (code != FLEET_GOOD)
         return code;
-    const json_t *events = json_object_get(answer, "events");
+    const json_t *events = json_object_get(answer, what);
     size_t n = json_array_size(events);
     if ((n || !o->follow) && !print_json(o, answer))
         for (size_t i = 0; i < n; i++)
-            print_event(json_array_get(events, i));
+            print(json_array_get(events, i));
     if (n)
         *after = (uint64_t)number_of(json_array_get(events, n - 1), "id");
     fflush(stdout);
@@ -335,19 +336,67 @@ static int events_once(const struct fleet_options *o, uint64_t *after)
     return FLEET_GOOD;
 }
 
-int fleet_events(const struct fleet_options *o, int argc, char **argv)
+/* --after, --limit and --device. */
+static int check_list_options(const struct fleet_options *o, uint64_t *after)
 {
-    uint64_t after = 0, limit;
-    (void)argc, (void)argv;
-    if ((o->after && sm_fleet_number(o->after, &after) < 0) ||
+    uint64_t limit;
+    *after = 0;
+    if ((o->after && sm_fleet_number(o->after, after) < 0) ||
         (o->limit && sm_fleet_number(o->limit, &limit) < 0))
         return fleet_say(FLEET_USAGE, "--after and --limit need whole numbers");
     if (o->device && !sm_fleet_name_valid(o->device))
         return fleet_say(FLEET_USAGE, "%s: not a name of a device", o->device);
-    int code = events_once(o, &after);
+    return FLEET_GOOD;
+}
+
+int fleet_events(const struct fleet_options *o, int argc, char **argv)
+{
+    uint64_t after;
+    (void)argc, (void)argv;
+    int code = check_list_options(o, &after);
+    if (code == FLEET_GOOD)
+        code = list_once(o, "events", print_event, &after);
     while (o->follow && code == FLEET_GOOD) {
         sleep(1);
-        code = events_once(o, &after);
+        code = list_once(o, "events", print_event, &after);
     }
+    return code;
+}
+
+/* ---- Post-mortems ---------------------------------------------------------------------------- */
+
+static void print_postmortem(const json_t *p)
+{
+    printf("%lld %s %-16s %s %s %s (sequence %lld, %.*s): %s, %lld bytes\n", number_of(p, "id"),
+           text_of(p, "received_at"), text_of(p, "device"), text_of(p, "event"),
+           text_of(p, "module"), text_of(p, "version"), number_of(p, "sequence"), SHORT_SHA,
+           text_of(p, "sha256"), text_of(p, "detail"), number_of(p, "size"));
+}
+
+int fleet_postmortems(const struct fleet_options *o, int argc, char **argv)
+{
+    uint64_t after;
+    (void)argc, (void)argv;
+    int code = check_list_options(o, &after);
+    return code == FLEET_GOOD ? list_once(o, "postmortems", print_postmortem, &after) : code;
+}
+
+int fleet_postmortem(const struct fleet_options *o, int argc, char **argv)
+{
+    char path[64];
+    struct sm_file_why why;
+    uint64_t number;
+    uint8_t *bytes;
+    size_t len;
+    (void)argc;
+    if (sm_fleet_number(argv[0], &number) < 0)
+        return fleet_say(FLEET_USAGE, "%s: not a number of a post-mortem", argv[0]);
+    snprintf(path, sizeof path, "/api/v1/postmortems/%llu", (unsigned long long)number);
+    int code = fleet_fetch(o, path, &bytes, &len);
+    if (code != FLEET_GOOD)
+        return code;
+    if (sm_file_write(argv[1], bytes, len, 0600, &why) < 0)
+        code = fleet_say(FLEET_REFUSED, "%s", why.text);
+    free(bytes);
     return code;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <jansson.h>
 
 enum fleet_exit {
@@ -27,7 +28,7 @@ struct fleet_options {
 typedef int fleet_command(const struct fleet_options *o, int argc, char **argv);
 fleet_command fleet_serve, fleet_token, fleet_upload, fleet_modules, fleet_upload_native,
     fleet_natives, fleet_upload_keys, fleet_keys, fleet_assign, fleet_channels, fleet_enrol,
-    fleet_devices, fleet_events;
+    fleet_devices, fleet_events, fleet_postmortems, fleet_postmortem;
 
 /* "sandmote-fleet: " and the text on stderr; returns code. */
 int fleet_say(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -47,6 +48,9 @@ struct fleet_upload {
  * FLEET_NO_ANSWER, FLEET_USAGE (an option is missing). */
 int fleet_ask(const struct fleet_options *o, const char *method, const char *path,
               const json_t *body, const struct fleet_upload *upload, json_t **answer);
+
+/* GET a file of at most 64 MiB; *bytes is the caller's to free. As fleet_ask(). */
+int fleet_fetch(const struct fleet_options *o, const char *path, uint8_t **bytes, size_t *len);
 
 /* Write a fresh random token to a file that must not exist, for its owner only; sha256_hex has 65
  * bytes. FLEET_GOOD, or said why not. */

@@ -34,6 +34,9 @@ static const char usage[] =
     "                                make a device or change it; the file is made when missing\n"
     "  devices [DEVICE]              what runs where\n"
     "  events [--device DEVICE] [--after NUMBER] [--limit NUMBER] [--follow]\n"
+    "  postmortems [--device DEVICE] [--after NUMBER] [--limit NUMBER]\n"
+    "                                what traps left behind\n"
+    "  postmortem NUMBER FILE        fetch one; `sandmote postmortem FILE` prints it\n"
     "\n"
     "Exit status: 0 done, 1 refused, 2 no answer from the server, 64 wrong usage.\n";
 
@@ -55,6 +58,8 @@ static const struct command {
     {"enrol", fleet_enrol, 1, 1},
     {"devices", fleet_devices, 0, 1},
     {"events", fleet_events, 0, 0},
+    {"postmortems", fleet_postmortems, 0, 0},
+    {"postmortem", fleet_postmortem, 2, 2},
 };
 
 int fleet_say(int code, const char *format, ...)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <posix/coredump.h>
 #include <posix/file.h>
 #include <posix/keys.h>
 #include <sandmote/crypto.h>
@@ -131,7 +132,7 @@ static int each(struct reading *r, const json_t *array,
 
 struct flash {
     const char *file;
-    uint64_t applications, slot_bytes, sector_bytes;
+    uint64_t applications, slot_bytes, sector_bytes, journal_bytes;
 };
 
 static int read_flash(struct reading *r, const json_t *flash)
@@ -142,18 +143,48 @@ static int read_flash(struct reading *r, const json_t *flash)
         {"applications", SM_JSON_UINT, false, 1, SM_STORE_MODULES_MAX, AT(applications)},
         {"slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(slot_bytes)},
         {"sector_bytes", SM_JSON_UINT, false, 256, 1u << 20, AT(sector_bytes)},
+        {"journal_bytes", SM_JSON_UINT, false, 0, 1u << 24, AT(journal_bytes)},
         {0}};
 #undef AT
-    struct flash in = {NULL, 1, 262144, 4096};
+    struct flash in = {NULL, 1, 262144, 4096, 16384};
     if (sm_json_read(flash, "flash", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (in.sector_bytes & (in.sector_bytes - 1))
         return fail(r, "flash.sector_bytes: must be a power of two");
     r->c->store = (struct sm_store_cfg){.applications = (uint16_t)in.applications,
                                         .slot_size = (uint32_t)in.slot_bytes,
-                                        .keys_size = SM_KEYSET_MAX};
+                                        .keys_size = SM_KEYSET_MAX,
+                                        .journal_size = (uint32_t)in.journal_bytes};
     r->c->sector_bytes = (uint32_t)in.sector_bytes;
     return beside(r, "flash.file", in.file, r->c->flash_file);
+}
+
+/* ---- Core dumps ------------------------------------------------------------------------------ */
+
+struct core_dumps {
+    const char *folder;
+    uint64_t bytes;
+    bool memory;
+};
+
+static int read_core_dumps(struct reading *r, const json_t *dumps)
+{
+#define AT(member) SM_JSON_AT(struct core_dumps, member)
+    static const struct sm_json_field fields[] = {
+        {"folder", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(folder)},
+        {"bytes", SM_JSON_UINT, false, SM_COREDUMP_LEAST, 1u << 20, AT(bytes)},
+        {"memory", SM_JSON_BOOL, false, 0, 1, AT(memory)},
+        {0}};
+#undef AT
+    struct core_dumps in = {NULL, 1u << 20, false};
+    if (sm_json_read(dumps, "core_dumps", fields, false, &in, r->err) < 0 ||
+        beside(r, "core_dumps.folder", in.folder, r->c->core.folder) < 0)
+        return SM_ERR_INVALID;
+    if (strlen(r->c->core.folder) > PATH_MAX - 16)
+        return fail(r, "core_dumps.folder: the path is too long");
+    r->c->core.bytes = (size_t)in.bytes;
+    r->c->core.memory = in.memory;
+    return 0;
 }
 
 /* ---- Server ---------------------------------------------------------------------------------- */
@@ -270,7 +301,7 @@ static int read_server(struct reading *r, const json_t *server)
 struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes;
-    json_t *signers, *builders, *capabilities, *flash, *server, *sensors;
+    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -343,6 +374,7 @@ static int read_root(struct reading *r)
         {"flash", SM_JSON_OBJECT, true, 0, 16, AT(flash)},
         {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
         {"sensors", SM_JSON_ARRAY, false, 0, CONFIG_SENSORS_MAX, AT(sensors)},
+        {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {0}};
 #undef AT
     struct root in = {.native = "refuse"};
@@ -351,6 +383,8 @@ static int read_root(struct reading *r)
     if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
         each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0 ||
         read_native(r, &in) < 0)
+        return SM_ERR_INVALID;
+    if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
         return SM_ERR_INVALID;
     return in.server ? read_server(r, in.server) : 0;
 }

@@ -14,7 +14,8 @@
  *     "file": "dev-1.flash",             made when missing, with all its room
  *     "applications": 2,                 how many there can be; default 1
  *     "slot_bytes": 262144,              of each of their two slots: module and image
- *     "sector_bytes": 4096
+ *     "sector_bytes": 4096,
+ *     "journal_bytes": 16384             of what traps leave behind; 0: nothing is kept
  *   },
  *   "server": {                          without it the device runs what it has
  *     "url": "https://fleet.example:8443", "tenant": "default",
@@ -29,6 +30,11 @@
  *     "download_seconds": 3600,          deadline of one go at a module
  *     "min_bytes_per_second": 256, "stall_seconds": 20,
  *     "attempts": 10                     goes without progress before a download is given up
+ *   },
+ *   "core_dumps": {                      kept of traps, and sent to the server; default: none
+ *     "folder": "cores",                 made when missing
+ *     "bytes": 1048576,                  limit of each; there are at most four
+ *     "memory": false                    true: with what was in memory, which may be secret
  *   },
  *   "sensors": [                         virtual ones: a fixed value, or a number in a file
  *     {"name": "BME280/temperature", "value": 21500},
@@ -59,6 +65,12 @@ struct config_sensor {
     int32_t value;
 };
 
+struct config_core {
+    char folder[PATH_MAX]; /* "": no core dumps */
+    size_t bytes;
+    bool memory;
+};
+
 struct config {
     json_t *root; /* owns the texts */
     const char *device, *fleet;
@@ -73,6 +85,7 @@ struct config {
     char flash_file[PATH_MAX];
     struct sm_store_cfg store;
     uint32_t sector_bytes;
+    struct config_core core;
     bool has_server;
     struct sm_update_cfg update; /* without device and entropy */
     char ca[PATH_MAX];

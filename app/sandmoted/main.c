@@ -18,6 +18,7 @@
 #include <posix/system.h>
 
 #include "config.h"
+#include "core.h"
 #include "epoch.h"
 #include "native.h"
 
@@ -34,6 +35,7 @@ struct daemon {
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
     struct native native;
+    struct core core;
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
     struct sm_record records[SM_STORE_MODULES_MAX];
@@ -125,7 +127,7 @@ static void *reserve(size_t size)
 }
 
 /* The smallest flash that the configured division fits. */
-static int open_flash(struct daemon *d)
+static int open_flash_for(struct daemon *d, struct sm_flash_file_why *why)
 {
     const struct config *c = &d->config;
     struct sm_flash shape = {.sector_size = c->sector_bytes,
@@ -133,19 +135,35 @@ static int open_flash(struct daemon *d)
                              .program_size = PROGRAM_SIZE,
                              .erased = ERASED};
     struct sm_layout layout;
-    struct sm_flash_file_why why;
     uint64_t need = 0;
     int err = sm_store_layout(&layout, &shape, &c->store, &need);
-    if (err != SM_ERR_FULL || need > UINT32_MAX)
-        return refuse("flash: the slots do not fit an address space of 4 GiB");
+    if (err != SM_ERR_FULL || need > UINT32_MAX) {
+        snprintf(why->text, sizeof why->text,
+                 "flash: the slots do not fit an address space of 4 GiB");
+        return SM_ERR_FULL;
+    }
     struct sm_flash_file_cfg cfg = {.sector_size = c->sector_bytes,
                                     .sector_count =
                                         (uint32_t)((need + c->sector_bytes - 1) / c->sector_bytes),
                                     .program_size = PROGRAM_SIZE,
                                     .erased = ERASED,
                                     .executable = c->native};
-    err = sm_flash_file_open(&d->flash, c->flash_file, &cfg, &why);
-    return err ? refuse(why.text) : 0;
+    return sm_flash_file_open(&d->flash, c->flash_file, &cfg, why);
+}
+
+/* A flash file that was made without a journal is used as it is. */
+static int open_flash(struct daemon *d)
+{
+    struct sm_flash_file_why why, again;
+    int err = open_flash_for(d, &why);
+    if (err != SM_ERR_INVALID || d->config.store.journal_size == 0)
+        return err ? refuse(why.text) : 0;
+    d->config.store.journal_size = 0;
+    if (open_flash_for(d, &again) < 0)
+        return refuse(why.text);
+    sm_log(SM_LOG_WARN, "%s has no room for a journal: what traps leave behind is not kept",
+           d->config.flash_file);
+    return 0;
 }
 
 static int reserve_pools(struct daemon *d)
@@ -199,7 +217,10 @@ static void configure(struct daemon *d)
                                .native = c->native ? &d->native.device : NULL,
                                .event_ctx = d,
                                .event = log_event,
+                               .core_ctx = &d->core,
+                               .core = c->core.folder[0] ? core_dump : NULL,
                                .memory_bytes = c->memory_bytes};
+    d->core = (struct core){&c->core, &d->device, d->device_cfg.scratch_len};
     d->device_cfg.scratch = reserve(d->device_cfg.scratch_len);
 }
 
@@ -235,6 +256,8 @@ static int start_device(struct daemon *d)
     configure(d);
     if (reserve_pools(d) < 0)
         return SM_ERR_STATE;
+    if (d->config.core.folder[0] && !core_init(&d->config.core))
+        return refuse("core_dumps.folder: cannot be made or used");
     if (!d->device_cfg.scratch)
         return refuse("no memory to translate modules in");
     if (d->config.native && native_init(&d->native, d->config.memory_bytes) < 0)
@@ -259,6 +282,8 @@ static int start_client(struct daemon *d)
         return 0;
     d->config.update.device = &d->device;
     d->config.update.entropy = &sm_posix_entropy;
+    d->config.update.core_ctx = &d->config.core;
+    d->config.update.core = d->config.core.folder[0] ? core_find : NULL;
     d->config.update.native_target = d->config.native ? d->native.device.target : 0;
     if (sm_update_init(&d->update, &d->config.update, d->multi, now) < 0)
         return refuse("no memory for the update client");
@@ -338,6 +363,7 @@ static const char help[] =
     "  flash                  {\"file\": ..., \"applications\": 1, \"slot_bytes\": ..., "
     "\"sector_bytes\": ...}\n"
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
+    "core_dumps (folder, bytes, memory),\n"
     "server (url, ca, token_file and more), sensors.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"

@@ -78,7 +78,7 @@ static inline uint64_t sm_cursor_leb(struct sm_cursor *c, bool is_signed)
 /* A text that ends with a zero byte, or NULL. */
 static inline const char *sm_cursor_text(struct sm_cursor *c)
 {
-    const uint8_t *zero = memchr(c->at, 0, sm_cursor_left(c));
+    const uint8_t *zero = sm_cursor_left(c) ? memchr(c->at, 0, sm_cursor_left(c)) : NULL;
     return (const char *)sm_cursor_take(c, zero ? (uint64_t)(zero - c->at) + 1 : UINT64_MAX);
 }
 

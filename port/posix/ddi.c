@@ -144,6 +144,8 @@ static int read_base(const char *origin, const char *fleet, const json_t *root,
         read_optional_link(origin, in.links, "configData", out->config, err) < 0 ||
         read_keys(origin, fleet, in.links, out, err) < 0)
         return SM_ERR_INVALID;
+    if (read_optional_link(origin, in.links, "postmortems", out->postmortems, err) < 0)
+        return SM_ERR_INVALID;
     return read_optional_link(origin, in.links, "events", out->events, err) < 0
                ? SM_ERR_INVALID
                : read_optional_link(origin, in.links, "current", out->current, err);

@@ -6,7 +6,7 @@
  * because servers of this interface send more than we use. Pure functions, no I/O.
  *
  * Source: Eclipse hawkBit, Direct Device Integration API: base resource, deploymentBase, feedback,
- * configData; and "events", "keys" and "current", links of our own (doc/fleet.md).
+ * configData; and "events", "postmortems", "keys" and "current", links of our own (doc/fleet.md).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_DDI_H
@@ -33,9 +33,10 @@ struct sm_ddi_base {
     char deployment[SM_DDI_URL];
     char config[SM_DDI_URL];
     char events[SM_DDI_URL];
-    char keys[SM_DDI_URL];    /* of the folder of key sets */
-    char current[SM_DDI_URL]; /* of the folder of statements */
-    uint32_t keys_version;    /* the latest of the fleet; 0: the server has none */
+    char postmortems[SM_DDI_URL]; /* of the folder they are sent to */
+    char keys[SM_DDI_URL];        /* of the folder of key sets */
+    char current[SM_DDI_URL];     /* of the folder of statements */
+    uint32_t keys_version;        /* the latest of the fleet; 0: the server has none */
 };
 
 /* fleet: whose key sets are looked for. 0, or SM_ERR_INVALID with a sentence in *err and *out

@@ -334,6 +334,12 @@ static void set_request(struct sm_transfer *t)
         add_header(t, "Content-Type", "application/json");
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->req.json);
     }
+    if (t->req.bytes) {
+        add_header(t, "Content-Type", "application/octet-stream");
+        add_header(t, "Expect", ""); /* it is short enough to be sent at once */
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->req.len);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->req.bytes);
+    }
     if (t->req.file && t->req.first) {
         snprintf(range, sizeof range, "%llu-", (unsigned long long)t->req.first);
         curl_easy_setopt(c, CURLOPT_RANGE, range);

@@ -27,7 +27,9 @@ struct sm_transfer_cfg {
 
 struct sm_transfer_request {
     const char *method, *url;
-    const char *json;    /* body, or NULL; borrowed until the end */
+    const char *json;  /* body, or NULL; borrowed until the end */
+    const void *bytes; /* instead: a body that is no JSON */
+    size_t len;
     uint64_t max;        /* most bytes of the answer */
     uint32_t deadline_s; /* for all of it */
     /* A file: its size is known and bytes go to the sink, from `first` on; a server that ignores

@@ -111,6 +111,46 @@ static bool tell_events(struct sm_update *u)
     return text != NULL;
 }
 
+/* The oldest post-mortem that the server does not have. A server without the link gets none: they
+ * wait for one that has it, and the oldest make room for newer ones. */
+static bool tell_postmortem(struct sm_update *u)
+{
+    char url[SM_DDI_URL + 16];
+    struct sm_journal_note note;
+    size_t len;
+    if (!u->base.postmortems[0] ||
+        sm_device_note_at(u->cfg->device, u->postmortem_number, &note) != 0)
+        return false;
+    free(u->postmortem);
+    u->postmortem = NULL;
+    if (!u->cfg->core || u->cfg->core(u->cfg->core_ctx, &note, &u->postmortem, &len) != 0) {
+        len = note.len;
+        u->postmortem = malloc(len);
+        if (!u->postmortem)
+            return false;
+        memcpy(u->postmortem, note.bytes, len);
+    }
+    u->telling_number = note.number;
+    u->work = SM_UPDATE_POSTMORTEM;
+    snprintf(url, sizeof url, "%s/%u", u->base.postmortems, (unsigned)note.number);
+    struct sm_transfer_request req = {.method = "POST",
+                                      .url = url,
+                                      .bytes = u->postmortem,
+                                      .len = len,
+                                      .max = REPLY_MAX,
+                                      .deadline_s = u->cfg->request_s};
+    sm_transfer_start(&u->transfer, &req);
+    return true;
+}
+
+/* The server has it, or never will; said in RAM too, for a flash that cannot be written. */
+static void mark_postmortem(struct sm_update *u)
+{
+    u->postmortem_number = u->telling_number;
+    if (sm_device_note_done(u->cfg->device, u->postmortem_number) < 0)
+        sm_log(SM_LOG_WARN, "%s", sm_device_reason(u->cfg->device));
+}
+
 /* What the device is and which modules run, as the body of a configData request. */
 static char *write_attributes(const struct sm_update *u)
 {
@@ -647,6 +687,7 @@ static void take_answer(struct sm_update *u)
     switch (u->work) {
     case SM_UPDATE_POLL: take_base(u); break;
     case SM_UPDATE_EVENTS: mark_told(u); break;
+    case SM_UPDATE_POSTMORTEM: mark_postmortem(u); break;
     case SM_UPDATE_ATTRIBUTES: keep_attributes(u); break;
     case SM_UPDATE_KEYS: take_keys(u); break;
     case SM_UPDATE_CURRENT: take_current(u); break;
@@ -665,9 +706,14 @@ static void take_answer(struct sm_update *u)
 static void take_refusal(struct sm_update *u)
 {
     sm_log(SM_LOG_ERROR, "server %s: does not take this device's %s: %s", u->cfg->server,
-           u->work == SM_UPDATE_EVENTS ? "events" : "attributes", u->transfer.result.text);
+           u->work == SM_UPDATE_EVENTS       ? "events"
+           : u->work == SM_UPDATE_POSTMORTEM ? "post-mortem"
+                                             : "attributes",
+           u->transfer.result.text);
     if (u->work == SM_UPDATE_EVENTS)
         mark_told(u);
+    else if (u->work == SM_UPDATE_POSTMORTEM)
+        mark_postmortem(u);
     else
         keep_attributes(u);
 }
@@ -676,6 +722,7 @@ static void take_failure(struct sm_update *u)
 {
     static const char *const names[] = {[SM_UPDATE_POLL] = "poll",
                                         [SM_UPDATE_EVENTS] = "events",
+                                        [SM_UPDATE_POSTMORTEM] = "post-mortem",
                                         [SM_UPDATE_ATTRIBUTES] = "attributes",
                                         [SM_UPDATE_KEYS] = "key set",
                                         [SM_UPDATE_CURRENT] = "statement",
@@ -687,7 +734,8 @@ static void take_failure(struct sm_update *u)
         miss_file(u);
     } else if (u->work == SM_UPDATE_CLAIM || u->work == SM_UPDATE_NATIVE) {
         miss_native(u);
-    } else if (r->final && (u->work == SM_UPDATE_EVENTS || u->work == SM_UPDATE_ATTRIBUTES)) {
+    } else if (r->final && (u->work == SM_UPDATE_EVENTS || u->work == SM_UPDATE_ATTRIBUTES ||
+                            u->work == SM_UPDATE_POSTMORTEM)) {
         take_refusal(u);
     } else if (r->final && u->work == SM_UPDATE_KEYS) {
         sm_log(SM_LOG_WARN, "server %s: does not have the key set %u that this device needs: %s",
@@ -718,7 +766,7 @@ static bool choose(struct sm_update *u)
     }
     if (!u->polled)
         return false;
-    if (tell_events(u))
+    if (tell_events(u) || tell_postmortem(u))
         return true;
     if (u->base.config[0] && tell_attributes(u))
         return true;
@@ -771,4 +819,5 @@ void sm_update_free(struct sm_update *u)
     sm_server_trust_free(&u->server_trust);
     free(u->attributes);
     free(u->body);
+    free(u->postmortem);
 }

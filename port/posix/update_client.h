@@ -5,12 +5,13 @@
  * here; after a restart the server still offers an open deployment, the device knows which of its
  * modules it has, and events wait on flash until the server has them.
  *
- * The order of talking: poll, events, attributes, the key sets after the device's own one by one
- * (so that a revocation comes before what it concerns), the statement of what is current, then the
- * deployment, unless that statement is lacking: its signatures, its modules one after another, each
- * with its native image if this device runs such and one is offered, and feedback once the fate of
- * each is known. A native image that does not come costs no module. A server that fails is left
- * alone for longer and longer, with a random part, so that a fleet does not come back all at once.
+ * The order of talking: poll, events, post-mortems, attributes, the key sets after the device's own
+ * one by one (so that a revocation comes before what it concerns), the statement of what is
+ * current, then the deployment, unless that statement is lacking: its signatures, its modules one
+ * after another, each with its native image if this device runs such and one is offered, and
+ * feedback once the fate of each is known. A native image that does not come costs no module. A
+ * server that fails is left alone for longer and longer, with a random part, so that a fleet does
+ * not come back all at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_POSIX_UPDATE_CLIENT_H
@@ -28,6 +29,10 @@ struct sm_update_cfg {
     const char *cls;                 /* device class, as an attribute */
     uint32_t native_target;          /* of native images to fetch; 0: none */
     struct sm_transfer_cfg transfer; /* its ca and pin until a key set names others */
+    /* More than a note that waits (a core dump with this note in it): 0 and *bytes, the caller's to
+     * free; or anything else, and the note is sent. May be NULL. */
+    void *core_ctx;
+    int (*core)(void *ctx, const struct sm_journal_note *note, uint8_t **bytes, size_t *len);
     const struct sm_entropy *entropy;
     uint32_t first_s; /* the first poll comes within this time, at random */
     uint32_t retry_s; /* first pause after a failure, doubled with each */
@@ -41,6 +46,7 @@ enum sm_update_work {
     SM_UPDATE_NOTHING,
     SM_UPDATE_POLL,
     SM_UPDATE_EVENTS,
+    SM_UPDATE_POSTMORTEM,
     SM_UPDATE_ATTRIBUTES,
     SM_UPDATE_KEYS,
     SM_UPDATE_CURRENT,
@@ -89,7 +95,10 @@ struct sm_update {
     size_t at;             /* the chunk that is being fetched */
     uint64_t told[SM_UPDATE_BATCH];
     size_t told_count;
-    char *attributes; /* the last ones the server took */
+    uint8_t *postmortem; /* that is being sent */
+    uint32_t telling_number;
+    uint32_t postmortem_number; /* the server has those up to it */
+    char *attributes;           /* the last ones the server took */
     uint64_t start_ms, now_ms, poll_ms, retry_ms;
     uint32_t failures;
     bool polled;                       /* base is there */

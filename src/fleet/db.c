@@ -67,6 +67,13 @@ static const char *const migrations[] = {
     " fleet TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL, bytes BLOB NOT NULL,"
     " uploaded_at INTEGER NOT NULL, uploaded_by TEXT NOT NULL,"
     " PRIMARY KEY (fleet, version)) STRICT;",
+
+    "CREATE TABLE postmortem (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " device TEXT NOT NULL REFERENCES device, number INTEGER NOT NULL, content TEXT NOT NULL,"
+    " received_at INTEGER NOT NULL, event TEXT NOT NULL, module TEXT NOT NULL,"
+    " version TEXT NOT NULL, sequence INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+    " detail TEXT NOT NULL, size INTEGER NOT NULL, bytes BLOB NOT NULL,"
+    " UNIQUE (device, number, content)) STRICT;",
 };
 #define VERSION ((int)(sizeof migrations / sizeof *migrations))
 

@@ -163,6 +163,32 @@ int sm_fleet_db_event_add(struct sm_fleet_db *db, const char *device,
 int sm_fleet_db_events(struct sm_fleet_db *db, const char *device, uint64_t after, uint64_t limit,
                        json_t *array);
 
+/* ---- Post-mortems ---------------------------------------------------------------------------- */
+
+#define SM_FLEET_POSTMORTEM_MAX   (1u << 20) /* bytes of one */
+#define SM_FLEET_POSTMORTEMS_KEPT 16u        /* of a device: the latest */
+
+struct sm_fleet_postmortem {
+    uint64_t number;                 /* on the device */
+    char content[SM_FLEET_SHA_TEXT]; /* SHA-256 of its bytes */
+    const char *event;
+    char module[SM_NAME_MAX + 1], version[SM_VERSION_MAX + 1], sha256[SM_FLEET_SHA_TEXT];
+    uint64_t sequence;
+    char detail[160];
+};
+
+/* Add one of a device, and drop its oldest beyond those that are kept. *known: it was there, as
+ * sm_fleet_db_event_add() has it. To be called between begin and end. */
+int sm_fleet_db_postmortem_add(struct sm_fleet_db *db, const char *device,
+                               const struct sm_fleet_postmortem *p, const void *bytes, size_t len,
+                               int64_t now, bool *known);
+/* Those with an id above after, oldest first, at most limit; device may be NULL for all. */
+int sm_fleet_db_postmortems(struct sm_fleet_db *db, const char *device, uint64_t after,
+                            uint64_t limit, json_t *array);
+/* The bytes of one, the caller's to free; and their SHA-256. SM_ERR_NOT_FOUND, SM_ERR_MEMORY. */
+int sm_fleet_db_postmortem(struct sm_fleet_db *db, uint64_t id, uint8_t **bytes, size_t *len,
+                           char content[SM_FLEET_SHA_TEXT]);
+
 int sm_fleet_db_begin(struct sm_fleet_db *db);
 /* Commit when err is 0, else undo all since begin. Returns err, or what the commit met. */
 int sm_fleet_db_end(struct sm_fleet_db *db, int err);

@@ -39,8 +39,9 @@ void sm_fleet_ddi_base(struct sm_fleet *f, const struct sm_fleet_request *q,
         return;
     }
     snprintf(sleep, sizeof sleep, "%02u:%02u:%02u", s / 3600 % 24, s / 60 % 60, s % 60);
-    json_t *links = json_pack("{s:o, s:o}", "configData", link_to(f, q, "configData"), "events",
-                              link_to(f, q, "events"));
+    json_t *links =
+        json_pack("{s:o, s:o, s:o}", "configData", link_to(f, q, "configData"), "events",
+                  link_to(f, q, "events"), "postmortems", link_to(f, q, "postmortems"));
     if (json_object_size(versions)) {
         json_t *keys = link_to(f, q, "keys");
         json_object_set(keys, "versions", versions);

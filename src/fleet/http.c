@@ -118,6 +118,7 @@ static void take_body(struct exchange *x, const char *data, size_t size)
 {
     switch (x->q.route.body) {
     case SM_FLEET_NO_BODY: sm_fleet_refuse(&x->a, 400, "this request takes no body"); return;
+    case SM_FLEET_BYTES:
     case SM_FLEET_JSON: refuse_size(x, append(&x->body, data, size), "body", x->body.max); return;
     case SM_FLEET_MULTIPART:
         if (MHD_post_process(x->post, data, size) != MHD_YES && !x->a.status)
@@ -218,11 +219,11 @@ static void expect_body(struct exchange *x, struct MHD_Connection *c)
     const char *text = header(c, "Content-Length");
     const char *type = header(c, "Content-Type");
     uint64_t length = 0, most = 0;
-    x->body.max = JSON_MAX;
+    x->body.max = x->q.route.body == SM_FLEET_BYTES ? SM_FLEET_POSTMORTEM_MAX : JSON_MAX;
     x->module.max = (size_t)cfg->max_module_bytes;
     x->signature.max = SIGNATURE_MAX;
-    if (x->q.route.body == SM_FLEET_JSON)
-        most = JSON_MAX;
+    if (x->q.route.body == SM_FLEET_JSON || x->q.route.body == SM_FLEET_BYTES)
+        most = x->body.max;
     if (x->q.route.body == SM_FLEET_MULTIPART)
         most = cfg->max_module_bytes + MULTIPART_EXTRA;
     if (text && (sm_fleet_number(text, &length) < 0 || length > most)) {

@@ -295,14 +295,18 @@ void sm_fleet_device(struct sm_fleet *f, const struct sm_fleet_request *q,
         sm_fleet_fail(a, err);
 }
 
-void sm_fleet_events(struct sm_fleet *f, const struct sm_fleet_request *q,
-                     struct sm_fleet_answer *a)
+/* What came after ?after=, of ?device= or all, at most ?limit=. */
+typedef int lister(struct sm_fleet_db *db, const char *device, uint64_t after, uint64_t limit,
+                   json_t *array);
+
+static void list_after(struct sm_fleet *f, const struct sm_fleet_request *q, const char *what,
+                       lister *read, struct sm_fleet_answer *a)
 {
     uint64_t limit, after = 0;
     if (!read_limit(q, &limit, a))
         return;
     if (q->query_after && sm_fleet_number(q->query_after, &after) < 0) {
-        sm_fleet_refuse(a, 400, "after: must be the number of an event");
+        sm_fleet_refuse(a, 400, "after: must be a number of these %s", what);
         return;
     }
     if (q->query_device && !sm_fleet_name_valid(q->query_device)) {
@@ -310,6 +314,17 @@ void sm_fleet_events(struct sm_fleet *f, const struct sm_fleet_request *q,
         return;
     }
     json_t *array = json_array();
-    reply_list(a, "events", array,
-               sm_fleet_db_events(&f->db, q->query_device, after, limit, array));
+    reply_list(a, what, array, read(&f->db, q->query_device, after, limit, array));
+}
+
+void sm_fleet_events(struct sm_fleet *f, const struct sm_fleet_request *q,
+                     struct sm_fleet_answer *a)
+{
+    list_after(f, q, "events", sm_fleet_db_events, a);
+}
+
+void sm_fleet_postmortems(struct sm_fleet *f, const struct sm_fleet_request *q,
+                          struct sm_fleet_answer *a)
+{
+    list_after(f, q, "postmortems", sm_fleet_db_postmortems, a);
 }

@@ -30,6 +30,8 @@ static const struct pattern {
     {"GET", "/api/v1/devices/{name}", SM_FLEET_DEVICE, OPERATOR, SM_FLEET_NO_BODY},
     {"PUT", "/api/v1/devices/{name}", SM_FLEET_DEVICE_PUT, OPERATOR, SM_FLEET_JSON},
     {"GET", "/api/v1/events", SM_FLEET_EVENTS, OPERATOR, SM_FLEET_NO_BODY},
+    {"GET", "/api/v1/postmortems", SM_FLEET_POSTMORTEMS, OPERATOR, SM_FLEET_NO_BODY},
+    {"GET", "/api/v1/postmortems/{action}", SM_FLEET_POSTMORTEM, OPERATOR, SM_FLEET_NO_BODY},
     {"GET", DDI, SM_FLEET_DDI_BASE, DEVICE, SM_FLEET_NO_BODY},
     {"PUT", DDI "/configData", SM_FLEET_DDI_CONFIG, DEVICE, SM_FLEET_JSON},
     {"GET", DDI "/deploymentBase/{action}", SM_FLEET_DDI_DEPLOYMENT, DEVICE, SM_FLEET_NO_BODY},
@@ -38,6 +40,7 @@ static const struct pattern {
     {"GET", DDI "/keys/{file}/{action}", SM_FLEET_DDI_KEYS, DEVICE, SM_FLEET_NO_BODY},
     {"GET", DDI "/current/{file}/{nonce}", SM_FLEET_DDI_CURRENT, DEVICE, SM_FLEET_NO_BODY},
     {"POST", DDI "/events", SM_FLEET_DDI_EVENTS, DEVICE, SM_FLEET_JSON},
+    {"POST", DDI "/postmortems/{action}", SM_FLEET_DDI_POSTMORTEM, DEVICE, SM_FLEET_BYTES},
 };
 
 static bool is_alnum(char c)

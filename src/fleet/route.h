@@ -29,12 +29,15 @@ enum sm_fleet_op {
     SM_FLEET_DEVICE,
     SM_FLEET_DEVICE_PUT,
     SM_FLEET_EVENTS,
+    SM_FLEET_POSTMORTEMS,
+    SM_FLEET_POSTMORTEM,
     SM_FLEET_DDI_BASE,
     SM_FLEET_DDI_CONFIG,
     SM_FLEET_DDI_DEPLOYMENT,
     SM_FLEET_DDI_FEEDBACK,
     SM_FLEET_DDI_ARTIFACT,
     SM_FLEET_DDI_EVENTS,
+    SM_FLEET_DDI_POSTMORTEM,
     SM_FLEET_DDI_KEYS,
     SM_FLEET_DDI_CURRENT
 };
@@ -42,7 +45,7 @@ enum sm_fleet_op {
 enum sm_fleet_auth { SM_FLEET_OPERATOR, SM_FLEET_DEVICE_AUTH };
 
 /* What kind of body a resource takes. */
-enum sm_fleet_body { SM_FLEET_NO_BODY, SM_FLEET_JSON, SM_FLEET_MULTIPART };
+enum sm_fleet_body { SM_FLEET_NO_BODY, SM_FLEET_JSON, SM_FLEET_MULTIPART, SM_FLEET_BYTES };
 
 /* Path parameters that the resource does not have are empty or 0. */
 struct sm_fleet_route {
@@ -54,7 +57,8 @@ struct sm_fleet_route {
     char sha256[SM_FLEET_SHA_TEXT];
     char file[SM_FLEET_NAME_MAX + 1];
     char nonce[SM_FLEET_NAME_MAX + 1]; /* any name; its handler knows what it must be */
-    uint64_t action; /* or the version of a key set, whose fleet is then in file */
+    uint64_t action; /* or the number of a post-mortem, or the version of a key set, whose fleet is
+                        then in file */
 };
 
 /* Whether a text can be a device id, a channel or a tenant: 1 to 64 of A-Z a-z 0-9 . _ - beginning

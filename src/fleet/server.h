@@ -27,7 +27,7 @@ struct sm_fleet_request {
     const char *base_url; /* "https://host:port": what links begin with */
     const char *range, *if_range, *if_match, *if_none_match; /* headers, or NULL */
     const char *query_device, *query_after, *query_limit;    /* or NULL */
-    struct sm_bytes body;                                    /* of SM_FLEET_JSON */
+    struct sm_bytes body;              /* of SM_FLEET_JSON and SM_FLEET_BYTES */
     struct sm_bytes module, signature; /* of SM_FLEET_MULTIPART; module, native image, key set */
 };
 
@@ -68,7 +68,8 @@ sm_fleet_handler sm_fleet_modules, sm_fleet_module_upload, sm_fleet_natives, sm_
     sm_fleet_channels, sm_fleet_channel, sm_fleet_channel_assign, sm_fleet_devices, sm_fleet_device,
     sm_fleet_device_put, sm_fleet_events;
 sm_fleet_handler sm_fleet_ddi_base, sm_fleet_ddi_config, sm_fleet_ddi_deployment,
-    sm_fleet_ddi_feedback, sm_fleet_ddi_artifact, sm_fleet_ddi_events;
+    sm_fleet_postmortems, sm_fleet_postmortem, sm_fleet_ddi_postmortem, sm_fleet_ddi_feedback,
+    sm_fleet_ddi_artifact, sm_fleet_ddi_events;
 
 /* ---- Stored files (artifact.c) ------------------------------------------------------------- */
 

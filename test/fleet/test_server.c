@@ -721,8 +721,9 @@ static void a_database_from_the_future_is_left_alone_and_an_older_one_is_not(voi
     assert_non_null(strstr(out, "newer server (schema 1000"));
     free(out);
     sqlite3_open(path, &db);
-    sqlite3_exec(db, "DROP TABLE native; DROP TABLE keyset; PRAGMA user_version = 1", NULL, NULL,
-                 NULL);
+    sqlite3_exec(
+        db, "DROP TABLE native; DROP TABLE keyset; DROP TABLE postmortem; PRAGMA user_version = 1",
+        NULL, NULL, NULL);
     sqlite3_close(db);
     fleet_start(&fx); /* and one of an older server is brought up to date */
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/natives", 200);
