@@ -254,6 +254,7 @@ static void forge(int version, const char *file)
     fclose(f);
     snprintf(path, sizeof path, "%s/data/fleet.db", fx.dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000); /* the server writes too */
     sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO keyset VALUES ('plant-7', ?, 'x', ?, 0, 'eve')",
                        -1, &st, NULL);
     sqlite3_bind_int(st, 1, version);
