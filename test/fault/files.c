@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <posix/file.h>
 #include <posix/flash_file.h>
 #include "disk.h"
 #include "story.h"
@@ -362,16 +363,22 @@ static bool on_the_disk(const char text[8])
     return there;
 }
 
+/* A flash file whose first bytes were written and not synced. */
+static void write_unsynced(struct sm_flash_file *f)
+{
+    prepare();
+    must_open(f, g.path);
+    disk_watch(g.path, NULL);
+    disk_adopt(f->fd);
+    must(f->flash.program(f->flash.ctx, 0, "16 bytes, half is", 16) == 0, "no program", "");
+}
+
 /* A sync that succeeds after one that failed covers what that one lost. */
 static void sync_twice(void)
 {
     struct sm_flash_file f;
 
-    prepare();
-    must_open(&f, g.path);
-    disk_watch(g.path, NULL);
-    disk_adopt(f.fd);
-    must(f.flash.program(f.flash.ctx, 0, "16 bytes, half is", 16) == 0, "no program", "");
+    write_unsynced(&f);
     disk_fail(0, DISK_EIO);
     must(f.flash.sync(f.flash.ctx) == SM_ERR_IO, "a sync that failed is good", "");
     must(f.flash.sync(f.flash.ctx) == 0, "the next sync fails", "");
@@ -384,15 +391,39 @@ static void open_after_kill(void)
 {
     struct sm_flash_file f;
 
-    prepare();
-    must_open(&f, g.path);
-    disk_watch(g.path, NULL);
-    disk_adopt(f.fd);
-    must(f.flash.program(f.flash.ctx, 0, "16 bytes, half is", 16) == 0, "no program", "");
+    write_unsynced(&f);
     sm_flash_file_close(&f);
     must_open(&f, g.path);
     must(on_the_disk("16 bytes"), "what is read after opening", "is not on the disk");
     sm_flash_file_close(&f);
+}
+
+/* A whole file (port/posix/file.h) is the old one or the new one, whichever call fails, and the new
+ * one when that was said. */
+static void replace_a_file(void)
+{
+    static const char *const text[] = {"the old one", "the new one, which is longer"};
+    struct sm_file_why why;
+    uint8_t *bytes;
+    size_t len;
+
+    for (unsigned fault = 0; fault < DISK_FAULTS; fault++) {
+        for (unsigned call = 0, calls = 1; call < calls; call++) {
+            must(sm_file_write(g.crashed, text[0], strlen(text[0]), 0600, &why) == 0, why.text, "");
+            disk_watch(g.crashed, NULL);
+            disk_fail(call, fault);
+            int err = sm_file_write(g.crashed, text[1], strlen(text[1]), 0600, &why);
+            calls = disk_calls();
+            disk_stop();
+            must(err == 0 || strstr(why.text, g.crashed) != NULL, "no clear error", why.text);
+            must(sm_file_read(g.crashed, 100, &bytes, &len, &why) == 0, why.text, "");
+            bool now = strcmp((char *)bytes, text[1]) == 0;
+            must(now || (err != 0 && strcmp((char *)bytes, text[0]) == 0), "a file is neither",
+                 (char *)bytes);
+            free(bytes);
+            g.n->failed_calls++;
+        }
+    }
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -461,6 +492,7 @@ int main(int argc, char **argv)
     g.at_story = MAKING;
     sync_twice();
     open_after_kill();
+    replace_a_file();
     for (g.at_story = 0; g.at_story <= STORIES; g.at_story++)
         for (g.at_shape = 0; g.at_shape < SHAPES; g.at_shape++)
             if (wanted(g.story, g.at_story) && wanted(g.shape, g.at_shape))
