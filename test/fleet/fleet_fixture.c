@@ -410,3 +410,25 @@ json_int_t fleet_assign(const struct fleet_fixture *fx, const char *channel, con
     reply_free(&r);
     return n;
 }
+
+void fleet_expect_event(const struct fleet_fixture *fx, const char *event, const char *module,
+                        const char *part)
+{
+    for (int i = 0; i < 200; i++) {
+        struct reply r = get_as(fx, AS_OPERATOR, "/api/v1/events", 200);
+        bool found = false;
+        size_t k;
+        json_t *e;
+        json_array_foreach(json_at(r.json, "events"), k, e)
+        {
+            found = found || (!strcmp(json_string_value(json_at(e, "event")), event) &&
+                              !strcmp(json_string_value(json_at(e, "module")), module) &&
+                              strstr(json_string_value(json_at(e, "detail")), part));
+        }
+        reply_free(&r);
+        if (found)
+            return;
+        usleep(50000);
+    }
+    fail_msg("no event %s of %s: %s", event, module, part);
+}

@@ -103,6 +103,11 @@ void assert_error(const struct reply *r, const char *part);
 /* Follows a link from an answer: the path without scheme, host and port. */
 const char *fleet_href(const struct fleet_fixture *fx, const json_t *json, const char *path);
 
+/* Waits until an event about this module, with this in its detail, has reached the server; fails
+ * the test after ten seconds. */
+void fleet_expect_event(const struct fleet_fixture *fx, const char *event, const char *module,
+                        const char *part);
+
 void fleet_enrol(const struct fleet_fixture *fx, const char *device, const char *channel);
 /* One or two modules (b may be NULL). Returns how many actions were made. */
 json_int_t fleet_assign(const struct fleet_fixture *fx, const char *channel, const struct module *a,

@@ -107,28 +107,6 @@ static int finish(void **state)
     return 0;
 }
 
-/* The event reached the server, with this in its detail. */
-static void expect_event(const char *event, const char *module, const char *part)
-{
-    for (int i = 0; i < 200; i++) {
-        struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/events", 200);
-        size_t k;
-        json_t *e;
-        json_array_foreach(json_at(r.json, "events"), k, e)
-        {
-            if (!strcmp(json_string_value(json_at(e, "event")), event) &&
-                !strcmp(json_string_value(json_at(e, "module")), module) &&
-                strstr(json_string_value(json_at(e, "detail")), part)) {
-                reply_free(&r);
-                return;
-            }
-        }
-        reply_free(&r);
-        usleep(50000);
-    }
-    fail_msg("no event %s of %s: %s", event, module, part);
-}
-
 /* ---- The server ------------------------------------------------------------------------------ */
 
 static struct reply upload_bytes(const void *bytes, size_t len)
@@ -224,8 +202,8 @@ static void a_device_goes_through_the_chain_and_obeys_the_last(void **state)
     device_says(&dev, "key set 3 is in force", 10);
     device_says(&dev, "ROLLED_BACK app 1.0", 10);
     device_says(&dev, "revoked by key set 3", 1);
-    expect_event("INSTALLED", "key set", "");
-    expect_event("ROLLED_BACK", "app", "revoked by key set 3");
+    fleet_expect_event(&fx, "INSTALLED", "key set", "");
+    fleet_expect_event(&fx, "ROLLED_BACK", "app", "revoked by key set 3");
     release(&v2);
     device_says(&dev, "COMMITTED app 2.0", 10);
     assert_int_equal(device_stop(&dev, SIGTERM), 0);
@@ -285,7 +263,7 @@ static void a_forged_set_is_refused_by_name_and_the_next_right_one_is_taken(void
     device_start(&dev);
     device_says(&dev, "REFUSED key set", 10);
     device_says(&dev, "too few roots signed it", 1);
-    expect_event("REFUSED", "key set", "too few roots signed it");
+    fleet_expect_event(&fx, "REFUSED", "key set", "too few roots signed it");
     assert_int_equal(device_said(&dev, "is in force"), 0);
     forge(2, "half.keys");
     device_says(&dev, "key set 2 from", 10);
@@ -427,7 +405,8 @@ static void a_server_states_what_is_current_or_nothing_is_installed(void **state
     fleet_start(&fx);
     device_start(&dev);
     device_says(&dev, "STALE key set 2", 10);
-    expect_event("STALE", "key set", "no trusted key made this signature over this statement");
+    fleet_expect_event(&fx, "STALE", "key set",
+                       "no trusted key made this signature over this statement");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, start, finish)

@@ -96,27 +96,6 @@ static void start_device(const char *policy)
     device_says(&dev, "[app] version 1", 2);
 }
 
-/* The event reached the server, with this in its detail. */
-static void expect_event(const char *event, const char *part)
-{
-    for (int i = 0; i < 100; i++) {
-        struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/events", 200);
-        size_t k;
-        json_t *e;
-        json_array_foreach(json_at(r.json, "events"), k, e)
-        {
-            if (!strcmp(json_string_value(json_at(e, "event")), event) &&
-                strstr(json_string_value(json_at(e, "detail")), part)) {
-                reply_free(&r);
-                return;
-            }
-        }
-        reply_free(&r);
-        usleep(50000);
-    }
-    fail_msg("no event %s: %s", event, part);
-}
-
 static void a_device_runs_what_a_builder_claims(void **state)
 {
     (void)state;
@@ -149,7 +128,7 @@ static void another_builder_s_image_is_not_even_fetched(void **state)
     start_device(POLICY("\"b2.pub.pem\""));
     assert_int_equal(device_said(&dev, "fetching the native image"), 0);
     assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
-    expect_event("NATIVE_REFUSED", "no trusted key made this signature");
+    fleet_expect_event(&fx, "NATIVE_REFUSED", "app", "no trusted key made this signature");
 }
 
 static void images_with_guard_pages_run_too(void **state)
@@ -171,8 +150,8 @@ static void a_fault_of_native_code_is_a_trap(void **state)
     configure(POLICY("\"builder.pub.pem\""), "");
     device_start(&dev);
     device_says(&dev, STARTED_NATIVE, 10);
-    expect_event("TRAP", "out of bounds memory access");
-    expect_event("ROLLED_BACK", "");
+    fleet_expect_event(&fx, "TRAP", "app", "out of bounds memory access");
+    fleet_expect_event(&fx, "ROLLED_BACK", "app", "");
     assert_true(device_runs(&dev));
 }
 
@@ -203,7 +182,7 @@ static void bytes_that_were_swapped_are_refused(void **state)
           " printf 'X' | dd of=$f bs=1 seek=4600 conv=notrunc");
     start_device(POLICY("\"builder.pub.pem\""));
     assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
-    expect_event("NATIVE_REFUSED", "not those claimed");
+    fleet_expect_event(&fx, "NATIVE_REFUSED", "app", "not those claimed");
 }
 
 /* A native image that is offered and cannot be had costs the module nothing. */
@@ -215,7 +194,7 @@ static void an_image_that_does_not_come_is_done_without(void **state)
     configure(POLICY("\"builder.pub.pem\""), ",\"attempts\":2");
     device_start(&dev);
     device_says(&dev, "COMMITTED app 1.0", 15);
-    expect_event("NATIVE_REFUSED", "");
+    fleet_expect_event(&fx, "NATIVE_REFUSED", "app", "");
     assert_int_equal(device_said(&dev, STARTED_NATIVE), 0);
 }
 
