@@ -36,7 +36,7 @@ static const struct input idle = {.health = ALL_GOOD, .offer = NOTHING};
 static const struct input newer = {.health = ALL_GOOD, .offer = NEWER};
 
 static struct flash_sim start;
-static uint64_t start_known;
+static struct known start_known;
 static unsigned failures;
 
 __attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)

@@ -38,9 +38,9 @@ struct range {
 static struct {
     struct place places[PLACES_MAX];
     bool changed;
-    uint64_t known;
+    struct known known;
     struct hash key;
-    struct range live[4 * CONTENTS_MAX]; /* bytes of slots that records count on */
+    struct range live[6 * CONTENTS_MAX]; /* bytes of slots that records count on */
     unsigned nlive;
 
     /* While a form is made. */
@@ -229,7 +229,7 @@ static bool sure(unsigned n)
 struct area {
     uint32_t generation; /* the highest in any look; 0 none */
     uint16_t copied;
-    uint64_t base; /* number of the latest record that stands twice, surely; 0 none */
+    uint64_t base[2]; /* number of the latest record of each index that stands twice, surely */
     bool complete_sure, complete_maybe;
     bool trusted_sure, trusted_maybe; /* something at the last place of its copies, or behind */
 };
@@ -264,8 +264,9 @@ static struct area survey(unsigned which)
         unsigned n = first + 2 * pair;
         bool both = sure(n) && sure(n + 1);
         const struct content *r = both ? record_at(n, 0) : NULL;
-        if (r && c.places[n].look[0].crc == c.places[n + 1].look[0].crc && r->r.seq > a.base)
-            a.base = r->r.seq;
+        if (r && c.places[n].look[0].crc == c.places[n + 1].look[0].crc &&
+            r->r.seq > a.base[r->tag.index])
+            a.base[r->tag.index] = r->r.seq;
         if (pair < a.copied) {
             a.complete_sure &= sure(n) || sure(n + 1);
             a.complete_maybe &= maybe(n, LOOK_RECORD) || maybe(n + 1, LOOK_RECORD);
@@ -301,7 +302,7 @@ static void collect(unsigned which, const struct area *a)
         for (unsigned look = 0; look < (c.places[n].weak ? 2u : 1u); look++) {
             const struct content *x = record_at(n, look);
             bool known = false;
-            if (x == NULL || x->r.seq < a->base)
+            if (x == NULL || x->r.seq < a->base[x->tag.index])
                 continue;
             for (unsigned i = 0; i < c.ncontents; i++)
                 known |= c.contents[i].area == which && c.contents[i].r.seq == x->r.seq;
@@ -350,6 +351,15 @@ static bool counts(const struct sm_slot *s)
     return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_COMMITTED;
 }
 
+static void note_versions(const struct sm_record *r)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        const struct key_set *set = key_set_of(r->slot[k].module_sha);
+        if (set)
+            note(set->version);
+    }
+}
+
 /* Of the numbers only their order counts, and which is just above another: servers offer what is
  * just older. */
 static void note_numbers(void)
@@ -357,6 +367,10 @@ static void note_numbers(void)
     c.nnumbers = 0;
     for (unsigned i = 0; i < c.ncontents; i++) {
         const struct sm_record *r = &c.contents[i].r;
+        if (c.contents[i].tag.index == 1) {
+            note_versions(r);
+            continue;
+        }
         note(r->floor);
         for (unsigned k = 0; k < 2; k++) {
             const struct subject *s = subject_of(r->slot[k].module_sha);
@@ -479,6 +493,45 @@ static void put_record(const struct sm_record *r)
     put_slot(&r->slot[1], 1);
 }
 
+/* Which modules of the application a key set stops: those in slots of its records. */
+static void put_stops(const struct key_set *set)
+{
+    unsigned which = 0, n = 0;
+
+    for (unsigned i = 0; i < c.ncontents; i++)
+        for (unsigned k = 0; k < 2 && c.contents[i].tag.index == 0; k++)
+            which |= (unsigned)(subject_of(c.contents[i].r.slot[k].module_sha) == set->stops)
+                     << n++;
+    put(set->stops != NULL);
+    put(set->stops ? which : 0);
+}
+
+static void put_keys(const struct sm_record *r)
+{
+    const struct sm_layout *l = world_layout();
+    const struct key_set *in_force = NULL;
+
+    put(r->active);
+    put(r->boots_left);
+    put(r->floor != 0);
+    put(r->slot[0].install < r->slot[1].install);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct key_set *set = key_set_of(r->slot[i].module_sha);
+        put(r->slot[i].state);
+        put(r->slot[i].unreported != 0);
+        put(r->slot[i].error != 0);
+        put(set ? 1 + set->bad : 0);
+        if (set) {
+            put_rank(set->version);
+            put_stops(set);
+        }
+        if (r->active == i)
+            in_force = set;
+    }
+    for (unsigned i = 0; i < 2 && in_force; i++)
+        put_live(l->keys[i].off, in_force->len, in_force->bytes);
+}
+
 /* A content's number in the list, or that the record is older than those. */
 static unsigned content_at(unsigned n, unsigned look)
 {
@@ -533,19 +586,22 @@ static void put_records(unsigned which)
 /* The order of the records' numbers, and what the device has promised of them. */
 static void put_order(void)
 {
-    unsigned below = 0, equal = 0;
+    unsigned below[2] = {0}, equal[2] = {0};
 
     for (unsigned i = 0; i < c.ncontents; i++) {
         unsigned rank = 0;
         for (unsigned k = 0; k < c.ncontents; k++)
             rank += c.contents[k].r.seq < c.contents[i].r.seq;
         put(rank);
-        below += c.contents[i].r.seq < world->known;
-        equal |= c.contents[i].r.seq == world->known;
+        unsigned index = c.contents[i].tag.index;
+        below[index] += c.contents[i].r.seq < world->known.seq[index];
+        equal[index] |= c.contents[i].r.seq == world->known.seq[index];
     }
-    put(below);
-    put(equal);
-    put(world->known != 0);
+    for (unsigned index = 0; index < 2; index++) {
+        put(below[index]);
+        put(equal[index]);
+        put(world->known.seq[index] != 0);
+    }
 }
 
 static void make_form(void)
@@ -569,7 +625,10 @@ static void make_form(void)
     put_order();
     note_numbers();
     for (unsigned i = 0; i < c.ncontents; i++)
-        put_record(&c.contents[i].r);
+        if (c.contents[i].tag.index == 0)
+            put_record(&c.contents[i].r);
+        else
+            put_keys(&c.contents[i].r);
 }
 
 bool canon_weak(void)
@@ -580,7 +639,7 @@ bool canon_weak(void)
 
 struct hash canon_key(void)
 {
-    if (!c.changed && c.known == world->known)
+    if (!c.changed && memcmp(&c.known, &world->known, sizeof c.known) == 0)
         return c.key;
     make_form();
     c.changed = false;

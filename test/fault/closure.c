@@ -18,6 +18,8 @@ static const char usage[] =
     "and\n"
     "                 the first states of all inputs on all others\n"
     "  --only N,N,... only these inputs\n"
+    "  --main         those that come to an end in minutes to hours\n"
+    "  --keys         a device with key sets, and inputs about them\n"
     "  --states N     only the first N states\n"
     "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
     "  --jobs N       geometries at a time\n"
@@ -173,6 +175,11 @@ int main(int argc, char **argv)
             limits.inputs = list_of(argv[++i]);
         else if (strcmp(argv[i], "--states") == 0)
             limits.states = number(argv[++i]);
+        else if (strcmp(argv[i], "--keys") == 0) {
+            limits.key_sets = true;
+            limits.inputs = keys_inputs;
+        } else if (strcmp(argv[i], "--main") == 0)
+            limits.inputs = main_inputs;
         else if (strcmp(argv[i], "--pairs") == 0)
             limits.pairs = number(argv[++i]);
         else if (strcmp(argv[i], "--jobs") == 0)

@@ -34,7 +34,7 @@ struct step {       /* one session of a path */
 struct state {
     uint32_t sectors; /* where its list begins in `lists` */
     uint32_t parent;
-    uint64_t known;
+    struct known known;
     struct step step; /* that led here from the parent */
     uint32_t depth;
     uint8_t lucks; /* the last of the ways in which its unstable bits may read */
@@ -48,11 +48,12 @@ struct blob { /* a sector's bytes, which units are programmed, and unstable bits
 
 struct pair {
     uint32_t state, sectors;
-    uint64_t known;
+    struct known known;
 };
 
 static struct {
     unsigned geometry;
+    bool key_sets;
     struct state *states;
     uint32_t nstates, room_states;
     uint32_t *lists;
@@ -307,7 +308,7 @@ static void path_id(uint32_t state, const struct step *last, char *out, size_t s
         steps[n++] = *last;
     for (; state != 0 && n < 256; state = x.states[state].parent)
         steps[n++] = x.states[state].step;
-    size_t len = (size_t)snprintf(out, size, "%u", x.geometry);
+    size_t len = (size_t)snprintf(out, size, "%u%s", x.geometry, x.key_sets ? "k" : "");
     while (n-- > 0 && len < size - 40) {
         len += (size_t)snprintf(out + len, size - len, "-%u.%u.", steps[n].input, steps[n].luck);
         if (steps[n].point == END)
@@ -326,7 +327,7 @@ static void fail(uint32_t state, const struct step *last, const char *what)
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
-static void restore(uint32_t sectors, uint64_t known, unsigned luck)
+static void restore(uint32_t sectors, struct known known, unsigned luck)
 {
     restore_flash(sectors);
     sim_power(&world->sim, UINT64_MAX);
@@ -336,7 +337,8 @@ static void restore(uint32_t sectors, uint64_t known, unsigned luck)
 }
 
 /* One session from a flash, with everything that it can end in. 0, or 2 for a broken rule. */
-static int live_once(uint32_t from, uint32_t sectors, uint64_t known, unsigned input, unsigned luck)
+static int live_once(uint32_t from, uint32_t sectors, struct known known, unsigned input,
+                     unsigned luck)
 {
     restore(sectors, known, luck);
     x.from = from;
@@ -419,7 +421,7 @@ static int settle_all(uint32_t state)
 /* ---- Pairs ----------------------------------------------------------------------------------- */
 
 /* The keys of everything that a session can end in, in their order. */
-static void row_of(uint32_t sectors, uint64_t known, unsigned input, unsigned luck)
+static void row_of(uint32_t sectors, struct known known, unsigned input, unsigned luck)
 {
     x.recording = false;
     x.row = (struct hash){0, 0};
@@ -454,11 +456,13 @@ static int compare_pairs(void)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-static void open_world(unsigned geometry)
+static void open_world(unsigned geometry, bool key_sets)
 {
     const struct geometry *g = &geometries[geometry];
 
     world_init(g->sector, g->unit, g->erased);
+    if (key_sets)
+        world_use_key_sets();
     x.geometry = geometry;
 }
 
@@ -467,7 +471,8 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
 {
     memset(out, 0, sizeof *out);
     x.out = out;
-    open_world(geometry);
+    open_world(geometry, limits->key_sets);
+    x.key_sets = limits->key_sets;
     rehash_blobs();
     rehash_seen();
     x.inputs = limits->inputs;
@@ -506,7 +511,7 @@ void explore(unsigned geometry, const struct explore_limits *limits, struct expl
 
 /* ---- Replay ---------------------------------------------------------------------------------- */
 
-static int replay_step(const struct step *step, uint64_t *known)
+static int replay_step(const struct step *step, struct known *known)
 {
     const struct input *in = &inputs[step->input];
 
@@ -532,12 +537,14 @@ static int replay_step(const struct step *step, uint64_t *known)
 int explore_replay(const char *id)
 {
     unsigned geometry, input, luck, point;
-    uint64_t known = 0;
+    struct known known = {{0, 0}};
     int n = 0, how = 0;
 
     if (sscanf(id, "%u%n", &geometry, &n) != 1 || geometry >= ngeometries)
         return 2;
-    open_world(geometry);
+    bool key_sets = id[n] == 'k';
+    n += key_sets;
+    open_world(geometry, key_sets);
     world->trace = true;
     for (id += n; *id == '-'; id += n) {
         struct step step;

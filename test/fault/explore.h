@@ -18,6 +18,7 @@ enum { SETTLED = 3 };
 
 struct explore_limits {
     uint64_t inputs; /* those to try, a bit each */
+    bool key_sets;   /* of a device that has them, instead of a fixed trust store */
     unsigned states; /* 0: until there is no new one */
     unsigned pairs;  /* of flashes with equal keys, to compare what becomes of them */
     bool progress;   /* tell on stderr how far it is */

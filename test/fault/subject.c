@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <openssl/evp.h>
+#include <sandmote/keyset.h>
 #include "subject.h"
 #include "world.h"
 
@@ -18,7 +19,10 @@ static const uint8_t wasm[] = {
 enum { MODULE_MAX = 1024, IMAGE_MAX = 4096, SCRATCH = 65536, BUCKETS = 1u << 15 };
 
 static struct {
-    EVP_PKEY *key, *golden_key;
+    EVP_PKEY *key, *golden_key, *root, *stranger;
+    struct {
+        struct key_set *made[4];
+    } sets[KEY_SETS];
     struct subject golden;
     uint8_t golden_public[32];
     struct sm_trust trust;
@@ -214,4 +218,85 @@ bool deployment_of(uint32_t crc, char *letter, uint32_t *sequence)
         return true;
     }
     return false;
+}
+
+/* ---- Key sets -------------------------------------------------------------------------------- */
+
+static void sign_set(struct key_set *set, EVP_PKEY *by, const uint8_t root[32])
+{
+    uint8_t text[2048], sig[64], bare[2048];
+    size_t n = sizeof sig;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int len = sm_keyset_to_sign(set->bytes, set->len, root, text, sizeof text);
+
+    need(len > 0 && EVP_DigestSignInit(ctx, NULL, NULL, NULL, by) == 1 &&
+             EVP_DigestSign(ctx, sig, &n, text, (size_t)len) == 1,
+         "cannot sign a key set");
+    EVP_MD_CTX_free(ctx);
+    memcpy(bare, set->bytes, set->len);
+    len = sm_keyset_add_signature(bare, set->len, root, sig, set->bytes, 2048);
+    need(len > 0, "a key set is too long");
+    set->len = (uint32_t)len;
+}
+
+static void make_set(struct key_set *set)
+{
+    static struct sm_keyset_plan plan;
+    struct sm_manifest_detail detail;
+    EVP_PKEY *root = key_of(&g.root, "a root");
+    size_t len = 32;
+
+    memset(&plan, 0, sizeof plan);
+    snprintf(plan.fleet, sizeof plan.fleet, "%s", SUBJECT_FLEET);
+    plan.version = set->version;
+    plan.threshold = plan.nroots = plan.nkeys = 1;
+    plan.issued_s = 1000000;
+    need(EVP_PKEY_get_raw_public_key(root, plan.root[0], &len) == 1, "no public key");
+    plan.key[0].role = SM_ROLE_SIGNER;
+    need(EVP_PKEY_get_raw_public_key(key(), plan.key[0].key, &len) == 1, "no public key");
+    if (set->stops) {
+        plan.nrevoked = 1;
+        plan.revoked[0].kind = SM_REVOKED_MODULE;
+        plan.revoked[0].stop = true;
+        memcpy(plan.revoked[0].id, set->stops->sha, 32);
+    }
+    set->bytes = calloc(1, 2048);
+    need(set->bytes != NULL, "no memory");
+    int n = sm_keyset_make(&plan, set->bytes, 2048, &detail);
+    need(n > 0, detail.rule);
+    set->len = (uint32_t)n;
+    sign_set(set, set->bad ? key_of(&g.stranger, "a stranger") : root, plan.root[0]);
+    sm_sha256(set->bytes, set->len, set->sha);
+}
+
+/* A version has one set without revocations, a badly signed one, and few that stop something. */
+const struct key_set *key_set(uint32_t version, const struct subject *stops, bool bad)
+{
+    need(version >= KEY_SET_FIRST && version < KEY_SET_FIRST + KEY_SETS,
+         "the story is longer than the supply of key sets");
+    for (unsigned i = 0; i < 4; i++) {
+        struct key_set **s = &g.sets[version - KEY_SET_FIRST].made[i];
+        if (*s != NULL && ((*s)->stops != stops || (*s)->bad != bad))
+            continue;
+        if (*s == NULL) {
+            *s = calloc(1, sizeof **s);
+            need(*s != NULL, "no memory");
+            (*s)->version = version;
+            (*s)->stops = stops;
+            (*s)->bad = bad;
+            make_set(*s);
+        }
+        return *s;
+    }
+    need(false, "too many key sets of one version");
+    return NULL;
+}
+
+const struct key_set *key_set_of(const uint8_t sha[32])
+{
+    for (unsigned v = 0; v < KEY_SETS; v++)
+        for (unsigned i = 0; i < 4 && g.sets[v].made[i]; i++)
+            if (memcmp(g.sets[v].made[i]->sha, sha, 32) == 0)
+                return g.sets[v].made[i];
+    return NULL;
 }

@@ -39,11 +39,19 @@ const struct input inputs[] = {
     {LATE_TRAPS, UNREACHABLE, 0, 0, 0},  {LATE_TRAPS, NOTHING, 0, 1, 0},
     {ALL_TRAP, NEWER, 0, 0, 0},          {ALL_TRAP, UNREACHABLE, 0, 0, 0},
     {ALL_TRAP, NOTHING, 0, 0, 1},        {ALL_GOOD, NOTHING, 0, 0, 1},
-    {ALL_GOOD, DEAF, 0, 0, 0},
+    {ALL_GOOD, DEAF, 0, 0, 0},           {ALL_GOOD, KEYS_NEXT, 0, 0, 0},
+    {ALL_GOOD, KEYS_STOP, 0, 0, 0},      {ALL_GOOD, KEYS_OLD, 0, 0, 0},
+    {ALL_GOOD, KEYS_BAD, 0, 0, 0},
 };
 const unsigned ninputs = sizeof inputs / sizeof *inputs;
 
+/* NEWER with modules that are good, UNREACHABLE, NEWER with one that traps. */
 const uint64_t core_inputs = 1u << 0 | 1u << 2 | 1u << 14;
+/* Those, and NEWER_FLOOR, EVIL, the operator's return, and hangs. */
+const uint64_t main_inputs =
+    1u << 0 | 1u << 1 | 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 23 | 1u << 24;
+/* Good updates, UNREACHABLE, and the four about key sets. */
+const uint64_t keys_inputs = 1u << 0 | 1u << 2 | 15ull << 33;
 
 void input_text(const struct input *in, char *out, size_t size)
 {
@@ -61,7 +69,11 @@ void input_text(const struct input *in, char *out, size_t size)
                                          "server offers an unsigned module",
                                          "connection breaks",
                                          "a byte changes on the way",
-                                         "server offers a newer module and hears no report"};
+                                         "server offers a newer module and hears no report",
+                                         "server has the next key set",
+                                         "server has a key set that stops what runs",
+                                         "server has the key set before",
+                                         "server has a key set that nobody signed"};
 
     snprintf(out, size, "%s, %s%s%s%s", healths[in->health], offers[in->offer],
              in->rollback ? ", operator returns" : "", in->new_engine ? ", new firmware" : "",
@@ -175,16 +187,29 @@ static void check_new_trial(const struct sm_record *was, const struct sm_record 
     rule(noted(s, SM_EVENT_INSTALLED), "an installation is not told");
 }
 
+/* A module that the key set in force stops. */
+static bool is_stopped(const struct subject *m)
+{
+    const struct sm_record *keys = &world->dev.store.keys;
+    const struct key_set *set =
+        keys->active < 2 ? key_set_of(keys->slot[keys->active].module_sha) : NULL;
+
+    return set != NULL && set->stops != NULL && set->stops == m;
+}
+
 static void check_failed(const struct sm_record *was, const struct sm_record *is, unsigned i)
 {
     bool trial = was->slot[i].state == SM_SLOT_TRIAL;
 
     rule(noted(&is->slot[i], SM_EVENT_ROLLED_BACK), "a module given up is not told");
     if (trial)
-        rule(was->boots_left == 0 || trial_misbehaves(), "a good module's trial is given up");
+        rule(was->boots_left == 0 || trial_misbehaves() ||
+                 is_stopped(subject_of(was->slot[i].module_sha)),
+             "a good module's trial is given up");
     else
         rule(world->in->health >= LATE_TRAPS || world->operator_asked ||
-                 !holds(i, subject_of(was->slot[i].module_sha)),
+                 !holds(i, subject_of(was->slot[i].module_sha)) ||
+                 is_stopped(subject_of(was->slot[i].module_sha)),
              "a good module is given up");
 }
 
@@ -218,6 +243,26 @@ static void check_starts(const struct sm_record *was, const struct sm_record *is
         return;
     rule(is->boots_left + 1 == was->boots_left, "starts of a trial come or go");
     rule(++world->starts_paid == 1, "a session pays for two starts");
+}
+
+static void check_keys(const struct sm_record *was, const struct sm_record *is)
+{
+    const struct key_set *before =
+        was->active < 2 ? key_set_of(was->slot[was->active].module_sha) : NULL;
+    const struct key_set *set = is->active < 2 ? key_set_of(is->slot[is->active].module_sha) : NULL;
+
+    for (unsigned i = 0; i < 2; i++)
+        check_events(&was->slot[i], &is->slot[i]);
+    rule(is->floor >= was->floor, "time goes back");
+    rule(before == NULL || set != NULL, "a key set is lost");
+    if (set == NULL || set == before)
+        return;
+    uint32_t off = sm_store_slot(&world->dev.store, 1, is->active).off;
+    rule(!set->bad, "a key set that nobody signed is in force");
+    rule(before == NULL || set->version == before->version + 1, "a key set is not the next");
+    rule(!unstable(off, set->len) && memcmp(world->sim.bytes + off, set->bytes, set->len) == 0,
+         "a record counts on a key set that is not there");
+    rule(set->stops == NULL || is->boots_left == 1, "a revocation is forgotten");
 }
 
 static void check_put(const struct sm_record *was, const struct sm_record *is)
@@ -311,14 +356,24 @@ static void trace_record(const struct sm_record *r)
 
 int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_record *r)
 {
-    check_put(&s->records[index], r);
+    if (index == 0)
+        check_put(&s->records[0], r);
+    else
+        check_keys(&s->keys, r);
     keep_put(hash_record(r));
-    trace("puts a record");
-    trace_record(r);
+    if (index == 0) {
+        trace("puts a record");
+        trace_record(r);
+    } else {
+        trace("puts the key set's record: version %llu",
+              r->active < 2 ? (unsigned long long)r->slot[r->active].sequence : 0);
+    }
     int err = __real_sm_store_put(s, index, r);
     if (err == 0) {
-        rule(s->records[index].seq > world->known, "a record's number is not new");
-        world->known = s->records[index].seq;
+        uint64_t seq = sm_store_record(s, index)->seq;
+        rule(seq > world->known.seq[0] && seq > world->known.seq[1],
+             "a record's number is not new");
+        world->known.seq[index] = seq;
     }
     return err;
 }
@@ -336,10 +391,12 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
     if (err == 0) {
         trace("mounts record %llu", (unsigned long long)records[0].seq);
         trace_record(&records[0]);
-        rule(records[0].seq >= world->known, "a committed record is lost");
-        rule(records[0].seq == 0 || was_put(hash_record(&records[0])),
-             "a record is found that was never put");
-        world->known = records[0].seq;
+        for (uint16_t i = 0; i < 2; i++) {
+            const struct sm_record *r = sm_store_record(s, i);
+            rule(r->seq >= world->known.seq[i], "a committed record is lost");
+            rule(r->seq == 0 || was_put(hash_record(r)), "a record is found that was never put");
+            world->known.seq[i] = r->seq;
+        }
         check_bytes(&records[0]);
     }
     return err;
@@ -384,6 +441,7 @@ static void check_running(void)
          "an image runs that is not the engine's");
     rule(r->slot[slot].image_build == SM_WASM_BUILD, "an image of another engine runs");
     rule(s->sequence >= r->floor, "a module below the floor runs");
+    rule(!is_stopped(s), "a revoked module runs");
     rule(r->slot[slot].state == SM_SLOT_TRIAL || r->slot[slot].state == SM_SLOT_COMMITTED,
          "a module runs that may not");
 }
@@ -557,6 +615,37 @@ static void offer(const struct subject *s, char letter, uint32_t bytes, bool gar
     rule(err != 0 || s->kind != SUBJECT_EVIL, "an unsigned module is accepted");
 }
 
+static void offer_keys(const struct key_set *set)
+{
+    int err = sm_device_keys_offer(&world->dev, set->bytes, set->len);
+
+    trace("is offered key set %u%s%s: %s", set->version, set->stops ? ", which stops a module" : "",
+          set->bad ? ", badly signed" : "", err ? sm_device_reason(&world->dev) : "in force");
+    rule(err != 0 || !set->bad, "a key set that nobody signed is accepted");
+}
+
+/* Commissioned when it is not yet; then what the input says. */
+static void contact_keys(void)
+{
+    const struct sm_record *r = &world->record;
+    const struct sm_record *keys = &world->dev.store.keys;
+
+    if (keys->active == SM_STORE_NO_SLOT) {
+        const struct key_set *first = key_set(KEY_SET_FIRST, NULL, false);
+        rule(sm_device_keys_commission(&world->dev, first->bytes, first->len) == 0,
+             "it cannot be commissioned");
+    }
+    const struct key_set *now = key_set_of(keys->slot[keys->active].module_sha);
+    rule(now != NULL && sm_device_keys(&world->dev) != NULL, "its key set is lost");
+    const struct subject *active = r->active < 2 ? subject_of(r->slot[r->active].module_sha) : NULL;
+    if (world->in->offer == KEYS_NEXT || world->in->offer == KEYS_STOP)
+        offer_keys(key_set(now->version + 1, world->in->offer == KEYS_STOP ? active : NULL, false));
+    else if (world->in->offer == KEYS_BAD)
+        offer_keys(key_set(now->version + 1, NULL, true));
+    else if (world->in->offer == KEYS_OLD && now->version > KEY_SET_FIRST)
+        offer_keys(key_set(now->version - 1, NULL, false));
+}
+
 static void contact(void)
 {
     const struct sm_record *r = &world->record;
@@ -569,6 +658,8 @@ static void contact(void)
         return;
     if (world->in->offer != DEAF)
         report();
+    if (world->cfg.keys)
+        contact_keys();
     switch ((enum offer)world->in->offer) {
     case DEAF:
     case NEWER:
@@ -807,4 +898,11 @@ void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
                                         .trap_window_s = TRAP_WINDOW_S};
     if (sm_store_layout(&layout, &world->sim.flash, &world->cfg.store, NULL) != 0)
         abort();
+}
+
+void world_use_key_sets(void)
+{
+    world->cfg.trust = NULL;
+    world->cfg.keys = world->keys;
+    world->cfg.nkeys = sizeof world->keys / sizeof *world->keys;
 }

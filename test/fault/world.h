@@ -40,6 +40,21 @@ const struct subject *subject_of(const uint8_t sha[8]);
 /* Of a CRC of a deployment's text: its letter and sequence; false when unknown. */
 bool deployment_of(uint32_t crc, char *letter, uint32_t *sequence);
 
+/* A key set as it may be on a device: its version and the module that it stops, if any. */
+struct key_set {
+    uint32_t version;
+    const struct subject *stops;
+    bool bad; /* its signature is a stranger's */
+    uint8_t *bytes, sha[32];
+    uint32_t len;
+};
+
+enum { KEY_SET_FIRST = 300, KEY_SETS = 600 };
+
+const struct key_set *key_set(uint32_t version, const struct subject *stops, bool bad);
+/* The one with this hash, among those made until now; NULL for none. */
+const struct key_set *key_set_of(const uint8_t sha[32]);
+
 /* ---- Inputs ---------------------------------------------------------------------------------- */
 
 enum health {
@@ -64,6 +79,10 @@ enum offer {
     TORN,        /* newer, and the connection breaks in the middle */
     GARBLED,     /* newer, and a byte changes on the way */
     DEAF,        /* newer, from a server that reports do not reach */
+    KEYS_NEXT,   /* the next key set */
+    KEYS_STOP,   /* the next one, which revokes the active module, at once */
+    KEYS_OLD,    /* the one before the one in force */
+    KEYS_BAD,    /* the next one, signed by nobody who may */
     OFFERS
 };
 
@@ -77,9 +96,17 @@ struct input {
 extern const struct input inputs[];
 extern const unsigned ninputs;
 extern const uint64_t core_inputs; /* bits: good updates, none, bad ones */
+extern const uint64_t keys_inputs; /* good updates, none, key sets */
+extern const uint64_t main_inputs; /* what closes within minutes to hours */
 void input_text(const struct input *in, char *out, size_t size);
 
 /* ---- The world ------------------------------------------------------------------------------- */
+
+/* Numbers of the last record of the application and of the key set that was put, or that a mount
+ * found; 0 none. What the device has acted on, and must find again. */
+struct known {
+    uint64_t seq[2];
+};
 
 enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_GOLDEN = 1024, WORLD_EVENTS = 16 };
 
@@ -91,11 +118,12 @@ struct world {
     struct sm_record record;
     struct sm_host_port host;
     struct sm_device_golden golden;
+    struct sm_trust_key keys[4];
     uint64_t now_ms;
     volatile uint32_t epoch;
 
     const struct input *in;
-    uint64_t known; /* number of the last record that was put or found at mount; 0 none */
+    struct known known;
     uint64_t acked[WORLD_EVENTS]; /* ids that the server got in this session */
     unsigned nacked;
     unsigned starts_paid; /* of the trial, in this session */
@@ -119,6 +147,8 @@ struct world {
 /* One world a process. Makes the keys; world_init() a device on blank flash of this geometry. */
 extern struct world *world;
 void world_init(uint32_t sector, uint32_t unit, uint8_t erased);
+/* The device has a key set from its commissioning on, instead of a fixed trust store. */
+void world_use_key_sets(void);
 
 /* The layout of this geometry's flash. */
 const struct sm_layout *world_layout(void);
