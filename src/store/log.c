@@ -22,7 +22,8 @@
  *       of a session moves to the other area, which is erased first.
  *   I4  A torn record that mount could not read and that becomes readable later (weak bits) does
  *       not count then: where anything is that is neither blank nor a record, mount moves before it
- *       returns. Not the next put: the caller may change slots first.
+ *       returns, also when no record is in force. Not only the next put: the caller may change
+ *       slots before that.
  *   I5  Where no record is in force, both areas are erased before the first one is put: a weak
  *       first record that could not be read would else have a generation that comes back later.
  *
@@ -50,6 +51,7 @@ struct survey {
     uint32_t last;       /* the pair of places counted last */
     bool sealed;         /* something, readable or not, stands in the last place of the copies, or
                           * behind it (I2b) */
+    bool dirty;          /* a place is not blank */
 };
 
 /* 1 and the record at a place, 0 when there is none, or an error that ends the mount. Each record
@@ -93,6 +95,7 @@ static int survey_area(struct sm_store *s, unsigned area, struct survey *v)
             v->generation = tag.generation;
             v->copied = tag.copied;
         }
+        v->dirty |= !is_blank;
         if (!is_blank && v->generation != 0 && place + 1 >= 2u * v->copied)
             v->sealed = true;
         if (got == 1 && place / 2 < v->copied) {
@@ -173,7 +176,9 @@ int sm_store_mount(struct sm_store *s, const struct sm_flash *flash, const struc
         return err;
     int area = choose(v);
     s->area = area < 0 ? 1 : (uint8_t)area;
-    if (area >= 0 && !load_area(s, (unsigned)area)) {
+    bool leave = area >= 0 ? !load_area(s, (unsigned)area)
+                           : (v[0].dirty || v[1].dirty) && s->health.fault == 0;
+    if (leave) {
         s->health.repaired++;
         (void)move(s); /* a failure is in health.fault; what was read is still good to run */
     }

@@ -506,6 +506,27 @@ static void put_stops(const struct key_set *set)
     put(set->stops ? which : 0);
 }
 
+/* A copy that is mended when it is not whole: only whether it is, as it may read, counts. */
+static void put_copy(uint32_t off, uint32_t len, const uint8_t *expected)
+{
+    const struct flash_sim *sim = &world->sim;
+    bool old = true, erased = true, weak = false;
+
+    c.live[c.nlive++] = (struct range){off, len};
+    for (uint32_t i = 0; i < len; i++) {
+        uint8_t mask = sim->unstable[off + i], sure = (uint8_t)~mask;
+        uint8_t now = sim->bytes[off + i] & sure;
+        weak |= mask != 0;
+        old = old && (now | (sim->old[off + i] & mask)) == expected[i];
+        erased = erased && (now | (sim->flash.erased & mask)) == expected[i];
+    }
+    weak = weak && (old || erased);
+    put(old);
+    put(erased);
+    put(weak);
+    c.weak |= weak;
+}
+
 static void put_keys(const struct sm_record *r)
 {
     const struct sm_layout *l = world_layout();
@@ -529,7 +550,10 @@ static void put_keys(const struct sm_record *r)
             in_force = set;
     }
     for (unsigned i = 0; i < 2 && in_force; i++)
-        put_live(l->keys[i].off, in_force->len, in_force->bytes);
+        if (r->active == i)
+            put_live(l->keys[i].off, in_force->len, in_force->bytes);
+        else
+            put_copy(l->keys[i].off, in_force->len, in_force->bytes);
 }
 
 /* A content's number in the list, or that the record is older than those. */
@@ -583,6 +607,18 @@ static void put_records(unsigned which)
     c.weak |= damage == 2;
 }
 
+/* No record is in force: whether anything is there, surely or as it reads. */
+static void put_remains(void)
+{
+    unsigned dirty = 0;
+
+    for (unsigned n = 0; n < 2 * world_layout()->places; n++)
+        if (c.places[n].weak || !maybe(n, LOOK_BLANK))
+            dirty |= maybe(n, LOOK_BLANK) ? 2 : 1;
+    put(dirty & 1 ? 1 : dirty);
+    c.weak |= dirty == 2;
+}
+
 /* The order of the records' numbers, and what the device has promised of them. */
 static void put_order(void)
 {
@@ -616,6 +652,8 @@ static void make_form(void)
         collect(force, &a[force]);
         put_records(force);
     }
+    if (force == 2)
+        put_remains();
     for (unsigned i = 0; i < 2 && force == 3; i++) {
         collect(i, &a[i]);
         put_area(i, &a[i]);

@@ -16,13 +16,18 @@ static const uint8_t wasm[] = {
 #include "subject.inc"
 };
 
-enum { MODULE_MAX = 1024, IMAGE_MAX = 4096, SCRATCH = 65536, BUCKETS = 1u << 15 };
+enum {
+    MODULE_MAX = 1024,
+    IMAGE_MAX = 4096,
+    SCRATCH = 65536,
+    BUCKETS = 1u << 15,
+    SETS_A_VERSION = 128
+};
 
 static struct {
     EVP_PKEY *key, *golden_key, *root, *stranger;
-    struct {
-        struct key_set *made[4];
-    } sets[KEY_SETS];
+    struct key_set *sets[KEY_SETS][SETS_A_VERSION];
+    const struct key_set *sets_by_sha[BUCKETS];
     struct subject golden;
     uint8_t golden_public[32];
     struct sm_trust trust;
@@ -269,34 +274,36 @@ static void make_set(struct key_set *set)
     sm_sha256(set->bytes, set->len, set->sha);
 }
 
-/* A version has one set without revocations, a badly signed one, and few that stop something. */
+/* A version has one set without revocations, a badly signed one, and those that stop a module. */
 const struct key_set *key_set(uint32_t version, const struct subject *stops, bool bad)
 {
+    struct key_set **s = g.sets[version - KEY_SET_FIRST];
+
     need(version >= KEY_SET_FIRST && version < KEY_SET_FIRST + KEY_SETS,
          "the story is longer than the supply of key sets");
-    for (unsigned i = 0; i < 4; i++) {
-        struct key_set **s = &g.sets[version - KEY_SET_FIRST].made[i];
-        if (*s != NULL && ((*s)->stops != stops || (*s)->bad != bad))
-            continue;
-        if (*s == NULL) {
-            *s = calloc(1, sizeof **s);
-            need(*s != NULL, "no memory");
-            (*s)->version = version;
-            (*s)->stops = stops;
-            (*s)->bad = bad;
-            make_set(*s);
-        }
+    while (*s != NULL && ((*s)->stops != stops || (*s)->bad != bad))
+        s++;
+    if (*s != NULL)
         return *s;
-    }
-    need(false, "too many key sets of one version");
-    return NULL;
+    need(s + 1 < g.sets[version - KEY_SET_FIRST] + SETS_A_VERSION,
+         "too many key sets of one version");
+    *s = calloc(1, sizeof **s);
+    need(*s != NULL, "no memory");
+    (*s)->version = version;
+    (*s)->stops = stops;
+    (*s)->bad = bad;
+    make_set(*s);
+    uint32_t at = bucket_of((*s)->sha);
+    while (g.sets_by_sha[at] != NULL)
+        at = (at + 1) % BUCKETS;
+    g.sets_by_sha[at] = *s;
+    return *s;
 }
 
 const struct key_set *key_set_of(const uint8_t sha[32])
 {
-    for (unsigned v = 0; v < KEY_SETS; v++)
-        for (unsigned i = 0; i < 4 && g.sets[v].made[i]; i++)
-            if (memcmp(g.sets[v].made[i]->sha, sha, 32) == 0)
-                return g.sets[v].made[i];
+    for (uint32_t at = bucket_of(sha); g.sets_by_sha[at] != NULL; at = (at + 1) % BUCKETS)
+        if (memcmp(g.sets_by_sha[at]->sha, sha, 32) == 0)
+            return g.sets_by_sha[at];
     return NULL;
 }

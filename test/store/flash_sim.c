@@ -90,9 +90,17 @@ static int fails(struct flash_sim *sim)
     return sim->fail_silently ? 2 : 1;
 }
 
+/* A byte with its unstable bits as they were. */
+static uint8_t old_value(const struct flash_sim *sim, uint32_t off)
+{
+    uint8_t mask = sim->unstable[off];
+
+    return (uint8_t)((sim->bytes[off] & ~mask) | (sim->old[off] & mask));
+}
+
 static void make_unstable(struct flash_sim *sim, uint32_t off, uint8_t mask)
 {
-    sim->old[off] = sim->bytes[off];
+    sim->old[off] = old_value(sim, off);
     sim->unstable[off] |= mask;
     sim->any_unstable = true;
 }
@@ -139,10 +147,13 @@ static void erase_range(struct flash_sim *sim, uint32_t off, uint32_t len)
 static void erase_random(struct flash_sim *sim, uint32_t off, uint32_t len, bool keeps_changing)
 {
     for (uint32_t i = off; i < off + len; i++) {
-        if (keeps_changing)
+        if (keeps_changing) {
             make_unstable(sim, i, 0xff);
-        else
-            sim->bytes[i] ^= (sim->bytes[i] ^ sim->flash.erased) & (uint8_t)sim_random(sim);
+            continue;
+        }
+        sim->bytes[i] = old_value(sim, i);
+        sim->unstable[i] = 0;
+        sim->bytes[i] ^= (sim->bytes[i] ^ sim->flash.erased) & (uint8_t)sim_random(sim);
     }
 }
 
@@ -323,8 +334,7 @@ void sim_power(struct flash_sim *sim, uint64_t cut_at)
     sim->met = 0;
     sim->cut_at = cut_at;
     for (uint32_t i = 0; sim->any_unstable && i < sim->size; i++)
-        sim->bytes[i] =
-            (uint8_t)((sim->bytes[i] & ~sim->unstable[i]) | (sim->old[i] & sim->unstable[i]));
+        sim->bytes[i] = old_value(sim, i);
 }
 
 void sim_copy(struct flash_sim *to, const struct flash_sim *from)
