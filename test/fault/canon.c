@@ -607,16 +607,32 @@ static void put_records(unsigned which)
     c.weak |= damage == 2;
 }
 
-/* No record is in force: whether anything is there, surely or as it reads. */
+static void put_extent(unsigned n)
+{
+    const uint8_t *p = world->sim.bytes + place_off(n);
+    unsigned first = 0, last = SM_RECORD_SIZE - 1;
+
+    while (first < last && p[first] == world->sim.flash.erased)
+        first++;
+    while (last > first && p[last] == world->sim.flash.erased)
+        last--;
+    put(first >> 2);
+    put(last >> 2);
+}
+
+/* No record is in force: whether anything is there, surely or as it reads, and from where to where,
+ * which says what of it an erase that is cut short leaves. */
 static void put_remains(void)
 {
-    unsigned dirty = 0;
-
-    for (unsigned n = 0; n < 2 * world_layout()->places; n++)
-        if (c.places[n].weak || !maybe(n, LOOK_BLANK))
-            dirty |= maybe(n, LOOK_BLANK) ? 2 : 1;
-    put(dirty & 1 ? 1 : dirty);
-    c.weak |= dirty == 2;
+    for (unsigned n = 0; n < 2 * world_layout()->places; n++) {
+        if (c.places[n].weak == 0 && maybe(n, LOOK_BLANK))
+            continue;
+        put(1 + n);
+        put(maybe(n, LOOK_BLANK));
+        c.weak |= maybe(n, LOOK_BLANK);
+        put_extent(n);
+    }
+    put(0);
 }
 
 /* The order of the records' numbers, and what the device has promised of them. */

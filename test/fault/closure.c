@@ -46,14 +46,18 @@ static void print_result(unsigned geometry, const struct explore_result *r)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
 }
 
-/* Quick: one geometry to the end with good, absent and bad updates; of the others the beginning.
- */
+/* Quick: one geometry to the end with good, absent and bad updates; of one with key sets and of all
+ * others the beginning. */
 static struct explore_limits quick(unsigned geometry)
 {
     struct explore_limits l = limits;
 
     if (geometry == 0) {
         l.inputs = core_inputs;
+    } else if (geometry == 1) {
+        l.key_sets = true;
+        l.inputs = keys_inputs;
+        l.states = 200;
     } else {
         l.states = 2;
         l.pairs = 0;
