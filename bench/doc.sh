@@ -123,9 +123,9 @@ PAGE
 ## Beside running code
 
 Instructions of a host call are those of a loop with twice(twice(n)) less those of the same loop with
-twice(n): the call with all that belongs to it, the host function's own two or three included. For stopping, the deadline passes at many moments of a loop that
-runs for ever; the figure is the worst of what came after it. What epoch checks cost is the difference to
-an engine built without them. Callgrind counts the translation; `tight` is the same module with short
+twice(n): the call with all that belongs to it, the host function's own two or three included. For
+stopping, the deadline passes at many moments of a loop that runs for ever; the figure is the worst of
+what came after it. What epoch checks cost is the difference to an engine built without them. Callgrind counts the translation; `tight` is the same module with short
 relocations. RAM is what a start takes beyond linear memory, and after the CoreMark-like kernel ran.
 
 ```

@@ -252,6 +252,9 @@ static uint8_t type_out(const struct numeric *m)
     return (uint8_t)(SM_WASM_I32 - m->out);
 }
 
+_Static_assert(OP_I32_XOR_K == OP_I32_AND_K + 2 && OP_I32_ROTL_K == OP_I32_SHL_K + 3,
+               "in the order of their opcodes, and so those of 64 bits");
+
 /* The form with an immediate right operand: *k may be adjusted (a <= k is a < k + 1). 0 if none. */
 static uint32_t immediate_form(uint32_t opcode, int32_t *k)
 {
@@ -269,24 +272,24 @@ static uint32_t immediate_form(uint32_t opcode, int32_t *k)
     case 0x6a: return OP_I32_ADD_K;
     case 0x6b: *k = -*k; return OP_I32_ADD_K;
     case 0x6c: return OP_I32_MUL_K;
-    case 0x71: return OP_I32_AND_K;
-    case 0x72: return OP_I32_OR_K;
-    case 0x73: return OP_I32_XOR_K;
-    case 0x74: *k &= 31; return OP_I32_SHL_K;
-    case 0x75: *k &= 31; return OP_I32_SHR_S_K;
-    case 0x76: *k &= 31; return OP_I32_SHR_U_K;
-    case 0x77: *k &= 31; return OP_I32_ROTL_K;
+    case 0x71:
+    case 0x72:
+    case 0x73: return opcode - 0x71 + OP_I32_AND_K; /* both in this order; so below */
+    case 0x74:
+    case 0x75:
+    case 0x76:
+    case 0x77: *k &= 31; return opcode - 0x74 + OP_I32_SHL_K;
     case 0x78: *k = -*k & 31; return OP_I32_ROTL_K;
     case 0x7c: return SM_FUSED_OP(OP_I64_ADD_K, 0);
     case 0x7d: *k = -*k; return SM_FUSED_OP(OP_I64_ADD_K, 0);
     case 0x7e: return SM_FUSED_OP(OP_I64_MUL_K, 0);
-    case 0x83: return SM_FUSED_OP(OP_I64_AND_K, 0);
-    case 0x84: return SM_FUSED_OP(OP_I64_OR_K, 0);
-    case 0x85: return SM_FUSED_OP(OP_I64_XOR_K, 0);
-    case 0x86: *k &= 63; return SM_FUSED_OP(OP_I64_SHL_K, 0);
-    case 0x87: *k &= 63; return SM_FUSED_OP(OP_I64_SHR_S_K, 0);
-    case 0x88: *k &= 63; return SM_FUSED_OP(OP_I64_SHR_U_K, 0);
-    case 0x89: *k &= 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
+    case 0x83:
+    case 0x84:
+    case 0x85: return SM_FUSED_OP(opcode - 0x83 + OP_I64_AND_K, 0);
+    case 0x86:
+    case 0x87:
+    case 0x88:
+    case 0x89: *k &= 63; return SM_FUSED_OP(opcode - 0x86 + OP_I64_SHL_K, 0);
     case 0x8a: *k = -*k & 63; return SM_FUSED_OP(OP_I64_ROTL_K, 0);
     default: return 0;
     }
