@@ -569,6 +569,22 @@ static unsigned content_at(unsigned n, unsigned look)
     return 99;
 }
 
+/* In which halves of sectors something is that is no record: what of it an erase that is cut
+ * leaves. */
+static void put_extent(unsigned n)
+{
+    const struct flash_sim *sim = &world->sim;
+    uint32_t half = sim->flash.sector_size / 2, off = place_off(n), end = off + SM_RECORD_SIZE;
+
+    while (off < end) {
+        uint32_t next = (off / half + 1) * half < end ? (off / half + 1) * half : end;
+        bool blank = sim->bytes[off] == sim->flash.erased &&
+                     memcmp(sim->bytes + off, sim->bytes + off + 1, next - off - 1) == 0;
+        put(!blank);
+        off = next;
+    }
+}
+
 /* An area that may be in force or not: all of it. */
 static void put_area(unsigned which, const struct area *a)
 {
@@ -581,6 +597,8 @@ static void put_area(unsigned which, const struct area *a)
         put(content_at(n, 0));
         if (c.places[n].weak)
             put(content_at(n, 1));
+        if (maybe(n, LOOK_NONE))
+            put_extent(n);
     }
 }
 
@@ -607,21 +625,7 @@ static void put_records(unsigned which)
     c.weak |= damage == 2;
 }
 
-static void put_extent(unsigned n)
-{
-    const uint8_t *p = world->sim.bytes + place_off(n);
-    unsigned first = 0, last = SM_RECORD_SIZE - 1;
-
-    while (first < last && p[first] == world->sim.flash.erased)
-        first++;
-    while (last > first && p[last] == world->sim.flash.erased)
-        last--;
-    put(first >> 2);
-    put(last >> 2);
-}
-
-/* No record is in force: whether anything is there, surely or as it reads, and from where to where,
- * which says what of it an erase that is cut short leaves. */
+/* No record is in force: whether anything is there, surely or as it reads. */
 static void put_remains(void)
 {
     for (unsigned n = 0; n < 2 * world_layout()->places; n++) {
