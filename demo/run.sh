@@ -165,7 +165,7 @@ cat >fleet.json <<END
 {"port": 0, "certificate": "server.pem", "key": "server.key", "data": "data", "poll_seconds": 1,
  "signers": [{"fleet": "greenhouse", "key": "greenhouse.pub.pem"},
              {"fleet": "orchard", "key": "orchard.pub.pem"}],
- "operators": [{"name": "anna", "token_sha256": "$(cat token.sha256)"}]}
+ "operators": [{"name": "operator1", "token_sha256": "$(cat token.sha256)"}]}
 END
 sandmote-fleet serve --config fleet.json 2>server.log &
 server_pid=$!

@@ -15,7 +15,7 @@
  *   "builders": [{"fleet": "plant-7", "key": "builder.pub.pem"}],  of native images; default: none
  *   "statement_key": "server.sign.pem",  private key that states what is current; default: none
  *   "statement_seconds": 86400,     how long that is true
- *   "operators": [{"name": "anna", "token_sha256": "<hex>"}]
+ *   "operators": [{"name": "operator1", "token_sha256": "<hex>"}]
  * }
  * Paths are relative to the file's folder. An unknown key is an error.
  *

@@ -10,16 +10,16 @@ for path in /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so; d
     [ -e "$path" ] && module=$path
 done
 
-for who in anna ben carl signer stranger; do
+for who in root1 root2 root3 signer stranger; do
     expect 0 "$sandmote" key new $who.pem
 done
-expect 0 "$openssl" req -x509 -key ben.pem -subj /CN=ben -days 1 -out ben.crt
+expect 0 "$openssl" req -x509 -key root2.pem -subj /CN=root2 -days 1 -out root2.crt
 expect 0 "$openssl" req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key \
     -subj /CN=ca -days 1 -out ca.pem
-"$openssl" pkey -pubin -in carl.pub.pem -outform DER | tail -c 32 >carl.raw
+"$openssl" pkey -pubin -in root3.pub.pem -outform DER | tail -c 32 >root3.raw
 cat >plan.json <<'EOF'
 {"fleet": "plant-7", "threshold": 2, "expires": "2035-01-01",
- "roots": ["anna.pub.pem", "ben.crt", "carl.raw"],
+ "roots": ["root1.pub.pem", "root2.crt", "root3.raw"],
  "keys": [{"role": "signer", "key": "signer.pub.pem", "expires": "2030-06-30"},
           {"role": "vendor", "model": "BME280", "bus": "i2c-1", "addresses": ["0x77", 118],
            "capabilities": ["i2c/*"],
@@ -41,13 +41,13 @@ expect 1 "$sandmote" trust commission plan.json -o 1.keys
 says '1.keys: exists, and a key set is never overwritten'
 expect 1 "$sandmote" trust sign --key signer.pem 1.keys
 says 'signer.pem: is no root of set 1'
-expect 0 "$sandmote" trust sign --key ben.pem 1.keys
+expect 0 "$sandmote" trust sign --key root2.pem 1.keys
 shows 'by 1 of the 3 roots of set 1, 2 must: not enough'
-expect 0 "$sandmote" trust sign --key ben.pem 1.keys
+expect 0 "$sandmote" trust sign --key root2.pem 1.keys
 shows 'by 1 of the 3 roots of set 1, 2 must: not enough'
 expect 1 "$sandmote" trust check 1.keys
 says 'no device takes it as its first: too few roots signed it'
-expect 0 "$sandmote" trust sign --key carl.pem 1.keys
+expect 0 "$sandmote" trust sign --key root3.pem 1.keys
 expect 0 "$sandmote" trust check 1.keys
 prints '1.keys: good: key set 1 of fleet plant-7'
 cp 1.keys changed.keys
@@ -66,22 +66,22 @@ echo 1234 >pin
 echo 4321 >wrong
 # SoftHSM leaves 37 bytes behind, which a build with sanitizers would hold against us.
 hsm="env ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0"
-dora="pkcs11:token=the%20fleet;object=dora?module-path=$module&pin-source=file:$tmp/pin"
-expect 1 $hsm "$sandmote" key show "$dora"
-says 'token "the fleet" has no Ed25519 key labelled "dora"'
-expect 0 $hsm "$sandmote" key new "$dora"
+root4="pkcs11:token=the%20fleet;object=root4?module-path=$module&pin-source=file:$tmp/pin"
+expect 1 $hsm "$sandmote" key show "$root4"
+says 'token "the fleet" has no Ed25519 key labelled "root4"'
+expect 0 $hsm "$sandmote" key new "$root4"
 hex=$(sed -n 's/ed25519 //p' out)
-expect 1 $hsm "$sandmote" key new "$dora"
+expect 1 $hsm "$sandmote" key new "$root4"
 says 'a key is never overwritten'
-expect 0 $hsm "$sandmote" key show "$dora"
+expect 0 $hsm "$sandmote" key show "$root4"
 shows "ed25519 $hex"
-expect 1 $hsm "$sandmote" key show "pkcs11:token=the%20fleet;object=dora?module-path=$module&pin-source=file:wrong"
+expect 1 $hsm "$sandmote" key show "pkcs11:token=the%20fleet;object=root4?module-path=$module&pin-source=file:wrong"
 says "the token's PIN is wrong"
-expect 1 $hsm "$sandmote" key show "pkcs11:token=the%20fleet;object=dora?module-path=$module"
+expect 1 $hsm "$sandmote" key show "pkcs11:token=the%20fleet;object=root4?module-path=$module"
 says 'the token wants a PIN'
-expect 1 $hsm "$sandmote" key show "pkcs11:token=none;object=dora?module-path=$module&pin-value=1234"
+expect 1 $hsm "$sandmote" key show "pkcs11:token=none;object=root4?module-path=$module&pin-value=1234"
 says 'no token is labelled "none"'
-expect 1 $hsm "$sandmote" key show "pkcs11:token=none;object=dora?module-path=./plan.json"
+expect 1 $hsm "$sandmote" key show "pkcs11:token=none;object=root4?module-path=./plan.json"
 says 'module-path: '
 expect 1 $hsm "$sandmote" key show "pkcs11:token=a;colour=blue"
 says 'pkcs11 URI: "colour" is not understood'
@@ -90,28 +90,28 @@ says 'pkcs11 URI: "token" is not understood'
 expect 1 $hsm "$sandmote" key show "pkcs11:object=b"
 says 'pkcs11 URI: token= is missing'
 
-expect 64 $hsm "$sandmote" trust rotate --old carl.raw --new "$dora" -o 2.keys
+expect 64 $hsm "$sandmote" trust rotate --old root3.raw --new "$root4" -o 2.keys
 says 'rotate takes --after'
-expect 1 $hsm "$sandmote" trust rotate --after 1.keys --old stranger.pub.pem --new "$dora" -o 2.keys
+expect 1 $hsm "$sandmote" trust rotate --after 1.keys --old stranger.pub.pem --new "$root4" -o 2.keys
 says 'stranger.pub.pem: is no key of set 1'
-expect 0 $hsm "$sandmote" trust rotate --after 1.keys --old carl.raw --new "$dora" -o 2.keys
+expect 0 $hsm "$sandmote" trust rotate --after 1.keys --old root3.raw --new "$root4" -o 2.keys
 shows "root        ed25519:$hex"
-expect 0 $hsm "$sandmote" trust sign --after 1.keys --key "$dora" 2.keys
+expect 0 $hsm "$sandmote" trust sign --after 1.keys --key "$root4" 2.keys
 shows 'by 0 of the 3 roots of set 1, 2 must: not enough'
 shows 'by 1 of the 3 roots of set 2, 2 must: not enough'
-expect 1 "$sandmote" trust sign --key carl.pem 2.keys
+expect 1 "$sandmote" trust sign --key root3.pem 2.keys
 says 'if it is one of the set before, name that with --after'
-expect 0 "$sandmote" trust sign --after 1.keys --key carl.pem 2.keys
+expect 0 "$sandmote" trust sign --after 1.keys --key root3.pem 2.keys
 expect 1 "$sandmote" trust check --after 1.keys 2.keys
 says 'too few roots signed it'
-expect 0 "$sandmote" trust sign --after 1.keys --key anna.pem 2.keys
+expect 0 "$sandmote" trust sign --after 1.keys --key root1.pem 2.keys
 expect 0 "$sandmote" trust check --after 1.keys 2.keys
 expect 1 "$sandmote" trust check --after 2.keys 2.keys
 says 'not newer than the set in force'
 
 # A token signs modules too, and openssl agrees.
 printf '\0asm\1\0\0\0' >m.wasm
-expect 0 $hsm "$sandmote" sign --key "$dora" m.wasm
+expect 0 $hsm "$sandmote" sign --key "$root4" m.wasm
 expect 0 "$sandmote" verify --key "ed25519:$hex" m.wasm
 prints 'm.wasm: good signature'
 
@@ -120,13 +120,13 @@ expect 0 "$sandmote" trust revoke --after 2.keys --stop signer.pub.pem m.wasm -o
 shows 'and what is installed of it stops'
 shows "revoked     module $(sha256sum m.wasm | cut -d ' ' -f 1)"
 is test "$(grep -c '^signer' out)" -eq 0
-expect 0 $hsm "$sandmote" trust sign --key "$dora" 3.keys
-expect 0 "$sandmote" trust sign --key ben.pem 3.keys
+expect 0 $hsm "$sandmote" trust sign --key "$root4" 3.keys
+expect 0 "$sandmote" trust sign --key root2.pem 3.keys
 expect 0 "$sandmote" trust check --after 2.keys 3.keys
 expect 1 "$sandmote" trust check --after 1.keys 3.keys
 says 'too few roots signed it'
-expect 1 "$sandmote" trust revoke --after 2.keys ben.crt -o x.keys
-says 'ben.crt: is a root'
+expect 1 "$sandmote" trust revoke --after 2.keys root2.crt -o x.keys
+says 'root2.crt: is a root'
 expect 1 "$sandmote" trust revoke --after 2.keys module:12 -o x.keys
 says "module: and the module's SHA-256"
 expect 1 "$sandmote" trust propose --after 3.keys plan.json -o x.keys
@@ -149,13 +149,13 @@ wrong() {
 }
 wrong 's/"signer"/"root"/' 'keys[0]: role must be signer, vendor, builder, requester or server'
 wrong 's/"model": "BME280", //' 'keys[1]: a vendor needs a model and a bus'
-wrong 's/anna.pub.pem/anna.pem/' 'anna.pem: a private key, where the public one belongs'
-wrong 's/anna.pub.pem/ca.pem/' 'but Ed25519 is needed'
-wrong 's/anna.pub.pem/gone.pem/' 'gone.pem: cannot read the key'
+wrong 's/root1.pub.pem/root1.pem/' 'root1.pem: a private key, where the public one belongs'
+wrong 's/root1.pub.pem/ca.pem/' 'but Ed25519 is needed'
+wrong 's/root1.pub.pem/gone.pem/' 'gone.pem: cannot read the key'
 wrong 's/2030-06-30/2030-02-30/' 'keys[0]: a time is'
 wrong 's/"threshold": 3/"threshold": 4/' 'a list has too few or too many items'
 wrong 's/47DEQ/47DE/' 'pins[1]: must have 44 characters'
-wrong 's/"anchors": \["ca.pem"\]/"anchors": ["ben.pub.pem"]/' 'no certificate in PEM form'
+wrong 's/"anchors": \["ca.pem"\]/"anchors": ["root2.pub.pem"]/' 'no certificate in PEM form'
 wrong 's/fc51/zz51/' 'must have 64 hex digits'
 wrong 's/"fleet"/"flotte"/' 'flotte'
 expect 64 "$sandmote" trust

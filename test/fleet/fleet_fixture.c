@@ -88,7 +88,7 @@ static void write_config(struct fleet_fixture *fx)
                      " \"data\": \"data\", \"poll_seconds\": 3725, \"max_module_bytes\": %u,"
                      " \"signers\": [{\"fleet\": \"plant-7\", \"key\": \"signer.pub.pem\"}],"
                      " \"builders\": [{\"fleet\": \"plant-7\", \"key\": \"builder.pub.pem\"}],"
-                     " \"operators\": [{\"name\": \"anna\", \"token_sha256\": \"%s\"}]}",
+                     " \"operators\": [{\"name\": \"operator1\", \"token_sha256\": \"%s\"}]}",
                      MAX_MODULE_BYTES, hex);
     fleet_write(fx, "fleet.json", text, (size_t)n);
     fleet_write(fx, "token", OPERATOR_TOKEN "\n", strlen(OPERATOR_TOKEN) + 1);

@@ -38,27 +38,27 @@ static void shell(const char *format, ...)
 /* `sandmote-fleet` as the operator. */
 #define ASK " --server $URL --ca $DIR/ca.pem --token-file $DIR/token "
 
-/* Roots anna, ben and carl, of whom two must sign; set 1 names the fixture's signer. */
+/* Roots root1, root2 and root3, of whom two must sign; set 1 names the fixture's signer. */
 static void make_first_set(void)
 {
     static const char plan[] = "{\"fleet\":\"plant-7\",\"threshold\":2,"
-                               "\"roots\":[\"anna.pub.pem\",\"ben.pub.pem\",\"carl.pub.pem\"],"
+                               "\"roots\":[\"root1.pub.pem\",\"root2.pub.pem\",\"root3.pub.pem\"],"
                                "\"keys\":[{\"role\":\"signer\",\"key\":\"signer.pub.pem\"}]}";
     fleet_write(&fx, "plan.json", plan, sizeof plan - 1);
-    shell("cd $DIR && for k in anna ben carl next; do $SANDMOTE key new $k.pem; done");
+    shell("cd $DIR && for k in root1 root2 root3 next; do $SANDMOTE key new $k.pem; done");
     shell(TRUST "commission plan.json -o 1.keys");
-    shell(TRUST "sign --key anna.pem 1.keys && $SANDMOTE trust sign --key ben.pem 1.keys");
+    shell(TRUST "sign --key root1.pem 1.keys && $SANDMOTE trust sign --key root2.pem 1.keys");
 }
 
-/* Set n with a sub-command of `sandmote trust`, signed by anna and ben. */
+/* Set n with a sub-command of `sandmote trust`, signed by root1 and root2. */
 static void make_set(int n, const char *how)
 {
     char sub[16];
     int len = (int)strcspn(how, " ");
     snprintf(sub, sizeof sub, "%.*s", len, how);
     shell(TRUST "%s --after %d.keys -o %d.keys %s", sub, n - 1, n, how + len);
-    shell(TRUST "sign --key anna.pem --after %d.keys %d.keys &&"
-                " $SANDMOTE trust sign --key ben.pem --after %d.keys %d.keys",
+    shell(TRUST "sign --key root1.pem --after %d.keys %d.keys &&"
+                " $SANDMOTE trust sign --key root2.pem --after %d.keys %d.keys",
           n - 1, n, n - 1, n);
 }
 
@@ -143,7 +143,7 @@ static void the_server_keeps_a_chain_and_nothing_else(void **state)
     shell("cd $DIR && ! $FLEET upload-keys" ASK "unsigned.keys");
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/keys", 200);
     assert_int_equal(json_array_size(json_at(r.json, "keys")), 3);
-    assert_json_text(r.json, "keys.2.uploaded_by", "anna");
+    assert_json_text(r.json, "keys.2.uploaded_by", "operator1");
     reply_free(&r);
     r = upload_bytes("x", 1);
     assert_int_equal(r.status, 422);
@@ -195,7 +195,7 @@ static void a_device_goes_through_the_chain_and_obeys_the_last(void **state)
     release(&v1);
     device_start(&dev);
     device_says(&dev, "COMMITTED app 1.0", 10);
-    make_set(2, "rotate --old carl.pub.pem --new next.pub.pem");
+    make_set(2, "rotate --old root3.pub.pem --new next.pub.pem");
     make_set(3, "revoke --stop v1.wasm");
     upload("2.keys 3.keys");
     device_says(&dev, "key set 2 is in force", 10);
@@ -233,7 +233,8 @@ static void forge(int version, const char *file)
     snprintf(path, sizeof path, "%s/data/fleet.db", fx.dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     sqlite3_busy_timeout(db, 10000); /* the server writes too */
-    sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO keyset VALUES ('plant-7', ?, 'x', ?, 0, 'eve')",
+    sqlite3_prepare_v2(db,
+                       "INSERT OR REPLACE INTO keyset VALUES ('plant-7', ?, 'x', ?, 0, 'forger')",
                        -1, &st, NULL);
     sqlite3_bind_int(st, 1, version);
     sqlite3_bind_blob(st, 2, bytes, len, SQLITE_TRANSIENT);
@@ -250,16 +251,17 @@ static void a_forged_set_is_refused_by_name_and_the_next_right_one_is_taken(void
     make_set(2, "rotate --old signer.pub.pem --new next.pub.pem");
     /* Another fleet's roots, of the same name; then a set with one signature; then an old one. */
     shell(
-        "mkdir $DIR/eve && cd $DIR/eve && for k in anna ben carl signer; do"
+        "mkdir $DIR/forger && cd $DIR/forger && for k in root1 root2 root3 signer; do"
         " $SANDMOTE key new $k.pem; done && cp ../plan.json . &&"
         " $SANDMOTE trust commission plan.json -o 1.keys &&"
-        " $SANDMOTE trust rotate --after 1.keys --old carl.pub.pem --new signer.pub.pem -o 2.keys;"
+        " $SANDMOTE trust rotate --after 1.keys --old root3.pub.pem --new signer.pub.pem -o 2.keys;"
         " $SANDMOTE trust rotate --after 1.keys --old signer.pub.pem --new ../next.pub.pem -o "
         "2.keys &&"
-        " $SANDMOTE trust sign --key anna.pem 2.keys && $SANDMOTE trust sign --key ben.pem 2.keys");
+        " $SANDMOTE trust sign --key root1.pem 2.keys && $SANDMOTE trust sign --key root2.pem "
+        "2.keys");
     shell(TRUST "rotate --after 1.keys --old signer.pub.pem --new next.pub.pem -o half.keys &&"
-                " $SANDMOTE trust sign --key anna.pem half.keys");
-    forge(2, "eve/2.keys");
+                " $SANDMOTE trust sign --key root1.pem half.keys");
+    forge(2, "forger/2.keys");
     device_start(&dev);
     device_says(&dev, "REFUSED key set", 10);
     device_says(&dev, "too few roots signed it", 1);
@@ -308,7 +310,7 @@ static void a_device_without_a_server_takes_the_next_set_from_its_file(void **st
 static void the_servers_anchor_and_pin_change_with_the_set(void **state)
 {
     static const char plan[] = "{\"fleet\":\"plant-7\",\"threshold\":2,"
-                               "\"roots\":[\"anna.pub.pem\",\"ben.pub.pem\",\"carl.pub.pem\"],"
+                               "\"roots\":[\"root1.pub.pem\",\"root2.pub.pem\",\"root3.pub.pem\"],"
                                "\"keys\":[{\"role\":\"signer\",\"key\":\"signer.pub.pem\"}],"
                                "\"anchors\":[%s\"ca2.pem\"],\"pins\":[%s\"server2.pem\"]}";
     char text[512];
@@ -357,7 +359,7 @@ static void the_servers_anchor_and_pin_change_with_the_set(void **state)
 static void a_server_states_what_is_current_or_nothing_is_installed(void **state)
 {
     static const char plan[] = "{\"fleet\":\"plant-7\",\"threshold\":2,"
-                               "\"roots\":[\"anna.pub.pem\",\"ben.pub.pem\",\"carl.pub.pem\"],"
+                               "\"roots\":[\"root1.pub.pem\",\"root2.pub.pem\",\"root3.pub.pem\"],"
                                "\"keys\":[{\"role\":\"signer\",\"key\":\"signer.pub.pem\"},"
                                "{\"role\":\"server\",\"key\":\"next.pub.pem\"}]}";
     (void)state;
@@ -401,7 +403,7 @@ static void a_server_states_what_is_current_or_nothing_is_installed(void **state
     /* Another key states: refused, and the operator hears of it when the right one is back. */
     device_stop(&dev, SIGTERM);
     fleet_stop(&fx, SIGTERM);
-    shell("sed -i 's/next.pem/carl.pem/' $DIR/fleet.json");
+    shell("sed -i 's/next.pem/root3.pem/' $DIR/fleet.json");
     fleet_start(&fx);
     device_start(&dev);
     device_says(&dev, "STALE key set 2", 10);

@@ -111,7 +111,7 @@ static void a_native_image_of_a_known_module_is_taken(void **state)
     r = get_as(&fx, AS_OPERATOR, "/api/v1/natives", 200);
     assert_int_equal(json_array_size(json_at(r.json, "natives")), 1);
     assert_json_text(r.json, "natives.0.sha256", n.sha256);
-    assert_json_text(r.json, "natives.0.uploaded_by", "anna");
+    assert_json_text(r.json, "natives.0.uploaded_by", "operator1");
     reply_free(&r);
 }
 

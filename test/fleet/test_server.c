@@ -147,7 +147,7 @@ static void an_uploaded_module_shows_its_manifest(void **state)
     assert_json_text(r.json, "modules.0.fleet", "plant-7");
     assert_json_text(r.json, "modules.0.classes.0", "mcu");
     assert_json_text(r.json, "modules.0.classes.1", "edge");
-    assert_json_text(r.json, "modules.0.uploaded_by", "anna");
+    assert_json_text(r.json, "modules.0.uploaded_by", "operator1");
     assert_int_equal(json_integer_value(json_at(r.json, "modules.0.sequence")), 3);
     assert_int_equal(json_integer_value(json_at(r.json, "modules.0.size")), m.len);
     assert_int_equal(json_integer_value(json_at(r.json, "modules.0.health.good_ticks")), 3);
