@@ -52,8 +52,9 @@ static void print_manifest(const struct sm_manifest *m)
     for (uint32_t i = 0; i < m->capabilities; i++)
         printf(" %s", m->capability[i]);
     printf("\n  interface       %" PRIu32 "\n", m->interface);
-    printf("  health          %" PRIu32 " good ticks within %" PRIu32 " ms\n", m->good_ticks,
-           m->timeout_ms);
+    printf("  health          %" PRIu32 " good ticks within %" PRIu32 " ms, %" PRIu32
+           " late ones in a row are a failure\n",
+           m->good_ticks, m->timeout_ms, m->late_ticks);
 }
 
 /* CLI_BAD when there is a manifest and it is broken. */

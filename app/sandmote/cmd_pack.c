@@ -211,5 +211,7 @@ const struct cli_command cli_pack = {
         "  stack_bytes     value stack, default 4096\n"
         "  capabilities    what it asks for, default []; for example [\"log\"]\n"
         "  interface       least host interface version, default 1\n"
-        "  health          {\"good_ticks\": 3, \"timeout_ms\": 30000}: what a trial needs\n\n"
+        "  health          {\"good_ticks\": 3, \"timeout_ms\": 30000, \"late_ticks\": 10}: what a "
+        "trial\n"
+        "                  needs, and how many ticks in a row may miss the period\n\n"
         "A module that has a manifest already is refused unless --replace is said.\n"};

@@ -56,11 +56,12 @@ static void take_ranges(struct sm_json_field own[FIELDS])
 }
 
 struct raw_health {
-    uint64_t ticks, timeout;
+    uint64_t ticks, timeout, late;
 };
 static const struct sm_json_field health_fields[] = {
     {"good_ticks", SM_JSON_UINT, false, 0, UINT32_MAX, SM_JSON_AT(struct raw_health, ticks)},
     {"timeout_ms", SM_JSON_UINT, false, 0, UINT32_MAX, SM_JSON_AT(struct raw_health, timeout)},
+    {"late_ticks", SM_JSON_UINT, false, 0, UINT32_MAX, SM_JSON_AT(struct raw_health, late)},
     {0},
 };
 
@@ -126,10 +127,11 @@ static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
 static bool read_health(const struct raw *raw, struct manifest_json *json,
                         struct sm_json_error *err)
 {
-    struct raw_health health = {json->m.good_ticks, NOT_GIVEN};
+    struct raw_health health = {json->m.good_ticks, NOT_GIVEN, json->m.late_ticks};
     if (raw->health && sm_json_read(raw->health, "health", health_fields, false, &health, err) < 0)
         return false;
     json->m.good_ticks = (uint32_t)health.ticks;
+    json->m.late_ticks = (uint32_t)health.late;
     json->timeout_given = health.timeout != NOT_GIVEN;
     if (json->timeout_given)
         json->m.timeout_ms = (uint32_t)health.timeout;

@@ -166,6 +166,7 @@ struct sm_device_cfg {
     uint32_t call_depth;     /* nested calls; 0 = 256 */
     uint32_t health_ms_max;  /* longest trial a manifest may ask for; 0 = 10 minutes */
     uint32_t good_ticks_max; /* most good ticks a manifest may ask for; 0 = 100 */
+    uint32_t late_ticks_max; /* most late ticks a manifest may ask for; 0 = 1000 */
     uint32_t trap_window_s;  /* 0 = 300 */
     uint8_t boots;           /* starts a trial has, power cuts included; 0 = 3 */
 };
@@ -192,6 +193,8 @@ struct sm_device_app {
     uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
     uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
     uint32_t good_ticks; /* since the instance was made */
+    uint32_t late_ticks; /* in a row, the latest included */
+    uint64_t called_ms;  /* when the entry was called, by the host's clock */
     bool healthy;        /* the trial is passed, but could not be committed yet */
     uint64_t commit_ms;  /* that is not tried again before */
     uint32_t backoff_ms; /* before the next start, when there is nothing to go back to */

@@ -66,8 +66,9 @@ enum sm_manifest_key {
     SM_KEY_CAPABILITIES,
     SM_KEY_INTERFACE,
     SM_KEY_HEALTH,
-    SM_KEY_HEALTH_TICKS = 0x100 * SM_KEY_HEALTH + 1, /* keys 1 and 2 of the map at 15 */
-    SM_KEY_HEALTH_TIMEOUT
+    SM_KEY_HEALTH_TICKS = 0x100 * SM_KEY_HEALTH + 1, /* keys 1 to 3 of the map at 15 */
+    SM_KEY_HEALTH_TIMEOUT,
+    SM_KEY_HEALTH_LATE
 };
 
 /* A decoded manifest. Texts are terminated by a zero; unused bytes are zero. */
@@ -86,7 +87,9 @@ struct sm_manifest {
     uint32_t interface;    /* 1 to 65535: the least host interface version that it can use */
     uint32_t good_ticks;   /* 1 to 1000: entry calls without a trap that a trial needs; default 3 */
     uint32_t timeout_ms;   /* 1 to 604800000: time in which a trial must succeed; default 30000 */
-    uint32_t capabilities; /* how many of: */
+    uint32_t late_ticks; /* 0 to 1000: so many entry calls in a row that take longer than the period
+                            are a failure of health; 0: none are; default 10 */
+    uint32_t capabilities;                                       /* how many of: */
     char capability[SM_CAPABILITIES_MAX][SM_CAPABILITY_MAX + 1]; /* ascending bytewise, unique;
                                                                    printable ASCII, no space */
 };
@@ -138,7 +141,8 @@ int sm_manifest_decode(struct sm_manifest *m, const uint8_t *cbor, size_t len,
 int sm_manifest_read(struct sm_manifest *m, const uint8_t *wasm, size_t len,
                      struct sm_manifest_detail *detail);
 
-/* Encode *m: every key is written, also those at their default.
+/* Encode *m: every key is written, also those at their default, but for late_ticks: devices that
+ * are older than it take a manifest without.
  *
  * The number of bytes (at most SM_MANIFEST_MAX), or
  *   SM_ERR_INVALID  *m breaks a rule: detail says which key (offset is 0)

@@ -33,7 +33,8 @@ static inline const uint8_t *sm_cursor_take(struct sm_cursor *c, uint64_t n)
         c->at = c->end;
         return NULL;
     }
-    c->at += n;
+    if (n > 0)
+        c->at += n;
     return p;
 }
 
@@ -41,8 +42,7 @@ static inline const uint8_t *sm_cursor_take(struct sm_cursor *c, uint64_t n)
 static inline struct sm_cursor sm_cursor_part(struct sm_cursor *c, uint64_t n)
 {
     const uint8_t *p = sm_cursor_take(c, n);
-    struct sm_cursor part = {p ? p : c->end, p ? p + n : c->end, c->bad};
-    return part;
+    return p ? sm_cursor(p, (size_t)n) : (struct sm_cursor){c->end, c->end, c->bad};
 }
 
 /* A little-endian number of 1, 2, 4 or 8 bytes. */

@@ -40,6 +40,8 @@ static int check_sizes(struct sm_device *d, const struct sm_manifest *m, uint16_
     uint32_t ms = d->cfg->health_ms_max ? d->cfg->health_ms_max : 600000;
     uint32_t ticks = d->cfg->good_ticks_max ? d->cfg->good_ticks_max : 100;
 
+    uint32_t late = d->cfg->late_ticks_max ? d->cfg->late_ticks_max : 1000;
+
     if (m->memory_bytes > most)
         return sm_dev_say(d, SM_ERR_LIMIT, "needs %llu bytes of memory, this device gives %llu",
                           (unsigned long long)m->memory_bytes, (unsigned long long)most);
@@ -50,6 +52,10 @@ static int check_sizes(struct sm_device *d, const struct sm_manifest *m, uint16_
         return sm_dev_say(
             d, SM_ERR_LIMIT, "wants a trial of %u ms and %u ticks, this device allows %u and %u",
             (unsigned)m->timeout_ms, (unsigned)m->good_ticks, (unsigned)ms, (unsigned)ticks);
+    /* Any number is fewer than for ever. */
+    if (m->late_ticks > late || (m->late_ticks == 0 && d->cfg->late_ticks_max > 0))
+        return sm_dev_say(d, SM_ERR_LIMIT, "wants to be late %u times, this device allows %u",
+                          (unsigned)m->late_ticks, (unsigned)late);
     return 0;
 }
 

@@ -106,6 +106,7 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
     app->state = SM_APP_STOPPED;
     app->inst = NULL;
     app->good_ticks = 0;
+    app->late_ticks = 0;
     app->healthy = false;
     app->due_ms = due_ms;
     app->exec.state = SM_EXEC_IDLE;
@@ -345,36 +346,29 @@ static void count_trap(struct sm_record *r, uint32_t now_s, uint32_t window)
     r->trap_time_s[r->trap_count++] = now_s;
 }
 
-/* A trap costs the instance. It costs the module its place when it is on trial and has not had one
- * good tick, or when it is the third in the window and there is something to go back to. */
-static void trapped(struct sm_device *d, uint16_t index)
+/* A fault was noted in *next: it costs the instance. It costs the module its place when it is on
+ * trial and has not had one good tick, or when it is the third in the window and there is something
+ * to go back to. */
+static void faulted(struct sm_device *d, uint16_t index, enum sm_event_kind kind,
+                    struct sm_record *next)
 {
     struct sm_device_app *app = &d->apps[index];
     unsigned slot = app->slot;
     bool trial = on_trial(d, index), gives_up;
-    enum sm_event_kind kind = app->exec.trap == SM_TRAP_EPOCH ? SM_EVENT_EPOCH : SM_EVENT_TRAP;
-    struct sm_record next;
 
-    if (slot == SM_DEV_GOLDEN) {
-        sm_dev_emit_golden(d, kind, sm_wasm_trap_text(app->exec.trap));
-        back_off_golden(d);
-        return;
-    }
-    sm_dev_change(d, index, &next);
-    sm_dev_report_trap(d, index, kind, &next.slot[slot]);
-    sm_dev_note(&next, slot, kind);
-    count_trap(&next, sm_dev_time_s(d), window_s(d));
-    bool third = next.trap_count == SM_STORE_TRAPS;
-    gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_usable(&next, !slot);
+    sm_dev_note(next, slot, kind);
+    count_trap(next, sm_dev_time_s(d), window_s(d));
+    bool third = next->trap_count == SM_STORE_TRAPS;
+    gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_usable(next, !slot);
     if (gives_up)
-        sm_dev_condemn(&next, slot);
+        sm_dev_condemn(next, slot);
     if (d->now_ms - app->up_ms >= (uint64_t)window_s(d) * 1000)
         app->backoff_ms = 0;
     if (third && !gives_up)
         back_off(d, index);
     else
         stop(d, index, d->now_ms + (gives_up ? 0 : app->manifest.period_ms));
-    if (sm_dev_put(d, index, &next) == 0) {
+    if (sm_dev_put(d, index, next) == 0) {
         sm_dev_emit(d, index, slot, kind);
         if (gives_up)
             sm_dev_emit(d, index, slot, SM_EVENT_ROLLED_BACK);
@@ -383,14 +377,84 @@ static void trapped(struct sm_device *d, uint16_t index)
     }
 }
 
+static void trapped(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    enum sm_event_kind kind = app->exec.trap == SM_TRAP_EPOCH ? SM_EVENT_EPOCH : SM_EVENT_TRAP;
+    struct sm_record next;
+
+    if (app->slot == SM_DEV_GOLDEN) {
+        sm_dev_emit_golden(d, kind, sm_wasm_trap_text(app->exec.trap));
+        back_off_golden(d);
+        return;
+    }
+    sm_dev_change(d, index, &next);
+    sm_dev_report_trap(d, index, kind, &next.slot[app->slot]);
+    faulted(d, index, kind, &next);
+}
+
+/* Too many ticks in a row took longer than the period: alive, but of no use. On trial that is the
+ * end; later it counts as a trap does, but only where there is something to go back to: a new
+ * instance of the same module would be as late, and stand still in between. */
+static void missed_period(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    unsigned slot = app->slot;
+    char why[SM_STORE_DETAIL];
+    struct sm_record next;
+
+    if (slot == SM_DEV_GOLDEN || app->late_ticks != app->manifest.late_ticks)
+        return;
+    sm_text(why, sizeof why, "%u ticks in a row took longer than the period of %u ms",
+            (unsigned)app->late_ticks, (unsigned)app->manifest.period_ms);
+    sm_dev_report_unhealthy(d, index);
+    if (on_trial(d, index)) {
+        (void)sm_dev_give_up(d, index, slot, SM_EVENT_HEALTH_FAILED, SM_ERR_STATE, why);
+        return;
+    }
+    sm_dev_change(d, index, &next);
+    next.slot[slot].error = SM_ERR_STATE;
+    memcpy(next.slot[slot].detail, why, sizeof why);
+    if (sm_dev_usable(&next, !slot)) {
+        faulted(d, index, SM_EVENT_HEALTH_FAILED, &next);
+        return;
+    }
+    sm_dev_note(&next, slot, SM_EVENT_HEALTH_FAILED);
+    if (sm_dev_put(d, index, &next) == 0)
+        sm_dev_emit(d, index, slot, SM_EVENT_HEALTH_FAILED);
+}
+
+static uint64_t clock_ms(const struct sm_device *d)
+{
+    return d->cfg->host->clock.now_ms(d->cfg->host->clock.ctx);
+}
+
+/* The entry has returned: was it in time? What the device itself spent between the ticks does not
+ * count, since the clock is read right before the call. */
+static bool in_time(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    if (clock_ms(d) - app->called_ms <= app->manifest.period_ms) {
+        app->late_ticks = 0;
+        return true;
+    }
+    if (app->late_ticks < UINT32_MAX)
+        app->late_ticks++;
+    missed_period(d, index);
+    return false;
+}
+
 static void ticked(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
-    app->good_ticks++;
     app->due_ms += app->manifest.period_ms;
     if (app->due_ms <= d->now_ms)
         app->due_ms = d->now_ms + app->manifest.period_ms; /* late: ticks are not made up for */
+    if (!in_time(d, index))
+        return;
+    app->good_ticks++;
     if (!on_trial(d, index) || app->good_ticks < app->manifest.good_ticks)
         return;
     if (app->healthy) {
@@ -438,6 +502,8 @@ static void call(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
     uint32_t func = app->phase == SM_PHASE_HEALTH ? app->health_func : app->entry_func;
+
+    app->called_ms = clock_ms(d);
     int err = sm_wasm_call(&app->exec, app->inst, func, NULL, budget(d));
 
     if (err)

@@ -80,13 +80,14 @@ static json_t *manifest_json(const struct sm_manifest *m)
     for (uint32_t i = 0; i < m->capabilities; i++)
         json_array_append_new(capabilities, json_string(m->capability[i]));
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:{s:I, s:I}}", "kind",
-        sm_module_kind_name(m->kind), "fleet", m->fleet, "name", m->name, "version", m->version,
-        "sequence", (json_int_t)m->sequence, "security_floor", (json_int_t)m->security_floor,
-        "classes", classes, "entry", m->entry, "period_ms", (json_int_t)m->period_ms,
-        "memory_bytes", (json_int_t)m->memory_bytes, "stack_bytes", (json_int_t)m->stack_bytes,
-        "capabilities", capabilities, "interface", (json_int_t)m->interface, "health", "good_ticks",
-        (json_int_t)m->good_ticks, "timeout_ms", (json_int_t)m->timeout_ms);
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:{s:I, s:I, s:I}}",
+        "kind", sm_module_kind_name(m->kind), "fleet", m->fleet, "name", m->name, "version",
+        m->version, "sequence", (json_int_t)m->sequence, "security_floor",
+        (json_int_t)m->security_floor, "classes", classes, "entry", m->entry, "period_ms",
+        (json_int_t)m->period_ms, "memory_bytes", (json_int_t)m->memory_bytes, "stack_bytes",
+        (json_int_t)m->stack_bytes, "capabilities", capabilities, "interface",
+        (json_int_t)m->interface, "health", "good_ticks", (json_int_t)m->good_ticks, "timeout_ms",
+        (json_int_t)m->timeout_ms, "late_ticks", (json_int_t)m->late_ticks);
 }
 
 static void describe(const struct sm_fleet_request *q, const struct sm_manifest *m,

@@ -48,10 +48,11 @@ static const struct field fields[] = {
     {SM_KEY_HEALTH, HEALTH, OPTIONAL, 0, 0, 0, 0, 0, "health"},
     {SM_KEY_HEALTH_TICKS, UINT, OPTIONAL, AT(good_ticks), 0, 1, 1000, "health.good_ticks"},
     {SM_KEY_HEALTH_TIMEOUT, UINT, OPTIONAL, AT(timeout_ms), 0, 1, 604800000, "health.timeout_ms"},
+    {SM_KEY_HEALTH_LATE, UINT, OPTIONAL, AT(late_ticks), 0, 0, 1000, "health.late_ticks"},
 };
 #define FIELDS      (sizeof fields / sizeof fields[0])
 #define TOP_KEYS    15u /* with the format */
-#define HEALTH_KEYS 2u
+#define LATE_TICKS  10u /* by default */
 #define HEALTH_BASE (0x100u * SM_KEY_HEALTH)
 
 static const struct field capability = {
@@ -119,6 +120,7 @@ void sm_manifest_defaults(struct sm_manifest *m)
     m->interface = 1;
     m->good_ticks = 3;
     m->timeout_ms = 30000;
+    m->late_ticks = LATE_TICKS;
 }
 
 /* ---- Rules of values: NULL, or the rule that is broken ----------------------------------------
@@ -429,8 +431,8 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
     case TEXT: return put_text(out, f, (const char *)m + f->at);
     case CLASSES: return put_classes(out, m->classes);
     case CAPABILITIES: return put_capabilities(out, m);
-    case HEALTH: /* its two entries are the fields that follow */
-        sm_cbor_put_map(out, HEALTH_KEYS);
+    case HEALTH: /* its entries are the fields that follow */
+        sm_cbor_put_map(out, m->late_ticks == LATE_TICKS ? 2 : 3);
         return NULL;
     }
     return NULL;
@@ -445,6 +447,8 @@ static int put_manifest(struct sm_cbor_out *cbor, const struct sm_manifest *m,
     sm_cbor_put_uint(cbor, SM_MANIFEST_FORMAT);
     for (size_t i = 0; i < FIELDS; i++) {
         const struct field *f = &fields[i];
+        if (f->key == SM_KEY_HEALTH_LATE && m->late_ticks == LATE_TICKS)
+            continue;
         sm_cbor_put_uint(cbor, f->key % 0x100);
         const char *rule = put_value(cbor, f, m);
         if (!rule && f->key == SM_KEY_FLOOR)

@@ -98,6 +98,8 @@ static void manifest_of(const struct recipe *r, struct sm_manifest *m)
     m->interface = r->interface ? r->interface : 1;
     m->good_ticks = r->good_ticks ? r->good_ticks : 3;
     m->timeout_ms = r->timeout_ms ? r->timeout_ms : 5000;
+    if (r->late_ticks)
+        m->late_ticks = r->late_ticks;
     for (; m->capabilities < 4 && r->capability[m->capabilities]; m->capabilities++)
         snprintf(m->capability[m->capabilities], SM_CAPABILITY_MAX + 1, "%s",
                  r->capability[m->capabilities]);

@@ -60,7 +60,7 @@ struct recipe {
     const char *name, *fleet, *entry;
     uint32_t classes;
     uint64_t memory;
-    uint32_t stack, interface, good_ticks, timeout_ms, period_ms;
+    uint32_t stack, interface, good_ticks, timeout_ms, period_ms, late_ticks;
     const char *capability[4];
     bool no_manifest;
     enum { SIGNED_WELL, SIGNED_BY_STRANGER, SIGNED_BY_OTHER_FLEET, SIGNED_SHORT } how;

@@ -805,6 +805,107 @@ static void a_sensor_that_never_answers_fails_the_trial(void **state)
     assert_int_equal(sm_device_sensor_ready(&rig->dev, 0, rig->pending_call, 0, 1), SM_ERR_STATE);
 }
 
+/* Ticks of the sensor's reader whose sensor answers after so many milliseconds. */
+static void read_slowly(unsigned ticks, uint32_t ms)
+{
+    rig->sensor_is_slow = true;
+    while (ticks-- > 0) {
+        for (unsigned i = 0; i < 1000 && rig->pending_call == 0; i++)
+            rig_run(rig, 1);
+        if (rig->pending_call == 0)
+            return; /* it does not run any more */
+        rig_run(rig, ms);
+        if (sm_device_sensor_ready(&rig->dev, 0, rig->pending_call, 0, 21500) == 0)
+            rig_run(rig, 1);
+        rig->pending_call = 0;
+    }
+}
+
+static const struct recipe punctual = {
+    .wat = "sensor", .sequence = 3, .capability = {"sensor/BME280/temperature:r"}, .late_ticks = 4};
+
+static void late_ticks_are_no_good_ones_and_too_many_end_the_trial(void **state)
+{
+    struct rig_event e;
+
+    (void)state;
+    run_good_v2();
+    install(&punctual, "2");
+    read_slowly(3, 150);
+    assert_int_equal(rig_runs(rig, 0), 3);
+    assert_int_equal(rig->apps[0].good_ticks, 0);
+    assert_false(rig_told(rig, SM_EVENT_HEALTH_FAILED, NULL));
+    read_slowly(1, 150);
+    rig_run(rig, 200);
+    assert_int_equal(rig_runs(rig, 0), 2);
+    assert_true(rig_told(rig, SM_EVENT_HEALTH_FAILED, &e));
+    assert_string_equal(e.detail, "4 ticks in a row took longer than the period of 100 ms");
+    assert_true(rig_told(rig, SM_EVENT_ROLLED_BACK, NULL));
+}
+
+static void a_tick_in_time_forgives_those_that_were_late(void **state)
+{
+    (void)state;
+    run_good_v2();
+    install(&punctual, "2");
+    for (unsigned i = 0; i < 4; i++) {
+        read_slowly(3, 150);
+        read_slowly(1, 50);
+    }
+    assert_int_equal(rig_runs(rig, 0), 3);
+    assert_true(rig_told(rig, SM_EVENT_COMMITTED, NULL));
+    assert_false(rig_told(rig, SM_EVENT_HEALTH_FAILED, NULL));
+}
+
+/* Committed while its sensor was quick. */
+static void run_punctual(void)
+{
+    install(&punctual, "2");
+    read_slowly(5, 50);
+    assert_true(rig_told(rig, SM_EVENT_COMMITTED, NULL));
+    rig_report(rig);
+    rig->nevents = 0;
+}
+
+static void a_committed_module_that_gets_late_gives_way_after_three_times(void **state)
+{
+    (void)state;
+    run_good_v2();
+    run_punctual();
+    read_slowly(4, 150);
+    assert_true(rig_told(rig, SM_EVENT_HEALTH_FAILED, NULL));
+    rig_run(rig, 1);
+    assert_int_equal(rig->dev.store.records[0].trap_count, 1);
+    read_slowly(4, 150);
+    assert_false(rig_told(rig, SM_EVENT_ROLLED_BACK, NULL));
+    read_slowly(4, 150);
+    rig_run(rig, 200);
+    assert_true(rig_told(rig, SM_EVENT_ROLLED_BACK, NULL));
+    assert_int_equal(rig_runs(rig, 0), 2);
+}
+
+static void a_late_module_without_a_predecessor_runs_on_and_is_told_of_once(void **state)
+{
+    unsigned told = 0;
+
+    (void)state;
+    run_punctual();
+    read_slowly(20, 150);
+    assert_int_equal(rig_runs(rig, 0), 3);
+    assert_int_equal(rig->apps[0].late_ticks, 20);
+    for (unsigned i = 0; i < rig->nevents; i++)
+        told += rig->events[i].kind == SM_EVENT_HEALTH_FAILED;
+    assert_int_equal(told, 1);
+    assert_int_equal(rig->dev.store.records[0].trap_count, 0);
+}
+
+static void a_device_limits_how_late_a_module_may_be(void **state)
+{
+    (void)state;
+    rig->cfg.late_ticks_max = 3;
+    refuse(&punctual, SM_ERR_LIMIT, "wants to be late 4 times, this device allows 3");
+}
+
 static void a_pointer_outside_its_memory_traps_the_module(void **state)
 {
     struct rig_event e;
@@ -879,6 +980,11 @@ int main(void)
         T(a_sensor_is_read_only_as_granted),
         T(a_slow_sensor_suspends_its_module_and_the_other_runs),
         T(a_sensor_that_never_answers_fails_the_trial),
+        T(late_ticks_are_no_good_ones_and_too_many_end_the_trial),
+        T(a_tick_in_time_forgives_those_that_were_late),
+        T(a_committed_module_that_gets_late_gives_way_after_three_times),
+        T(a_late_module_without_a_predecessor_runs_on_and_is_told_of_once),
+        T(a_device_limits_how_late_a_module_may_be),
         T(a_pointer_outside_its_memory_traps_the_module),
         T(a_flood_of_log_lines_is_cut_and_counted),
     };

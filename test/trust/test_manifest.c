@@ -172,6 +172,8 @@ static void absent_optional_keys_take_their_defaults(void **state)
     assert_int_equal(m.timeout_ms, 30000);
     assert_int_equal(decoded(with(15, "a0")).good_ticks, 3);
     assert_int_equal(decoded(with(15, "a10107")).good_ticks, 7);
+    assert_int_equal(decoded(with(15, "a10107")).late_ticks, 10);
+    assert_int_equal(decoded(with(15, "a10300")).late_ticks, 0);
     assert_int_equal(decoded(with(15, "a1021864")).timeout_ms, 100);
 }
 
@@ -236,7 +238,7 @@ static void unknown_keys_are_refused_by_number(void **state)
     wide.at[0] = 0xb0; /* a sixteenth entry */
     add_hex(&wide, "1000");
     expect(wide, SM_ERR_INVALID, 16, end, "an unknown key");
-    expect(with(15, "a10301"), SM_ERR_INVALID, 0x100 * SM_KEY_HEALTH + 3, at_value(15) + 1,
+    expect(with(15, "a10401"), SM_ERR_INVALID, 0x100 * SM_KEY_HEALTH + 4, at_value(15) + 1,
            "an unknown key");
     /* 0xf01 must not be taken for key 1 of the map at 15, nor 0x101 for the format. */
     wide.len -= 2;
@@ -265,6 +267,7 @@ static void numbers_outside_their_ranges_are_refused(void **state)
     expect_invalid(14, "1a00010000", large);
     expect(with(15, "a10100"), SM_ERR_INVALID, SM_KEY_HEALTH_TICKS, at_value(15) + 2, small);
     expect(with(15, "a1011903e9"), SM_ERR_INVALID, SM_KEY_HEALTH_TICKS, at_value(15) + 2, large);
+    expect(with(15, "a1031903e9"), SM_ERR_INVALID, SM_KEY_HEALTH_LATE, at_value(15) + 2, large);
     expect(with(15, "a10200"), SM_ERR_INVALID, SM_KEY_HEALTH_TIMEOUT, at_value(15) + 2, small);
     expect(with(15, "a1021a240c8401"), SM_ERR_INVALID, SM_KEY_HEALTH_TIMEOUT, at_value(15) + 2,
            large);
