@@ -154,7 +154,7 @@ static void name_file(const struct unit *u, uint64_t file, char path[SM_DEBUG_PA
         append(path, &len, folder);
         append(path, &len, "/");
     }
-    append(path, &len, name ? name : "?");
+    append(path, &len, name && *name ? name : "?");
 }
 
 /* ---- Header ---------------------------------------------------------------------------------- */
