@@ -853,7 +853,7 @@ const struct sm_layout *world_layout(void)
 }
 
 static const struct sm_store_cfg store_cfg = {
-    .applications = 1, .slot_size = 900, .log_records = 1, .checkpoint_size = 64};
+    .keys_size = 500, .applications = 1, .slot_size = 900, .log_records = 1, .checkpoint_size = 64};
 
 /* Sectors that such a store needs. */
 static uint32_t sectors_of(uint32_t sector, uint32_t unit, uint8_t erased)

@@ -133,6 +133,8 @@ static void weaken_one_bit(struct flash_sim *sim, uint32_t off, uint32_t len)
 
     for (uint32_t i = 0; i < len && sim->bytes[off + at] == sim->flash.erased; i++)
         at = (at + 1) % len;
+    if (sim->bytes[off + at] == sim->flash.erased)
+        return; /* nothing in it to be weak */
     for (uint32_t i = 0; i < 8 && !((sim->bytes[off + at] ^ sim->flash.erased) >> bit & 1); i++)
         bit = (bit + 1) % 8;
     make_unstable(sim, off + at, (uint8_t)(1u << bit));
