@@ -266,7 +266,7 @@ const statements = [
   }),
   stale('from before the last one', [8], /older/, (w) => w.state({ issued: now() - 7200 })),
   stale('that answers somebody else', [8, 35], /answers somebody else/, (w) => w.state({ nonce: Buffer.alloc(16, 9) })),
-  stale('that answers nobody in particular', [8, 35], /answers somebody else/, (w) => w.state({ nonce: undefined })),
+  stale('that answers nobody in particular', [8, 35], /answers somebody else/, (w) => w.state({ nonce: Buffer.alloc(0) })),
   stale('from two days ahead', [8, 45], /future/, (w) => w.state({ issued: now() + 2 * DAY, expires: now() + 3 * DAY })),
   ['a server that does not say what is current', [7, 8], STATES, async (w) => {
     await w.stop();
