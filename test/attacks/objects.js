@@ -152,9 +152,11 @@ function sign1(key, what, payload) {
   return cbor(new Tag(18, [protectedHeader, new Map(), payload, signature]));
 }
 
-const claim = (key, module, image, o = {}) => sign1(key, o.type || 'native', cbor(map({
+const claimPayload = (module, image, o = {}) => cbor(map({
   1: 1, 2: sha256(module.bytes), 3: sha256(image), 4: image.length, 5: o.target ?? 1, ...o.payload,
-})));
+}));
+const claim = (key, module, image, o = {}) =>
+  sign1(key, o.type || 'native', claimPayload(module, image, o));
 
 const statement = (key, o) => sign1(key, o.type || 'current', cbor(map({
   1: 1, 2: 'plant-7', 3: 'stable', 4: o.issued, 5: o.expires, 6: o.keys ?? 0, 7: o.modules ?? [],
@@ -166,16 +168,19 @@ const sorted = (list, at = (x) => x) => [...list].sort((a, b) => Buffer.compare(
 const ROLES = { signer: 1, vendor: 3, builder: 4, requester: 5, server: 6 };
 
 // o: version, threshold, roots, keys ({role, key, expires}), revoked ({module|key, stop}), and the
-// rest as in the payload; by: who signs, in the order of their keys unless o.unsorted.
+// rest as in the payload.
+const keySetPayload = (o) => cbor(map({
+  1: 1, 2: 'plant-7', 3: o.version, 4: o.issued ?? 1700000000, 5: o.expires ?? 0,
+  6: o.threshold, 7: sorted(o.roots.map((k) => k.raw)),
+  8: sorted(o.keys.map((k) => [ROLES[k.role], k.key.raw, k.expires ?? 0, k.scope ?? []]), (k) => k[1]),
+  9: sorted((o.revoked ?? []).map((r) => [r.key ? 0 : 1, r.key ? r.key.raw
+    : Buffer.from(r.module.sha256, 'hex'), r.stop ? 1 : 0]), (r) => r[1]),
+  10: (o.anchors ?? []), 11: sorted(o.pins ?? []), ...o.payload,
+}));
+
+// by: who signs, in the order of their keys unless o.unsorted.
 function keySet(o, by) {
-  const payload = cbor(map({
-    1: 1, 2: 'plant-7', 3: o.version, 4: o.issued ?? 1700000000, 5: o.expires ?? 0,
-    6: o.threshold, 7: sorted(o.roots.map((k) => k.raw)),
-    8: sorted(o.keys.map((k) => [ROLES[k.role], k.key.raw, k.expires ?? 0, k.scope ?? []]), (k) => k[1]),
-    9: sorted((o.revoked ?? []).map((r) => [r.key ? 0 : 1, r.key ? r.key.raw
-      : Buffer.from(r.module.sha256, 'hex'), r.stop ? 1 : 0]), (r) => r[1]),
-    10: (o.anchors ?? []), 11: sorted(o.pins ?? []), ...o.payload,
-  }));
+  const payload = o.rawPayload || keySetPayload(o);
   const protectedHeader = cbor(map({ 16: type(o.type || 'keys') }));
   const signers = o.unsorted ? by : sorted(by, (k) => k.raw);
   const signatures = signers.map((k) => {
@@ -195,4 +200,5 @@ function flip(bytes, at = bytes.length >> 1, bit = 0) {
 }
 
 module.exports = { sha256, newKey, withHigherS, Raw, Tag, cbor, map, head, op, wasm, manifest,
-  manifestSection, padding, release, signed, sign1, claim, statement, keySet, flip };
+  manifestSection, padding, release, signed, sign1, claim, claimPayload, statement,
+  keySet, keySetPayload, flip };
