@@ -111,8 +111,10 @@ static void check_slot(const struct sm_store *s, unsigned slot)
 /* The copy's records, by the store itself. */
 static void look_at(const char *copy)
 {
-    const struct sm_store_cfg layout = {
-        .applications = 1, .slot_size = SLOT_BYTES, .keys_size = SM_KEYSET_MAX};
+    const struct sm_store_cfg layout = {.applications = 1,
+                                        .slot_size = SLOT_BYTES,
+                                        .keys_size = SM_KEYSET_MAX,
+                                        .journal_size = JOURNAL_BYTES};
     struct sm_flash shape = {
         .sector_size = 4096, .sector_count = 1, .program_size = 8, .erased = 0xff};
     struct sm_layout l;

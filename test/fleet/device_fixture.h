@@ -4,7 +4,8 @@
 
 #include "fleet_fixture.h"
 
-#define SLOT_BYTES 131072
+#define SLOT_BYTES    131072
+#define JOURNAL_BYTES 16384 /* the daemon's default */
 
 struct device_fixture {
     const struct fleet_fixture *fx;
