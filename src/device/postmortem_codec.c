@@ -96,7 +96,7 @@ static struct sm_wasm_name get_text(struct input *in, uint32_t most, unsigned le
     uint32_t len = (uint32_t)get(in, length_bytes);
     struct sm_wasm_name text = {(const char *)in->at, len};
 
-    if (len > most || len > in->left) {
+    if (in->bad || len > most || len > in->left) { /* bad: there may be no bytes at all */
         in->bad = true;
         return (struct sm_wasm_name){"", 0};
     }

@@ -243,6 +243,8 @@ int main(void)
         failing_operations();
         rotten_bits();
         wear();
+        sim_free(&start);
+        sim_free(&world->sim);
         fflush(stdout);
     }
     if (failures)
