@@ -31,8 +31,8 @@
 #define SM_HOST_LOG_BURST 32u  /* lines at once */
 #define SM_HOST_LOG_RATE  8u   /* lines a second after that; what is more is dropped and counted */
 
-#define SM_HOST_TAIL 240u /* bytes of an instance's last log lines that are kept for post-mortems  \
-                           */
+/* Bytes of an instance's last log lines that are kept for post-mortems. */
+#define SM_HOST_TAIL 240u
 _Static_assert(SM_HOST_TAIL > SM_HOST_LOG_MAX, "a line fits");
 
 /* What the platform gives to modules. Borrowed for the life of every struct sm_host. */
