@@ -239,10 +239,12 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         acc = (v);                                                                                 \
         sm_set64(&fp[pc[i]], acc);                                                                 \
     } while (0)
+#define ACC_STATE     uint64_t acc = 0;
 #define WITH_ACC(...) __VA_ARGS__
 #else
 #define SET(i, v)   (fp[pc[i]] = (uint32_t)(v))
 #define SET64(i, v) sm_set64(&fp[pc[i]], (v))
+#define ACC_STATE
 #define WITH_ACC(...)
 #endif
 /* Doubles stay there only where there are pairs of them. */
@@ -252,10 +254,12 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
         acc_d = (v);                                                                               \
         sm_set64(&fp[pc[i]], sm_bits64(acc_d));                                                    \
     } while (0)
-#define WITH_ACC_D(...) __VA_ARGS__
+#define WITH_ACC_D(...)  __VA_ARGS__
+#define ACC_DOUBLE_STATE double acc_d = 0;
 #else
 #define SETD(i, v) sm_set64(&fp[pc[i]], sm_bits64(v))
 #define WITH_ACC_D(...)
+#define ACC_DOUBLE_STATE
 #endif
 #define ACC        ((uint32_t)acc)
 #define OP(name)   L_##name:
@@ -633,15 +637,33 @@ static inline uintptr_t end_of(const struct sm_wasm_memory *m, unsigned n)
     return m->size < n ? 0 : (uintptr_t)(m->size - n + 1);
 }
 
+/* What the handlers of plain operations add to the loop: their own state, or the way to thumb.S. */
+#if SM_THUMB
+#define HANDLER(name)  &&assembly
+#define HANDLERS_STATE int left;
+#define HANDLERS_RELOAD()
+#else
+#define HANDLER(name) &&L_##name
+#define HANDLERS_STATE                                                                             \
+    uintptr_t end_2, end_4, end_8;                                                                 \
+    uint8_t *mem;                                                                                  \
+    ACC_STATE ACC_DOUBLE_STATE
+#define HANDLERS_RELOAD()                                                                          \
+    do {                                                                                           \
+        mem = inst->memory->base;                                                                  \
+        end_2 = end_of(inst->memory, 2);                                                           \
+        end_4 = end_of(inst->memory, 4);                                                           \
+        end_8 = end_of(inst->memory, 8);                                                           \
+    } while (0)
+#endif
+
 int sm_interpret(struct sm_wasm_exec *x)
 {
     static const void *const table[] = {
 #define X(name, operands) &&L_##name,
         SM_OPS_CONTROL(X)
-#if SM_THUMB
 #undef X
-#define X(name, operands) &&assembly,
-#endif
+#define X(name, operands) HANDLER(name),
             SM_OPS_PLAIN(X)
 #undef X
     };
@@ -650,22 +672,11 @@ int sm_interpret(struct sm_wasm_exec *x)
     const uint16_t *pc = x->pc, *code;
     uint32_t *fp = x->fp;
     uintptr_t end_1;
-#if SM_THUMB
-    int left;
-#else
-    uintptr_t end_2, end_4, end_8;
-    uint8_t *mem;
-#endif
     enum sm_wasm_trap trap;
     struct sm_bound_func found;
     const struct sm_bound_func *callee;
     uint32_t ret, base, func;
-#if SM_ACCUMULATOR && !SM_THUMB
-    uint64_t acc = 0;
-#if SM_DOUBLE_PAIRS
-    double acc_d = 0;
-#endif
-#endif
+    HANDLERS_STATE
 
     /* Without this, gcc computes the table's address at every dispatch instead of keeping it. */
     __asm__("" : "+r"(labels));
@@ -674,12 +685,7 @@ reload:                 /* inst is another, or its memory may have changed */
     x->inst = inst;
     code = inst->code;
     end_1 = end_of(inst->memory, 1);
-#if !SM_THUMB
-    mem = inst->memory->base;
-    end_2 = end_of(inst->memory, 2);
-    end_4 = end_of(inst->memory, 4);
-    end_8 = end_of(inst->memory, 8);
-#endif
+    HANDLERS_RELOAD();
     DISPATCH();
 
     /* ---- Control */
@@ -1078,6 +1084,9 @@ assembly: /* in front of an operation that thumb.S has */
 
     FLOATS
     FUSED_FLOATS
+outside:
+    trap = SM_TRAP_MEMORY;
+    goto trapped;
 #endif
 
 ticked:
@@ -1090,10 +1099,6 @@ ticked:
     }
     return SM_ERR_EPOCH;
 
-#if !SM_THUMB
-outside:
-    trap = SM_TRAP_MEMORY;
-#endif
 trapped:
     x->state = SM_EXEC_TRAPPED;
     x->trap = trap;
