@@ -75,6 +75,10 @@ for v in 1 2; do
         --cfg "thermostat_version=\"$v\""
 done
 c heartbeat heartbeat/heartbeat.c heartbeat/manifest.json
+for name in climate logger; do
+    c $name $name/$name.c $name/manifest.json
+done
+c listing2 listing2/listing2.c listing2/manifest.json $strip "$guest/c/start.c"
 
 bad=misbehaving
 for name in spin unhealthy grower deep snoop stranger chatty; do

@@ -1,13 +1,15 @@
-/* What a module author includes: the host interface, version 1, for C on wasm32.
+/* What a module author includes: the host interface for C on wasm32, sensors (sandmote_sensor.h)
+ * among it.
  *
- * One header, no library: every import names its module and field itself, so a source file that
- * includes this builds with any clang that knows wasm32 (modules/build.sh has the flags). An import
+ * Headers, no library: every import names its module and field itself, so a source file that
+ * includes this builds with any clang that knows wasm32 (sandmote.cmake has the flags). An import
  * that is never called is not in the module.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_GUEST_H
 #define SANDMOTE_GUEST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SM_IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
@@ -22,16 +24,26 @@ SM_IMPORT("sandmote", "log") void sm_log(const char *text, uint32_t len);
 /* Milliseconds since this instance of the module was made; never goes back. No capability. */
 SM_IMPORT("sandmote", "uptime_ms") int64_t sm_uptime_ms(void);
 
-/* ---- Module "wasi_sn": sensors --------------------------------------------------------------- */
+#ifndef __wasi__
+/* ---- What clang calls by itself, where there is no C library; left out when it does not -------
+ */
 
-/* Read the value `name` of a sensor into buf: a 32-bit integer, low byte first, in thousandths of
- * its unit (21500 is 21.5 degrees Celsius), so len is at least 4. sensor and name end with a zero
- * byte.
- *
- * 1; or 0 with buf unchanged, when there is no such sensor or value, it cannot be read now, or it
- * was not granted. Capability "sensor/<sensor>/<name>:r". */
-SM_IMPORT("wasi_sn", "read")
-int wasi_sn_read(const char *sensor, const char *name, void *buf, int len);
+__attribute__((weak)) void *memset(void *to, int c, size_t n)
+{
+    for (unsigned char *p = to; n; n--)
+        *p++ = (unsigned char)c;
+    return to;
+}
+
+__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    const unsigned char *q = from;
+
+    for (unsigned char *p = to; n; n--)
+        *p++ = *q++;
+    return to;
+}
+#endif
 
 /* ---- Lines: text put together without a C library -------------------------------------------- */
 
@@ -99,5 +111,7 @@ static inline void sm_line_log(const struct sm_line *line)
 {
     sm_log(line->text, line->len);
 }
+
+#include "sandmote_sensor.h"
 
 #endif
