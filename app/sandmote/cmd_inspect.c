@@ -32,6 +32,29 @@ static void print_file(const char *path, const struct module *module)
         printf("signature  %s, not checked here: `sandmote verify`\n", sig);
 }
 
+static void print_sensor(const struct sm_plugin_sensor *s)
+{
+    printf("  sensor          %s: a %s on %s at 0x%02" PRIx32 ", measures", s->id, s->model, s->bus,
+           s->address);
+    for (uint32_t i = 0; i < s->values; i++)
+        printf("%s %s in %s%s", i ? "," : "", s->value[i].name,
+               s->value[i].decimals ? "parts of " : "",
+               s->value[i].unit ? sm_unit_text(s->value[i].unit) : "1");
+    printf("\n");
+}
+
+static void print_requires(const struct sm_manifest *m)
+{
+    for (uint32_t i = 0; i < m->requirements; i++) {
+        const struct sm_requirement *r = &m->requires[i];
+        printf("  requires        %s %" PRIu64, r->name, r->least);
+        if (r->most == INT64_MAX)
+            printf(" or newer\n");
+        else
+            printf(" to %" PRIu64 "\n", r->most);
+    }
+}
+
 static void print_manifest(const struct sm_manifest *m)
 {
     printf("manifest\n");
@@ -55,6 +78,11 @@ static void print_manifest(const struct sm_manifest *m)
     printf("  health          %" PRIu32 " good ticks within %" PRIu32 " ms, %" PRIu32
            " late ones in a row are a failure\n",
            m->good_ticks, m->timeout_ms, m->late_ticks);
+    if (m->sensor.values > 0)
+        print_sensor(&m->sensor);
+    else if (m->kind == SM_KIND_PLUGIN)
+        printf("  sensor          none: it removes the plugin\n");
+    print_requires(m);
 }
 
 /* CLI_BAD when there is a manifest and it is broken. */

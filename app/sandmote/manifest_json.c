@@ -19,7 +19,8 @@
 struct raw {
     const char *kind, *fleet, *name, *version, *entry;
     uint64_t sequence, floor, period, memory, stack, interface;
-    json_t *classes, *capabilities, *health;
+    json_t *classes, *capabilities, *health, *sensor, *requires;
+    bool removes;
 };
 
 #define FIELD(key, kind, required, max, member)                                                    \
@@ -41,6 +42,9 @@ static const struct sm_json_field fields[] = {
     FIELD("capabilities", SM_JSON_ARRAY, false, SM_CAPABILITIES_MAX, capabilities),
     FIELD("interface", SM_JSON_UINT, false, 0, interface),
     FIELD("health", SM_JSON_OBJECT, false, 16, health),
+    FIELD("sensor", SM_JSON_OBJECT, false, 16, sensor),
+    FIELD("requires", SM_JSON_ARRAY, false, SM_REQUIRES_MAX, requires),
+    FIELD("removes", SM_JSON_BOOL, false, 0, removes),
     {0},
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
@@ -138,6 +142,116 @@ static bool read_health(const struct raw *raw, struct manifest_json *json,
     return true;
 }
 
+struct raw_sensor {
+    const char *id, *model, *bus;
+    uint64_t address;
+    json_t *values;
+};
+static const struct sm_json_field sensor_fields[] = {
+    {"id", SM_JSON_TEXT, true, 1, SM_SENSOR_ID_MAX, SM_JSON_AT(struct raw_sensor, id)},
+    {"model", SM_JSON_TEXT, true, 1, SM_SENSOR_MODEL_MAX, SM_JSON_AT(struct raw_sensor, model)},
+    {"bus", SM_JSON_TEXT, true, 1, SM_BUS_NAME_MAX, SM_JSON_AT(struct raw_sensor, bus)},
+    {"address", SM_JSON_UINT, true, 0, 247, SM_JSON_AT(struct raw_sensor, address)},
+    {"capabilities", SM_JSON_ARRAY, true, 1, SM_PLUGIN_VALUES,
+     SM_JSON_AT(struct raw_sensor, values)},
+    {0},
+};
+
+struct raw_value {
+    const char *name, *unit;
+    uint64_t decimals;
+};
+static const struct sm_json_field value_fields[] = {
+    {"name", SM_JSON_TEXT, true, 1, SM_SENSOR_NAME_MAX, SM_JSON_AT(struct raw_value, name)},
+    {"unit", SM_JSON_TEXT, false, 0, 8, SM_JSON_AT(struct raw_value, unit)},
+    {"decimals", SM_JSON_UINT, false, 0, 9, SM_JSON_AT(struct raw_value, decimals)},
+    {0},
+};
+
+/* Units by their texts: "degC", "%RH", ... */
+static bool find_unit(const char *text, const char *where, uint8_t *unit, struct sm_json_error *err)
+{
+    for (unsigned u = 0; u < SM_UNIT_COUNT; u++) {
+        if (strcmp(sm_unit_text(u), text) == 0) {
+            *unit = (uint8_t)u;
+            return true;
+        }
+    }
+    snprintf(err->text, sizeof err->text, "%s.unit: there is no unit \"%s\"", where, text);
+    return false;
+}
+
+static bool read_sensor(const struct raw *raw, struct sm_manifest *m, struct sm_json_error *err)
+{
+    struct raw_sensor in = {0};
+    char where[40];
+    if (!raw->sensor)
+        return true;
+    if (sm_json_read(raw->sensor, "sensor", sensor_fields, false, &in, err) < 0)
+        return false;
+    copy(m->sensor.id, in.id);
+    copy(m->sensor.model, in.model);
+    copy(m->sensor.bus, in.bus);
+    m->sensor.address = (uint32_t)in.address;
+    m->sensor.values = (uint32_t)json_array_size(in.values);
+    for (uint32_t i = 0; i < m->sensor.values; i++) {
+        struct raw_value v = {.unit = "", .decimals = 3};
+        snprintf(where, sizeof where, "sensor.capabilities[%u]", (unsigned)i);
+        if (sm_json_read(json_array_get(in.values, i), where, value_fields, false, &v, err) < 0 ||
+            !find_unit(v.unit, where, &m->sensor.value[i].unit, err))
+            return false;
+        copy(m->sensor.value[i].name, v.name);
+        m->sensor.value[i].decimals = (uint8_t)v.decimals;
+    }
+    return true;
+}
+
+struct raw_requirement {
+    const char *name;
+    uint64_t least, most;
+};
+static const struct sm_json_field requirement_fields[] = {
+    {"name", SM_JSON_TEXT, true, 1, SM_NAME_MAX, SM_JSON_AT(struct raw_requirement, name)},
+    {"least", SM_JSON_UINT, true, 1, INT64_MAX, SM_JSON_AT(struct raw_requirement, least)},
+    {"most", SM_JSON_UINT, false, 1, INT64_MAX, SM_JSON_AT(struct raw_requirement, most)},
+    {0},
+};
+
+static bool read_requires(const struct raw *raw, struct sm_manifest *m, struct sm_json_error *err)
+{
+    char where[24];
+    m->requirements = (uint32_t)json_array_size(raw->requires);
+    for (uint32_t i = 0; i < m->requirements; i++) {
+        struct raw_requirement in = {.most = INT64_MAX};
+        snprintf(where, sizeof where, "requires[%u]", (unsigned)i);
+        if (sm_json_read(json_array_get(raw->requires, i), where, requirement_fields, false, &in,
+                         err) < 0)
+            return false;
+        copy(m->requires[i].name, in.name);
+        m->requires[i].least = in.least;
+        m->requires[i].most = in.most;
+    }
+    qsort(m->requires, m->requirements, sizeof m->requires[0], by_bytes);
+    return true;
+}
+
+/* A plugin that drives nothing removes the one before it: nobody says so by leaving a key out. */
+static bool read_removal(const struct raw *raw, const struct sm_manifest *m,
+                         struct sm_json_error *err)
+{
+    bool plugin = m->kind == SM_KIND_PLUGIN, drives = m->sensor.values > 0;
+    const char *wrong = raw->removes && !plugin ? "removes: only a plugin is removed by a release"
+                        : raw->removes && drives
+                            ? "removes: a release that removes a plugin has no sensor"
+                        : plugin && !drives && !raw->removes
+                            ? "sensor: is missing; \"removes\": true makes a release that removes "
+                              "the plugin"
+                            : NULL;
+    if (wrong)
+        snprintf(err->text, sizeof err->text, "%s", wrong);
+    return !wrong;
+}
+
 static bool convert(const json_t *root, struct manifest_json *json, struct sm_json_error *err)
 {
     struct sm_manifest *m = &json->m;
@@ -150,7 +264,8 @@ static bool convert(const json_t *root, struct manifest_json *json, struct sm_js
                       .interface = m->interface};
     if (sm_json_read(root, "", own, false, &raw, err) < 0 || !read_kind(&raw, m, err) ||
         !read_classes(&raw, m, err) || !read_capabilities(&raw, m, err) ||
-        !read_health(&raw, json, err))
+        !read_health(&raw, json, err) || !read_sensor(&raw, m, err) ||
+        !read_requires(&raw, m, err) || !read_removal(&raw, m, err))
         return false;
     copy(m->fleet, raw.fleet);
     copy(m->name, raw.name);

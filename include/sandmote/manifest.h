@@ -13,10 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/error.h>
+#include <sandmote/sensor.h>
 
 #define SM_MANIFEST_SECTION "sandmote"
 #define SM_MANIFEST_FORMAT  1u
-#define SM_MANIFEST_MAX     2048u /* bytes of CBOR; a longer one is refused unread */
+#define SM_MANIFEST_MAX     2560u /* bytes of CBOR; a longer one is refused unread */
 
 #define SM_FLEET_MAX        32u /* bytes of text, without the terminating zero */
 #define SM_NAME_MAX         32u
@@ -24,6 +25,8 @@
 #define SM_ENTRY_MAX        64u
 #define SM_CAPABILITY_MAX   96u
 #define SM_CAPABILITIES_MAX 16u
+#define SM_PLUGIN_VALUES    4u /* capabilities of a plugin's sensor */
+#define SM_REQUIRES_MAX     3u /* other modules that one needs */
 
 /* ---- Device classes -------------------------------------------------------------------------- */
 
@@ -66,9 +69,38 @@ enum sm_manifest_key {
     SM_KEY_CAPABILITIES,
     SM_KEY_INTERFACE,
     SM_KEY_HEALTH,
+    SM_KEY_SENSOR,
+    SM_KEY_REQUIRES,
     SM_KEY_HEALTH_TICKS = 0x100 * SM_KEY_HEALTH + 1, /* keys 1 to 3 of the map at 15 */
     SM_KEY_HEALTH_TIMEOUT,
-    SM_KEY_HEALTH_LATE
+    SM_KEY_HEALTH_LATE,
+    SM_KEY_SENSOR_ID = 0x100 * SM_KEY_SENSOR + 1, /* keys 1 to 5 of the map at 16 */
+    SM_KEY_SENSOR_MODEL,
+    SM_KEY_SENSOR_BUS,
+    SM_KEY_SENSOR_ADDRESS,
+    SM_KEY_SENSOR_VALUES
+};
+
+/* The sensor that a plugin drives, on one bus at one address. A value is measured by the exported
+ * function read_NAME, without parameters: f32 and f64 give units, i32 the number that modules get.
+ */
+struct sm_plugin_sensor {
+    char id[SM_SENSOR_ID_MAX + 1];       /* what modules call it; "" when a plugin has no sensor */
+    char model[SM_SENSOR_MODEL_MAX + 1]; /* what its vendor is trusted with */
+    char bus[SM_BUS_NAME_MAX + 1];
+    uint32_t address; /* 0 to 247: of I2C, a select line, a Modbus unit */
+    uint32_t values;  /* 1 to SM_PLUGIN_VALUES */
+    struct sm_plugin_value {
+        char name[SM_SENSOR_NAME_MAX + 1];
+        uint8_t unit;     /* enum sm_unit */
+        uint8_t decimals; /* 0 to 9: numbers count 10^-decimals units */
+    } value[SM_PLUGIN_VALUES];
+};
+
+/* Another module that must be there, in a release from least to most. */
+struct sm_requirement {
+    char name[SM_NAME_MAX + 1];
+    uint64_t least, most; /* sequences; most is 2^63-1 when there is no bound */
 };
 
 /* A decoded manifest. Texts are terminated by a zero; unused bytes are zero. */
@@ -92,6 +124,10 @@ struct sm_manifest {
     uint32_t capabilities;                                       /* how many of: */
     char capability[SM_CAPABILITIES_MAX][SM_CAPABILITY_MAX + 1]; /* ascending bytewise, unique;
                                                                    printable ASCII, no space */
+    struct sm_plugin_sensor sensor; /* of a plugin. A plugin without one removes what was there
+                                       under its name */
+    uint32_t requirements;          /* how many of: */
+    struct sm_requirement requires[SM_REQUIRES_MAX]; /* ascending by name */
 };
 
 /* Where and why a manifest was refused. rule is a constant English phrase. */
@@ -141,8 +177,8 @@ int sm_manifest_decode(struct sm_manifest *m, const uint8_t *cbor, size_t len,
 int sm_manifest_read(struct sm_manifest *m, const uint8_t *wasm, size_t len,
                      struct sm_manifest_detail *detail);
 
-/* Encode *m: every key is written, also those at their default, but for late_ticks: devices that
- * are older than it take a manifest without.
+/* Encode *m: every key is written, also those at their default, but for late_ticks, sensor and
+ * requires: devices that are older than these take a manifest without.
  *
  * The number of bytes (at most SM_MANIFEST_MAX), or
  *   SM_ERR_INVALID  *m breaks a rule: detail says which key (offset is 0)

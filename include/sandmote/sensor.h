@@ -16,6 +16,7 @@
 
 #define SM_SENSOR_ID_MAX       32u /* bytes of text: a-z A-Z 0-9 . _ - */
 #define SM_SENSOR_NAME_MAX     32u /* the same, of a capability or an attribute */
+#define SM_SENSOR_MODEL_MAX    32u /* bytes of printable ASCII */
 #define SM_SENSOR_CAPABILITIES 8u  /* most of one sensor */
 #define SM_SENSOR_ATTRIBUTES   8u  /* most of one sensor, beside those that all have */
 

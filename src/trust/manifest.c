@@ -12,9 +12,9 @@
 #include "cbor.h"
 #include "section.h"
 
-enum shape { UINT, TEXT, CLASSES, CAPABILITIES, HEALTH };
+enum shape { UINT, TEXT, CLASSES, CAPABILITIES, HEALTH, SENSOR, VALUES, REQUIRES };
 enum presence { OPTIONAL, REQUIRED };
-enum letters { PRINTABLE, NAME };
+enum letters { PRINTABLE, NAME, WORD };
 
 struct field {
     uint16_t key;
@@ -29,7 +29,9 @@ struct field {
 #define AT(member)   offsetof(struct sm_manifest, member), sizeof(((struct sm_manifest *)0)->member)
 #define SEQUENCE_MAX INT64_MAX
 
-/* In order of key; the keys of the map at 15 follow it. The format has no member: it is 1. */
+/* In order of key; the keys of the maps at 15 and 16 follow these. The format has no member: it
+ * is 1.
+ */
 static const struct field fields[] = {
     {SM_KEY_KIND, UINT, REQUIRED, AT(kind), 0, 0, SM_KINDS - 1, "kind"},
     {SM_KEY_FLEET, TEXT, REQUIRED, AT(fleet), NAME, 1, SM_FLEET_MAX, "fleet"},
@@ -49,15 +51,34 @@ static const struct field fields[] = {
     {SM_KEY_HEALTH_TICKS, UINT, OPTIONAL, AT(good_ticks), 0, 1, 1000, "health.good_ticks"},
     {SM_KEY_HEALTH_TIMEOUT, UINT, OPTIONAL, AT(timeout_ms), 0, 1, 604800000, "health.timeout_ms"},
     {SM_KEY_HEALTH_LATE, UINT, OPTIONAL, AT(late_ticks), 0, 0, 1000, "health.late_ticks"},
+    {SM_KEY_SENSOR, SENSOR, OPTIONAL, 0, 0, 0, 0, 0, "sensor"},
+    {SM_KEY_SENSOR_ID, TEXT, REQUIRED, AT(sensor.id), WORD, 1, SM_SENSOR_ID_MAX, "sensor.id"},
+    {SM_KEY_SENSOR_MODEL, TEXT, REQUIRED, AT(sensor.model), PRINTABLE, 1, SM_SENSOR_MODEL_MAX,
+     "sensor.model"},
+    {SM_KEY_SENSOR_BUS, TEXT, REQUIRED, AT(sensor.bus), WORD, 1, SM_BUS_NAME_MAX, "sensor.bus"},
+    {SM_KEY_SENSOR_ADDRESS, UINT, REQUIRED, AT(sensor.address), 0, 0, 247, "sensor.address"},
+    {SM_KEY_SENSOR_VALUES, VALUES, REQUIRED, 0, 0, 0, 1, SM_PLUGIN_VALUES, "sensor.capabilities"},
+    {SM_KEY_REQUIRES, REQUIRES, OPTIONAL, 0, 0, 0, 1, SM_REQUIRES_MAX, "requires"},
 };
-#define FIELDS      (sizeof fields / sizeof fields[0])
-#define TOP_KEYS    15u /* with the format */
-#define LATE_TICKS  10u /* by default */
-#define HEALTH_BASE (0x100u * SM_KEY_HEALTH)
+#define FIELDS     (sizeof fields / sizeof fields[0])
+#define TOP_KEYS   15u /* with the format, without those that may be left out */
+#define LATE_TICKS 10u /* by default */
 
 static const struct field capability = {
     SM_KEY_CAPABILITIES, TEXT,          REQUIRED, 0, SM_CAPABILITY_MAX + 1, PRINTABLE, 1,
     SM_CAPABILITY_MAX,   "capabilities"};
+
+static const struct field value_name = {SM_KEY_SENSOR_VALUES,   TEXT, REQUIRED, 0,
+                                        SM_SENSOR_NAME_MAX + 1, WORD, 1,        SM_SENSOR_NAME_MAX,
+                                        "sensor.capabilities"};
+static const struct field value_unit = {
+    SM_KEY_SENSOR_VALUES, UINT, REQUIRED, 0, 1, 0, 0, SM_UNIT_COUNT - 1, "sensor.capabilities"};
+static const struct field value_decimals = {SM_KEY_SENSOR_VALUES, UINT, REQUIRED, 0, 1, 0, 0, 9,
+                                            "sensor.capabilities"};
+static const struct field required_name = {
+    SM_KEY_REQUIRES, TEXT, REQUIRED, 0, SM_NAME_MAX + 1, NAME, 1, SM_NAME_MAX, "requires"};
+static const struct field required_sequence = {SM_KEY_REQUIRES, UINT,      REQUIRED, 0, 8, 0, 1,
+                                               SEQUENCE_MAX,    "requires"};
 
 static const char *const class_names[SM_CLASSES] = {"mcu", "mpu", "gateway", "edge"};
 static const char *const kind_names[SM_KINDS] = {"application", "plugin"};
@@ -104,7 +125,7 @@ const char *sm_manifest_key_name(uint32_t key)
 int sm_manifest_range(uint32_t key, uint64_t *min, uint64_t *max)
 {
     const struct field *f = field_of(key);
-    if (!f || f->shape == HEALTH)
+    if (!f || f->shape == HEALTH || f->shape == SENSOR)
         return SM_ERR_NOT_FOUND;
     *min = f->min;
     *max = f->max;
@@ -135,7 +156,8 @@ static bool allowed(enum letters letters, char c)
 {
     if (letters == PRINTABLE)
         return c > ' ' && c <= '~';
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
+           (letters == WORD && c >= 'A' && c <= 'Z');
 }
 
 static const char *check_text(const struct field *f, const char *text, size_t len)
@@ -146,11 +168,13 @@ static const char *check_text(const struct field *f, const char *text, size_t le
         return "the text is too long";
     if (f->letters == NAME && (text[0] == '.' || text[0] == '_' || text[0] == '-'))
         return "a name begins with a letter or a digit";
+    static const char *const only[] = {
+        [PRINTABLE] = "only printable ASCII without spaces may stand in this text",
+        [NAME] = "only a-z 0-9 . _ - may stand in this text",
+        [WORD] = "only A-Z a-z 0-9 . _ - may stand in this text"};
     for (size_t i = 0; i < len; i++)
         if (!allowed(f->letters, text[i]))
-            return f->letters == NAME
-                       ? "only a-z 0-9 . _ - may stand in this text"
-                       : "only printable ASCII without spaces may stand in this text";
+            return only[f->letters];
     return NULL;
 }
 
@@ -180,6 +204,33 @@ static const char *check_order(const struct sm_manifest *m, uint32_t i)
     return order == 0 ? "a capability stands twice" : order > 0 ? "capabilities must ascend" : NULL;
 }
 
+/* The values of one sensor are few. */
+static const char *check_value(const struct sm_plugin_sensor *s, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (strcmp(s->value[k].name, s->value[i].name) == 0)
+            return "a capability stands twice";
+    return NULL;
+}
+
+static const char *check_requirement(const struct sm_manifest *m, uint32_t i)
+{
+    const struct sm_requirement *r = &m->requires[i];
+
+    if (r->least > r->most)
+        return "the least sequence is above the most";
+    if (strcmp(r->name, m->name) == 0)
+        return "a module cannot require itself";
+    if (i > 0 && strcmp(m->requires[i - 1].name, r->name) >= 0)
+        return "required names must ascend";
+    return NULL;
+}
+
+static const char *check_kind(const struct sm_manifest *m)
+{
+    return m->sensor.values > 0 && m->kind != SM_KIND_PLUGIN ? "only a plugin has a sensor" : NULL;
+}
+
 /* ---- Decoder ----------------------------------------------------------------------------------
  */
 
@@ -201,17 +252,22 @@ static int malformed(struct decoder *d, uint64_t key)
     return refuse(d, key, SM_ERR_MALFORMED, d->in.rule, 0);
 }
 
+static int decode_number(struct decoder *d, const struct field *f, uint64_t *v)
+{
+    if (sm_cbor_uint(&d->in, v))
+        return malformed(d, f->key);
+    const char *rule = check_uint(f, *v);
+    return rule ? refuse(d, f->key, SM_ERR_INVALID, rule, *v) : 0;
+}
+
 static int decode_uint(struct decoder *d, const struct field *f)
 {
     uint64_t v;
-    if (sm_cbor_uint(&d->in, &v))
-        return malformed(d, f->key);
-    const char *rule = check_uint(f, v);
-    if (rule)
-        return refuse(d, f->key, SM_ERR_INVALID, rule, v);
+    int err = decode_number(d, f, &v);
     uint32_t v32 = (uint32_t)v;
-    memcpy((char *)d->m + f->at, f->size == 8 ? (void *)&v : (void *)&v32, f->size);
-    return 0;
+    if (!err)
+        memcpy((char *)d->m + f->at, f->size == 8 ? (void *)&v : (void *)&v32, f->size);
+    return err;
 }
 
 /* into has room for f->max bytes and a zero. */
@@ -270,12 +326,77 @@ static int decode_capabilities(struct decoder *d, const struct field *f)
 
 static int decode_map(struct decoder *d, struct sm_cbor_map *map, uint32_t base);
 
-static int decode_health(struct decoder *d, const struct field *f)
+/* A map whose keys are fields of their own. */
+static int decode_inner(struct decoder *d, const struct field *f)
 {
     struct sm_cbor_map map;
     if (sm_cbor_map(&d->in, &map))
         return malformed(d, f->key);
-    return decode_map(d, &map, HEALTH_BASE);
+    return decode_map(d, &map, 0x100u * f->key);
+}
+
+/* The length of an array in the range of its field. */
+static int decode_count(struct decoder *d, const struct field *f, uint32_t *count)
+{
+    if (sm_cbor_array(&d->in, count))
+        return malformed(d, f->key);
+    const char *rule = check_uint(f, *count);
+    return rule ? refuse(d, f->key, SM_ERR_INVALID, rule, *count) : 0;
+}
+
+static int decode_triple(struct decoder *d, const struct field *f)
+{
+    uint32_t count;
+    if (sm_cbor_array(&d->in, &count))
+        return malformed(d, f->key);
+    return count == 3 ? 0 : refuse(d, f->key, SM_ERR_INVALID, "not an array of three", count);
+}
+
+static int decode_values(struct decoder *d, const struct field *f)
+{
+    struct sm_plugin_sensor *s = &d->m->sensor;
+    uint64_t unit, decimals;
+    uint32_t count;
+    int err = decode_count(d, f, &count);
+    for (uint32_t i = 0; !err && i < count; i++) {
+        err = decode_triple(d, f);
+        if (!err)
+            err = decode_text(d, &value_name, s->value[i].name);
+        if (!err)
+            err = decode_number(d, &value_unit, &unit);
+        if (!err)
+            err = decode_number(d, &value_decimals, &decimals);
+        if (err)
+            return err;
+        s->value[i].unit = (uint8_t)unit;
+        s->value[i].decimals = (uint8_t)decimals;
+        const char *rule = check_value(s, i);
+        if (rule)
+            return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
+    }
+    s->values = count;
+    return err;
+}
+
+static int decode_requires(struct decoder *d, const struct field *f)
+{
+    uint32_t count;
+    int err = decode_count(d, f, &count);
+    for (uint32_t i = 0; !err && i < count; i++) {
+        struct sm_requirement *r = &d->m->requires[i];
+        err = decode_triple(d, f);
+        if (!err)
+            err = decode_text(d, &required_name, r->name);
+        if (!err)
+            err = decode_number(d, &required_sequence, &r->least);
+        if (!err)
+            err = decode_number(d, &required_sequence, &r->most);
+        const char *rule = err ? NULL : check_requirement(d->m, i);
+        if (rule)
+            return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
+    }
+    d->m->requirements = count;
+    return err;
 }
 
 static int decode_value(struct decoder *d, const struct field *f)
@@ -285,7 +406,10 @@ static int decode_value(struct decoder *d, const struct field *f)
     case TEXT: return decode_text(d, f, (char *)d->m + f->at);
     case CLASSES: return decode_classes(d, f);
     case CAPABILITIES: return decode_capabilities(d, f);
-    case HEALTH: return decode_health(d, f);
+    case HEALTH:
+    case SENSOR: return decode_inner(d, f);
+    case VALUES: return decode_values(d, f);
+    case REQUIRES: return decode_requires(d, f);
     }
     return SM_ERR_ARG;
 }
@@ -301,7 +425,7 @@ static uint32_t missing(uint32_t after, uint64_t before)
 }
 
 /* The entries of a map whose keys are base + what stands there. Maps nest two deep at most: the
- * inner one has no field of shape HEALTH. */
+ * inner ones have no such field. */
 static int decode_map(struct decoder *d, struct sm_cbor_map *map, uint32_t base)
 {
     uint32_t last = base + map->last * map->any;
@@ -367,7 +491,10 @@ int sm_manifest_decode(struct sm_manifest *m, const uint8_t *cbor, size_t len,
         return malformed(&d, 0);
     const char *rule = check_floor(m);
     d.in.at = 0;
-    return rule ? refuse(&d, SM_KEY_FLOOR, SM_ERR_INVALID, rule, m->security_floor) : 0;
+    if (rule)
+        return refuse(&d, SM_KEY_FLOOR, SM_ERR_INVALID, rule, m->security_floor);
+    rule = check_kind(m);
+    return rule ? refuse(&d, SM_KEY_SENSOR, SM_ERR_INVALID, rule, 0) : 0;
 }
 
 /* ---- Encoder ----------------------------------------------------------------------------------
@@ -423,6 +550,50 @@ static const char *put_capabilities(struct sm_cbor_out *out, const struct sm_man
     return NULL;
 }
 
+static const char *put_number(struct sm_cbor_out *out, const struct field *f, uint64_t v)
+{
+    sm_cbor_put_uint(out, v);
+    return check_uint(f, v);
+}
+
+static const char *put_values(struct sm_cbor_out *out, const struct field *f,
+                              const struct sm_plugin_sensor *s)
+{
+    const char *rule = check_uint(f, s->values);
+    sm_cbor_put_array(out, s->values);
+    for (uint32_t i = 0; !rule && i < s->values; i++) {
+        const struct sm_plugin_value *v = &s->value[i];
+        sm_cbor_put_array(out, 3);
+        rule = put_text(out, &value_name, v->name);
+        if (!rule)
+            rule = put_number(out, &value_unit, v->unit);
+        if (!rule)
+            rule = put_number(out, &value_decimals, v->decimals);
+        if (!rule)
+            rule = check_value(s, i);
+    }
+    return rule;
+}
+
+static const char *put_requires(struct sm_cbor_out *out, const struct field *f,
+                                const struct sm_manifest *m)
+{
+    const char *rule = check_uint(f, m->requirements);
+    sm_cbor_put_array(out, m->requirements);
+    for (uint32_t i = 0; !rule && i < m->requirements; i++) {
+        const struct sm_requirement *r = &m->requires[i];
+        sm_cbor_put_array(out, 3);
+        rule = put_text(out, &required_name, r->name);
+        if (!rule)
+            rule = put_number(out, &required_sequence, r->least);
+        if (!rule)
+            rule = put_number(out, &required_sequence, r->most);
+        if (!rule)
+            rule = check_requirement(m, i);
+    }
+    return rule;
+}
+
 static const char *put_value(struct sm_cbor_out *out, const struct field *f,
                              const struct sm_manifest *m)
 {
@@ -434,20 +605,32 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
     case HEALTH: /* its entries are the fields that follow */
         sm_cbor_put_map(out, m->late_ticks == LATE_TICKS ? 2 : 3);
         return NULL;
+    case SENSOR: sm_cbor_put_map(out, 5); return check_kind(m);
+    case VALUES: return put_values(out, f, &m->sensor);
+    case REQUIRES: return put_requires(out, f, m);
     }
     return NULL;
+}
+
+/* Keys that older devices do not know are left out where they say nothing. */
+static bool left_out(const struct field *f, const struct sm_manifest *m)
+{
+    if (f->key == SM_KEY_SENSOR || f->key / 0x100 == SM_KEY_SENSOR)
+        return m->sensor.values == 0;
+    return (f->key == SM_KEY_HEALTH_LATE && m->late_ticks == LATE_TICKS) ||
+           (f->key == SM_KEY_REQUIRES && m->requirements == 0);
 }
 
 /* What does not fit is counted, so that a length can be had without a buffer. */
 static int put_manifest(struct sm_cbor_out *cbor, const struct sm_manifest *m,
                         struct sm_manifest_detail *detail)
 {
-    sm_cbor_put_map(cbor, TOP_KEYS);
+    sm_cbor_put_map(cbor, TOP_KEYS + (m->sensor.values > 0) + (m->requirements > 0));
     sm_cbor_put_uint(cbor, SM_KEY_FORMAT);
     sm_cbor_put_uint(cbor, SM_MANIFEST_FORMAT);
     for (size_t i = 0; i < FIELDS; i++) {
         const struct field *f = &fields[i];
-        if (f->key == SM_KEY_HEALTH_LATE && m->late_ticks == LATE_TICKS)
+        if (left_out(f, m))
             continue;
         sm_cbor_put_uint(cbor, f->key % 0x100);
         const char *rule = put_value(cbor, f, m);

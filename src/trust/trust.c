@@ -149,6 +149,32 @@ static int refuse(struct sm_manifest_detail *detail, uint32_t key, int err, cons
     return err;
 }
 
+static bool is_text(const char *text, const char *scope, uint32_t len)
+{
+    return strlen(text) == len && memcmp(text, scope, len) == 0;
+}
+
+/* What a plugin drives, against what its vendor is trusted with. */
+static int check_sensor(const struct sm_vendor_scope *scope, const struct sm_plugin_sensor *s,
+                        struct sm_manifest_detail *detail)
+{
+    bool address = false;
+    if (s->values == 0)
+        return refuse(detail, SM_KEY_SENSOR, SM_ERR_KEY,
+                      "a plugin without a sensor removes one, which is for the fleet's signer");
+    for (uint32_t i = 0; i < scope->addresses; i++)
+        address |= scope->address[i] == s->address;
+    if (!is_text(s->model, scope->model, scope->model_len))
+        return refuse(detail, SM_KEY_SENSOR_MODEL, SM_ERR_KEY,
+                      "a sensor model that is beyond its vendor's scope");
+    if (!is_text(s->bus, scope->bus, scope->bus_len))
+        return refuse(detail, SM_KEY_SENSOR_BUS, SM_ERR_KEY,
+                      "a bus that is beyond its vendor's scope");
+    return address ? 0
+                   : refuse(detail, SM_KEY_SENSOR_ADDRESS, SM_ERR_KEY,
+                            "an address that is beyond its vendor's scope");
+}
+
 /* A vendor's plugin may ask for what the key set grants that vendor, and for nothing beyond it. */
 static int check_vendor(const struct sm_trust *trust, const struct sm_trust_key *signer,
                         const struct sm_manifest *m, struct sm_manifest_detail *detail)
@@ -162,7 +188,7 @@ static int check_vendor(const struct sm_trust *trust, const struct sm_trust_key 
         if (!sm_vendor_scope_covers(&k.scope, m->capability[i]))
             return refuse(detail, SM_KEY_CAPABILITIES, SM_ERR_KEY,
                           "a capability that is beyond its vendor's scope");
-    return 0;
+    return check_sensor(&k.scope, &m->sensor, detail);
 }
 
 static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len, const uint8_t *sig,
@@ -181,8 +207,9 @@ static int verify(const struct sm_trust *trust, const uint8_t *wasm, size_t len,
     err = sm_manifest_read(m, wasm, len, detail);
     if (err)
         return err;
-    if (!vendor && m->kind != SM_KIND_APPLICATION)
-        return refuse(detail, SM_KEY_KIND, SM_ERR_KEY, "a signer's key signs applications only");
+    if (!vendor && m->kind != SM_KIND_APPLICATION && m->sensor.values > 0)
+        return refuse(detail, SM_KEY_KIND, SM_ERR_KEY,
+                      "a signer's key signs applications, and the removal of plugins, only");
     if (vendor && (err = check_vendor(trust, signer, m, detail)) != 0)
         return err;
     if (!of_fleet(trust, signer, m->fleet))

@@ -532,7 +532,8 @@ struct release {
 };
 
 static struct release module_of(enum sm_module_kind kind, const char *capability,
-                                const struct sm_keys_private *key)
+                                const struct sm_keys_private *key,
+                                const struct sm_plugin_sensor *sensor)
 {
     static const uint8_t empty[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
     struct sm_manifest m;
@@ -549,6 +550,8 @@ static struct release module_of(enum sm_module_kind kind, const char *capability
     m.interface = 1;
     m.capabilities = 1;
     strcpy(m.capability[0], capability);
+    if (sensor)
+        m.sensor = *sensor;
     int64_t n = sm_manifest_pack(&m, empty, sizeof empty, r.wasm, sizeof r.wasm, &fx.why);
     assert_true(n > 0);
     r.len = (size_t)n;
@@ -569,25 +572,53 @@ static int admit(const struct sm_keyset *set, uint64_t now_s, const struct relea
 static void a_vendor_signs_plugins_within_its_scope_and_time(void **state)
 {
     struct sm_keyset set;
-    struct release plugin = module_of(SM_KIND_PLUGIN, "i2c/1", &fx.vendor),
-                   greedy = module_of(SM_KIND_PLUGIN, "net", &fx.vendor),
-                   application = module_of(SM_KIND_APPLICATION, "i2c/1", &fx.vendor),
-                   foreign = module_of(SM_KIND_PLUGIN, "i2c/1", &fx.signer);
+    const struct sm_plugin_sensor t1 = {.id = "T1",
+                                        .model = "TMP105",
+                                        .bus = "i2c-1",
+                                        .address = 0x48,
+                                        .values = 1,
+                                        .value = {{"temperature", SM_UNIT_CELSIUS, 3}}};
+    struct sm_plugin_sensor model = t1, bus = t1, address = t1;
+    strcpy(model.model, "TMP10");
+    strcpy(bus.bus, "i2c-10");
+    address.address = 0x4a;
+    struct release plugin = module_of(SM_KIND_PLUGIN, "log", &fx.vendor, &t1),
+                   application = module_of(SM_KIND_APPLICATION, "log", &fx.vendor, NULL),
+                   foreign = module_of(SM_KIND_PLUGIN, "log", &fx.signer, &t1);
+    const struct {
+        struct release release;
+        const char *rule;
+    } beyond[] = {
+        {module_of(SM_KIND_PLUGIN, "net", &fx.vendor, &t1),
+         "a capability that is beyond its vendor's scope"},
+        {application, "a vendor's key signs plugins only"},
+        {module_of(SM_KIND_PLUGIN, "log", &fx.vendor, NULL),
+         "a plugin without a sensor removes one, which is for the fleet's signer"},
+        {module_of(SM_KIND_PLUGIN, "log", &fx.vendor, &model),
+         "a sensor model that is beyond its vendor's scope"},
+        {module_of(SM_KIND_PLUGIN, "log", &fx.vendor, &bus),
+         "a bus that is beyond its vendor's scope"},
+        {module_of(SM_KIND_PLUGIN, "log", &fx.vendor, &address),
+         "an address that is beyond its vendor's scope"},
+    };
     (void)state;
     struct sm_keyset_plan_key *k = add_key(&fx.plan, SM_ROLE_VENDOR, &fx.vendor);
-    strcpy(k->model, "BME280");
+    strcpy(k->model, "TMP105");
     strcpy(k->bus, "i2c-1");
     k->expires_s = 5000;
+    k->addresses = 2;
+    k->address[0] = 0x48;
+    k->address[1] = 0x49;
     k->capabilities = 1;
-    strcpy(k->capability[0], "i2c/*");
+    strcpy(k->capability[0], "log*");
     struct bytes b = signed_set("01");
     assert_int_equal(accept(&b, NULL, &set), 0);
     assert_int_equal(admit(&set, 4999, &plugin), 0);
     assert_int_equal(admit(&set, 5000, &plugin), SM_ERR_SIGNATURE);
-    assert_int_equal(admit(&set, 0, &greedy), SM_ERR_KEY);
-    assert_string_equal(fx.why.rule, "a capability that is beyond its vendor's scope");
-    assert_int_equal(admit(&set, 0, &application), SM_ERR_KEY);
-    assert_string_equal(fx.why.rule, "a vendor's key signs plugins only");
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        assert_int_equal(admit(&set, 0, &beyond[i].release), SM_ERR_KEY);
+        assert_string_equal(fx.why.rule, beyond[i].rule);
+    }
     assert_int_equal(admit(&set, 0, &foreign), SM_ERR_KEY);
 }
 

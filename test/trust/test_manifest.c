@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <sandmote/manifest.h>
 
-#define KEYS 16
+#define KEYS 18
 
 /* The good manifest: values by key, in hex. */
 static const char *const good[KEYS] = {
@@ -30,8 +30,15 @@ static const char *const good[KEYS] = {
     [12] = "191000",
     [13] = "82636c6f67781b73656e736f722f424d453238302f74656d70657261747572653a72",
     [14] = "01",
-    [15] = "a2010302197530",
+    [15] = "a2010302197530", /* and neither a sensor nor requirements */
 };
+
+/* What a plugin has beside: T1, a TMP105 on i2c-1 at 0x48, that measures temperature in thousandths
+ * of a degree; and what an application has that needs it. */
+static const char *const sensor =
+    "a5016254310266544d5031303503656932632d310418480581836b74656d70657261747572650103";
+static const char *const requires = "818369"
+                                    "74312d647269766572031b7fffffffffffffff";
 static const char *const golden =
     "af010102000367706c616e742d37046a746865726d6f737461740565312e322e3006030701088200"
     "02096b73656e736f725f7469636b0a1903e80b1a000100000c1910000d82636c6f67781b73656e73"
@@ -84,7 +91,7 @@ static uint32_t at_value(unsigned key)
 {
     uint32_t at = 1;
     for (unsigned k = 1; k < key; k++)
-        at += 1 + (uint32_t)strlen(good[k]) / 2;
+        at += good[k] ? 1 + (uint32_t)strlen(good[k]) / 2 : 0;
     return at + 1;
 }
 
@@ -194,6 +201,127 @@ static void numbers_at_the_ends_of_their_ranges_are_good(void **state)
     assert_int_equal(decoded(with(14, "19ffff")).interface, 65535);
 }
 
+/* ---- Plugins ----------------------------------------------------------------------------------
+ */
+
+/* The good manifest as a plugin's, with this sensor. */
+static struct bytes plugin_with(const char *value)
+{
+    struct bytes b = with(16, value);
+    b.at[at_value(2)] = SM_KIND_PLUGIN;
+    return b;
+}
+
+static struct sm_manifest encoded_again(struct bytes b)
+{
+    struct sm_manifest m = decoded(b);
+    struct sm_manifest_detail d;
+    uint8_t out[SM_MANIFEST_MAX];
+    assert_int_equal(sm_manifest_encode(&m, out, sizeof out, &d), b.len);
+    assert_memory_equal(out, b.at, b.len);
+    return m;
+}
+
+static void a_plugin_names_its_sensor_its_bus_and_its_address(void **state)
+{
+    (void)state;
+    struct sm_manifest m = encoded_again(plugin_with(sensor));
+    assert_string_equal(m.sensor.id, "T1");
+    assert_string_equal(m.sensor.model, "TMP105");
+    assert_string_equal(m.sensor.bus, "i2c-1");
+    assert_int_equal(m.sensor.address, 0x48);
+    assert_int_equal(m.sensor.values, 1);
+    assert_string_equal(m.sensor.value[0].name, "temperature");
+    assert_int_equal(m.sensor.value[0].unit, SM_UNIT_CELSIUS);
+    assert_int_equal(m.sensor.value[0].decimals, 3);
+    assert_int_equal(encoded_again(with(2, "01")).sensor.values, 0);
+}
+
+static void a_module_names_the_releases_of_others_that_it_needs(void **state)
+{
+    (void)state;
+    struct sm_manifest m = encoded_again(with(17, requires));
+    assert_int_equal(m.requirements, 1);
+    assert_string_equal(m.requires[0].name, "t1-driver");
+    assert_int_equal(m.requires[0].least, 3);
+    assert_int_equal(m.requires[0].most, INT64_MAX);
+}
+
+static void an_application_with_a_sensor_is_refused(void **state)
+{
+    (void)state;
+    expect(with(16, sensor), SM_ERR_INVALID, SM_KEY_SENSOR, 0, "only a plugin has a sensor");
+}
+
+static void a_sensor_keeps_to_its_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *rule;
+        uint32_t key, at;
+    } cases[] = {
+        {"a0", "a required key is missing", SM_KEY_SENSOR_ID, 0},
+        {"a10162543a", "only A-Z a-z 0-9 . _ - may stand in this text", SM_KEY_SENSOR_ID, 2},
+        {"a20162543103656932632d31", "a required key is missing", SM_KEY_SENSOR_MODEL, 5},
+        {"a4016254310266544d503130350365693263203104",
+         "only A-Z a-z 0-9 . _ - may stand in this text", SM_KEY_SENSOR_BUS, 14},
+        {"a4016254310266544d5031303503656932632d310418f8", "the number is too large",
+         SM_KEY_SENSOR_ADDRESS, 21},
+        {"a4016254310266544d5031303503656932632d31041848", "a required key is missing",
+         SM_KEY_SENSOR_VALUES, 21},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "80",
+         "the number is too small", SM_KEY_SENSOR_VALUES, 24},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8583614101038361420103836143010383614401038361450103",
+         "the number is too large", SM_KEY_SENSOR_VALUES, 24},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8182614101",
+         "not an array of three", SM_KEY_SENSOR_VALUES, 25},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8183614118ff03",
+         "the number is too large", SM_KEY_SENSOR_VALUES, 28},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "81836141010a",
+         "the number is too large", SM_KEY_SENSOR_VALUES, 29},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8283614101038361410103",
+         "a capability stands twice", SM_KEY_SENSOR_VALUES, 34},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect(plugin_with(cases[i].value), SM_ERR_INVALID, cases[i].key,
+               at_value(16) + cases[i].at, cases[i].rule);
+}
+
+static void requirements_keep_to_their_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *rule;
+        uint32_t at;
+    } cases[] = {
+        {"80", "the number is too small", 0},
+        {"84836161010183616201018361630101836164"
+         "0101",
+         "the number is too large", 0},
+        {"8182616101", "not an array of three", 1},
+        {"818361410101", "only a-z 0-9 . _ - may stand in this text", 2},
+        {"818361610001", "the number is too small", 4},
+        {"81836161021b8000000000000000", "the number is too large", 5},
+        {"818361610201", "the least sequence is above the most", 5},
+        {"81836a746865726d6f737461740102", "a module cannot require itself", 14},
+        {"828361620101836161"
+         "0101",
+         "required names must ascend", 10},
+        {"828361610101836161"
+         "0101",
+         "required names must ascend", 10},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect(with(17, cases[i].value), SM_ERR_INVALID, SM_KEY_REQUIRES,
+               at_value(17) + cases[i].at, cases[i].rule);
+}
+
 /* ---- Formats and keys -------------------------------------------------------------------------
  */
 
@@ -236,8 +364,8 @@ static void unknown_keys_are_refused_by_number(void **state)
     struct bytes wide = from_hex(golden);
     uint32_t end = (uint32_t)wide.len;
     wide.at[0] = 0xb0; /* a sixteenth entry */
-    add_hex(&wide, "1000");
-    expect(wide, SM_ERR_INVALID, 16, end, "an unknown key");
+    add_hex(&wide, "1200");
+    expect(wide, SM_ERR_INVALID, 18, end, "an unknown key");
     expect(with(15, "a10401"), SM_ERR_INVALID, 0x100 * SM_KEY_HEALTH + 4, at_value(15) + 1,
            "an unknown key");
     /* 0xf01 must not be taken for key 1 of the map at 15, nor 0x101 for the format. */
@@ -536,6 +664,19 @@ static void the_largest_manifest_fits_the_limit(void **state)
     m.capabilities = SM_CAPABILITIES_MAX;
     for (unsigned i = 0; i < SM_CAPABILITIES_MAX; i++)
         memset(m.capability[i], 'a' + (int)i, SM_CAPABILITY_MAX);
+    m.kind = SM_KIND_PLUGIN;
+    memset(m.sensor.id, 'i', SM_SENSOR_ID_MAX);
+    memset(m.sensor.model, 'm', SM_SENSOR_MODEL_MAX);
+    memset(m.sensor.bus, 'b', SM_BUS_NAME_MAX);
+    m.sensor.address = 247;
+    m.sensor.values = SM_PLUGIN_VALUES;
+    for (unsigned i = 0; i < SM_PLUGIN_VALUES; i++)
+        memset(m.sensor.value[i].name, 'u' + (int)i, SM_SENSOR_NAME_MAX);
+    m.requirements = SM_REQUIRES_MAX;
+    for (unsigned i = 0; i < SM_REQUIRES_MAX; i++) {
+        memset(m.requires[i].name, 'r' + (int)i, SM_NAME_MAX);
+        m.requires[i].least = m.requires[i].most = INT64_MAX;
+    }
     int len = sm_manifest_encode(&m, out, sizeof out, &d);
     assert_in_range(len, 1, SM_MANIFEST_MAX);
     assert_int_equal(sm_manifest_decode(&again, out, (size_t)len, &d), 0);
@@ -564,7 +705,7 @@ static void keys_classes_and_kinds_have_names(void **state)
     assert_string_equal(sm_manifest_key_name(SM_KEY_FORMAT), "format");
     assert_string_equal(sm_manifest_key_name(SM_KEY_MEMORY), "memory_bytes");
     assert_string_equal(sm_manifest_key_name(SM_KEY_HEALTH_TIMEOUT), "health.timeout_ms");
-    assert_null(sm_manifest_key_name(16));
+    assert_null(sm_manifest_key_name(18));
     uint64_t min, max;
     assert_int_equal(sm_manifest_range(SM_KEY_PERIOD, &min, &max), 0);
     assert_int_equal(min, 10);
@@ -607,6 +748,11 @@ int main(void)
         cmocka_unit_test(a_manifest_above_the_limit_is_refused_unread),
         cmocka_unit_test(every_flipped_bit_is_refused_or_read_as_what_it_says),
         cmocka_unit_test(the_encoder_refuses_what_the_decoder_would),
+        cmocka_unit_test(a_plugin_names_its_sensor_its_bus_and_its_address),
+        cmocka_unit_test(a_module_names_the_releases_of_others_that_it_needs),
+        cmocka_unit_test(an_application_with_a_sensor_is_refused),
+        cmocka_unit_test(a_sensor_keeps_to_its_rules),
+        cmocka_unit_test(requirements_keep_to_their_rules),
         cmocka_unit_test(the_largest_manifest_fits_the_limit),
         cmocka_unit_test(names_are_safe_as_file_names),
         cmocka_unit_test(keys_classes_and_kinds_have_names),

@@ -360,17 +360,27 @@ static void other_roles_sign_no_applications(void **state)
     }
 }
 
-static void a_signer_signs_no_plugins(void **state)
+static void a_signer_signs_no_plugins_but_their_removal(void **state)
 {
     (void)state;
     struct sm_manifest_detail d;
     fx.manifest.kind = SM_KIND_PLUGIN;
+    strcpy(fx.manifest.sensor.id, "T1");
+    strcpy(fx.manifest.sensor.model, "TMP105");
+    strcpy(fx.manifest.sensor.bus, "i2c-1");
+    fx.manifest.sensor.values = 1;
+    strcpy(fx.manifest.sensor.value[0].name, "temperature");
     pack();
     sign(&fx.ours);
     add(SM_ROLE_SIGNER, "plant-7", &fx.ours);
     assert_int_equal(verify_len(fx.len, 64, &d), SM_ERR_KEY);
     assert_int_equal(d.key, SM_KEY_KIND);
-    assert_string_equal(d.rule, "a signer's key signs applications only");
+    assert_string_equal(d.rule,
+                        "a signer's key signs applications, and the removal of plugins, only");
+    memset(&fx.manifest.sensor, 0, sizeof fx.manifest.sensor);
+    pack();
+    sign(&fx.ours);
+    expect_good();
 }
 
 /* ---- The store --------------------------------------------------------------------------------
@@ -489,7 +499,7 @@ int main(void)
         T(a_fleet_may_have_two_signers),
         T(a_fleet_is_its_whole_name),
         T(other_roles_sign_no_applications),
-        T(a_signer_signs_no_plugins),
+        T(a_signer_signs_no_plugins_but_their_removal),
         T(keys_that_are_no_keys_are_refused),
         T(keys_of_order_eight_are_refused_and_would_be_forgeable),
         T(roles_and_fleets_must_be_real),
