@@ -240,11 +240,12 @@ static void power_on(struct sm_sim_chip *c)
     *reg(b, DATA + 7) = 0;
 }
 
-static void begin(struct sm_sim_chip *c, bool reading)
+static bool begin(struct sm_sim_chip *c, bool reading)
 {
     (void)reading;
     state_of(c)->at = 0;
     catch_up(c);
+    return true;
 }
 
 static void write_register(struct sm_sim_chip *c, uint8_t address, uint8_t value)

@@ -135,11 +135,18 @@ static bool is_stuck(const struct sm_sim_bus *b)
     return false;
 }
 
+/* A byte of the chip as the other side sees it. */
+static uint8_t on_the_wire(const struct sm_sim_chip *c, uint8_t byte)
+{
+    return sm_sim_has(c, SM_SIM_ZEROS) ? 0 : sm_sim_has(c, SM_SIM_ONES) ? 0xff : byte;
+}
+
 /* ---- I2C ------------------------------------------------------------------------------------- */
 
 static int write_bytes(struct sm_sim_chip *c, const uint8_t *out, uint32_t len)
 {
-    c->model->begin(c, false);
+    if (!c->model->begin(c, false))
+        return SM_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < len; i++) {
         if (sm_sim_has(c, SM_SIM_TRUNCATED) && i == len / 2)
             return SM_ERR_IO;
@@ -151,15 +158,12 @@ static int write_bytes(struct sm_sim_chip *c, const uint8_t *out, uint32_t len)
 
 static int read_bytes(struct sm_sim_chip *c, uint8_t *in, uint32_t len)
 {
-    c->model->begin(c, true);
+    if (!c->model->begin(c, true))
+        return SM_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < len; i++) {
         if (sm_sim_has(c, SM_SIM_TRUNCATED) && i == len / 2)
             return SM_ERR_IO;
-        in[i] = c->model->read(c);
-        if (sm_sim_has(c, SM_SIM_ZEROS))
-            in[i] = 0;
-        if (sm_sim_has(c, SM_SIM_ONES))
-            in[i] = 0xff;
+        in[i] = on_the_wire(c, c->model->read(c));
     }
     return 0;
 }
@@ -195,6 +199,129 @@ static int i2c(void *ctx, uint8_t address, const uint8_t *out, uint32_t out_len,
     return err;
 }
 
+/* ---- SPI ------------------------------------------------------------------------------------- */
+
+static int exchange_bytes(struct sm_sim_chip *c, uint8_t mode, const uint8_t *out, uint8_t *in,
+                          uint32_t len)
+{
+    bool heard = mode == c->model->spi_mode && !sm_sim_has(c, SM_SIM_NACK);
+    if (heard)
+        (void)c->model->begin(c, false);
+    for (uint32_t i = 0; i < len; i++) {
+        if (sm_sim_has(c, SM_SIM_TRUNCATED) && i == len / 2)
+            return SM_ERR_IO;
+        uint8_t byte = heard ? on_the_wire(c, c->model->exchange(c, out[i])) : 0xff;
+        if (in)
+            in[i] = byte;
+    }
+    return 0;
+}
+
+/* Nothing acknowledges anything here: where no chip is, the line stays high. */
+static int spi(void *ctx, uint8_t select, uint8_t mode, const uint8_t *out, uint8_t *in,
+               uint32_t len)
+{
+    struct sm_sim_bus *b = ctx;
+    struct sm_sim_chip *c = chip_at(b, select);
+    spend_bits(b, 8 * len);
+    bool stuck = is_stuck(b);
+    if (!c) {
+        if (in)
+            memset(in, 0xff, len);
+        return stuck ? SM_ERR_BUSY : 0;
+    }
+    count_transfer(c);
+    int err = stuck ? SM_ERR_BUSY : exchange_bytes(c, mode, out, in, len);
+    finish_transfer(c);
+    return err;
+}
+
+/* ---- Serial lines ---------------------------------------------------------------------------- */
+
+#define LATE_NS       2000000000ull
+#define PROCESSING_NS 3000000ull
+
+static uint64_t characters_ns(const struct sm_sim_bus *b, uint32_t tenths)
+{
+    return b->speed ? tenths * 11ull * SECOND_NS / 10 / b->speed : 0;
+}
+
+/* 3.5 characters, but 1.75 ms at most speeds. */
+static uint64_t silence_ns(const struct sm_sim_bus *b)
+{
+    uint64_t ns = characters_ns(b, 35);
+    return ns > 1750000 ? ns : 1750000;
+}
+
+static void spoil(struct sm_sim_bus *b, const struct sm_sim_chip *c)
+{
+    static const uint8_t noise[] = {0x00, 0xff, 0x55};
+    if (sm_sim_has(c, SM_SIM_BAD_CRC))
+        b->reply[b->reply_len - 1] ^= 1;
+    if (sm_sim_has(c, SM_SIM_TRUNCATED))
+        b->reply_len /= 2;
+    if (sm_sim_has(c, SM_SIM_NACK))
+        b->reply_len = 0;
+    if (sm_sim_has(c, SM_SIM_LATE))
+        b->reply_ns += LATE_NS;
+    if (sm_sim_has(c, SM_SIM_NOISE)) {
+        memmove(b->reply + sizeof noise, b->reply, b->reply_len);
+        memcpy(b->reply, noise, sizeof noise);
+        b->reply_len += sizeof noise;
+    }
+    for (uint32_t i = 0; i < b->reply_len; i++)
+        b->reply[i] = on_the_wire(c, b->reply[i]);
+}
+
+/* The frame is at its end: every chip on the line hears it, one may answer. */
+static void deliver(struct sm_sim_bus *b)
+{
+    for (struct sm_sim_chip *c = b->chips; c; c = c->next) {
+        if (b->request[0] != c->address)
+            continue;
+        count_transfer(c);
+        uint32_t len = c->model->answer(c, b->request, b->request_len, b->reply);
+        if (len > 0) {
+            b->reply_len = len;
+            b->reply_at = 0;
+            b->reply_ns = b->request_ns + silence_ns(b) + PROCESSING_NS;
+            spoil(b, c);
+        }
+        finish_transfer(c);
+    }
+    b->request_len = 0;
+}
+
+static void hear(struct sm_sim_bus *b)
+{
+    if (b->request_len > 0 && sm_sim_now_ns(b->clock) >= b->request_ns + silence_ns(b))
+        deliver(b);
+}
+
+static void send(struct sm_sim_bus *b, const uint8_t *out, uint32_t len)
+{
+    uint64_t now = sm_sim_now_ns(b->clock);
+    uint64_t start = b->request_len > 0 && b->request_ns > now ? b->request_ns : now;
+    for (uint32_t i = 0; i < len && b->request_len < sizeof b->request; i++)
+        b->request[b->request_len++] = out[i];
+    b->request_ns = start + characters_ns(b, 10 * len);
+}
+
+static int serial(void *ctx, const uint8_t *out, uint32_t out_len, uint8_t *in, uint32_t in_len)
+{
+    struct sm_sim_bus *b = ctx;
+    uint32_t n = 0;
+    if (is_stuck(b))
+        return SM_ERR_BUSY;
+    hear(b);
+    if (out_len > 0)
+        send(b, out, out_len);
+    while (n < in_len && b->reply_at < b->reply_len &&
+           sm_sim_now_ns(b->clock) >= b->reply_ns + characters_ns(b, 10 * b->reply_at))
+        in[n++] = b->reply[b->reply_at++];
+    return (int)n;
+}
+
 void sm_sim_bus_init(struct sm_sim_bus *b, const char *name, enum sm_bus_kind kind,
                      struct sm_sim_clock *clock)
 {
@@ -203,6 +330,9 @@ void sm_sim_bus_init(struct sm_sim_bus *b, const char *name, enum sm_bus_kind ki
     b->bus.kind = kind;
     b->bus.ctx = b;
     b->clock = clock;
-    if (kind == SM_BUS_I2C)
-        b->bus.transfer.i2c = i2c;
+    switch (kind) {
+    case SM_BUS_I2C: b->bus.transfer.i2c = i2c; break;
+    case SM_BUS_SPI: b->bus.transfer.spi = spi; break;
+    default: b->bus.transfer.serial = serial; break;
+    }
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define SM_SIM_QUANTITIES 8u
+#define SM_SIM_FRAME      256u /* most bytes of a frame on a serial line */
 #define SM_SIM_STATE      320u /* bytes of a chip's registers and what is behind them */
 
 /* Time. Zero it for a clock that the owner moves by adding to ns, and that transfers on buses with
@@ -29,7 +30,7 @@ struct sm_sim_clock {
 
 uint64_t sm_sim_now_ns(const struct sm_sim_clock *clock);
 
-/* A quantity that a chip measures (or, for actuators, shows), in 1/1000 of its unit. */
+/* A quantity that a chip measures, in 1/1000 of its unit. */
 struct sm_sim_quantity {
     const char *name; /* "temperature" */
     int32_t min, max, initial;
@@ -62,17 +63,19 @@ struct sm_sim_model {
     const char *name;    /* "BME280" */
     uint8_t bus;         /* enum sm_bus_kind */
     uint8_t first, last; /* addresses, select lines or units it can have */
+    uint8_t spi_mode;    /* others do not reach it */
     uint8_t quantities;  /* at most SM_SIM_QUANTITIES */
     const struct sm_sim_quantity *quantity;
-    void (*power_on)(struct sm_sim_chip *c);            /* state is zero before it */
-    void (*begin)(struct sm_sim_chip *c, bool reading); /* addressed, or selected (false) */
+    void (*power_on)(struct sm_sim_chip *c); /* state is zero before it */
+    /* I2C and SPI: addressed, to read or write, or selected; false does not acknowledge. */
+    bool (*begin)(struct sm_sim_chip *c, bool reading);
     bool (*write)(struct sm_sim_chip *c, uint8_t byte); /* I2C: false does not acknowledge it */
     uint8_t (*read)(struct sm_sim_chip *c);             /* I2C */
     uint8_t (*exchange)(struct sm_sim_chip *c, uint8_t byte); /* SPI */
     void (*end)(struct sm_sim_chip *c);                       /* stop, or deselected; may be NULL */
-    /* Serial lines: a whole frame has arrived; the length of the answer written to `answer`, which
-     * has room for 256 bytes, or 0 for none. */
-    uint32_t (*answer)(struct sm_sim_chip *c, const uint8_t *frame, uint32_t len, uint8_t *answer);
+    /* Serial lines: a whole frame has arrived. The length of the answer, or 0 for none. */
+    uint32_t (*answer)(struct sm_sim_chip *c, const uint8_t *frame, uint32_t len,
+                       uint8_t answer[SM_SIM_FRAME]);
 };
 
 /* A chip. sm_sim_plug() fills it; afterwards value may be written at any time. */
@@ -99,10 +102,11 @@ struct sm_sim_bus {
     uint32_t speed;    /* bits in a second; 0: transfers take no time */
     struct sm_sim_clock *clock;
     struct sm_sim_chip *chips;
-    /* serial lines */
-    uint8_t request[256], reply[272];
+    /* serial lines: what is being sent, and what is on its way back */
+    uint8_t request[SM_SIM_FRAME], reply[SM_SIM_FRAME + 4];
     uint32_t request_len, reply_len, reply_at;
-    uint64_t request_ns, reply_ns; /* of the last byte; of the first byte */
+    uint64_t request_ns; /* when its last byte was there */
+    uint64_t reply_ns;   /* when its first byte is there */
 };
 
 /* An empty bus. name is borrowed; the clock, shared by all chips, must outlive it. */
@@ -137,8 +141,40 @@ extern const struct sm_sim_model sm_sim_tmp105;
 /* A temperature chip at 0x48 to 0x4f whose one register is right-justified: 16 bits of 0.0625
  * degrees, high byte first. */
 extern const struct sm_sim_model sm_sim_right16;
+extern const struct sm_sim_model sm_sim_ccs811;
+extern const struct sm_sim_model sm_sim_pcf8574;
+extern const struct sm_sim_model sm_sim_adxl345; /* SPI */
+extern const struct sm_sim_model sm_sim_modbus;  /* serial: a transmitter with Modbus RTU */
+
+/* What a PCF8574 puts on its eight pins. */
+uint8_t sm_sim_pcf8574_pins(const struct sm_sim_chip *c);
 
 /* The model of that name, or NULL. */
 const struct sm_sim_model *sm_sim_model_find(const char *name);
+
+/* ---- Chips from one line of text ------------------------------------------------------------- */
+
+/* What a line says. Its bus is of kind model->bus. */
+struct sm_sim_chip_description {
+    const struct sm_sim_model *model;
+    uint8_t address;
+    struct sm_sim_value value[SM_SIM_QUANTITIES];
+};
+
+/* Where a line is wrong: an offset in bytes, and a sentence. */
+struct sm_sim_wrong {
+    const char *rule;
+    uint32_t offset;
+};
+
+/* Read a line: MODEL@ADDRESS, then NAME=NUMBER or NAME=FROM..TO/SECONDS for quantities that shall
+ * not be the initial ones, as in "BME280@0x76 temperature=21.5 humidity=40..60/600". 0, or
+ * SM_ERR_INVALID with `wrong` filled. */
+int sm_sim_describe(struct sm_sim_chip_description *d, const char *text,
+                    struct sm_sim_wrong *wrong);
+
+/* sm_sim_plug() of what was described, its errors. */
+int sm_sim_plug_described(struct sm_sim_bus *b, struct sm_sim_chip *c,
+                          const struct sm_sim_chip_description *d);
 
 #endif

@@ -63,11 +63,12 @@ static void power_on(struct sm_sim_chip *c)
     convert(c);
 }
 
-static void begin(struct sm_sim_chip *c, bool reading)
+static bool begin(struct sm_sim_chip *c, bool reading)
 {
     (void)reading;
     state_of(c)->at = 0;
     catch_up(c);
+    return true;
 }
 
 static void write_config(struct sm_sim_chip *c, uint8_t byte)
@@ -137,10 +138,11 @@ static void right_power_on(struct sm_sim_chip *c)
     (void)c;
 }
 
-static void right_begin(struct sm_sim_chip *c, bool reading)
+static bool right_begin(struct sm_sim_chip *c, bool reading)
 {
     (void)reading;
     ((struct right16 *)c->state.bytes)->at = 0;
+    return true;
 }
 
 static bool right_write(struct sm_sim_chip *c, uint8_t byte)

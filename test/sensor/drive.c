@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drive.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STEPS_MOST 1000u
@@ -9,13 +10,40 @@ void bench_init(struct bench *b, const struct sm_sim_model *model,
                 const struct sm_sensor_driver *driver, uint8_t address)
 {
     memset(b, 0, sizeof *b);
-    b->clock.ns = 1000000000ull; /* switched on a second ago */
     sm_sim_bus_init(&b->bus, "bus", model->bus, &b->clock);
     int err = sm_sim_plug(&b->bus, &b->chip, model, address);
     assert(err == 0);
     (void)err;
+    bench_wait(b, 1000); /* it has been on for a second */
     b->sensor = (struct sm_sensor){
         .id = "sensor", .driver = driver, .bus = &b->bus.bus, .address = address};
+}
+
+int bench_new(void **state, const struct sm_sim_model *model, const struct sm_sensor_driver *driver,
+              uint8_t address)
+{
+    struct bench *b = malloc(sizeof *b);
+    if (!b)
+        return -1;
+    bench_init(b, model, driver, address);
+    *state = b;
+    return 0;
+}
+
+int bench_free(void **state)
+{
+    free(*state);
+    return 0;
+}
+
+void bench_break(struct bench *b, enum sm_sim_fault fault)
+{
+    sm_sim_order_fault(&b->chip, fault, 0, 0);
+}
+
+void bench_mend(struct bench *b)
+{
+    sm_sim_order_fault(&b->chip, SM_SIM_NO_FAULT, 0, 0);
 }
 
 void bench_wait(struct bench *b, uint32_t ms)

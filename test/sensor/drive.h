@@ -21,6 +21,11 @@ struct bench {
 void bench_init(struct bench *b, const struct sm_sim_model *model,
                 const struct sm_sensor_driver *driver, uint8_t address);
 
+/* The same, allocated, as cmocka's setup and teardown want it. */
+int bench_new(void **state, const struct sm_sim_model *model, const struct sm_sensor_driver *driver,
+              uint8_t address);
+int bench_free(void **state);
+
 /* Requests, to their end: 0 or the driver's error; SM_ERR_LIMIT after 1000 steps. A driver's wait
  * must be 1 to 10000 ms, which is asserted. Values of a sample are asserted to be in their range.
  */
@@ -32,6 +37,10 @@ void bench_stop(struct bench *b);
 
 /* Let time go by. */
 void bench_wait(struct bench *b, uint32_t ms);
+
+/* A fault that lasts from now on; and none. */
+void bench_break(struct bench *b, enum sm_sim_fault fault);
+void bench_mend(struct bench *b);
 
 /* Set what the chip measures, by name, in 1/1000. */
 void bench_play(struct bench *b, const char *quantity, int32_t value);

@@ -23,16 +23,7 @@ static void calibrate(struct sm_bme280_calibration *c, const struct sm_sim_bme28
 
 static int setup(void **state)
 {
-    struct bench *b = malloc(sizeof *b);
-    bench_init(b, &sm_sim_bme280, &sm_driver_bme280, 0x76);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    free(*state);
-    return 0;
+    return bench_new(state, &sm_sim_bme280, &sm_driver_bme280, 0x76);
 }
 
 static void assert_near(int32_t value, double wish, double most)
@@ -260,7 +251,7 @@ static void the_filter_smooths(void **state)
 static void another_chip_is_not_taken_for_it(void **state)
 {
     struct bench *b = *state;
-    sm_sim_order_fault(&b->chip, SM_SIM_WRONG_ID, 0, 0);
+    bench_break(b, SM_SIM_WRONG_ID);
     assert_int_equal(bench_start(b), SM_ERR_INVALID);
 }
 
@@ -321,10 +312,10 @@ static void data_lines_that_stay_low_or_high_are_no_values(void **state)
             int32_t v[3];
             assert_int_equal(bench_start(b), 0);
             assert_int_equal(bench_set(b, "normal_mode", normal), 0);
-            sm_sim_order_fault(&b->chip, f, 0, 0);
+            bench_break(b, f);
             assert_int_equal(bench_sample(b, v), SM_ERR_IO);
             assert_int_equal(bench_start(b), SM_ERR_INVALID);
-            sm_sim_order_fault(&b->chip, SM_SIM_NO_FAULT, 0, 0);
+            bench_mend(b);
         }
 }
 
@@ -347,7 +338,7 @@ int main(void)
         cmocka_unit_test(calibration_bytes_keep_their_signs),
         cmocka_unit_test(integers_agree_with_floating_point_for_100000_chips),
         cmocka_unit_test(any_bytes_give_values_in_range_or_an_error),
-#define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, bench_free)
         ON_BENCH(it_measures_what_is_there_over_the_whole_range),
         ON_BENCH(forced_mode_waits_as_long_as_the_chip_measures),
         ON_BENCH(normal_mode_is_one_burst),

@@ -10,16 +10,7 @@
 
 static int setup(void **state)
 {
-    struct bench *b = malloc(sizeof *b);
-    bench_init(b, &sm_sim_tmp105, &sm_driver_tmp105, 0x48);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    free(*state);
-    return 0;
+    return bench_new(state, &sm_sim_tmp105, &sm_driver_tmp105, 0x48);
 }
 
 static int32_t measured(struct bench *b, int32_t played)
@@ -142,10 +133,10 @@ static void every_fault_is_an_error(void **state)
     for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         int32_t v;
         assert_int_equal(bench_start(b), 0);
-        sm_sim_order_fault(&b->chip, faults[i].fault, 0, 0);
+        bench_break(b, faults[i].fault);
         assert_int_equal(bench_sample(b, &v), faults[i].sample);
         assert_int_equal(bench_start(b), faults[i].start);
-        sm_sim_order_fault(&b->chip, SM_SIM_NO_FAULT, 0, 0);
+        bench_mend(b);
         assert_int_equal(bench_start(b), 0);
         assert_int_equal(measured(b, 12500), 12500);
     }
@@ -170,7 +161,7 @@ static void values_walk_there_and_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, bench_free)
         ON_BENCH(it_reads_sixteenths_of_a_degree_at_once),
         ON_BENCH(resolution_cuts_bits_and_is_quicker),
         ON_BENCH(it_rests_when_stopped),
