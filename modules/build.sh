@@ -4,7 +4,8 @@
 # For each module OUTDIR gets NAME.wasm and its manifest NAME.json, neither packed nor signed:
 # `sandmote pack` and `sandmote sign` come next. Prints the sizes. Needs clang and wasm-ld with
 # wasm32, wat2wasm, and a rustc with the wasm32-unknown-unknown target ($CLANG, $WAT2WASM, $RUSTC
-# and $WASM_LD name others than Debian's).
+# and $WASM_LD name others than Debian's). $ASC is AssemblyScript's compiler; without it the modules
+# in AssemblyScript are left out.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -52,6 +53,17 @@ rust() {
     finish "$name" "$manifest"
 }
 
+# asc finds the SDK as npm puts it: in node_modules above the source.
+assemblyscript() {
+    mkdir -p "$out/as/node_modules/sandmote"
+    cp -R "$guest/assemblyscript/assembly" "$guest/assemblyscript/package.json" \
+        "$out/as/node_modules/sandmote"
+    cp "$here/$2" "$out/as/$1.ts"
+    (cd "$out/as" && "$ASC" "$1.ts" -o "$out/$1.wasm" --optimizeLevel 3 --shrinkLevel 2 --converge \
+        --runtime stub --use abort= --memoryBase 16)
+    finish "$1" "$3"
+}
+
 wat() {
     "$wat2wasm" "$here/$2" -o "$out/$1.wasm"
     finish "$1" "$3"
@@ -75,10 +87,14 @@ for v in 1 2; do
         --cfg "thermostat_version=\"$v\""
 done
 c heartbeat heartbeat/heartbeat.c heartbeat/manifest.json
-for name in climate logger; do
-    c $name $name/$name.c $name/manifest.json
+for x in climate logger; do
+    c $x $x/$x.c $x/manifest.json
+    rust $x-rs $x/$x.rs $x/manifest.json
+    [ -z "${ASC:-}" ] || assemblyscript $x-as $x/$x.ts $x/manifest.json
 done
 c listing2 listing2/listing2.c listing2/manifest.json $strip "$guest/c/start.c"
+rust plugin_tmp plugin-tmp-rs/plugin_tmp.rs plugin-tmp-rs/plugin_tmp.json
+rust plugin_tmp105 plugin-tmp-rs/tmp105.rs plugin-tmp-rs/tmp105.json
 
 bad=misbehaving
 for name in spin unhealthy grower deep snoop stranger chatty; do

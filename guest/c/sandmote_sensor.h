@@ -112,10 +112,11 @@ static inline const char *sm_unit_text(unsigned unit)
     return unit < sizeof texts / sizeof texts[0] ? texts[unit] : "?";
 }
 
-/* value * 10^scale, with every digit that there is: 21560 with scale -3 becomes 21.560. */
+/* value * 10^scale with every digit that there is, scale from -19 on: 21560 with scale -3 becomes
+ * 21.560. */
 SM_OUT_OF_LINE void sm_line_fixed(struct sm_line *line, int64_t value, int scale)
 {
-    char digits[24]; /* of a number up to 2^63, and the zeros of a small fraction */
+    char digits[20]; /* 2^63 has 19 */
     uint64_t size = value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
     int n = 0;
 

@@ -1,11 +1,15 @@
-//! What a module author uses: the host interface, version 1, for Rust on wasm32.
+//! What a module author uses: the host interface for Rust on wasm32.
 //!
 //! `no_std`, no dependency, no allocation. A panic becomes a trap, which the device reports and
-//! counts. modules/build.sh has the compiler's flags.
+//! counts. doc/guests.md has the compiler's flags.
 //!
 //! SPDX-License-Identifier: Apache-2.0
 #![no_std]
 
+mod sensor;
+pub use sensor::*;
+
+use core::cell::Cell;
 use core::panic::PanicInfo;
 
 mod imports {
@@ -13,11 +17,6 @@ mod imports {
     extern "C" {
         pub fn log(text: *const u8, len: u32);
         pub fn uptime_ms() -> i64;
-    }
-
-    #[link(wasm_import_module = "wasi_sn")]
-    extern "C" {
-        pub fn read(sensor: *const u8, name: *const u8, buf: *mut u8, len: i32) -> i32;
     }
 }
 
@@ -38,41 +37,48 @@ pub fn uptime_ms() -> i64 {
     unsafe { imports::uptime_ms() }
 }
 
+/// A variable that keeps its value between calls of the module, which needs no `unsafe`: one
+/// instance of a module runs on one thread.
+pub struct Global<T: Copy>(Cell<T>);
+
+#[cfg(target_feature = "atomics")]
+compile_error!("modules have one thread; Global counts on it");
+
+// There is no second thread to share it with.
+unsafe impl<T: Copy> Sync for Global<T> {}
+
+impl<T: Copy> Global<T> {
+    pub const fn new(value: T) -> Global<T> {
+        Global(Cell::new(value))
+    }
+
+    pub fn get(&self) -> T {
+        self.0.get()
+    }
+
+    pub fn set(&self, value: T) {
+        self.0.set(value)
+    }
+}
+
 /// A sensor's value, named once as a constant: `Reading::new("BME280\0", "temperature\0")`.
 pub struct Reading {
-    sensor: &'static str,
-    name: &'static str,
+    sensor: Sensor,
+    name: Name<'static>,
 }
 
 impl Reading {
     /// Both names end with a zero byte, as the host wants them; anything else does not compile
     /// when the value is a constant.
     pub const fn new(sensor: &'static str, name: &'static str) -> Reading {
-        assert!(ends_with_zero(sensor) && ends_with_zero(name));
-        Reading { sensor, name }
+        Reading { sensor: Sensor::new(Name::new(sensor)), name: Name::new(name) }
     }
 
-    /// The value in thousandths of its unit (21500 is 21.5 degrees Celsius), or nothing when there
-    /// is no such sensor or value, it cannot be read now, or it was not granted.
-    /// Capability "sensor/<sensor>/<name>:r".
+    /// [`Sensor::read`], or nothing. All that it needs is version 1 of the host interface.
     pub fn read(&self) -> Option<i32> {
-        let mut value = [0u8; 4];
-        // Both names end with a zero byte (new), and the host writes at most the length it is told.
-        let done = unsafe {
-            imports::read(
-                self.sensor.as_ptr(),
-                self.name.as_ptr(),
-                value.as_mut_ptr(),
-                value.len() as i32,
-            )
-        };
-        (done == 1).then(|| i32::from_le_bytes(value))
+        let mut bytes = [0; 4];
+        (self.sensor.try_read(self.name, &mut bytes) == 1).then(|| i32::from_le_bytes(bytes))
     }
-}
-
-const fn ends_with_zero(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    !bytes.is_empty() && bytes[bytes.len() - 1] == 0
 }
 
 const LINE_MAX: usize = 96;
@@ -124,6 +130,42 @@ impl Line {
         }
         let size = value.unsigned_abs();
         self.uint(size / 1000).text(".").uint(size / 100 % 10)
+    }
+
+    /// With every digit that there is, and its unit: "21.560 degC".
+    pub fn value(&mut self, value: Value) -> &mut Line {
+        self.fixed(value.raw, value.scale);
+        if value.unit != Unit::NONE {
+            self.text(" ").text(value.unit.text());
+        }
+        self
+    }
+
+    /// value * 10^scale, scale from -19 on: 21560 with scale -3 becomes 21.560.
+    pub fn fixed(&mut self, value: i64, scale: i8) -> &mut Line {
+        let point = scale.min(0).unsigned_abs() as u32;
+        let mut size = value.unsigned_abs();
+        let mut digits = [0; 20];
+        let mut n = 0;
+        while n < digits.len() as u32 && (size > 0 || n <= point) {
+            digits[n as usize % 20] = b'0' + (size % 10) as u8;
+            size /= 10;
+            n += 1;
+        }
+        if value < 0 {
+            self.byte(b'-');
+        }
+        while n > 0 {
+            if n == point {
+                self.byte(b'.');
+            }
+            n -= 1;
+            self.byte(digits[n as usize % 20]);
+        }
+        for _ in 0..scale {
+            self.byte(b'0');
+        }
+        self
     }
 
     pub fn log(&self) {

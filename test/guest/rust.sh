@@ -1,0 +1,84 @@
+#!/bin/sh
+# The SDK for Rust, by cargo without a network: rust.sh ROOT RUSTC CARGO
+# SPDX-License-Identifier: Apache-2.0
+root=$1 rustc=$2 cargo=$3
+. "$root/test/cli/lib.sh"
+
+mkdir -p "a crate/src" # where cargo may write its lock file
+cp -R "$root/guest/rust" "the sdk"
+cat >"a crate/Cargo.toml" <<'EOF'
+[package]
+name = "x"
+version = "1.0.0"
+edition = "2021"
+[lib]
+crate-type = ["cdylib"]
+[dependencies]
+sandmote = { path = "../the sdk" }
+[profile.release]
+opt-level = "z"
+panic = "abort"
+EOF
+cat >"a crate/src/lib.rs" <<'EOF'
+#![no_std]
+use sandmote::*;
+
+/// Whatever there is is used.
+fn all() -> Result<i64, Error> {
+    let sensor = Sensor::new(name!("BME280"));
+    let (mut buf, mut names) = ([0; 64], [0; 128]);
+    let mut line = Line::new();
+    for name in sensors(&mut buf) {
+        line.text(name.text()).log();
+    }
+    sensor.turn_on()?;
+    sensor.config(name!("SampRate"), 0)?;
+    let handle = sensor.open(name!("humidity"))?;
+    let info = handle.info()?;
+    if sensor.state()? == State::Alive && info.readable && !info.writable && !info.attribute {
+        handle.set(info.min)?;
+    }
+    for name in sensor.attributes(&mut names)? {
+        line.value(sensor.open(name)?.sample()?.value);
+    }
+    let mut values = [0; 8];
+    let sum = sensor.open_all()?.get(&mut values)? as i64;
+    sensor.turn_off()?;
+    Ok(sum + handle.get()? as i64 + handle.get_wide()? + sensor.read(name!("humidity"))? as i64)
+}
+
+#[no_mangle]
+pub extern "C" fn sensor_tick() {
+    match all() {
+        Err(Error::DENIED) => log("denied"),
+        Err(Error(code)) => {
+            Line::new().int(code).log();
+        }
+        Ok(sum) => {
+            Line::new().fixed(sum, 0).log();
+        }
+    }
+}
+EOF
+export RUSTC="$rustc" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="${WASM_LD:-wasm-ld-14}"
+build() {
+    expect "$1" "$cargo" build --offline --release --target wasm32-unknown-unknown \
+        --manifest-path "a crate/Cargo.toml" --target-dir target
+}
+export RUSTFLAGS='-D warnings'
+build 0
+is test -s target/wasm32-unknown-unknown/release/x.wasm
+
+# A name without its zero byte is no constant.
+cat >"a crate/src/lib.rs" <<'EOF'
+#![no_std]
+const NAME: sandmote::Name = sandmote::Name::new("BME280");
+#[no_mangle]
+pub extern "C" fn sensor_tick() {
+    let _ = sandmote::Sensor::new(NAME).turn_on();
+}
+EOF
+build 101
+says 'error'
+
+finish
