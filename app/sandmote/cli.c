@@ -100,6 +100,17 @@ bool cli_write(const char *path, const void *bytes, size_t len)
 /* ---- Options ----------------------------------------------------------------------------------
  */
 
+/* Length of the name as it is said. */
+static size_t name_len(const struct cli_option *option)
+{
+    return strcspn(option->name, ".");
+}
+
+static bool repeats(const struct cli_option *option)
+{
+    return option->name[name_len(option)] == '.';
+}
+
 /* The option that an argument names, and the value after its '=', if any. */
 static const struct cli_option *named(const struct cli_option *options, const char *arg,
                                       const char **value)
@@ -108,7 +119,7 @@ static const struct cli_option *named(const struct cli_option *options, const ch
     size_t len = strcspn(name, "=");
     *value = name[len] == '=' ? name + len + 1 : NULL;
     for (; options->name; options++)
-        if (strlen(options->name) == len && memcmp(options->name, name, len) == 0 &&
+        if (name_len(options) == len && memcmp(options->name, name, len) == 0 &&
             (arg[1] == '-') == (len > 1))
             return options;
     return NULL;
@@ -129,8 +140,11 @@ static int unknown(const struct cli_option *options, const char *command, const 
 /* NULL, or what is wrong: a second value would hide the first. */
 static const char *take(const struct cli_option *option, const char *value)
 {
-    if (option->value ? *option->value != NULL : *option->flag)
-        return "is said twice";
+    const char **at = option->value;
+    for (int i = 1; at && *at && repeats(option) && i < CLI_VALUES_MAX; i++)
+        at++;
+    if (at ? *at != NULL : *option->flag)
+        return repeats(option) ? "is said too often" : "is said twice";
     if (!option->value && value)
         return "takes no value";
     if (option->value && !value)
@@ -138,7 +152,7 @@ static const char *take(const struct cli_option *option, const char *value)
     if (option->value && !*value && !option->flag)
         return "needs a value that is not empty";
     if (option->value)
-        *option->value = value;
+        *at = value;
     if (option->flag)
         *option->flag = true;
     return NULL;

@@ -32,16 +32,19 @@ extern const struct cli_command cli_key, cli_pack, cli_sign, cli_verify, cli_ins
     cli_run, cli_postmortem, cli_aot, cli_trust;
 
 /* An option "--name", with a value when value is set, else a flag. A value may be empty only where
- * flag is set too. */
+ * flag is set too. One whose name is written "name..." may be said several times: value is then an
+ * array of CLI_VALUES_MAX. */
 struct cli_option {
     const char *name;
-    const char **value; /* NULL before */
+    const char **value; /* NULL before, each of them */
     bool *flag;         /* false before */
 };
+#define CLI_VALUES_MAX 16
 
 /* Take the options out of argv[1..], wherever they stand, or only those before the first other
  * argument when leading is set. "--name VALUE" and "--name=VALUE" are the same, one-letter names
- * take one dash, "--" ends the options. No option is taken twice. The table ends with a NULL name.
+ * take one dash, "--" ends the options. None is taken more often than it may be. The table ends
+ * with a NULL name.
  *
  * The number of arguments left in argv[1..], or CLI_USAGE_ERROR after saying what is wrong. */
 #define CLI_USAGE_ERROR (-1)

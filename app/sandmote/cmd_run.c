@@ -25,6 +25,7 @@
 #include "claim.h"
 #include "cli.h"
 #include "module.h"
+#include "run_wasi.h"
 #include "values.h"
 
 #define STACK_BYTES   (8u << 20) /* value stack, unless the manifest says less */
@@ -37,11 +38,13 @@
 struct run {
     struct module module;
     const char *path;
+    int cls;
     const struct sm_class_limits *class_limits;
     uint64_t memory_bytes, stack_bytes;
     uint32_t epoch_ms;
     uint32_t func;
     bool start_only; /* func is none: the start function is all there is to run */
+    bool exited;     /* it has ended itself */
     struct sm_wasm_functype type;
     uint32_t args[2 * ARGS_MAX];
     struct sm_wasm_pool pool;
@@ -52,6 +55,7 @@ struct run {
     struct sm_manifest manifest; /* the module's own, or one that asks for the log */
     struct sm_host host;
     struct sm_host_port port;
+    struct run_wasi wasi;
     const char *native_path, *builder_path, *coredump_path;
     struct sm_native native;
     void *native_state;
@@ -140,6 +144,10 @@ static int choose_function(struct run *run, const char *name)
 static int parse_arguments(struct run *run, int argc, char **argv)
 {
     uint32_t *at = run->args, words[2];
+    if (run->type.nparams == 0 && run_wasi_used(&run->module.wasm)) {
+        run_wasi_arguments(&run->wasi, argc, argv);
+        return CLI_GOOD;
+    }
     if (run->type.nparams > ARGS_MAX || (uint32_t)argc != run->type.nparams) {
         cli_say("%s: the function takes %" PRIu32 " argument%s, %d %s given", run->path,
                 run->type.nparams, run->type.nparams == 1 ? "" : "s", argc,
@@ -176,8 +184,8 @@ static int apply_manifest(struct run *run)
     }
     if (err) {
         sm_manifest_defaults(m);
-        m->capabilities = 1;
-        memcpy(m->capability[0], "log", sizeof "log");
+        memcpy(m->capability[m->capabilities++], "log", sizeof "log");
+        run_wasi_grant(&run->wasi, m);
         return CLI_GOOD;
     }
     if (m->memory_bytes < run->memory_bytes)
@@ -208,8 +216,10 @@ static void log_line(void *ctx, const char *module, const char *line)
 static void say_import(const struct run *run, uint32_t i, const struct sm_wasm_import *import,
                        int err)
 {
+    bool wasi = run->host.more == NULL && run_wasi_import(import);
     fprintf(stderr, "sandmote: %s: import %" PRIu32 " %s: %s ", run->path, i,
             err == SM_ERR_DENIED ? "is not among the capabilities that the manifest asks for"
+            : wasi               ? "is not for class mcu"
             : err                ? "is missing"
                                  : "has another type here",
             module_kind_name(import->kind));
@@ -323,7 +333,11 @@ static int instantiate(struct run *run)
     if (!run->pool.base || !run->stack)
         return CLI_BAD;
     run->port = (struct sm_host_port){.log = log_line, .clock = {.now_ms = now_ms}};
+    if (run->cls != SM_CLASS_MCU)
+        run->host.more = &run->wasi.wasi.more;
     sm_host_init(&run->host, &run->port, &run->manifest, now_ms(NULL));
+    if (run->host.more && !run_wasi_begin(&run->wasi, &run->host))
+        return CLI_BAD;
     int err = sm_wasm_instantiate(&run->inst, &run->store, &run->module.wasm, &limits, &linker,
                                   &run->pool, &which);
     switch (err) {
@@ -418,13 +432,34 @@ static int say_trap(const struct run *run, const char *phase)
     return exec->trap == SM_TRAP_EPOCH ? CLI_EPOCH : CLI_TRAP;
 }
 
-/* Run what was called; err is what the call returned. */
+/* Go on with a module that waits, when it has waited enough. */
+static int wait_and_run(struct run *run)
+{
+    uint64_t now = now_ms(NULL), wake = sm_host_wake_ms(&run->host);
+    if (wake > now) {
+        struct timespec left = {.tv_sec = (time_t)((wake - now) / 1000),
+                                .tv_nsec = (long)((wake - now) % 1000 * 1000000)};
+        nanosleep(&left, NULL); /* a signal only makes it look again */
+        return SM_WASM_PENDING;
+    }
+    int err = sm_host_wake(&run->host, &run->exec, run->inst);
+    return err ? err : sm_wasm_run(&run->exec);
+}
+
+/* Run what was called; err is what the call returned. A module that ended itself says how. */
 static int finish(struct run *run, int err, const char *phase)
 {
+    uint32_t code;
     if (!err)
         err = sm_wasm_run(&run->exec);
+    while (err == SM_WASM_PENDING)
+        err = wait_and_run(run);
     if (err == 0)
         return CLI_GOOD;
+    if (sm_host_exited(&run->host, &code)) {
+        run->exited = true;
+        return code & 0xff ? (int)(code & 0xff) : code != 0;
+    }
     if (err == SM_ERR_TRAP || err == SM_ERR_EPOCH)
         return say_trap(run, phase);
     cli_say("%s: cannot run%s: %s", run->path, phase, sm_strerror(err));
@@ -448,12 +483,12 @@ static int execute(struct run *run)
         start_timer(run->epoch_ms);
     int err = sm_wasm_call_start(&run->exec, run->inst, run->epoch_ms);
     int status = err == SM_ERR_NOT_FOUND ? CLI_GOOD : finish(run, err, " in the start function");
-    if (status != CLI_GOOD || run->start_only)
+    if (status != CLI_GOOD || run->start_only || run->exited)
         return status;
     tick(SIGALRM); /* the deadline counts from now, not from the timer's last signal */
     err = sm_wasm_call(&run->exec, run->inst, run->func, run->args, run->epoch_ms);
     status = finish(run, err, "");
-    if (status == CLI_GOOD)
+    if (status == CLI_GOOD && !run->exited)
         print_results(run);
     return status;
 }
@@ -464,6 +499,7 @@ static int execute(struct run *run)
 struct run_options {
     const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder;
     bool invoked; /* the empty name is one too */
+    const char *dirs[CLI_VALUES_MAX], *env[CLI_VALUES_MAX];
 };
 
 static int read_options(struct run *run, const struct run_options *options)
@@ -472,6 +508,7 @@ static int read_options(struct run *run, const struct run_options *options)
     uint64_t n;
     if (cls < 0)
         return cli_usage(&cli_run, "no class is called \"%s\"", options->class_name);
+    run->cls = cls;
     run->class_limits = sm_class_limits((unsigned)cls);
     run->memory_bytes = run->class_limits->memory_bytes;
     run->epoch_ms = run->class_limits->epoch_ms;
@@ -513,6 +550,8 @@ static int run_command(int argc, char **argv)
                                          {"class", &o.class_name, NULL},
                                          {"memory", &o.memory, NULL},
                                          {"epoch-ms", &o.epoch_ms, NULL},
+                                         {"dir...", o.dirs, NULL},
+                                         {"env...", o.env, NULL},
                                          {"native", &o.native, NULL},
                                          {"builder", &o.builder, NULL},
                                          {"coredump", &run.coredump_path, NULL},
@@ -523,12 +562,16 @@ static int run_command(int argc, char **argv)
     int status = read_options(&run, &o);
     if (status != CLI_GOOD)
         return status;
+    const char *wrong = run_wasi_init(&run.wasi, o.dirs, o.env);
+    if (wrong)
+        return cli_usage(&cli_run, "%s", wrong);
     run.path = argv[1];
     run.native_path = o.native;
     run.builder_path = o.builder;
     if (o.builder && !o.native)
         return cli_usage(&cli_run, "--builder goes with --native");
     status = run_file(&run, &o, n - 1, argv + 2);
+    sm_host_end(&run.host);
     free(run.native_state);
     module_free(&run.module);
     return status;
@@ -537,6 +580,7 @@ static int run_command(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
+                 "                    [--dir NAME=PATH]... [--env NAME=VALUE]...\n"
                  "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
                  "                    FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
@@ -545,19 +589,25 @@ const struct cli_command cli_run = {
         "Without --invoke, _start or main is called. The start function runs before it, or alone\n"
         "where neither is exported.\n"
         "Arguments are read by the function's types: -5, 0xff, 2.5, 0x1.8p+1, inf, nan,\n"
-        "nan:0x8000000000000, null. Results come one a line, as i32:-5 or f64:0x1p-1.\n\n"
+        "nan:0x8000000000000, null. Results come one a line, as i32:-5 or f64:0x1p-1.\n"
+        "A module that imports wasi_snapshot_preview1 takes them as its own, when the function\n"
+        "has no parameters.\n\n"
         "  --class      limits of a device class; edge when absent\n"
         "                 mcu 128 KiB, 10 ms     mpu 4 MiB, 100 ms\n"
         "                 gateway 256 MiB, 500 ms     edge 4 GiB, 1000 ms\n"
         "  --memory     linear memory it may touch, grown pages included, instead\n"
         "  --epoch-ms   how long a call may take, instead; 0 for no end\n"
+        "  --dir        a directory that the module has as /NAME; / alone for the root\n"
+        "  --env        a variable of the module's environment\n"
         "  --native     run its native image (sandmote aot); the image is trusted\n"
         "  --builder    run it only if this builder's claim, IMAGE.sig, is good\n"
         "  --coredump   where to write a core dump when it traps; `sandmote postmortem` prints "
         "it\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
-        "are granted; without one, only the log is; one that cannot be read is an error. What is "
-        "logged goes to stderr. There are no\n"
-        "sensors here: reading one finds no value.\n\n"
+        "are granted; without one, the log, WASI and each --dir are; one that cannot be read is "
+        "an\n"
+        "error. What is logged goes to stderr. There are no sensors here: reading one finds no\n"
+        "value.\n\n"
         "Exit status: 0, 2 not a valid module, 3 trap, 4 interrupted by the epoch, 5 an import\n"
-        "is missing, 64 wrong usage, 1 anything else.\n"};
+        "is missing, 64 wrong usage, 1 anything else; or what the module itself ended with\n"
+        "(proc_exit).\n"};

@@ -27,7 +27,8 @@
     X(TRAP, -17, "the module trapped")                                                             \
     X(EPOCH, -18, "interrupted at its deadline")                                                   \
     X(BUSY, -19, "held by another process")                                                        \
-    X(EXPIRED, -20, "past its expiry")
+    X(EXPIRED, -20, "past its expiry")                                                             \
+    X(EXIT, -21, "the module ended itself")
 
 enum sm_err {
     SM_OK = 0,

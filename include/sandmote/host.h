@@ -4,6 +4,7 @@
  *   sandmote.uptime_ms() -> i64          no capability
  *   wasi_sn.read(sensor i32, name i32, buf i32, len i32) -> i32
  *                                        capability "sensor/<sensor>/<name>:r"
+ *   wasi_snapshot_preview1.*             capability "wasi", where the platform has it: wasi.h
  *
  * Imports are checked before execution: one for which nothing is granted does not link, and
  * anything else is unknown. Sensor names are checked at each call. Every pointer goes through
@@ -47,8 +48,34 @@ struct sm_host_port {
     struct sm_clock clock;
 };
 
-/* One instance's side of the interface. Zero it; fields are private. */
+struct sm_host;
+
+/* Imports beside those above, for platforms that bring them: WASI (wasi.h). One of these belongs to
+ * one instance at a time. Whoever makes one fills in the functions; a program that makes none links
+ * none of what is behind them. */
+struct sm_host_more {
+    /* Which of the manifest's capabilities it cannot serve: its index, or -1 for all are well. */
+    int (*check)(struct sm_host_more *more, const struct sm_manifest *grants);
+    /* A new instance, whose host is borrowed until end(). 0, or an enum sm_err: it has not begun.
+     */
+    int (*begin)(struct sm_host_more *more, struct sm_host *host);
+    /* It is gone: whatever it held is given back. May be called when none has begun. */
+    void (*end)(struct sm_host_more *more);
+    /* As sm_host_resolve(). */
+    int (*resolve)(struct sm_host_more *more, const struct sm_host *host,
+                   const struct sm_wasm_import *import, struct sm_wasm_extern *out);
+    /* The time of a pending call has come: finish it. 0 and exec is ready, or an enum sm_err. */
+    int (*wake)(struct sm_host_more *more, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst);
+
+    bool waiting;     /* a call is pending, and is to be woken at: */
+    uint64_t wake_ms; /* by the host port's clock */
+    bool exited;      /* the module has ended itself: it trapped with SM_ERR_EXIT */
+    uint32_t exit_code;
+};
+
+/* One instance's side of the interface. Zero it; fields are private but `more`. */
 struct sm_host {
+    struct sm_host_more *more; /* NULL: nothing beside the imports above */
     const struct sm_host_port *port;
     const struct sm_manifest *grants; /* capabilities in force, and the module's name */
     uint64_t start_ms;                /* uptime counts from here */
@@ -61,9 +88,27 @@ struct sm_host {
 };
 
 /* Prepare for an instance whose manifest is *grants, already limited to what the device allows.
- * All pointers are borrowed for the instance's life. */
+ * All pointers are borrowed for the instance's life; host->more stays what it was. */
 void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
                   const struct sm_manifest *grants, uint64_t start_ms);
+
+/* Around the life of an instance, for what sm_host.more holds for it: begin after sm_host_init(),
+ * end when it is given up; end also when it was never begun. 0, or an enum sm_err and nothing is
+ * held. */
+int sm_host_begin(struct sm_host *host);
+void sm_host_end(struct sm_host *host);
+
+/* A line for the log, as sandmote.log writes it: bytes outside printable ASCII are replaced, those
+ * beyond SM_HOST_LOG_MAX left out, lines beyond the rate counted. */
+void sm_host_log(struct sm_host *host, const char *text, uint32_t len);
+
+/* Whether a pending call is to be ended now, and when, by the host port's clock; UINT64_MAX for a
+ * call that is ended in another way. sm_host_wake() ends it: 0 and exec is ready. */
+uint64_t sm_host_wake_ms(const struct sm_host *host);
+int sm_host_wake(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst);
+
+/* Whether the module has ended itself, and with which code. */
+bool sm_host_exited(const struct sm_host *host, uint32_t *code);
 
 /* The last lines that the instance has logged, each ended by a newline. Valid until it logs again.
  */
@@ -77,6 +122,9 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
  * 0 and exec is ready to run, or SM_ERR_STATE: that call is not waiting (any more). */
 int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst,
                          uint32_t call, int err, int32_t value);
+
+/* Whether the instance was granted this very capability. */
+bool sm_host_has(const struct sm_host *host, const char *capability);
 
 /* Whether `wanted` is one of n granted capabilities, where a granted one that ends with '*' stands
  * for all that begin like it. */

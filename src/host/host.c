@@ -24,7 +24,7 @@ bool sm_host_granted(const char *const *granted, size_t n, const char *wanted)
     return false;
 }
 
-static bool has(const struct sm_host *h, const char *capability)
+bool sm_host_has(const struct sm_host *h, const char *capability)
 {
     for (uint32_t i = 0; i < h->grants->capabilities; i++)
         if (strcmp(h->grants->capability[i], capability) == 0)
@@ -100,17 +100,14 @@ struct sm_wasm_name sm_host_tail(const struct sm_host *host)
     return (struct sm_wasm_name){host->tail, host->tail_len};
 }
 
-static int host_log(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+void sm_host_log(struct sm_host *h, const char *text, uint32_t len)
 {
-    struct sm_host *h = ctx;
     char line[SM_HOST_LOG_MAX + 1];
-    const char *text = sm_wasm_mem(caller, args[0], args[1]);
-    uint32_t len = args[1] < SM_HOST_LOG_MAX ? args[1] : SM_HOST_LOG_MAX;
 
-    if (text == NULL)
-        return SM_ERR_ARG;
+    if (len > SM_HOST_LOG_MAX)
+        len = SM_HOST_LOG_MAX;
     if (h->port->log == NULL || !log_allowed(h))
-        return 0;
+        return;
     for (uint32_t i = 0; i < len; i++)
         line[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
     line[len] = 0;
@@ -118,6 +115,15 @@ static int host_log(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (h->log_dropped > 0)
         tell_dropped(h);
     h->port->log(h->port->ctx, h->grants->name, line);
+}
+
+static int host_log(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    const char *text = sm_wasm_mem(caller, args[0], args[1]);
+
+    if (text == NULL)
+        return SM_ERR_ARG;
+    sm_host_log(ctx, text, args[1]);
     return 0;
 }
 
@@ -161,7 +167,7 @@ static bool sensor_granted(const struct sm_host *h, const char *sensor, const ch
     strcat(wanted, "/");
     strcat(wanted, name);
     strcat(wanted, ":r");
-    return has(h, wanted);
+    return sm_host_has(h, wanted);
 }
 
 static int deliver(struct sm_wasm_inst *inst, uint32_t buf, int err, int32_t value,
@@ -216,14 +222,48 @@ int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct
     return sm_wasm_complete(exec, &result, failed);
 }
 
+/* ---- More imports ---------------------------------------------------------------------------- */
+
+int sm_host_begin(struct sm_host *host)
+{
+    return host->more != NULL ? host->more->begin(host->more, host) : 0;
+}
+
+void sm_host_end(struct sm_host *host)
+{
+    if (host->more != NULL)
+        host->more->end(host->more);
+}
+
+uint64_t sm_host_wake_ms(const struct sm_host *host)
+{
+    return host->more != NULL && host->more->waiting ? host->more->wake_ms : UINT64_MAX;
+}
+
+int sm_host_wake(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst)
+{
+    return sm_host_wake_ms(host) != UINT64_MAX ? host->more->wake(host->more, exec, inst)
+                                               : SM_ERR_STATE;
+}
+
+bool sm_host_exited(const struct sm_host *host, uint32_t *code)
+{
+    if (host->more == NULL || !host->more->exited)
+        return false;
+    *code = host->more->exit_code;
+    return true;
+}
+
 /* ---- Linking --------------------------------------------------------------------------------- */
 
 void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
                   const struct sm_manifest *grants, uint64_t start_ms)
 {
+    struct sm_host_more *more = host->more;
     uint32_t call = host->call;
 
     memset(host, 0, sizeof *host);
+    host->more = more;
     host->port = port;
     host->grants = grants;
     host->start_ms = start_ms;
@@ -254,7 +294,7 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
         if (import->kind != SM_WASM_FUNC || !is(&import->module, functions[i].module) ||
             !is(&import->field, functions[i].field))
             continue;
-        if ((functions[i].fn == host_log && !has(h, "log")) ||
+        if ((functions[i].fn == host_log && !sm_host_has(h, "log")) ||
             (functions[i].fn == host_sensor_read && !has_sensor(h)))
             return SM_ERR_DENIED;
         memset(out, 0, sizeof *out);
@@ -264,5 +304,5 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
         out->host_type = functions[i].type;
         return 0;
     }
-    return SM_ERR_NOT_FOUND;
+    return h->more != NULL ? h->more->resolve(h->more, h, import, out) : SM_ERR_NOT_FOUND;
 }
