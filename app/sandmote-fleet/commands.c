@@ -40,10 +40,30 @@ static bool print_json(const struct fleet_options *o, const json_t *answer)
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
+/* What a plugin drives, and what a module requires. */
+static void print_company(const json_t *m)
+{
+    const json_t *sensor = json_object_get(m, "sensor"), *r;
+    size_t i;
+    if (sensor)
+        printf("  %s: a %s on %s at 0x%02llx", text_of(sensor, "id"), text_of(sensor, "model"),
+               text_of(sensor, "bus"), (unsigned long long)number_of(sensor, "address"));
+    if (json_is_true(json_object_get(m, "removes")))
+        printf("  removes it");
+    json_array_foreach(json_object_get(m, "requires"), i, r)
+    {
+        printf("%s%s %lld", i ? ", " : "  requires ", text_of(r, "name"), number_of(r, "least"));
+        if (json_object_get(r, "most"))
+            printf(" to %lld", number_of(r, "most"));
+        else
+            printf(" or newer");
+    }
+}
+
 static void print_module(const json_t *m)
 {
-    printf("%-20s %-10s sequence %-4lld fleet %-12s %7lld bytes  ", text_of(m, "name"),
-           text_of(m, "version"), number_of(m, "sequence"), text_of(m, "fleet"),
+    printf("%-20s %-10s %-11s sequence %-4lld fleet %-12s %7lld bytes  ", text_of(m, "name"),
+           text_of(m, "version"), text_of(m, "kind"), number_of(m, "sequence"), text_of(m, "fleet"),
            number_of(m, "size"));
     size_t i;
     json_t *class;
@@ -51,7 +71,9 @@ static void print_module(const json_t *m)
     {
         printf("%s%s", i ? "," : "", json_string_value(class));
     }
-    printf("  %.*s\n", SHORT_SHA, text_of(m, "sha256"));
+    printf("  %.*s", SHORT_SHA, text_of(m, "sha256"));
+    print_company(m);
+    putchar('\n');
 }
 
 static int load(const char *path, size_t max, uint8_t **bytes, size_t *len)
@@ -273,7 +295,8 @@ static void print_device(const json_t *d)
            text_of(d, "last_seen_at"));
     json_array_foreach(json_object_get(d, "modules"), i, m)
     {
-        printf("%s%s %s", i ? ", " : "", text_of(m, "name"), text_of(m, "version"));
+        printf("%s%s %s%s", i ? ", " : "", text_of(m, "name"), text_of(m, "version"),
+               strcmp(text_of(m, "kind"), "plugin") ? "" : " (plugin)");
     }
     if (json_is_string(json_object_get(d, "keyset")))
         printf("  key set %s", text_of(d, "keyset"));

@@ -181,12 +181,15 @@ static bool word(const char **p, char *out, size_t size)
     return true;
 }
 
-int sm_fleet_read_installed(const char *key, const char *value, struct sm_fleet_installed *out)
+/* A release in an attribute whose key is this prefix and a name. */
+static int read_release(const char *prefix, const char *key, const char *value,
+                        struct sm_fleet_installed *out)
 {
     char sequence[24];
-    if (strncmp(key, "module.", 7) != 0)
+    size_t n = strlen(prefix);
+    if (strncmp(key, prefix, n) != 0)
         return SM_ERR_NOT_FOUND;
-    out->name = key + 7;
+    out->name = key + n;
     if (!sm_name_valid(out->name))
         return SM_ERR_MALFORMED;
     if (!word(&value, out->version, sizeof out->version) ||
@@ -195,6 +198,11 @@ int sm_fleet_read_installed(const char *key, const char *value, struct sm_fleet_
         sm_fleet_number(sequence, &out->sequence) < 0 || !sm_fleet_sha_valid(out->sha256))
         return SM_ERR_MALFORMED;
     return 0;
+}
+
+int sm_fleet_read_installed(const char *key, const char *value, struct sm_fleet_installed *out)
+{
+    return read_release("module.", key, value, out);
 }
 
 static int check_attribute(const char *key, const json_t *v, struct sm_json_error *err)
@@ -207,7 +215,8 @@ static int check_attribute(const char *key, const json_t *v, struct sm_json_erro
     if (!value || strlen(value) > SM_FLEET_ATTRIBUTES_MAX || !sm_json_printable(value))
         return fail(err, "data.%s: must be a text of at most %u printable bytes", key,
                     SM_FLEET_ATTRIBUTES_MAX);
-    if (sm_fleet_read_installed(key, value, &ignored) == SM_ERR_MALFORMED)
+    if (sm_fleet_read_installed(key, value, &ignored) == SM_ERR_MALFORMED ||
+        read_release("removed.", key, value, &ignored) == SM_ERR_MALFORMED)
         return fail(err, "data.%s: must be \"<version> <sequence> <sha256>\"", key);
     return 0;
 }

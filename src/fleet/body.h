@@ -61,7 +61,7 @@ enum sm_fleet_mode { SM_FLEET_MERGE, SM_FLEET_REPLACE, SM_FLEET_REMOVE };
 struct sm_fleet_attributes {
     json_t *root;
     enum sm_fleet_mode mode;
-    json_t *data; /* texts only; values of "module.*" are well-formed */
+    json_t *data; /* texts only; values of "module.*" and "removed.*" are well-formed */
 };
 int sm_fleet_read_attributes(const void *bytes, size_t len, struct sm_fleet_attributes *out,
                              struct sm_json_error *err);

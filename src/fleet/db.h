@@ -39,6 +39,7 @@ struct sm_fleet_module {
     char sig_sha256[SM_FLEET_SHA_TEXT], sig_sha1[41]; /* of the signature */
     uint8_t signature[64];
     uint64_t size; /* bytes of the module */
+    bool plugin;
     char fleet[SM_FLEET_MAX + 1], name[SM_NAME_MAX + 1], version[SM_VERSION_MAX + 1];
     uint64_t sequence;
 };
@@ -111,8 +112,10 @@ int sm_fleet_db_keys_list(struct sm_fleet_db *db, json_t *array);
 
 /* Set the modules of a channel, made when it is new, and give each of its devices an action; an
  * open action of theirs is superseded. All of that or nothing.
- * *actions is how many were made. SM_ERR_NOT_FOUND: a module is not there, *at says which;
- * SM_ERR_INVALID: modules[*at] has the same fleet and name as one before it. */
+ * *actions is how many were made: none for a device that the modules of the channel were removed
+ * from, if they do nothing else. SM_ERR_NOT_FOUND: a module is not there, *at says which;
+ * SM_ERR_INVALID: modules[*at] has the same fleet and name as one before it; SM_ERR_DENIED: what
+ * modules[*at] requires is in the list in a release that does not suit it, or is removed by it. */
 int sm_fleet_db_assign(struct sm_fleet_db *db, const char *channel,
                        const struct sm_fleet_assignment *a, const char *who, int64_t now,
                        uint64_t *actions, size_t *at);
@@ -145,6 +148,8 @@ int sm_fleet_db_action(struct sm_fleet_db *db, const char *device, uint64_t *act
  * *count is set. SM_ERR_NOT_FOUND: no such open action. */
 int sm_fleet_db_action_modules(struct sm_fleet_db *db, const char *device, uint64_t action,
                                int64_t now, struct sm_fleet_module *out, size_t max, size_t *count);
+/* Whether a module of this action requires another one of it: then they are installed together. */
+int sm_fleet_db_action_is_set(struct sm_fleet_db *db, uint64_t action, bool *set);
 /* A module that some action of this device names: SM_ERR_NOT_FOUND. */
 int sm_fleet_db_action_module(struct sm_fleet_db *db, const char *device, const char *sha256,
                               struct sm_fleet_module *out);

@@ -15,6 +15,13 @@
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
+/* What a device d of channel ?1 shall do: run its modules, but for a removal that it says it has
+ * done. Nothing would tell that otherwise, since what was removed does not run. */
+#define TO_DO                                                                                      \
+    " channel_module c JOIN module m USING (sha256) WHERE c.channel = ?1 AND NOT EXISTS"           \
+    " (SELECT 1 FROM json_each(d.attributes) j WHERE j.key = 'removed.' || m.name"                 \
+    " AND j.value = m.version || ' ' || m.sequence || ' ' || m.sha256)"
+
 int sm_db_actions_make(struct sm_fleet_db *db, const char *channel, const char *device, int64_t now,
                        uint64_t *made)
 {
@@ -25,24 +32,23 @@ int sm_db_actions_make(struct sm_fleet_db *db, const char *channel, const char *
                       " (SELECT id FROM device WHERE channel = ?1 AND (?2 IS NULL OR id = ?2))",
                       "tti", channel, device, (sqlite3_int64)now));
     if (!err)
-        err = sm_db_done(sm_db_prepare(
-            db->sql,
-            "INSERT INTO action (device, channel, state, created_at, changed_at)"
-            " SELECT id, ?1, 'pending', ?3, ?3 FROM device"
-            " WHERE channel = ?1 AND (?2 IS NULL OR id = ?2)"
-            " AND EXISTS (SELECT 1 FROM channel_module WHERE channel = ?1) ORDER BY id",
-            "tti", channel, device, (sqlite3_int64)now));
+        err = sm_db_done(
+            sm_db_prepare(db->sql,
+                          "INSERT INTO action (device, channel, state, created_at, changed_at)"
+                          " SELECT id, ?1, 'pending', ?3, ?3 FROM device d"
+                          " WHERE channel = ?1 AND (?2 IS NULL OR id = ?2)"
+                          " AND EXISTS (SELECT 1 FROM" TO_DO ") ORDER BY id",
+                          "tti", channel, device, (sqlite3_int64)now));
     if (err)
         return err;
     *made = (uint64_t)sqlite3_changes64(db->sql);
     /* Open actions of these devices are the ones just made: the others were closed above. */
-    return sm_db_done(
-        sm_db_prepare(db->sql,
-                      "INSERT INTO action_module SELECT a.id, c.position, c.sha256"
-                      " FROM device d JOIN action a ON a.device = d.id AND a.state = 'pending'"
-                      " JOIN channel_module c ON c.channel = ?1"
-                      " WHERE d.channel = ?1 AND (?2 IS NULL OR d.id = ?2)",
-                      "tt", channel, device));
+    return sm_db_done(sm_db_prepare(
+        db->sql,
+        "INSERT INTO action_module SELECT a.id, c.position, c.sha256"
+        " FROM device d JOIN action a ON a.device = d.id AND a.state = 'pending'," TO_DO
+        " AND d.channel = ?1 AND (?2 IS NULL OR d.id = ?2)",
+        "tt", channel, device));
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -88,6 +94,22 @@ int sm_fleet_db_action_modules(struct sm_fleet_db *db, const char *device, uint6
                                    " WHERE id = ? AND state = 'pending'",
                                    "ii", (sqlite3_int64)now, (sqlite3_int64)action));
     return err ? err : modules_of(db, action, out, max, count);
+}
+
+int sm_fleet_db_action_is_set(struct sm_fleet_db *db, uint64_t action, bool *set)
+{
+    sqlite3_stmt *st = sm_db_prepare(
+        db->sql,
+        "SELECT 1 FROM action_module a JOIN module m USING (sha256),"
+        " json_each(m.manifest, '$.requires') r"
+        " JOIN action_module b ON b.action = a.action JOIN module n ON n.sha256 = b.sha256"
+        " WHERE a.action = ? AND n.fleet = m.fleet AND n.name = json_extract(r.value, '$.name')"
+        " LIMIT 1",
+        "i", (sqlite3_int64)action);
+    int r = sm_db_row(st);
+    *set = r > 0;
+    sqlite3_finalize(st);
+    return r < 0 ? r : 0;
 }
 
 int sm_fleet_db_action_module(struct sm_fleet_db *db, const char *device, const char *sha256,
@@ -174,9 +196,12 @@ static int append_modules(struct sm_fleet_db *db, sqlite3_int64 action, json_t *
     json_object_set_new(o, "modules", array);
     int err = modules_of(db, (uint64_t)action, m, SM_FLEET_MODULES_MAX, &count);
     for (size_t i = 0; !err && i < count; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:s}", "name", m[i].name, "version",
-                                               m[i].version, "sequence", (json_int_t)m[i].sequence,
-                                               "sha256", m[i].sha256));
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:s, s:s, s:I, s:s}", "kind",
+                      sm_module_kind_name(m[i].plugin ? SM_KIND_PLUGIN : SM_KIND_APPLICATION),
+                      "name", m[i].name, "version", m[i].version, "sequence",
+                      (json_int_t)m[i].sequence, "sha256", m[i].sha256));
     return err;
 }
 

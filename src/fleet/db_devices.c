@@ -166,14 +166,16 @@ static int append_installed(struct sm_fleet_db *db, const char *id, json_t *o)
     json_object_set_new(o, "modules", array);
     sqlite3_stmt *st = sm_db_prepare(
         db->sql,
-        "SELECT name, version, sequence, sha256 FROM installed WHERE device = ? ORDER BY name", "t",
-        id);
+        "SELECT i.name, i.version, i.sequence, i.sha256, json_extract(m.manifest, '$.kind')"
+        " FROM installed i LEFT JOIN module m USING (sha256) WHERE device = ? ORDER BY i.name",
+        "t", id);
     int r;
     while ((r = sm_db_row(st)) > 0)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:s}", "name", sm_db_column(st, 0),
-                                               "version", sm_db_column(st, 1), "sequence",
-                                               (json_int_t)sqlite3_column_int64(st, 2), "sha256",
-                                               sm_db_column(st, 3)));
+        json_array_append_new(array, json_pack("{s:s?, s:s, s:s, s:I, s:s}", "kind",
+                                               sqlite3_column_text(st, 4), "name",
+                                               sm_db_column(st, 0), "version", sm_db_column(st, 1),
+                                               "sequence", (json_int_t)sqlite3_column_int64(st, 2),
+                                               "sha256", sm_db_column(st, 3)));
     sqlite3_finalize(st);
     return r;
 }

@@ -9,7 +9,7 @@
 
 #define COLUMNS                                                                                    \
     "m.sha256, m.sha1, m.size, m.signature, m.sig_sha256, m.sig_sha1, m.fleet, m.name,"            \
-    " m.version, m.sequence"
+    " m.version, m.sequence, json_extract(m.manifest, '$.kind') = 'plugin'"
 
 const char sm_db_module_columns[] = COLUMNS;
 
@@ -29,6 +29,7 @@ void sm_db_module_take(sqlite3_stmt *st, struct sm_fleet_module *m)
     sm_db_text(st, 7, m->name, sizeof m->name);
     sm_db_text(st, 8, m->version, sizeof m->version);
     m->sequence = (uint64_t)sqlite3_column_int64(st, 9);
+    m->plugin = sqlite3_column_int(st, 10) != 0;
 }
 
 /* The hash of the module with this fleet, name and sequence: 0, SM_ERR_NOT_FOUND or an error. */
@@ -149,6 +150,26 @@ static int check_assignment(struct sm_fleet_db *db, const struct sm_fleet_assign
     return 0;
 }
 
+/* What a module of the channel requires must suit it, as far as it is in the channel too. */
+static int check_company(struct sm_fleet_db *db, const char *channel, size_t *at)
+{
+    sqlite3_stmt *st = sm_db_prepare(
+        db->sql,
+        "SELECT c.position FROM channel_module c JOIN module m USING (sha256),"
+        " json_each(m.manifest, '$.requires') r"
+        " JOIN channel_module k ON k.channel = c.channel JOIN module n ON n.sha256 = k.sha256"
+        " WHERE c.channel = ? AND n.fleet = m.fleet AND n.name = json_extract(r.value, '$.name')"
+        " AND (n.sequence < json_extract(r.value, '$.least')"
+        " OR n.sequence > json_extract(r.value, '$.most')"
+        " OR json_extract(n.manifest, '$.removes')) ORDER BY c.position LIMIT 1",
+        "t", channel);
+    int r = sm_db_row(st);
+    if (r > 0)
+        *at = (size_t)sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return r > 0 ? SM_ERR_DENIED : r;
+}
+
 static int set_modules(struct sm_fleet_db *db, const char *channel,
                        const struct sm_fleet_assignment *a, const char *who, int64_t now)
 {
@@ -177,6 +198,8 @@ int sm_fleet_db_assign(struct sm_fleet_db *db, const char *channel,
     if (!err)
         err = set_modules(db, channel, a, who, now);
     if (!err)
+        err = check_company(db, channel, at);
+    if (!err)
         err = sm_db_actions_make(db, channel, NULL, now, actions);
     return sm_fleet_db_end(db, err);
 }
@@ -190,14 +213,16 @@ static int channel_json(struct sm_fleet_db *db, sqlite3_stmt *st, json_t *array)
     json_array_append_new(array, o);
     sqlite3_stmt *each =
         sm_db_prepare(db->sql,
-                      "SELECT m.sha256, m.name, m.version, m.sequence FROM channel_module c"
+                      "SELECT m.sha256, m.name, m.version, m.sequence,"
+                      " json_extract(m.manifest, '$.kind') FROM channel_module c"
                       " JOIN module m USING (sha256) WHERE c.channel = ? ORDER BY c.position",
                       "t", sm_db_column(st, 0));
     int r;
     while ((r = sm_db_row(each)) > 0)
         json_array_append_new(
-            modules, json_pack("{s:s, s:s, s:s, s:I}", "sha256", sm_db_column(each, 0), "name",
-                               sm_db_column(each, 1), "version", sm_db_column(each, 2), "sequence",
+            modules, json_pack("{s:s, s:s, s:s, s:s, s:I}", "sha256", sm_db_column(each, 0), "kind",
+                               sm_db_column(each, 4), "name", sm_db_column(each, 1), "version",
+                               sm_db_column(each, 2), "sequence",
                                (json_int_t)sqlite3_column_int64(each, 3)));
     sqlite3_finalize(each);
     return r;

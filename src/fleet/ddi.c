@@ -116,8 +116,9 @@ static int append_chunk(struct sm_fleet *f, const struct sm_fleet_request *q,
                         const struct sm_fleet_module *m, json_t *chunks)
 {
     json_t *artifacts = json_array();
-    json_array_append_new(chunks, json_pack("{s:s, s:s, s:s, s:o}", "part", "bApp", "version",
-                                            m->version, "name", m->name, "artifacts", artifacts));
+    json_array_append_new(chunks, json_pack("{s:s, s:s, s:s, s:o}", "part",
+                                            m->plugin ? "plugin" : "bApp", "version", m->version,
+                                            "name", m->name, "artifacts", artifacts));
     return append_artifacts(f, q, m, artifacts);
 }
 
@@ -126,6 +127,7 @@ void sm_fleet_ddi_deployment(struct sm_fleet *f, const struct sm_fleet_request *
 {
     struct sm_fleet_module m[SM_FLEET_MODULES_MAX];
     size_t count;
+    bool set = false;
     char id[24];
     int err = sm_fleet_db_action_modules(&f->db, q->who, q->route.action, sm_time_now_ms(), m,
                                          SM_FLEET_MODULES_MAX, &count);
@@ -135,6 +137,8 @@ void sm_fleet_ddi_deployment(struct sm_fleet *f, const struct sm_fleet_request *
         return;
     }
     json_t *chunks = json_array();
+    if (!err)
+        err = sm_fleet_db_action_is_set(&f->db, q->route.action, &set);
     for (size_t i = 0; !err && i < count; i++)
         err = append_chunk(f, q, &m[i], chunks);
     if (err) {
@@ -143,9 +147,11 @@ void sm_fleet_ddi_deployment(struct sm_fleet *f, const struct sm_fleet_request *
         return;
     }
     snprintf(id, sizeof id, "%llu", (unsigned long long)q->route.action);
-    sm_fleet_reply(a, 200,
-                   json_pack("{s:s, s:{s:s, s:s, s:o}}", "id", id, "deployment", "download",
-                             "forced", "update", "forced", "chunks", chunks));
+    json_t *deployment =
+        json_pack("{s:s, s:s, s:o}", "download", "forced", "update", "forced", "chunks", chunks);
+    if (set)
+        json_object_set_new(deployment, "set", json_true());
+    sm_fleet_reply(a, 200, json_pack("{s:s, s:o}", "id", id, "deployment", deployment));
 }
 
 void sm_fleet_ddi_feedback(struct sm_fleet *f, const struct sm_fleet_request *q,

@@ -1,6 +1,6 @@
 /* Key sets (doc/SPEC-trust.md): operators upload each, devices fetch the next one after theirs, and
  * for the server's own checks of uploads the latest of a fleet takes the place of its signers and
- * builders in the configuration.
+ * builders in the configuration. Only a set names vendors.
  *
  * With a key of its own the server also states what is current.
  *
@@ -16,7 +16,9 @@
 
 #include "server.h"
 
-#define TRUST_MAX 4096u /* keys of all fleets */
+/* Keys of one fleet: of a set, or of the configuration. */
+#define STORE_MAX (SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX)
+_Static_assert(STORE_MAX >= SM_KEYSET_KEYS_MAX, "all keys of a set have room");
 
 /* ---- Upload ---------------------------------------------------------------------------------- */
 
@@ -183,55 +185,98 @@ void sm_fleet_ddi_current(struct sm_fleet *f, const struct sm_fleet_request *q,
 
 /* ---- The server's own checks ----------------------------------------------------------------- */
 
-static void add_configured(const struct sm_fleet *f, const json_t *with_set, struct sm_trust *trust)
+/* Whom the server believes in one fleet. A vendor's scope stands in the set. */
+struct believed {
+    struct sm_trust trust;
+    struct sm_trust_key store[STORE_MAX];
+    struct sm_fleet_keys keys;
+    struct sm_keyset set;
+};
+
+static int believe(struct sm_fleet *f, const char *fleet, struct believed *b)
 {
     const struct sm_trust_key *k;
-    for (uint32_t i = 0; (k = sm_trust_at(&f->cfg.trust, i)) != NULL; i++)
-        if (!json_object_get(with_set, k->fleet))
-            (void)sm_trust_add(trust, (enum sm_role)k->role, k->fleet, k->key);
-}
-
-static int add_set(struct sm_fleet *f, const char *fleet, struct sm_trust *trust)
-{
-    struct sm_fleet_keys k;
-    struct sm_keyset set;
-    struct sm_keyset_key key;
     struct sm_manifest_detail why;
-    uint64_t now_s = (uint64_t)sm_time_now_ms() / 1000;
-    uint32_t cursor = 0;
-    int err = sm_fleet_db_keys(&f->db, fleet, 0, &k);
-    if (!err)
-        err = sm_keyset_read(&set, k.bytes, k.len, &why);
-    while (!err && sm_keyset_next_key(&set, &cursor, &key))
-        if (key.expires_s == 0 || key.expires_s > now_s)
-            (void)sm_trust_add(trust, (enum sm_role)key.role, fleet, key.key);
-    return err;
-}
-
-int sm_fleet_trust(struct sm_fleet *f, struct sm_trust *trust)
-{
-    struct sm_trust_key *keys = calloc(TRUST_MAX, sizeof *keys);
-    json_t *with_set = json_object(), *version;
-    const char *fleet;
-    int err = keys && with_set ? sm_fleet_db_keys_latest(&f->db, with_set) : SM_ERR_MEMORY;
-    sm_trust_init(trust, keys, TRUST_MAX);
-    if (!err)
-        add_configured(f, with_set, trust);
-    json_object_foreach(with_set, fleet, version)
-    {
-        if (!err)
-            err = add_set(f, fleet, trust);
+    int err = sm_fleet_db_keys(&f->db, fleet, 0, &b->keys);
+    sm_trust_init(&b->trust, b->store, STORE_MAX);
+    if (!err) {
+        err = sm_keyset_read(&b->set, b->keys.bytes, b->keys.len, &why);
+        return err ? err : sm_keyset_trust(&b->set, (uint64_t)sm_time_now_ms() / 1000, &b->trust);
     }
-    json_decref(with_set);
-    if (err)
-        sm_fleet_trust_free(trust);
+    if (err != SM_ERR_NOT_FOUND)
+        return err;
+    for (uint32_t i = 0; (k = sm_trust_at(&f->cfg.trust, i)) != NULL; i++)
+        if (strcmp(k->fleet, fleet) == 0)
+            (void)sm_trust_add(&b->trust, (enum sm_role)k->role, k->fleet, k->key);
+    return 0;
+}
+
+/* {"<fleet>": ..} of all that have a key set or stand in the configuration; NULL on an error. */
+static json_t *known_fleets(struct sm_fleet *f, int *err)
+{
+    const struct sm_trust_key *k;
+    json_t *fleets = json_object();
+    *err = fleets ? sm_fleet_db_keys_latest(&f->db, fleets) : SM_ERR_MEMORY;
+    for (uint32_t i = 0; !*err && (k = sm_trust_at(&f->cfg.trust, i)) != NULL; i++)
+        if (json_object_set_new(fleets, k->fleet, json_true()) < 0)
+            *err = SM_ERR_MEMORY;
+    if (!*err)
+        return fleets;
+    json_decref(fleets);
+    return NULL;
+}
+
+/* What is signed does not say of which fleet it is before it is believed: so each is asked, and a
+ * key that is known but may not sign this tells more than one that nobody knows. */
+static int verify_in_any(struct sm_fleet *f, const json_t *fleets, struct believed *b,
+                         const struct sm_fleet_request *q, struct sm_manifest *m,
+                         struct sm_manifest_detail *why, int *verdict)
+{
+    struct sm_manifest_detail detail;
+    const char *fleet;
+    json_t *ignored;
+    *verdict = SM_ERR_SIGNATURE;
+    json_object_foreach((json_t *)fleets, fleet, ignored)
+    {
+        int err = believe(f, fleet, b);
+        if (err)
+            return err;
+        err = sm_trust_verify_module(&b->trust, q->module.at, q->module.len, q->signature.at,
+                                     q->signature.len, m, &detail);
+        if (err == SM_ERR_SIGNATURE)
+            continue;
+        *why = detail;
+        *verdict = err;
+        if (!err)
+            break;
+    }
+    return 0;
+}
+
+int sm_fleet_verify_module(struct sm_fleet *f, const struct sm_fleet_request *q,
+                           struct sm_manifest *m, struct sm_manifest_detail *why, int *verdict)
+{
+    int err;
+    struct believed *b = malloc(sizeof *b);
+    json_t *fleets = known_fleets(f, &err);
+    if (!err)
+        err = b ? verify_in_any(f, fleets, b, q, m, why, verdict) : SM_ERR_MEMORY;
+    json_decref(fleets);
+    free(b);
     return err;
 }
 
-void sm_fleet_trust_free(struct sm_trust *trust)
+int sm_fleet_verify_native(struct sm_fleet *f, struct sm_bytes signature, const char *fleet,
+                           struct sm_native_claim *claim, struct sm_manifest_detail *why,
+                           int *verdict)
 {
-    free(trust->keys);
-    trust->keys = NULL;
+    struct believed *b = malloc(sizeof *b);
+    int err = b ? believe(f, fleet, b) : SM_ERR_MEMORY;
+    if (!err)
+        *verdict =
+            sm_trust_verify_native(&b->trust, signature.at, signature.len, fleet, claim, why);
+    free(b);
+    return err;
 }
 
 int sm_fleet_revoked(struct sm_fleet *f, const char *fleet, struct sm_bytes module, bool *revoked)

@@ -54,17 +54,14 @@ static bool verify(struct sm_fleet *f, const struct sm_fleet_request *q,
         return refuse_claim(a, err, &why);
     if (!find_module(f, claim, module, a))
         return false;
-    struct sm_trust trust;
-    err = sm_fleet_trust(f, &trust);
+    int verdict;
+    err = sm_fleet_verify_native(f, q->signature, module->fleet, claim, &why, &verdict);
     if (err) {
         sm_fleet_fail(a, err);
         return false;
     }
-    err = sm_trust_verify_native(&trust, q->signature.at, q->signature.len, module->fleet, claim,
-                                 &why);
-    sm_fleet_trust_free(&trust);
-    if (err)
-        return refuse_claim(a, err, &why);
+    if (verdict)
+        return refuse_claim(a, verdict, &why);
     err = sm_claim_check(claim, claim->module_sha, q->module.at, q->module.len);
     if (err)
         sm_fleet_refuse(a, 422, "image: is not the one that its signature is about");

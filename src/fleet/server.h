@@ -1,7 +1,7 @@
 /* What a request is to the server's handlers, and what they answer: neither knows HTTP's library.
  *
- * http.c makes requests and sends answers; operator.c, native.c, keys.c, ddi.c and artifact.c
- * handle them.
+ * http.c makes requests and sends answers; operator.c, module.c, native.c, keys.c, ddi.c
+ * and artifact.c handle them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_FLEET_SERVER_H
@@ -84,10 +84,15 @@ void sm_fleet_send_bytes(const struct sm_fleet_request *q, const void *bytes, si
 
 /* ---- Whom the server believes (keys.c) ----------------------------------------------------- */
 
-/* The keys of every fleet: of its latest key set if it has one, else of the configuration.
- * sm_fleet_trust_free() it. 0, SM_ERR_MEMORY, or the database's errors. */
-int sm_fleet_trust(struct sm_fleet *f, struct sm_trust *trust);
-void sm_fleet_trust_free(struct sm_trust *trust);
+/* Check an uploaded module with the keys of each fleet that the server knows: of its latest key set
+ * if it has one, else of the configuration. 0 and *verdict, which is the answer of
+ * sm_trust_verify_module() (trust.h); or SM_ERR_MEMORY, or the database's errors. */
+int sm_fleet_verify_module(struct sm_fleet *f, const struct sm_fleet_request *q,
+                           struct sm_manifest *m, struct sm_manifest_detail *why, int *verdict);
+/* The same of a native image's claim, for a module of this fleet. */
+int sm_fleet_verify_native(struct sm_fleet *f, struct sm_bytes signature, const char *fleet,
+                           struct sm_native_claim *claim, struct sm_manifest_detail *why,
+                           int *verdict);
 /* Whether the latest key set of the fleet revokes a module. 0, or the database's errors. */
 int sm_fleet_revoked(struct sm_fleet *f, const char *fleet, struct sm_bytes module, bool *revoked);
 
