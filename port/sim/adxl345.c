@@ -50,11 +50,13 @@ static uint64_t period_us(const struct adxl345 *a)
     return (uint64_t)3125 * (1u << (15 - (a->reg[BW_RATE] & 15u))) / 10;
 }
 
-/* In 1/256 g, cut to the range; of 10 bits when full resolution is off. */
+/* In 1/256 g with the offset, whose steps are four of these, cut to the range; of 10 bits when full
+ * resolution is off. */
 static int16_t counts(const struct sm_sim_chip *c, const struct adxl345 *a, unsigned axis)
 {
     unsigned range = a->reg[DATA_FORMAT] & 3u;
     int32_t most = 512 << range, value = sm_sim_value_now(c, axis) * 32 / 125;
+    value += 4 * (int8_t)a->reg[OFSX + axis];
     value = value < -most ? -most : value >= most ? most - 1 : value;
     return (int16_t)(a->reg[DATA_FORMAT] & FULL_RES ? value : value >> range);
 }

@@ -27,7 +27,7 @@ enum {
 #define STATUS_MEASURING 8u
 #define STATUS_COPYING   1u
 #define MODE_NORMAL      3u
-#define COPYING_US       2000u
+#define COPYING_US       2500u /* calibration reads zero until then */
 
 enum { TEMPERATURE, HUMIDITY, PRESSURE };
 
@@ -211,6 +211,8 @@ static void catch_up(struct sm_sim_chip *c)
 {
     struct bme280 *b = state_of(c);
     uint64_t now = sm_sim_chip_us(c);
+    if (now >= b->copied_us)
+        sm_sim_bme280_encode(&sm_sim_bme280_numbers, reg(b, CALIBRATION_1), reg(b, CALIBRATION_2));
     if (b->measuring && now >= b->done_us) {
         measure(c);
         if ((*reg(b, CTRL_MEAS) & 3u) == MODE_NORMAL) {
@@ -232,7 +234,6 @@ static void power_on(struct sm_sim_chip *c)
 {
     struct bme280 *b = state_of(c);
     b->copied_us = sm_sim_chip_us(c) + COPYING_US;
-    sm_sim_bme280_encode(&sm_sim_bme280_numbers, reg(b, CALIBRATION_1), reg(b, CALIBRATION_2));
     *reg(b, ID) = 0x60;
     put20(reg(b, DATA), 0x80000);
     put20(reg(b, DATA + 3), 0x80000);

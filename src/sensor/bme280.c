@@ -109,8 +109,9 @@ static int32_t fine_temperature(const struct sm_bme280_calibration *c, uint32_t 
     return (int32_t)((off * c->t[0] >> 14) + ((off * off >> 20) * c->t[1] >> 14));
 }
 
-/* In 1/1000 Pa, or -1. With fine between those of -40 and 85 degrees, |f| < 2^18.4, so that f * f
- * is below 2^36.8 and no product here passes 2^63; scale and numerator are checked. */
+/* In 1/1000 Pa, or -1. With fine between those of -40 and 85 degrees |f| is below 2^18.4, and so
+ * whatever the calibration: slope is between 2^46 and 2^48 (its other two terms stay below 2^43.8
+ * and 2^45.4), its product below 2^64, and offset below 2^53. What may not fit is checked. */
 static int64_t pressure_of(const struct sm_bme280_calibration *c, int32_t fine, uint32_t adc)
 {
     enum { P2, P3, P4, P5, P6, P7, P8, P9 };
@@ -118,8 +119,6 @@ static int64_t pressure_of(const struct sm_bme280_calibration *c, int32_t fine, 
     int64_t f = (int64_t)fine - 128000;
     int64_t offset = f * f * p[P6] + f * p[P5] * (1 << 17) + p[P4] * (1ll << 35);
     int64_t slope = (1ll << 47) + (f * f * p[P3] >> 8) + f * p[P2] * (1 << 12);
-    if (slope <= 0)
-        return -1;
     int64_t scale = (int64_t)((uint64_t)slope * c->p1 >> 33);
     int64_t rest = (int64_t)(1048576 - adc) * (1ll << 31) - offset;
     if (scale == 0 || rest < 0 || rest > INT64_MAX / 3125)

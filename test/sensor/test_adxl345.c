@@ -72,6 +72,27 @@ static void the_rate_is_the_least_that_is_fast_enough(void **state)
     }
 }
 
+/* A chip whose settings read as they should, and whose data are all ones but for their signs. */
+static int beyond(void *ctx, uint8_t select, uint8_t mode, const uint8_t *out, uint8_t *in,
+                  uint32_t len)
+{
+    const struct sm_bus *to = ctx;
+    int err = to->transfer.spi(to->ctx, select, mode, out, in, len);
+    for (uint32_t i = 7; in && i < len; i++)
+        in[i] = i % 2 == 1 ? 0xff : 0x7f;
+    return err;
+}
+
+static void more_than_16_g_is_no_value(void **state)
+{
+    struct bench *b = *state;
+    struct sm_bus bus = {"beyond", SM_BUS_SPI, &b->bus.bus, {.spi = beyond}};
+    int32_t v[3];
+    b->sensor.bus = &bus;
+    assert_int_equal(bench_start(b), 0);
+    assert_int_equal(bench_sample(b, v), SM_ERR_INVALID);
+}
+
 static void it_rests_when_stopped(void **state)
 {
     struct bench *b = *state;
@@ -90,6 +111,38 @@ static void a_register_is_what_was_written_in_spi_mode_3_only(void **state)
         assert_int_equal(b->bus.bus.transfer.spi(&b->bus, 2, mode, out, in, 2), 0);
         assert_int_equal(in[1], mode == 3 ? 0xe5 : 0xff);
     }
+}
+
+static int write_to(struct bench *b, uint8_t reg, uint8_t value)
+{
+    const uint8_t out[] = {reg, value};
+    return b->bus.bus.transfer.spi(&b->bus, 2, 3, out, NULL, 2);
+}
+
+static void a_setting_that_somebody_else_wrote_is_noticed(void **state)
+{
+    static const uint8_t writes[][2] = {{0x2c, 0x0b}, {0x2d, 0}, {0x31, 0}};
+    struct bench *b = *state;
+    int32_t v[3];
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(bench_start(b), 0);
+        assert_int_equal(write_to(b, writes[i][0], writes[i][1]), 0);
+        assert_int_equal(bench_sample(b, v), SM_ERR_IO);
+    }
+}
+
+static void what_was_left_in_the_chip_is_cleared(void **state)
+{
+    static const uint8_t read[] = {0xb8, 0};
+    struct bench *b = *state;
+    uint8_t fifo[2];
+    for (uint8_t reg = 0x1e; reg <= 0x20; reg++) /* offsets of the axes */
+        assert_int_equal(write_to(b, reg, 100), 0);
+    assert_int_equal(write_to(b, 0x38, 0x40), 0);
+    assert_int_equal(bench_start(b), 0);
+    assert_measures(b, 100, 200, 300);
+    assert_int_equal(b->bus.bus.transfer.spi(&b->bus, 2, 3, read, fifo, 2), 0);
+    assert_int_equal(fifo[1], 0);
 }
 
 static void every_fault_is_an_error(void **state)
@@ -124,8 +177,11 @@ int main(void)
         ON_BENCH(it_measures_three_directions),
         ON_BENCH(the_range_is_the_least_that_holds_the_wish),
         ON_BENCH(the_rate_is_the_least_that_is_fast_enough),
+        ON_BENCH(more_than_16_g_is_no_value),
         ON_BENCH(it_rests_when_stopped),
         ON_BENCH(a_register_is_what_was_written_in_spi_mode_3_only),
+        ON_BENCH(a_setting_that_somebody_else_wrote_is_noticed),
+        ON_BENCH(what_was_left_in_the_chip_is_cleared),
         ON_BENCH(every_fault_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

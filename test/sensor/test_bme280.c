@@ -176,6 +176,46 @@ static void forced_mode_waits_as_long_as_the_chip_measures(void **state)
     assert_int_equal(b->waited_ms, 113); /* 112.8 */
 }
 
+static void a_forced_measurement_is_two_transfers(void **state)
+{
+    struct bench *b = *state;
+    int32_t v[3];
+    assert_int_equal(bench_start(b), 0);
+    uint32_t before = b->chip.transfers;
+    assert_int_equal(bench_sample(b, v), 0);
+    assert_int_equal(b->chip.transfers, before + 2); /* an order, a burst: it was not asked early */
+}
+
+static void a_chip_that_is_not_ready_is_asked_again(void **state)
+{
+    struct bench *b = *state;
+    struct sm_sensor *s = &b->sensor;
+    int32_t v[3] = {1, 2, 3};
+    assert_int_equal(bench_start(b), 0);
+    s->step = 0;
+    assert_int_equal(s->driver->sample(s, v), 10);
+    for (s->step = 1; s->step < 20; s->step++)
+        assert_true(s->driver->sample(s, v) > 0);
+    assert_int_equal(v[0], 1);
+    assert_int_equal(s->driver->sample(s, v), SM_ERR_IO); /* not for ever */
+    assert_int_equal(bench_start(b), 0);
+    assert_int_equal(b->waited_ms, 4); /* the calibration is copied after 2.5 */
+}
+
+static void settings_are_taken_in_normal_mode_too(void **state)
+{
+    struct bench *b = *state;
+    int64_t got;
+    int32_t v[3];
+    assert_int_equal(bench_start(b), 0);
+    assert_int_equal(bench_set(b, "normal_mode", 1), 0);
+    assert_int_equal(bench_set(b, "filter", 16), 0);
+    assert_int_equal(bench_set(b, "humidity_oversampling", 4), 0);
+    assert_int_equal(bench_get(b, "filter", &got), 0);
+    assert_int_equal(got, 16);
+    assert_int_equal(bench_sample(b, v), 0);
+}
+
 static void normal_mode_is_one_burst(void **state)
 {
     struct bench *b = *state;
@@ -279,6 +319,29 @@ static void a_chip_that_started_anew_fails_and_is_set_up_again(void **state)
     assert_measures(b, 21000, 40000, 100000000);
 }
 
+static void a_setting_that_somebody_else_wrote_is_noticed(void **state)
+{
+    /* ctrl_hum, config, ctrl_meas with another oversampling, and asleep; each in normal mode */
+    static const uint8_t writes[][2] = {{0xf2, 3}, {0xf5, 0xe4}, {0xf4, 0x2b}, {0xf4, 0x24}};
+    struct bench *b = *state;
+    int32_t v[3];
+    for (unsigned i = 0; i < sizeof writes / sizeof writes[0]; i++) {
+        static const uint8_t sleep[] = {0xf4, 0x24}, wake[] = {0xf4, 0x27};
+        assert_int_equal(bench_start(b), 0);
+        assert_int_equal(bench_set(b, "normal_mode", 1), 0);
+        struct sm_bus *bus = &b->bus.bus;
+        assert_int_equal(bus->transfer.i2c(bus->ctx, 0x76, sleep, 2, NULL, 0), 0);
+        if (writes[i][0] != 0xf4) {
+            assert_int_equal(bus->transfer.i2c(bus->ctx, 0x76, writes[i], 2, NULL, 0), 0);
+            assert_int_equal(bus->transfer.i2c(bus->ctx, 0x76, wake, 2, NULL, 0), 0);
+        } else {
+            assert_int_equal(bus->transfer.i2c(bus->ctx, 0x76, writes[i], 2, NULL, 0), 0);
+        }
+        bench_wait(b, 100);
+        assert_int_equal(bench_sample(b, v), SM_ERR_IO);
+    }
+}
+
 static void every_fault_at_every_transfer_is_an_error_and_over_when_it_is(void **state)
 {
     static const struct {
@@ -341,6 +404,10 @@ int main(void)
 #define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, bench_free)
         ON_BENCH(it_measures_what_is_there_over_the_whole_range),
         ON_BENCH(forced_mode_waits_as_long_as_the_chip_measures),
+        ON_BENCH(a_forced_measurement_is_two_transfers),
+        ON_BENCH(a_chip_that_is_not_ready_is_asked_again),
+        ON_BENCH(settings_are_taken_in_normal_mode_too),
+        ON_BENCH(a_setting_that_somebody_else_wrote_is_noticed),
         ON_BENCH(normal_mode_is_one_burst),
         ON_BENCH(attributes_are_what_the_chip_took),
         ON_BENCH(oversampling_sees_finer_steps),

@@ -61,12 +61,14 @@ static void the_period_is_the_slowest_that_is_fast_enough(void **state)
     }
 }
 
-/* The bytes that go over the bus, as a data sheet's example has them. */
+/* Sees what goes over the bus, and clears bits of a status that is read. */
 struct tap {
     struct sm_bus bus;
     const struct sm_bus *to;
     uint8_t sent[16];
     uint32_t len;
+    uint8_t cleared;
+    unsigned reading; /* of the status, from 1 on, in which they are */
 };
 
 static int tap_transfer(void *ctx, uint8_t address, const uint8_t *out, uint32_t out_len,
@@ -75,7 +77,10 @@ static int tap_transfer(void *ctx, uint8_t address, const uint8_t *out, uint32_t
     struct tap *t = ctx;
     t->len = out_len;
     memcpy(t->sent, out, out_len);
-    return t->to->transfer.i2c(t->to->ctx, address, out, out_len, in, in_len);
+    int err = t->to->transfer.i2c(t->to->ctx, address, out, out_len, in, in_len);
+    if (out[0] == 0 && in_len == 1 && --t->reading == 0)
+        in[0] &= (uint8_t)~t->cleared;
+    return err;
 }
 
 static void ambient_data_are_in_512ths(void **state)
@@ -94,6 +99,20 @@ static void ambient_data_are_in_512ths(void **state)
     assert_int_equal(got, 23500);
     assert_int_equal(bench_set(b, "ambient_temperature", -25000), 0);
     assert_int_equal(tap.sent[3] | tap.sent[4], 0);
+}
+
+static void a_chip_without_its_program_does_not_start(void **state)
+{
+    struct bench *b = *state;
+    struct tap tap = {.bus = {"tap", SM_BUS_I2C, &tap, {.i2c = tap_transfer}}, .to = &b->bus.bus};
+    b->sensor.bus = &tap.bus;
+    tap.cleared = 0x10; /* none is there */
+    tap.reading = 1;
+    assert_int_equal(bench_start(b), SM_ERR_UNSUPPORTED);
+    tap.cleared = 0x80; /* it did not begin */
+    tap.reading = 2;
+    assert_int_equal(bench_start(b), SM_ERR_IO);
+    assert_int_equal(bench_start(b), 0);
 }
 
 static void an_error_of_the_chip_is_cleared_and_told(void **state)
@@ -153,6 +172,7 @@ int main(void)
         ON_BENCH(between_two_results_the_last_one_stands),
         ON_BENCH(the_period_is_the_slowest_that_is_fast_enough),
         ON_BENCH(ambient_data_are_in_512ths),
+        ON_BENCH(a_chip_without_its_program_does_not_start),
         ON_BENCH(an_error_of_the_chip_is_cleared_and_told),
         ON_BENCH(every_fault_is_an_error_and_a_new_start_mends_it),
         ON_BENCH(a_chip_that_fell_back_into_its_boot_program_is_noticed),

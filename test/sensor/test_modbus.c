@@ -104,6 +104,7 @@ struct script {
     } * piece;
     unsigned pieces, next, looks;
     bool asked;
+    bool noisy; /* without end, before the question too */
 };
 
 static int script_transfer(void *ctx, const uint8_t *out, uint32_t out_len, uint8_t *in,
@@ -115,6 +116,10 @@ static int script_transfer(void *ctx, const uint8_t *out, uint32_t out_len, uint
         s->asked = true;
         return 0;
     }
+    if (s->noisy) {
+        memset(in, 0x55, in_len);
+        return (int)in_len;
+    }
     if (!s->asked)
         return 0;
     s->looks++;
@@ -125,20 +130,36 @@ static int script_transfer(void *ctx, const uint8_t *out, uint32_t out_len, uint
     return (int)n;
 }
 
+static int run_script(struct script *s, struct sm_modbus *m)
+{
+    uint64_t now = 0;
+    int got;
+    s->bus = (struct sm_bus){"script", SM_BUS_SERIAL, s, {.serial = script_transfer}};
+    while ((got = sm_modbus_step(m, &s->bus, NULL, now)) > 0)
+        now += (uint64_t)got;
+    return got;
+}
+
 /* Reads input register 1 of unit 1 from such a line. */
 static int ask_script(const struct piece *piece, unsigned pieces, uint16_t *value)
 {
-    struct script s = {.bus = {"script", SM_BUS_SERIAL, &s, {.serial = script_transfer}},
-                       .piece = piece,
-                       .pieces = pieces};
+    struct script s = {.piece = piece, .pieces = pieces};
     struct sm_modbus m;
-    uint64_t now = 0;
-    int got;
     assert_int_equal(sm_modbus_read(&m, 1, 4, 1, 1), 0);
-    while ((got = sm_modbus_step(&m, &s.bus, NULL, now)) > 0)
-        now += (uint64_t)got;
+    int got = run_script(&s, &m);
     *value = got == 0 ? sm_modbus_register(&m, 0) : 0;
     return got;
+}
+
+/* Whatever is in the bytes, with its checksum, in one piece. */
+static struct piece framed(const uint8_t *bytes, uint8_t len)
+{
+    struct piece p = {.at_look = 1, .len = (uint8_t)(len + 2)};
+    uint16_t crc = sm_modbus_crc(bytes, len);
+    memcpy(p.bytes, bytes, len);
+    p.bytes[len] = (uint8_t)crc;
+    p.bytes[len + 1] = (uint8_t)(crc >> 8);
+    return p;
 }
 #define ASK(pieces, value) ask_script(pieces, sizeof(pieces) / sizeof((pieces)[0]), value)
 
@@ -190,12 +211,64 @@ static void every_exception_is_an_error(void **state)
                                  SM_ERR_INVALID, SM_ERR_IO,          SM_ERR_BUSY,
                                  SM_ERR_BUSY,    SM_ERR_IO,          SM_ERR_IO};
     for (uint8_t code = 0; code < sizeof errors / sizeof errors[0]; code++) {
-        struct piece piece[] = {{1, {0x01, 0x84, code}, 5}};
-        uint16_t v, crc = sm_modbus_crc(piece[0].bytes, 3);
-        piece[0].bytes[3] = (uint8_t)crc;
-        piece[0].bytes[4] = (uint8_t)(crc >> 8);
+        const uint8_t bytes[] = {0x01, 0x84, code};
+        struct piece piece[] = {framed(bytes, 3)};
+        uint16_t v;
         assert_int_equal(ASK(piece, &v), errors[code]);
     }
+}
+
+static void answers_to_other_questions_are_thrown_away(void **state)
+{
+    (void)state;
+    static const uint8_t function[] = {0x01, 0x03, 0x02, 0x01, 0x31},
+                         count[] = {0x01, 0x04, 0x04, 0x01, 0x31, 0x01, 0x31},
+                         shorter[] = {0x01, 0x04, 0x04, 0x01, 0x31},
+                         exception[] = {0x01, 0x83, 0x02};
+    struct piece pieces[] = {framed(function, 5), framed(count, 7), framed(shorter, 5),
+                             framed(exception, 3)};
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t v;
+        assert_int_equal(ask_script(&pieces[i], 1, &v), SM_ERR_INVALID);
+    }
+}
+
+static void a_write_is_done_when_its_own_echo_came(void **state)
+{
+    (void)state;
+    static const uint8_t right[] = {0x01, 0x06, 0x01, 0x02, 0x00, 0x07},
+                         value[] = {0x01, 0x06, 0x01, 0x02, 0x00, 0x08},
+                         first[] = {0x01, 0x06, 0x01, 0x03, 0x00, 0x07};
+    struct piece pieces[] = {framed(right, 6), framed(value, 6), framed(first, 6)};
+    for (unsigned i = 0; i < 3; i++) {
+        struct script s = {.piece = &pieces[i], .pieces = 1};
+        struct sm_modbus m;
+        const uint16_t seven = 7;
+        assert_int_equal(sm_modbus_write(&m, 1, SM_MODBUS_WRITE_SINGLE, 0x102, &seven, 1), 0);
+        assert_int_equal(run_script(&s, &m), i == 0 ? 0 : SM_ERR_INVALID);
+    }
+}
+
+static void a_line_that_is_never_silent_is_busy(void **state)
+{
+    (void)state;
+    struct script s = {.noisy = true};
+    struct sm_modbus m;
+    assert_int_equal(sm_modbus_read(&m, 1, 4, 1, 1), 0);
+    assert_int_equal(run_script(&s, &m), SM_ERR_BUSY);
+    assert_false(s.asked);
+}
+
+static void more_bytes_than_any_frame_has_are_no_answer(void **state)
+{
+    (void)state;
+    struct piece pieces[5] = {{1, {1, 2, 3}, 16},
+                              {2, {1, 2, 3}, 16},
+                              {3, {1, 2, 3}, 16},
+                              {4, {1, 2, 3}, 16},
+                              {5, {1, 2, 3}, SM_MODBUS_FRAME - 64}};
+    uint16_t v;
+    assert_int_equal(ASK(pieces, &v), SM_ERR_CORRUPT);
 }
 
 /* ---- The driver ------------------------------------------------------------------------------ */
@@ -308,6 +381,10 @@ int main(void)
         cmocka_unit_test(answers_of_other_units_are_thrown_away),
         cmocka_unit_test(every_single_wrong_bit_is_noticed),
         cmocka_unit_test(every_exception_is_an_error),
+        cmocka_unit_test(answers_to_other_questions_are_thrown_away),
+        cmocka_unit_test(a_write_is_done_when_its_own_echo_came),
+        cmocka_unit_test(a_line_that_is_never_silent_is_busy),
+        cmocka_unit_test(more_bytes_than_any_frame_has_are_no_answer),
         ON_BENCH(it_reads_both_values_in_one_exchange),
         ON_BENCH(corrections_are_the_transmitters),
         ON_BENCH(a_map_says_where_the_registers_are),

@@ -82,7 +82,7 @@ static void a_right_justified_register_is_refused(void **state)
 /* A chip that only knows the five low bits of its configuration and 9 bits of temperature. */
 struct lm75 {
     struct sm_bus bus;
-    uint8_t pointer, config;
+    uint8_t pointer, config, known; /* the bits that it keeps */
 };
 
 static int lm75_transfer(void *ctx, uint8_t address, const uint8_t *out, uint32_t out_len,
@@ -94,7 +94,7 @@ static int lm75_transfer(void *ctx, uint8_t address, const uint8_t *out, uint32_
         return SM_ERR_NOT_FOUND;
     c->pointer = out[0];
     if (out_len == 2)
-        c->config = out[1] & 0x1f;
+        c->config = out[1] & c->known;
     if (in_len == 1)
         in[0] = c->config;
     if (in_len == 2)
@@ -105,7 +105,7 @@ static int lm75_transfer(void *ctx, uint8_t address, const uint8_t *out, uint32_
 static void an_lm75_has_nine_bits_and_says_so(void **state)
 {
     struct bench *b = *state;
-    struct lm75 chip = {.bus = {"lm", SM_BUS_I2C, &chip, {.i2c = lm75_transfer}}};
+    struct lm75 chip = {.bus = {"lm", SM_BUS_I2C, &chip, {.i2c = lm75_transfer}}, .known = 0x1f};
     int32_t v;
     int64_t bits;
     b->sensor.bus = &chip.bus;
@@ -118,6 +118,8 @@ static void an_lm75_has_nine_bits_and_says_so(void **state)
     assert_int_equal(bits, 9);
     assert_int_equal(bench_set(b, "resolution", 12), SM_ERR_UNSUPPORTED);
     assert_int_equal(bench_set(b, "resolution", 9), 0);
+    chip.known = 0x3f; /* neither one nor the other */
+    assert_int_equal(bench_start(b), SM_ERR_INVALID);
 }
 
 static void every_fault_is_an_error(void **state)
