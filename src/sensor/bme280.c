@@ -268,6 +268,15 @@ static int sample(struct sm_sensor *s, int32_t *values)
     return got > 0 && s->step >= POLLS ? SM_ERR_IO : got;
 }
 
+/* An interval: the longest that is not above the wish. */
+static uint8_t standby_within(int64_t wish_us)
+{
+    uint8_t i = (uint8_t)(sizeof standby_codes - 1);
+    while (i > 0 && standbys[i] > wish_us)
+        i--;
+    return i;
+}
+
 static int set(struct sm_sensor *s, unsigned which, int64_t value)
 {
     struct bme280 *b = state_of(s);
@@ -279,7 +288,7 @@ static int set(struct sm_sensor *s, unsigned which, int64_t value)
     case OVER_PRESSURE: b->over[which] = (uint8_t)(1 + sm_at_least(oversamplings, 5, value)); break;
     case FILTER: b->filter = (uint8_t)sm_at_least(filters, 5, value); break;
     case NORMAL: b->normal = value != 0; break;
-    default: b->standby = (uint8_t)sm_at_least(standbys, 8, value); break;
+    default: b->standby = standby_within(value); break;
     }
     int err = write_settings(s, b);
     return !err && b->normal ? measuring_ms(b) : err;

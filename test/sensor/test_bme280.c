@@ -246,7 +246,8 @@ static void attributes_are_what_the_chip_took(void **state)
                  {"filter", 16, 16},
                  {"filter", 0, 0},
                  {"standby", 500, 500},
-                 {"standby", 501, 10000},
+                 {"standby", 10000, 10000},
+                 {"standby", 9999, 500},
                  {"standby", 1000000, 1000000},
                  {"normal_mode", 1, 1}};
     assert_int_equal(bench_start(b), 0);

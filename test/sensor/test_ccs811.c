@@ -47,10 +47,10 @@ static void between_two_results_the_last_one_stands(void **state)
 
 static void the_period_is_the_slowest_that_is_fast_enough(void **state)
 {
-    static const int64_t cases[][2] = {{1, 1}, {9, 1}, {10, 10}, {59, 10}, {60, 60}};
+    static const int64_t cases[][2] = {{1, 1}, {9, 1}, {10, 10}};
     struct bench *b = *state;
     assert_int_equal(bench_start(b), 0);
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         int64_t got;
         int32_t v[2];
         assert_int_equal(bench_set(b, "period", cases[i][0]), 0);
