@@ -10,6 +10,7 @@
 #include <posix/keys.h>
 #include <sandmote/crypto.h>
 #include <sandmote/native.h>
+#include <sandmote/wasi.h>
 
 #define CONFIG_MAX  1048576u
 #define CA_MAX      1048576u
@@ -187,6 +188,98 @@ static int read_core_dumps(struct reading *r, const json_t *dumps)
     return 0;
 }
 
+/* ---- WASI ------------------------------------------------------------------------------------ */
+
+static int add_directory(struct reading *r, size_t i, const json_t *v)
+{
+    struct in {
+        const char *name, *path;
+        bool read_only;
+    } in = {0};
+#define AT(member) SM_JSON_AT(struct in, member)
+    static const struct sm_json_field fields[] = {
+        {"name", SM_JSON_TEXT, true, 0, SM_WASI_DIR_MAX, AT(name)},
+        {"path", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(path)},
+        {"read_only", SM_JSON_BOOL, false, 0, 1, AT(read_only)},
+        {0}};
+#undef AT
+    struct config_directory *d = &r->c->directories[r->c->ndirectories];
+    char where[40];
+    snprintf(where, sizeof where, "wasi.directories[%zu]", i);
+    if (sm_json_read(v, where, fields, false, &in, r->err) < 0)
+        return SM_ERR_INVALID;
+    if (in.name[0] && !sm_name_valid(in.name))
+        return fail(r, "%s.name: a-z, 0-9, '.', '_' and '-' only", where);
+    for (size_t k = 0; k < r->c->ndirectories; k++)
+        if (strcmp(r->c->directories[k].name, in.name) == 0)
+            return fail(r, "%s.name: is there already", where);
+    d->name = in.name;
+    d->read_only = in.read_only;
+    r->c->ndirectories++;
+    return beside(r, where, in.path, d->path);
+}
+
+/* The texts of an array, as far as there is room, which the reader has seen to. */
+static int take_texts(struct reading *r, const char *where, const json_t *array, bool named,
+                      const char **out, uint32_t *n)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        if (!text || (named && (*text == '=' || !strchr(text, '='))))
+            return fail(r, "%s[%zu]: must be a text%s", where, i, named ? " NAME=VALUE" : "");
+        out[(*n)++] = text;
+    }
+    return 0;
+}
+
+static int add_program(struct reading *r, size_t i, const json_t *v)
+{
+    struct in {
+        const char *module;
+        json_t *args, *environ;
+    } in = {0};
+#define AT(member) SM_JSON_AT(struct in, member)
+    static const struct sm_json_field fields[] = {
+        {"module", SM_JSON_TEXT, true, 1, SM_NAME_MAX, AT(module)},
+        {"args", SM_JSON_ARRAY, false, 0, CONFIG_TEXTS_MAX, AT(args)},
+        {"environ", SM_JSON_ARRAY, false, 0, CONFIG_TEXTS_MAX, AT(environ)},
+        {0}};
+#undef AT
+    struct config_program *p = &r->c->programs[r->c->nprograms++];
+    char where[40], what[56];
+    snprintf(where, sizeof where, "wasi.programs[%zu]", i);
+    if (sm_json_read(v, where, fields, false, &in, r->err) < 0)
+        return SM_ERR_INVALID;
+    p->module = p->args[p->nargs++] = in.module;
+    snprintf(what, sizeof what, "%s.args", where);
+    if (take_texts(r, what, in.args, false, p->args, &p->nargs) < 0)
+        return SM_ERR_INVALID;
+    snprintf(what, sizeof what, "%s.environ", where);
+    return take_texts(r, what, in.environ, true, p->env, &p->nenv);
+}
+
+static int read_wasi(struct reading *r, const json_t *wasi)
+{
+    struct in {
+        json_t *directories, *programs;
+        uint64_t file_bytes;
+    } in = {.file_bytes = 16777216};
+#define AT(member) SM_JSON_AT(struct in, member)
+    static const struct sm_json_field fields[] = {
+        {"directories", SM_JSON_ARRAY, false, 0, CONFIG_DIRECTORIES_MAX, AT(directories)},
+        {"programs", SM_JSON_ARRAY, false, 0, CONFIG_PROGRAMS_MAX, AT(programs)},
+        {"file_bytes", SM_JSON_UINT, false, 1, INT64_MAX, AT(file_bytes)},
+        {0}};
+#undef AT
+    if (wasi && r->c->cls == SM_CLASS_MCU)
+        return fail(r, "wasi: class mcu has none");
+    if (wasi && sm_json_read(wasi, "wasi", fields, false, &in, r->err) < 0)
+        return SM_ERR_INVALID;
+    r->c->file_bytes = in.file_bytes;
+    return each(r, in.directories, add_directory) < 0 ? SM_ERR_INVALID
+                                                      : each(r, in.programs, add_program);
+}
+
 /* ---- Server ---------------------------------------------------------------------------------- */
 
 struct server {
@@ -301,7 +394,7 @@ static int read_server(struct reading *r, const json_t *server)
 struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes;
-    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps;
+    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps, *wasi;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -375,6 +468,7 @@ static int read_root(struct reading *r)
         {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
         {"sensors", SM_JSON_ARRAY, false, 0, CONFIG_SENSORS_MAX, AT(sensors)},
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
+        {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
         {0}};
 #undef AT
     struct root in = {.native = "refuse"};
@@ -382,7 +476,7 @@ static int read_root(struct reading *r)
         return SM_ERR_INVALID;
     if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
         each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0 ||
-        read_native(r, &in) < 0)
+        read_native(r, &in) < 0 || read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
         return SM_ERR_INVALID;

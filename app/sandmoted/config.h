@@ -36,6 +36,16 @@
  *     "bytes": 1048576,                  limit of each; there are at most four
  *     "memory": false                    true: with what was in memory, which may be secret
  *   },
+ *   "wasi": {                            for modules of WASI (doc/wasi.md); not for class mcu
+ *     "directories": [                   "file/data:rw" among the capabilities grants the first
+ *       {"name": "data", "path": "data"},
+ *       {"name": "maps", "path": "/usr/share/maps", "read_only": true}
+ *     ],
+ *     "programs": [                      behind the module's name, which is the first argument
+ *       {"module": "logger", "args": ["-v"], "environ": ["TZ=UTC"]}
+ *     ],
+ *     "file_bytes": 16777216             most bytes of a file that a module writes
+ *   },
  *   "sensors": [                         virtual ones: a fixed value, or a number in a file
  *     {"name": "BME280/temperature", "value": 21500},
  *     {"name": "door/open", "file": "door.txt"}
@@ -58,11 +68,26 @@ _Static_assert(CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX <= SM_KEYSET_KEYS_MAX,
                "keys of the configuration and of a key set share their room");
 #define CONFIG_CAPABILITIES_MAX 64u
 #define CONFIG_SENSORS_MAX      64u
+#define CONFIG_DIRECTORIES_MAX  16u
+#define CONFIG_PROGRAMS_MAX     16u
+#define CONFIG_TEXTS_MAX        16u /* arguments, or variables */
 
 struct config_sensor {
     const char *name;
     char file[PATH_MAX]; /* "": value is it */
     int32_t value;
+};
+
+struct config_directory {
+    const char *name;
+    char path[PATH_MAX];
+    bool read_only;
+};
+
+struct config_program {
+    const char *module;
+    const char *args[1 + CONFIG_TEXTS_MAX], *env[CONFIG_TEXTS_MAX];
+    uint32_t nargs, nenv;
 };
 
 struct config_core {
@@ -92,6 +117,10 @@ struct config {
     char authorization[160];
     struct config_sensor sensors[CONFIG_SENSORS_MAX];
     size_t nsensors;
+    struct config_directory directories[CONFIG_DIRECTORIES_MAX];
+    struct config_program programs[CONFIG_PROGRAMS_MAX];
+    size_t ndirectories, nprograms;
+    uint64_t file_bytes;
 };
 
 /* Read the file, the keys and the token that it names. *c must stay where it is.

@@ -21,6 +21,7 @@
 #include "core.h"
 #include "epoch.h"
 #include "native.h"
+#include "wasi.h"
 
 #define PROGRAM_SIZE  8u
 #define ERASED        0xffu
@@ -35,6 +36,7 @@ struct daemon {
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
     struct native native;
+    struct wasi wasi;
     struct core core;
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
@@ -214,6 +216,7 @@ static void configure(struct daemon *d)
                                .epoch = &epoch_count,
                                .epoch_tick_ms = tick ? tick : 1,
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
+                               .more = c->cls != SM_CLASS_MCU ? d->wasi.more : NULL,
                                .native = c->native ? &d->native.device : NULL,
                                .event_ctx = d,
                                .event = log_event,
@@ -262,6 +265,7 @@ static int start_device(struct daemon *d)
         return refuse("no memory to translate modules in");
     if (d->config.native && native_init(&d->native, d->config.memory_bytes) < 0)
         return refuse("no memory for signals while native code runs");
+    wasi_init(&d->wasi, &d->config);
     if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
@@ -364,7 +368,7 @@ static const char help[] =
     "\"sector_bytes\": ...}\n"
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
     "core_dumps (folder, bytes, memory),\n"
-    "server (url, ca, token_file and more), sensors.\n"
+    "server (url, ca, token_file and more), wasi (directories, programs), sensors.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"
     "Exit status: 0 after SIGTERM or SIGINT, 1 it cannot start (one line says why), 64 wrong "

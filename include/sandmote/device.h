@@ -140,6 +140,10 @@ struct sm_device_cfg {
     void *scratch;
     size_t scratch_len;
 
+    /* For each application what its instances import beside host.h, which is WASI (wasi.h); NULL:
+     * none do. Class mcu has none. */
+    struct sm_host_more *const *more;
+
     const struct sm_device_native *native; /* NULL: native images are refused */
     const struct sm_device_golden *golden; /* NULL: without a module that may run nothing runs */
 
@@ -213,6 +217,7 @@ struct sm_device_app {
     uint32_t entry_func, health_func;
     bool has_health;
     bool native; /* the instance runs a native image */
+    bool spent;  /* the instance is not called again: the next call gets a new one */
 };
 
 /* An installation under way; private. */

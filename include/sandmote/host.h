@@ -123,6 +123,9 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
 int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst,
                          uint32_t call, int err, int32_t value);
 
+/* Whether a capability is one that only sm_host.more can serve: of WASI. */
+bool sm_host_needs_more(const char *capability);
+
 /* Whether the instance was granted this very capability. */
 bool sm_host_has(const struct sm_host *host, const char *capability);
 

@@ -214,9 +214,6 @@ struct sm_wasi {
  * &wasi->more. */
 void sm_wasi_init(struct sm_wasi *wasi, const struct sm_wasi_port *port);
 
-/* Whether a capability is one of WASI's. */
-bool sm_wasi_capability(const char *capability);
-
 /* The directory's name in a capability "file/<name>:r" or ":rw": 0 and a copy, or SM_ERR_INVALID.
  */
 int sm_wasi_directory(const char *capability, char name[SM_WASI_DIR_MAX + 1], bool *write);

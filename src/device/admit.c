@@ -59,6 +59,24 @@ static int check_sizes(struct sm_device *d, const struct sm_manifest *m, uint16_
     return 0;
 }
 
+/* What WASI is asked for, where there is any, and for directories that are there. */
+static int check_more(struct sm_device *d, const struct sm_manifest *m, uint16_t index)
+{
+    struct sm_host_more *more = d->apps[index].host.more;
+    int lacks = -1;
+
+    for (uint32_t i = 0; i < m->capabilities && more == NULL; i++)
+        if (sm_host_needs_more(m->capability[i]))
+            return sm_dev_say(d, SM_ERR_DENIED, "asks for %s: %s %s has no WASI", m->capability[i],
+                              d->cfg->cls == SM_CLASS_MCU ? "class" : "this device of class",
+                              sm_class_name(d->cfg->cls));
+    if (more != NULL)
+        lacks = more->check(more, m);
+    return lacks < 0 ? 0
+                     : sm_dev_say(d, SM_ERR_DENIED, "asks for %s: there is no such directory",
+                                  m->capability[lacks]);
+}
+
 int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t index)
 {
     const struct sm_device_cfg *c = d->cfg;
@@ -75,7 +93,9 @@ int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t inde
         return sm_dev_say(d, SM_ERR_UNSUPPORTED, "needs host interface %u, this device has %u",
                           (unsigned)m->interface, SM_HOST_INTERFACE);
     int err = check_sizes(d, m, index);
-    return err ? err : check_capabilities(d, m);
+    if (!err)
+        err = check_capabilities(d, m);
+    return err ? err : check_more(d, m, index);
 }
 
 /* ---- Code ------------------------------------------------------------------------------------ */
@@ -155,6 +175,7 @@ int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
         err = check_memory(d, module, m);
     if (err)
         return err;
+    host.more = d->apps[0].host.more; /* what links is the same for all */
     sm_host_init(&host, d->cfg->host, m, d->start_ms);
     err = sm_wasm_instantiate(&inst, &store, module, &limits, &linker, &pool, &which);
     switch (err) {

@@ -6,7 +6,7 @@
  *     ^                                  ^  ^                          ^                    |
  *     |  nothing may run any more        |  +-- trap, slot changed ----+--- returned -------+
  *     +----------------------------------+                             |                    |
- *                                                        sensor ready  PENDING <-- pending -+
+ *                                                        ready, woken  PENDING <-- pending -+
  *
  * While no application has a slot that may run, or all that have one are backing off, the first
  * one's place has the golden module's as its slot: the same states, but nothing of it is put on
@@ -105,11 +105,13 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
 
     app->state = SM_APP_STOPPED;
     app->inst = NULL;
+    app->spent = false;
     app->good_ticks = 0;
     app->late_ticks = 0;
     app->healthy = false;
     app->due_ms = due_ms;
     app->exec.state = SM_EXEC_IDLE;
+    sm_host_end(&app->host);
 }
 
 void sm_dev_restart(struct sm_device *d, uint16_t index)
@@ -179,8 +181,9 @@ static bool count_start(struct sm_device *d, uint16_t index, unsigned slot)
     return true;
 }
 
-/* Value stack first, then the instance: both in the application's own pool. */
-static int lay_out(struct sm_device *d, uint16_t index)
+/* Value stack first, then the instance: both in the application's own pool. again: one like that
+ * which was there, native only if that was. */
+static int lay_out(struct sm_device *d, uint16_t index, bool again)
 {
     struct sm_device_app *app = &d->apps[index];
     size_t stack = ((size_t)app->manifest.stack_bytes + 7) / 8 * 8;
@@ -196,15 +199,21 @@ static int lay_out(struct sm_device *d, uint16_t index)
     if (native != NULL && native->memory != NULL)
         limits.region = native->memory(native->ctx, index);
     memset(&app->wasm, 0, sizeof app->wasm);
+    sm_host_end(&app->host);
     sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
-    int err =
+    int err = sm_host_begin(&app->host);
+    if (err)
+        return sm_dev_say(d, err, "its directories cannot be opened: %s", sm_strerror(err));
+    err =
         sm_wasm_instantiate(&app->inst, &app->wasm, &app->module, &limits, &linker, &pool, &which);
     if (err)
         return sm_dev_say(d, err, "cannot be set up in its pool of %llu bytes: %s",
                           (unsigned long long)app->pool_size, sm_strerror(err));
     sm_wasm_exec_init(&app->exec, app->pool, stack / 4,
                       d->cfg->call_depth ? d->cfg->call_depth : CALL_DEPTH, d->cfg->epoch);
-    app->native = app->slot < 2 && sm_dev_bind_native(d, index, app->slot, &pool);
+    app->native =
+        app->slot < 2 && (!again || app->native) && sm_dev_bind_native(d, index, app->slot, &pool);
+    app->spent = false;
     return 0;
 }
 
@@ -224,7 +233,7 @@ static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
     if (!err)
         err = sm_dev_find_calls(d, &app->module, &app->manifest, &app->entry_func,
                                 &app->health_func, &app->has_health);
-    return err ? err : lay_out(d, index);
+    return err ? err : lay_out(d, index, false);
 }
 
 /* Whether a committed module that cannot be started is to give way. What hangs on the device's
@@ -268,6 +277,19 @@ static uint32_t budget(const struct sm_device *d)
 
 static void run(struct sm_device *d, uint16_t index);
 
+/* The start function of a new instance. False when it has none: the entry may be called at once. */
+static bool run_start(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+
+    app->phase = SM_PHASE_ENTRY;
+    if (sm_wasm_call_start(&app->exec, app->inst, budget(d)) == SM_ERR_NOT_FOUND)
+        return false;
+    app->phase = SM_PHASE_START;
+    run(d, index);
+    return true;
+}
+
 static void start(struct sm_device *d, uint16_t index, unsigned slot)
 {
     struct sm_device_app *app = &d->apps[index];
@@ -290,12 +312,7 @@ static void start(struct sm_device *d, uint16_t index, unsigned slot)
         sm_dev_emit_golden(d, SM_EVENT_STARTED, "no application may run");
     else
         sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
-    app->phase = SM_PHASE_ENTRY;
-    err = sm_wasm_call_start(&app->exec, app->inst, budget(d));
-    if (err == SM_ERR_NOT_FOUND)
-        return;
-    app->phase = SM_PHASE_START;
-    run(d, index);
+    (void)run_start(d, index);
 }
 
 /* ---- Judgement ------------------------------------------------------------------------------- */
@@ -485,12 +502,23 @@ static void returned(struct sm_device *d, uint16_t index)
         commit(d, index);
 }
 
+/* A command (WASI) lives for one call of its entry: it ends itself, or its entry is _start. */
+static bool ended_well(struct sm_device_app *app, int err)
+{
+    uint32_t code;
+    bool exited = err == SM_ERR_TRAP && sm_host_exited(&app->host, &code) && code == 0;
+
+    if (app->phase == SM_PHASE_ENTRY && (exited || strcmp(app->manifest.entry, "_start") == 0))
+        app->spent = true;
+    return err == 0 || (exited && app->phase == SM_PHASE_ENTRY);
+}
+
 static void run(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
     int err = sm_wasm_run(&app->exec);
 
-    if (err == 0)
+    if (err != SM_WASM_PENDING && ended_well(app, err))
         returned(d, index);
     else if (err == SM_WASM_PENDING)
         app->state = SM_APP_PENDING;
@@ -498,9 +526,23 @@ static void run(struct sm_device *d, uint16_t index)
         trapped(d, index);
 }
 
+/* Another instance in the place of one that is spent; its good ticks count on. False when the entry
+ * cannot be called yet, or not at all. */
+static bool renew(struct sm_device *d, uint16_t index)
+{
+    int err = lay_out(d, index, true);
+
+    if (err)
+        cannot_start(d, index, d->apps[index].slot, err);
+    return !err && !run_start(d, index);
+}
+
 static void call(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
+
+    if (app->spent && app->phase == SM_PHASE_ENTRY && !renew(d, index))
+        return;
     uint32_t func = app->phase == SM_PHASE_HEALTH ? app->health_func : app->entry_func;
 
     app->called_ms = clock_ms(d);
@@ -561,6 +603,14 @@ static bool out_of_time(const struct sm_device *d, uint16_t index)
            d->now_ms - app->trial_ms >= app->manifest.timeout_ms;
 }
 
+/* Milliseconds until a pending call is to be woken; UINT64_MAX when something else will do it. */
+static uint64_t sleeps_ms(const struct sm_device *d, uint16_t index)
+{
+    uint64_t wake = sm_host_wake_ms(&d->apps[index].host), now = clock_ms(d);
+
+    return wake == UINT64_MAX ? UINT64_MAX : wake > now ? wake - now : 0;
+}
+
 static void step_app(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
@@ -587,6 +637,8 @@ static void step_app(struct sm_device *d, uint16_t index)
         stop(d, index, d->now_ms);
     }
     if (app->state == SM_APP_PENDING) {
+        if (sleeps_ms(d, index) == 0)
+            (void)sm_host_wake(&app->host, &app->exec, app->inst); /* or it goes on sleeping */
         if (app->exec.state == SM_EXEC_READY)
             run(d, index);
     } else if (d->now_ms >= app->due_ms) {
@@ -607,8 +659,10 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
         return d->now_ms;
     if (app->state == SM_APP_EMPTY)
         return UINT64_MAX;
-    if (app->state == SM_APP_PENDING)
-        due = app->exec.state == SM_EXEC_READY ? d->now_ms : UINT64_MAX;
+    if (app->state == SM_APP_PENDING) {
+        uint64_t sleeps = app->exec.state == SM_EXEC_READY ? 0 : sleeps_ms(d, index);
+        due = sleeps < UINT64_MAX - d->now_ms ? d->now_ms + sleeps : UINT64_MAX;
+    }
     if (app->slot == SM_DEV_GOLDEN && app->rest_ms > d->now_ms && app->rest_ms < due)
         due = app->rest_ms;
     if (app->state != SM_APP_STOPPED && on_trial(d, index) && !app->healthy &&
@@ -680,6 +734,7 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         apps[i].pool = pool;
         apps[i].pool_size = size;
         apps[i].slot = apps[i].rest_slot = SM_STORE_NO_SLOT;
+        apps[i].host.more = cfg->more != NULL && cfg->cls != SM_CLASS_MCU ? cfg->more[i] : NULL;
     }
     return sm_dev_start_keys(d);
 }

@@ -80,8 +80,12 @@ void sm_dev_report_trap(struct sm_device *d, uint16_t index, enum sm_event_kind 
 {
     struct sm_device_app *app = &d->apps[index];
     struct sm_wasm_frame f[SM_POSTMORTEM_FRAMES];
-    const char *text = sm_wasm_trap_text(app->exec.trap);
-    uint32_t depth = look_back(d, index, f);
+    uint32_t depth = look_back(d, index, f), code;
+    char text[48];
+
+    sm_text(text, sizeof text, "%s", sm_wasm_trap_text(app->exec.trap));
+    if (sm_host_exited(&app->host, &code))
+        sm_text(text, sizeof text, "it ended itself with code %u", (unsigned)code);
 
     note_down(d, index, kind, f, depth);
     if (s->traps < UINT16_MAX)

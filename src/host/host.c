@@ -224,6 +224,11 @@ int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct
 
 /* ---- More imports ---------------------------------------------------------------------------- */
 
+bool sm_host_needs_more(const char *capability)
+{
+    return strcmp(capability, "wasi") == 0 || strncmp(capability, "file/", 5) == 0;
+}
+
 int sm_host_begin(struct sm_host *host)
 {
     return host->more != NULL ? host->more->begin(host->more, host) : 0;

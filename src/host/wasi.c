@@ -10,11 +10,6 @@
 
 /* ---- Grants ---------------------------------------------------------------------------------- */
 
-bool sm_wasi_capability(const char *capability)
-{
-    return strcmp(capability, "wasi") == 0 || strncmp(capability, "file/", 5) == 0;
-}
-
 int sm_wasi_directory(const char *capability, char name[SM_WASI_DIR_MAX + 1], bool *write)
 {
     if (strncmp(capability, "file/", 5) != 0)
