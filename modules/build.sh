@@ -59,8 +59,8 @@ assemblyscript() {
     cp -R "$guest/assemblyscript/assembly" "$guest/assemblyscript/package.json" \
         "$out/as/node_modules/sandmote"
     cp "$here/$2" "$out/as/$1.ts"
-    (cd "$out/as" && "$ASC" "$1.ts" -o "$out/$1.wasm" --optimizeLevel 3 --shrinkLevel 2 --converge \
-        --runtime stub --use abort= --memoryBase 16)
+    (cd "$out/as" && "$ASC" "$1.ts" --config "$guest/assemblyscript/asconfig.json" \
+        -o "$out/$1.wasm")
     finish "$1" "$3"
 }
 
