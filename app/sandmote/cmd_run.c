@@ -20,6 +20,7 @@
 #include <posix/coredump.h>
 #include <posix/guard.h>
 #include <posix/keys.h>
+#include <posix/sensor_config.h>
 
 #include "aot.h"
 #include "claim.h"
@@ -56,6 +57,10 @@ struct run {
     struct sm_host host;
     struct sm_host_port port;
     struct run_wasi wasi;
+    struct sm_sensors sensors;
+    struct sm_sensor_config sensor_config;
+    json_t *sensor_json; /* what sensor_config refers to */
+    void *views;
     const char *native_path, *builder_path, *coredump_path;
     struct sm_native native;
     void *native_state;
@@ -165,6 +170,59 @@ static int parse_arguments(struct run *run, int argc, char **argv)
         memcpy(at, words, sizeof words[0] * value_words(type));
         at += value_words(type);
     }
+    return CLI_GOOD;
+}
+
+/* ---- Sensors ----------------------------------------------------------------------------------
+ */
+
+/* "name:value" into an object of values: a number, or the path of a file that has one. */
+static bool parse_value(json_t *values, char *text)
+{
+    char *colon = strchr(text, ':'), *end;
+    if (!colon || colon == text || colon[1] == 0)
+        return false;
+    *colon = 0;
+    long long n = strtoll(colon + 1, &end, 10);
+    json_t *value = *end == 0 ? json_integer(n) : json_string(colon + 1);
+    return !json_object_get(values, text) && json_object_set_new(values, text, value) == 0;
+}
+
+/* "id=name:value,name:value" to the object that a configuration file would have. */
+static json_t *parse_sensor(char *text)
+{
+    char *equals = strchr(text, '='), *rest;
+    json_t *values = json_object();
+    bool good = equals && equals != text;
+    if (good) {
+        *equals = 0;
+        for (char *v = strtok_r(equals + 1, ",", &rest); v && good; v = strtok_r(NULL, ",", &rest))
+            good = parse_value(values, v);
+    }
+    if (good && json_object_size(values) > 0)
+        return json_pack("{s:s, s:o}", "id", text, "values", values);
+    json_decref(values);
+    return NULL;
+}
+
+/* Sensors by ';'. */
+static int make_sensors(struct run *run, const char *text)
+{
+    const struct sm_clock clock = {.now_ms = now_ms};
+    struct sm_json_error why;
+    char *copy = strdup(text ? text : ""), *rest;
+    bool good = copy != NULL;
+    run->sensor_json = json_array();
+    for (char *s = good ? strtok_r(copy, ";", &rest) : NULL; s && good;
+         s = strtok_r(NULL, ";", &rest))
+        good = json_array_append_new(run->sensor_json, parse_sensor(s)) == 0;
+    free(copy);
+    if (!good)
+        return cli_usage(&cli_run, "--sensors: must be ID=NAME:VALUE,NAME:VALUE;ID=...");
+    sm_sensors_init(&run->sensors, &clock);
+    if (sm_sensor_config_read(&run->sensor_config, run->sensor_json, "", &why) < 0 ||
+        sm_sensor_config_add(&run->sensor_config, &run->sensors, &why) < 0)
+        return cli_usage(&cli_run, "--sensors: %s", why.text);
     return CLI_GOOD;
 }
 
@@ -332,10 +390,15 @@ static int instantiate(struct run *run)
     run->stack = reserve(run->stack_bytes);
     if (!run->pool.base || !run->stack)
         return CLI_BAD;
-    run->port = (struct sm_host_port){.log = log_line, .clock = {.now_ms = now_ms}};
+    run->port = (struct sm_host_port){
+        .log = log_line, .sensors = &run->sensors, .clock = {.now_ms = now_ms}};
     if (run->cls != SM_CLASS_MCU)
         run->host.more = &run->wasi.wasi.more;
+    run->views = malloc(sm_host_sensor_bytes(&run->manifest) + 1);
+    if (!run->views)
+        return CLI_BAD;
     sm_host_init(&run->host, &run->port, &run->manifest, now_ms(NULL));
+    sm_host_open_sensors(&run->host, run->views);
     if (run->host.more && !run_wasi_begin(&run->wasi, &run->host))
         return CLI_BAD;
     int err = sm_wasm_instantiate(&run->inst, &run->store, &run->module.wasm, &limits, &linker,
@@ -435,10 +498,12 @@ static int say_trap(const struct run *run, const char *phase)
 /* Go on with a module that waits, when it has waited enough. */
 static int wait_and_run(struct run *run)
 {
+    uint32_t sensors_ms = sm_sensors_step(&run->sensors);
     uint64_t now = now_ms(NULL), wake = sm_host_wake_ms(&run->host);
     if (wake > now) {
-        struct timespec left = {.tv_sec = (time_t)((wake - now) / 1000),
-                                .tv_nsec = (long)((wake - now) % 1000 * 1000000)};
+        uint64_t ms = wake - now < sensors_ms ? wake - now : sensors_ms;
+        struct timespec left = {.tv_sec = (time_t)(ms / 1000),
+                                .tv_nsec = (long)(ms % 1000 * 1000000)};
         nanosleep(&left, NULL); /* a signal only makes it look again */
         return SM_WASM_PENDING;
     }
@@ -497,7 +562,7 @@ static int execute(struct run *run)
  */
 
 struct run_options {
-    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder;
+    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder, *sensors;
     bool invoked; /* the empty name is one too */
     const char *dirs[CLI_VALUES_MAX], *env[CLI_VALUES_MAX];
 };
@@ -555,6 +620,7 @@ static int run_command(int argc, char **argv)
                                          {"native", &o.native, NULL},
                                          {"builder", &o.builder, NULL},
                                          {"coredump", &run.coredump_path, NULL},
+                                         {"sensors", &o.sensors, NULL},
                                          {0}};
     int n = cli_options(options, true, argc, argv);
     if (n < 1)
@@ -570,8 +636,13 @@ static int run_command(int argc, char **argv)
     run.builder_path = o.builder;
     if (o.builder && !o.native)
         return cli_usage(&cli_run, "--builder goes with --native");
-    status = run_file(&run, &o, n - 1, argv + 2);
+    status = make_sensors(&run, o.sensors);
+    if (status == CLI_GOOD)
+        status = run_file(&run, &o, n - 1, argv + 2);
     sm_host_end(&run.host);
+    sm_sensor_config_free(&run.sensor_config);
+    json_decref(run.sensor_json);
+    free(run.views);
     free(run.native_state);
     module_free(&run.module);
     return status;
@@ -582,7 +653,7 @@ const struct cli_command cli_run = {
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
                  "                    [--dir NAME=PATH]... [--env NAME=VALUE]...\n"
                  "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
-                 "                    FILE.wasm [ARGS...]",
+                 "                    [--sensors ID=NAME:VALUE,...;...] FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
@@ -602,12 +673,14 @@ const struct cli_command cli_run = {
         "  --native     run its native image (sandmote aot); the image is trusted\n"
         "  --builder    run it only if this builder's claim, IMAGE.sig, is good\n"
         "  --coredump   where to write a core dump when it traps; `sandmote postmortem` prints "
-        "it\n\n"
+        "it\n"
+        "  --sensors    simulated sensors, as "
+        "BME280=temperature:21500,humidity:45000;door=open:0;\n"
+        "                 a value is a whole number or the path of a file that has one\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
         "are granted; without one, the log, WASI and each --dir are; one that cannot be read is "
         "an\n"
-        "error. What is logged goes to stderr. There are no sensors here: reading one finds no\n"
-        "value.\n\n"
+        "error. What is logged goes to stderr.\n\n"
         "Exit status: 0, 2 not a valid module, 3 trap, 4 interrupted by the epoch, 5 an import\n"
         "is missing, 64 wrong usage, 1 anything else; or what the module itself ended with\n"
         "(proc_exit).\n"};

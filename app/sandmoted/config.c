@@ -15,7 +15,6 @@
 #define CONFIG_MAX  1048576u
 #define CA_MAX      1048576u
 #define TOKEN_MAX   129u
-#define SENSOR_MAX  128u
 #define SECONDS_MAX 86400u
 
 /* The file being read, for paths beside it and for errors. */
@@ -49,7 +48,7 @@ static bool url_part(const char *text)
            text[0] != '.';
 }
 
-/* ---- Keys, capabilities, sensors ------------------------------------------------------------- */
+/* ---- Keys and capabilities ------------------------------------------------------------------- */
 
 /* An element of "signers" or "builders": the path of a public key. */
 static int add_key(struct reading *r, enum sm_role role, size_t i, const json_t *v)
@@ -83,40 +82,6 @@ static int add_capability(struct reading *r, size_t i, const json_t *v)
     if (!text || !*text || strlen(text) > SM_CAPABILITY_MAX || !sm_json_printable(text))
         return fail(r, "capabilities[%zu]: must be a text of 1 to %u bytes", i, SM_CAPABILITY_MAX);
     r->c->capabilities[r->c->ncapabilities++] = text;
-    return 0;
-}
-
-static int add_sensor(struct reading *r, size_t i, const json_t *v)
-{
-    struct {
-        const char *name, *file;
-    } in = {NULL, NULL};
-    static const struct sm_json_field fields[] = {
-        {"name", SM_JSON_TEXT, true, 3, SENSOR_MAX, 0},
-        {"file", SM_JSON_TEXT, false, 1, PATH_MAX - 1, sizeof(const char *)},
-        {0}};
-    char where[32];
-    snprintf(where, sizeof where, "sensors[%zu]", i);
-    struct config_sensor *s = &r->c->sensors[r->c->nsensors];
-    const json_t *value = json_object_get(v, "value");
-    /* Numbers may be negative here, which no table says: so this key is read by hand. */
-    json_t *rest = json_copy((json_t *)v);
-    json_object_del(rest, "value");
-    int err = sm_json_read(rest, where, fields, false, &in, r->err);
-    if (!err && (in.file != NULL) == (value != NULL))
-        err = fail(r, "%s: must have either a value or a file", where);
-    if (!err && value &&
-        (!json_is_integer(value) || json_integer_value(value) < INT32_MIN ||
-         json_integer_value(value) > INT32_MAX))
-        err = fail(r, "%s.value: must be a whole number of 32 bits", where);
-    if (!err && in.file)
-        err = beside(r, where, in.file, s->file);
-    json_decref(rest);
-    if (err)
-        return err;
-    s->name = json_string_value(json_object_get(v, "name"));
-    s->value = (int32_t)json_integer_value(value);
-    r->c->nsensors++;
     return 0;
 }
 
@@ -466,7 +431,7 @@ static int read_root(struct reading *r)
         {"capabilities", SM_JSON_ARRAY, false, 0, CONFIG_CAPABILITIES_MAX, AT(capabilities)},
         {"flash", SM_JSON_OBJECT, true, 0, 16, AT(flash)},
         {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
-        {"sensors", SM_JSON_ARRAY, false, 0, CONFIG_SENSORS_MAX, AT(sensors)},
+        {"sensors", SM_JSON_ARRAY, false, 0, SM_SENSOR_CONFIG_MAX, AT(sensors)},
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
         {0}};
@@ -475,8 +440,9 @@ static int read_root(struct reading *r)
     if (sm_json_read(r->c->root, "", fields, false, &in, r->err) < 0 || read_identity(r, &in) < 0)
         return SM_ERR_INVALID;
     if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
-        each(r, in.sensors, add_sensor) < 0 || read_flash(r, in.flash) < 0 ||
-        read_native(r, &in) < 0 || read_wasi(r, in.wasi) < 0)
+        sm_sensor_config_read(&r->c->sensors, in.sensors, r->path, r->err) < 0 ||
+        read_flash(r, in.flash) < 0 || read_native(r, &in) < 0 ||
+        read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
         return SM_ERR_INVALID;
@@ -501,6 +467,7 @@ int config_load(const char *path, struct config *c, struct sm_json_error *err)
 void config_free(struct config *c)
 {
     sm_wipe(c->authorization, sizeof c->authorization);
+    sm_sensor_config_free(&c->sensors);
     json_decref(c->root);
     c->root = NULL;
 }

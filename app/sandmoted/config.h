@@ -46,9 +46,8 @@
  *     ],
  *     "file_bytes": 16777216             most bytes of a file that a module writes
  *   },
- *   "sensors": [                         virtual ones: a fixed value, or a number in a file
- *     {"name": "BME280/temperature", "value": 21500},
- *     {"name": "door/open", "file": "door.txt"}
+ *   "sensors": [                         as posix/sensor_config.h says
+ *     {"id": "BME280", "values": {"temperature": 21500, "humidity": "humidity.txt"}}
  *   ]
  * }
  * Paths are relative to the file's folder. An unknown key is an error.
@@ -59,6 +58,7 @@
 
 #include <limits.h>
 #include <posix/json_read.h>
+#include <posix/sensor_config.h>
 #include <posix/update_client.h>
 #include <sandmote/device.h>
 
@@ -67,16 +67,9 @@
 _Static_assert(CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX <= SM_KEYSET_KEYS_MAX,
                "keys of the configuration and of a key set share their room");
 #define CONFIG_CAPABILITIES_MAX 64u
-#define CONFIG_SENSORS_MAX      64u
 #define CONFIG_DIRECTORIES_MAX  16u
 #define CONFIG_PROGRAMS_MAX     16u
 #define CONFIG_TEXTS_MAX        16u /* arguments, or variables */
-
-struct config_sensor {
-    const char *name;
-    char file[PATH_MAX]; /* "": value is it */
-    int32_t value;
-};
 
 struct config_directory {
     const char *name;
@@ -115,8 +108,7 @@ struct config {
     struct sm_update_cfg update; /* without device and entropy */
     char ca[PATH_MAX];
     char authorization[160];
-    struct config_sensor sensors[CONFIG_SENSORS_MAX];
-    size_t nsensors;
+    struct sm_sensor_config sensors;
     struct config_directory directories[CONFIG_DIRECTORIES_MAX];
     struct config_program programs[CONFIG_PROGRAMS_MAX];
     size_t ndirectories, nprograms;

@@ -35,6 +35,7 @@ struct daemon {
     struct sm_flash_file flash;
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
+    struct sm_sensors sensors;
     struct native native;
     struct wasi wasi;
     struct core core;
@@ -56,38 +57,13 @@ static void module_log(void *ctx, const char *module, const char *line)
     sm_log(SM_LOG_INFO, "[%s] %s", module, line);
 }
 
-/* The number in a sensor's file, at most 31 characters of it. */
-static int read_sensor_file(const char *path, int32_t *value)
+static void sensor_told(void *ctx, const struct sm_sensor *s, int err)
 {
-    struct sm_file_why why;
-    uint8_t *text;
-    size_t len;
-    int err = sm_file_read(path, 31, &text, &len, &why);
+    (void)ctx;
     if (err)
-        return SM_ERR_IO;
-    char *end;
-    long n = strtol((char *)text, &end, 10);
-    bool good =
-        end != (char *)text && (*end == 0 || *end == '\n') && n >= INT32_MIN && n <= INT32_MAX;
-    free(text);
-    *value = (int32_t)n;
-    return good ? 0 : SM_ERR_IO;
-}
-
-static int read_sensor(void *ctx, uint32_t call, const char *sensor, const char *name,
-                       int32_t *value)
-{
-    const struct config *c = ctx;
-    size_t n = strlen(sensor);
-    (void)call;
-    for (size_t i = 0; i < c->nsensors; i++) {
-        const struct config_sensor *s = &c->sensors[i];
-        if (strncmp(s->name, sensor, n) != 0 || s->name[n] != '/' || strcmp(s->name + n + 1, name))
-            continue;
-        *value = s->value;
-        return s->file[0] ? read_sensor_file(s->file, value) : 0;
-    }
-    return SM_ERR_NOT_FOUND;
+        sm_log(SM_LOG_WARN, "sensor %s failed: %s", s->id, sm_strerror(err));
+    else
+        sm_log(SM_LOG_INFO, "sensor %s works again", s->id);
 }
 
 static bool is_good_news(enum sm_event_kind kind)
@@ -197,8 +173,8 @@ static void configure(struct daemon *d)
     /* A function is never longer than its module, a module never longer than its slot. */
     size_t scratch = (size_t)c->store.slot_size * 16;
     uint32_t tick = sm_class_limits(c->cls)->epoch_ms / TICKS_A_EPOCH;
-    d->host = (struct sm_host_port){
-        .ctx = &d->config, .log = module_log, .sensor = read_sensor, .clock = sm_posix_clock};
+    d->host =
+        (struct sm_host_port){.log = module_log, .sensors = &d->sensors, .clock = sm_posix_clock};
     d->device_cfg =
         (struct sm_device_cfg){.flash = &d->flash.flash,
                                .store = c->store,
@@ -250,6 +226,14 @@ static int take_key_set(struct daemon *d)
         return 0;
     snprintf(text, sizeof text, "%s: %s", d->config.key_set, sm_device_reason(&d->device));
     return refuse(text);
+}
+
+static int start_sensors(struct daemon *d)
+{
+    struct sm_json_error why;
+    sm_sensors_init(&d->sensors, &sm_posix_clock);
+    d->sensors.tell = sensor_told;
+    return sm_sensor_config_add(&d->config.sensors, &d->sensors, &why) < 0 ? refuse(why.text) : 0;
 }
 
 static int start_device(struct daemon *d)
@@ -306,7 +290,7 @@ static int start(struct daemon *d)
     d->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     if (d->signals < 0)
         return refuse("no signalfd");
-    if (open_flash(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
+    if (open_flash(d) < 0 || start_sensors(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
         return SM_ERR_STATE;
     const struct sm_keyset *keys = sm_device_keys(&d->device);
     char text[32] = "keys of the configuration";

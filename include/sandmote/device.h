@@ -275,11 +275,6 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
  * its epoch. Returns the milliseconds until something is due again; UINT32_MAX for nothing. */
 uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms);
 
-/* A sensor call that the port answered with SM_WASM_PENDING has ended; the module goes on in the
- * next step. 0, or SM_ERR_STATE: nobody waits for it. */
-int sm_device_sensor_ready(struct sm_device *d, uint16_t index, uint32_t call, int err,
-                           int32_t value);
-
 /* The operator returns to the committed module of the other slot. 0, or, nothing changed,
  * SM_ERR_NOT_FOUND (no such application), SM_ERR_STATE (nothing to return to, or a trial runs),
  * SM_ERR_ROLLBACK (below the security floor), SM_ERR_IO. */

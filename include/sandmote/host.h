@@ -1,18 +1,19 @@
-/* What modules import: the host interface, version 1, with every call checked against grants.
+/* What modules import: the host interface, version 2, with every call checked against grants.
  *
  *   sandmote.log(ptr i32, len i32)       capability "log"
  *   sandmote.uptime_ms() -> i64          no capability
- *   wasi_sn.read(sensor i32, name i32, buf i32, len i32) -> i32
- *                                        capability "sensor/<sensor>/<name>:r"
+ *   wasi_sn.*                            capabilities "sensor/<sensor>/<name>:r", ":w" or ":rw";
+ *                                        each of the calls when there is at least one of these
  *   wasi_snapshot_preview1.*             capability "wasi", where the platform has it: wasi.h
  *
  * Imports are checked before execution: one for which nothing is granted does not link, and
- * anything else is unknown. Sensor names are checked at each call. Every pointer goes through
+ * anything else is unknown. Sensors and names are checked at each call. Every pointer goes through
  * sm_wasm_mem(); one that leaves the module's memory traps the module.
  *
- * wasi_sn.read takes two names that end with a zero byte and puts the value into buf: an i32, low
- * byte first, 4 bytes (fewer than 4 bytes of room are a refusal). 1 when it did, 0 when it was
- * refused or there is no value; then buf is unchanged.
+ * The sensor calls, what they take and give, and their codes are in SPEC.md. Refused ones (not
+ * granted, or a value outside its attribute's range) never trap: they are counted, and logged once
+ * for each cause and instance, up to SM_HOST_CAUSES of them. A call that has to wait for a sensor
+ * suspends its module.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_HOST_H
@@ -24,9 +25,10 @@
 #include <sandmote/error.h>
 #include <sandmote/manifest.h>
 #include <sandmote/port.h>
+#include <sandmote/sensors.h>
 #include <sandmote/wasm.h>
 
-#define SM_HOST_INTERFACE 1u /* the version offered: manifests may ask for this or less */
+#define SM_HOST_INTERFACE 2u /* the version offered: manifests may ask for this or less */
 
 #define SM_HOST_LOG_MAX   160u /* bytes of a line; the rest is cut off */
 #define SM_HOST_LOG_BURST 32u  /* lines at once */
@@ -41,11 +43,32 @@ struct sm_host_port {
     void *ctx;
     /* One line of printable ASCII, terminated, of the module of that name. May be NULL. */
     void (*log)(void *ctx, const char *module, const char *line);
-    /* The value of a sensor, names already checked against the grants. Returns 0 and *value,
-     * SM_ERR_NOT_FOUND or SM_ERR_IO, or SM_WASM_PENDING when the value comes later, by
-     * sm_host_sensor_ready() with this call's number. May be NULL: no sensors. */
-    int (*sensor)(void *ctx, uint32_t call, const char *sensor, const char *name, int32_t *value);
+    struct sm_sensors *sensors; /* NULL: no sensors */
     struct sm_clock clock;
+};
+
+/* Causes of refusals that are logged; beyond these they are only counted. */
+#define SM_HOST_CAUSES 8u
+
+/* Why a sensor call did not do it; SPEC.md. */
+enum sm_host_code {
+    SM_HOST_OK = 0,
+    SM_HOST_DENIED = -1,
+    SM_HOST_NOT_FOUND = -2,
+    SM_HOST_RANGE = -3,
+    SM_HOST_BUSY = -4,
+    SM_HOST_IO = -5,
+    SM_HOST_SPACE = -6,
+    SM_HOST_INVALID = -7
+};
+
+/* A sensor call under way: how and where its outcome goes. */
+struct sm_host_call {
+    uint8_t form;
+    uint8_t channel;
+    bool pending;
+    uint32_t buf, len;
+    struct sm_sensor_view *view;
 };
 
 struct sm_host;
@@ -79,22 +102,32 @@ struct sm_host {
     const struct sm_host_port *port;
     const struct sm_manifest *grants; /* capabilities in force, and the module's name */
     uint64_t start_ms;                /* uptime counts from here */
-    uint64_t log_ms;                  /* when log_room was last filled up */
+    struct sm_sensor_client sensors;
+    struct sm_host_call call;
+    int32_t last_error;
+    uint32_t refused;               /* calls */
+    uint32_t cause[SM_HOST_CAUSES]; /* hashes of those that were logged */
+    uint32_t causes;
+    uint64_t log_ms; /* when log_room was last filled up */
     uint32_t log_room, log_dropped;
-    uint32_t call, pending_call; /* number of the last sensor call; of the pending one or 0 */
-    uint32_t pending_buf;
     uint32_t tail_len;
     char tail[SM_HOST_TAIL];
 };
 
 /* Prepare for an instance whose manifest is *grants, already limited to what the device allows.
- * All pointers are borrowed for the instance's life; host->more stays what it was. */
+ * All pointers are borrowed until sm_host_end(); host->more stays what it was. It links; it has no
+ * sensors yet. */
 void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
                   const struct sm_manifest *grants, uint64_t start_ms);
 
-/* Around the life of an instance, for what sm_host.more holds for it: begin after sm_host_init(),
- * end when it is given up; end also when it was never begun. 0, or an enum sm_err and nothing is
- * held. */
+/* Memory for its views of the sensors that the grants name: bytes, a multiple of 8; and handing it
+ * over, aligned to 8 bytes and borrowed until sm_host_end(), which makes the sensors reachable. */
+size_t sm_host_sensor_bytes(const struct sm_manifest *grants);
+void sm_host_open_sensors(struct sm_host *host, void *memory);
+
+/* Around the life of an instance: begin after sm_host_init(), for what sm_host.more holds for it;
+ * end when it is given up, also when it was never begun: then all that it held is released, of
+ * sensors too. 0, or an enum sm_err and sm_host.more holds nothing. */
 int sm_host_begin(struct sm_host *host);
 void sm_host_end(struct sm_host *host);
 
@@ -102,13 +135,17 @@ void sm_host_end(struct sm_host *host);
  * beyond SM_HOST_LOG_MAX left out, lines beyond the rate counted. */
 void sm_host_log(struct sm_host *host, const char *text, uint32_t len);
 
-/* Whether a pending call is to be ended now, and when, by the host port's clock; UINT64_MAX for a
- * call that is ended in another way. sm_host_wake() ends it: 0 and exec is ready. */
+/* When a pending call is to be ended, by the host port's clock: 0 for now, UINT64_MAX when that is
+ * not known (the step of the sensors tells). sm_host_wake() ends it: 0 and exec is ready, or
+ * SM_ERR_STATE: it cannot be ended yet. */
 uint64_t sm_host_wake_ms(const struct sm_host *host);
 int sm_host_wake(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst);
 
 /* Whether the module has ended itself, and with which code. */
 bool sm_host_exited(const struct sm_host *host, uint32_t *code);
+
+/* How many sensor calls of the instance were refused. */
+uint32_t sm_host_refused(const struct sm_host *host);
 
 /* The last lines that the instance has logged, each ended by a newline. Valid until it logs again.
  */
@@ -117,11 +154,6 @@ struct sm_wasm_name sm_host_tail(const struct sm_host *host);
 /* For struct sm_wasm_linker, with a struct sm_host as ctx.
  * 0, SM_ERR_NOT_FOUND (no such function) or SM_ERR_DENIED (not granted). */
 int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
-
-/* A pending sensor call has ended: err as the port's sensor function returns it, and the value.
- * 0 and exec is ready to run, or SM_ERR_STATE: that call is not waiting (any more). */
-int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst,
-                         uint32_t call, int err, int32_t value);
 
 /* Whether a capability is one that only sm_host.more can serve: of WASI. */
 bool sm_host_needs_more(const char *capability);

@@ -105,6 +105,25 @@ struct sm_sensor_driver {
     void (*stop)(struct sm_sensor *s);
 };
 
+struct sm_sensor_client;
+
+/* What the manager (sensors.h) keeps of a sensor; nobody else's. */
+struct sm_sensor_run {
+    struct sm_sensor *next;          /* in the order of the registry */
+    struct sm_sensor_client *client; /* whose request is under way; NULL: the manager's own work */
+    uint8_t state;                   /* enum sm_sensor_state */
+    uint8_t op, op_attribute;        /* what the driver is doing, and to which attribute */
+    bool alive;                      /* started, and neither stopped nor failed since */
+    bool has_sample;                 /* value and sampled_ms are those of the last measurement */
+    uint8_t dirty;                   /* attributes (bits) that the chip does not have yet */
+    uint32_t interval_ms;            /* the lowest wished */
+    uint32_t pause_ms;               /* after the last failure; 0: none since it worked */
+    uint64_t retry_ms, due_ms, began_ms, sampled_ms;
+    int64_t op_value;
+    int64_t attribute[SM_SENSOR_ATTRIBUTES]; /* in force, by the rules */
+    int32_t value[SM_SENSOR_CAPABILITIES];
+};
+
 /* One sensor of a device. The owner sets the first five, zeroes the rest and keeps it in place; a
  * driver uses step, now_ms and state beside these. */
 struct sm_sensor {
@@ -120,6 +139,8 @@ struct sm_sensor {
         uint64_t align;
         uint8_t bytes[SM_SENSOR_STATE];
     } state; /* the driver's; zero before each start */
+
+    struct sm_sensor_run run;
 };
 
 /* Drivers of this library. */

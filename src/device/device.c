@@ -181,26 +181,28 @@ static bool count_start(struct sm_device *d, uint16_t index, unsigned slot)
     return true;
 }
 
-/* Value stack first, then the instance: both in the application's own pool. again: one like that
- * which was there, native only if that was. */
+/* Value stack, then its views of sensors, then the instance: all in the application's own pool.
+ * again: one like that which was there, native only if that was. */
 static int lay_out(struct sm_device *d, uint16_t index, bool again)
 {
     struct sm_device_app *app = &d->apps[index];
     size_t stack = ((size_t)app->manifest.stack_bytes + 7) / 8 * 8;
+    size_t before = stack + sm_host_sensor_bytes(&app->manifest);
     struct sm_wasm_limits limits = sm_dev_limits(d, &app->manifest);
     const struct sm_device_native *native = d->cfg->native;
     struct sm_wasm_linker linker = {&app->host, sm_host_resolve};
     uint32_t which;
 
-    if (stack >= app->pool_size)
+    if (before >= app->pool_size)
         return sm_dev_say(d, SM_ERR_MEMORY, "its pool is smaller than its stack");
-    struct sm_wasm_pool pool = {.base = (uint8_t *)app->pool + stack,
-                                .size = app->pool_size - stack};
+    struct sm_wasm_pool pool = {.base = (uint8_t *)app->pool + before,
+                                .size = app->pool_size - before};
     if (native != NULL && native->memory != NULL)
         limits.region = native->memory(native->ctx, index);
     memset(&app->wasm, 0, sizeof app->wasm);
     sm_host_end(&app->host);
     sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
+    sm_host_open_sensors(&app->host, (uint8_t *)app->pool + stack);
     int err = sm_host_begin(&app->host);
     if (err)
         return sm_dev_say(d, err, "its directories cannot be opened: %s", sm_strerror(err));
@@ -674,6 +676,12 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
     return leaves < due ? leaves : due;
 }
 
+/* Sensors have a clock of their own to wait by. */
+static uint32_t sensors_due(const struct sm_device *d)
+{
+    return d->cfg->host->sensors != NULL ? sm_sensors_due(d->cfg->host->sensors) : UINT32_MAX;
+}
+
 uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
 {
     uint64_t due = UINT64_MAX;
@@ -682,6 +690,8 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
         d->now_ms = now_ms;
     tidy_keys(d);
     sm_dev_watch_current(d);
+    if (d->cfg->host->sensors != NULL)
+        (void)sm_sensors_step(d->cfg->host->sensors);
     for (uint16_t i = 0; i < d->store.layout.applications; i++)
         step_app(d, i);
     /* Only now: what becomes of the last one may call for the golden module in the first place. */
@@ -689,9 +699,10 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
         uint64_t at = next_due(d, i);
         due = at < due ? at : due;
     }
+    uint32_t wait_ms = sensors_due(d);
     if (due <= d->now_ms)
         return 0;
-    return due - d->now_ms < UINT32_MAX ? (uint32_t)(due - d->now_ms) : UINT32_MAX;
+    return due - d->now_ms < wait_ms ? (uint32_t)(due - d->now_ms) : wait_ms;
 }
 
 /* ---- The rest of the interface --------------------------------------------------------------- */
@@ -737,16 +748,6 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         apps[i].host.more = cfg->more != NULL && cfg->cls != SM_CLASS_MCU ? cfg->more[i] : NULL;
     }
     return sm_dev_start_keys(d);
-}
-
-int sm_device_sensor_ready(struct sm_device *d, uint16_t index, uint32_t call, int err,
-                           int32_t value)
-{
-    struct sm_device_app *app = &d->apps[index];
-
-    if (index >= d->store.layout.applications || app->state != SM_APP_PENDING)
-        return sm_dev_say(d, SM_ERR_STATE, "no call of this application waits");
-    return sm_host_sensor_ready(&app->host, &app->exec, app->inst, call, err, value);
 }
 
 int sm_device_rollback(struct sm_device *d, const char *name, const char *why)

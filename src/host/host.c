@@ -1,15 +1,9 @@
-/* The host functions of modules (include/sandmote/host.h says what they do).
- *
- * A sensor call: names are copied out of the module's memory with a bound, joined to the capability
- * they need and compared with the grants; only then does the platform see them. A pending call
- * remembers where its value goes and checks that place again when the value is there: the module's
- * memory may not have shrunk, but that is for the engine to know.
+/* What modules import (include/sandmote/host.h): linking, the log and the clock. The sensor calls
+ * are in sensor.c.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
-#include <sandmote/host.h>
-
-enum { NAME_MAX = 40 }; /* "sensor/" + two names + "/:r" stay below SM_CAPABILITY_MAX */
+#include "internal.h"
 
 /* ---- Grants ---------------------------------------------------------------------------------- */
 
@@ -28,14 +22,6 @@ bool sm_host_has(const struct sm_host *h, const char *capability)
 {
     for (uint32_t i = 0; i < h->grants->capabilities; i++)
         if (strcmp(h->grants->capability[i], capability) == 0)
-            return true;
-    return false;
-}
-
-static bool has_sensor(const struct sm_host *h)
-{
-    for (uint32_t i = 0; i < h->grants->capabilities; i++)
-        if (strncmp(h->grants->capability[i], "sensor/", 7) == 0)
             return true;
     return false;
 }
@@ -138,90 +124,6 @@ static int host_uptime_ms(void *ctx, struct sm_wasm_inst *caller, uint32_t *args
     return 0;
 }
 
-/* ---- wasi_sn --------------------------------------------------------------------------------- */
-
-/* A text in the module's memory, copied. 1, 0 when it is too long to be a name, or SM_ERR_ARG when
- * memory ends before the text does. */
-static int copy_name(struct sm_wasm_inst *inst, uint32_t addr, char out[NAME_MAX + 1])
-{
-    for (uint32_t i = 0; i <= NAME_MAX; i++) {
-        const char *c = addr <= UINT32_MAX - i ? sm_wasm_mem(inst, addr + i, 1) : NULL;
-        if (c == NULL)
-            return SM_ERR_ARG;
-        out[i] = *c;
-        if (*c == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static bool sensor_granted(const struct sm_host *h, const char *sensor, const char *name)
-{
-    char wanted[2 * NAME_MAX + 12] = "sensor/";
-
-    _Static_assert(sizeof wanted <= SM_CAPABILITY_MAX + 1, "any allowed pair of names fits");
-    /* A slash or colon in a name could make two names mean another pair. */
-    if (strpbrk(sensor, "/:") || strpbrk(name, "/:"))
-        return false;
-    strcat(wanted, sensor);
-    strcat(wanted, "/");
-    strcat(wanted, name);
-    strcat(wanted, ":r");
-    return sm_host_has(h, wanted);
-}
-
-static int deliver(struct sm_wasm_inst *inst, uint32_t buf, int err, int32_t value,
-                   uint32_t *result)
-{
-    uint8_t *p = sm_wasm_mem(inst, buf, 4);
-
-    if (p == NULL)
-        return SM_ERR_ARG;
-    *result = err == 0;
-    for (unsigned i = 0; i < 4 && err == 0; i++)
-        p[i] = (uint8_t)((uint32_t)value >> 8 * i);
-    return 0;
-}
-
-static int host_sensor_read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
-{
-    struct sm_host *h = ctx;
-    char sensor[NAME_MAX + 1], name[NAME_MAX + 1];
-    uint32_t buf = args[2], len = args[3];
-    int32_t value = 0;
-    int a = copy_name(caller, args[0], sensor);
-    int b = a < 0 ? a : copy_name(caller, args[1], name);
-
-    if (b < 0 || sm_wasm_mem(caller, buf, len) == NULL)
-        return SM_ERR_ARG;
-    if (a == 0 || b == 0 || len < 4 || h->port->sensor == NULL ||
-        !sensor_granted(h, sensor, name)) {
-        args[0] = 0;
-        return 0;
-    }
-    if (++h->call == 0)
-        h->call = 1; /* 0 means that no call is pending */
-    int err = h->port->sensor(h->port->ctx, h->call, sensor, name, &value);
-    if (err == SM_WASM_PENDING) {
-        h->pending_call = h->call;
-        h->pending_buf = buf;
-        return SM_WASM_PENDING;
-    }
-    return deliver(caller, buf, err, value, &args[0]);
-}
-
-int sm_host_sensor_ready(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst,
-                         uint32_t call, int err, int32_t value)
-{
-    uint32_t result;
-
-    if (call == 0 || host->pending_call != call || exec->state != SM_EXEC_PENDING)
-        return SM_ERR_STATE;
-    host->pending_call = 0;
-    int failed = deliver(inst, host->pending_buf, err, value, &result);
-    return sm_wasm_complete(exec, &result, failed);
-}
-
 /* ---- More imports ---------------------------------------------------------------------------- */
 
 bool sm_host_needs_more(const char *capability)
@@ -236,17 +138,22 @@ int sm_host_begin(struct sm_host *host)
 
 void sm_host_end(struct sm_host *host)
 {
+    sm_host_end_sensors(host);
     if (host->more != NULL)
         host->more->end(host->more);
 }
 
 uint64_t sm_host_wake_ms(const struct sm_host *host)
 {
+    if (host->call.pending)
+        return sm_sensor_client_done(&host->sensors) ? 0 : UINT64_MAX;
     return host->more != NULL && host->more->waiting ? host->more->wake_ms : UINT64_MAX;
 }
 
 int sm_host_wake(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst)
 {
+    if (host->call.pending)
+        return sm_host_wake_sensor(host, exec, inst);
     return sm_host_wake_ms(host) != UINT64_MAX ? host->more->wake(host->more, exec, inst)
                                                : SM_ERR_STATE;
 }
@@ -265,7 +172,6 @@ void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
                   const struct sm_manifest *grants, uint64_t start_ms)
 {
     struct sm_host_more *more = host->more;
-    uint32_t call = host->call;
 
     memset(host, 0, sizeof *host);
     host->more = more;
@@ -274,8 +180,6 @@ void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
     host->start_ms = start_ms;
     host->log_ms = port->clock.now_ms(port->clock.ctx);
     host->log_room = SM_HOST_LOG_BURST;
-    host->call =
-        call; /* goes on, so that the end of an old instance's call is not taken for ours */
 }
 
 static bool is(const struct sm_wasm_name *name, const char *text)
@@ -283,31 +187,35 @@ static bool is(const struct sm_wasm_name *name, const char *text)
     return name->len == strlen(text) && memcmp(name->bytes, text, name->len) == 0;
 }
 
+static const struct sm_host_function functions[] = {
+    {"sandmote", "log", "ii:", host_log},
+    {"sandmote", "uptime_ms", ":I", host_uptime_ms},
+};
+
+static const struct sm_host_function *find(const struct sm_host_function *f, unsigned n,
+                                           const struct sm_wasm_import *import)
+{
+    for (unsigned i = 0; i < n && import->kind == SM_WASM_FUNC; i++)
+        if (is(&import->module, f[i].module) && is(&import->field, f[i].field))
+            return &f[i];
+    return NULL;
+}
+
 int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_wasm_extern *out)
 {
-    static const struct {
-        const char *module, *field, *type;
-        sm_wasm_host_fn *fn;
-    } functions[] = {
-        {"sandmote", "log", "ii:", host_log},
-        {"sandmote", "uptime_ms", ":I", host_uptime_ms},
-        {"wasi_sn", "read", "iiii:i", host_sensor_read},
-    };
     struct sm_host *h = host;
+    const struct sm_host_function *f, *sensor;
 
-    for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
-        if (import->kind != SM_WASM_FUNC || !is(&import->module, functions[i].module) ||
-            !is(&import->field, functions[i].field))
-            continue;
-        if ((functions[i].fn == host_log && !sm_host_has(h, "log")) ||
-            (functions[i].fn == host_sensor_read && !has_sensor(h)))
-            return SM_ERR_DENIED;
-        memset(out, 0, sizeof *out);
-        out->kind = SM_WASM_FUNC;
-        out->host = functions[i].fn;
-        out->host_ctx = h;
-        out->host_type = functions[i].type;
-        return 0;
-    }
-    return h->more != NULL ? h->more->resolve(h->more, h, import, out) : SM_ERR_NOT_FOUND;
+    sensor = find(sm_host_sensor_functions, SM_HOST_SENSOR_FUNCTIONS, import);
+    f = sensor != NULL ? sensor : find(functions, sizeof functions / sizeof *functions, import);
+    if (f == NULL)
+        return h->more != NULL ? h->more->resolve(h->more, h, import, out) : SM_ERR_NOT_FOUND;
+    if ((f->fn == host_log && !sm_host_has(h, "log")) || (sensor != NULL && !sm_host_has_sensor(h)))
+        return SM_ERR_DENIED;
+    memset(out, 0, sizeof *out);
+    out->kind = SM_WASM_FUNC;
+    out->host = f->fn;
+    out->host_ctx = h;
+    out->host_type = f->type;
+    return 0;
 }

@@ -307,19 +307,36 @@ static void log_line(void *ctx, const char *module, const char *line)
     snprintf(rig->last_log, sizeof rig->last_log, "%s", line);
 }
 
-static int sensor(void *ctx, uint32_t call, const char *name, const char *value_name,
-                  int32_t *value)
+static int start_sensor(struct sm_sensor *s)
 {
-    struct rig *rig = ctx;
-
-    if (strcmp(name, "BME280") != 0)
-        return SM_ERR_NOT_FOUND;
-    *value = strcmp(value_name, "temperature") == 0 ? 21500 : 55000;
-    if (!rig->sensor_is_slow)
-        return 0;
-    rig->pending_call = call;
-    return SM_WASM_PENDING;
+    (void)s;
+    return 0;
 }
+
+/* Looks every millisecond whether it may answer. */
+static int sample_sensor(struct sm_sensor *s, int32_t *values)
+{
+    struct rig *rig = s->ctx;
+
+    if (rig->sensor_is_slow && !rig->sensor_answers) {
+        rig->sensor_asked = true;
+        return 1;
+    }
+    rig->sensor_asked = rig->sensor_answers = false;
+    values[0] = 21500;
+    values[1] = 55000;
+    return 0;
+}
+
+static const struct sm_capability sensor_capabilities[] = {
+    {"temperature", SM_UNIT_CELSIUS, -3, -40000, 85000},
+    {"humidity", SM_UNIT_HUMIDITY, -3, 0, 100000},
+};
+static const struct sm_sensor_driver sensor_driver = {.model = "BME280",
+                                                      .capabilities = 2,
+                                                      .capability = sensor_capabilities,
+                                                      .start = start_sensor,
+                                                      .sample = sample_sensor};
 
 static void keep_event(void *ctx, const struct sm_event *e)
 {
@@ -341,7 +358,7 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
 {
     memset(rig, 0, sizeof *rig);
     rig->sim = sim;
-    rig->host = (struct sm_host_port){rig, log_line, sensor, {rig, clock_ms}};
+    rig->host = (struct sm_host_port){rig, log_line, &rig->sensors, {rig, clock_ms}};
     rig->cfg = (struct sm_device_cfg){.flash = &sim->flash,
                                       .store = {.applications = RIG_APPS, .slot_size = 6000},
                                       .fleet = FLEET,
@@ -437,7 +454,13 @@ int rig_boot(struct rig *rig)
     }
     rig->nevents = 0;
     rig->log_lines = 0;
-    rig->pending_call = 0;
+    rig->sensor_asked = rig->sensor_answers = false;
+    sm_sensors_init(&rig->sensors, &rig->host.clock);
+    memset(&rig->sensor, 0, sizeof rig->sensor);
+    rig->sensor.id = "BME280";
+    rig->sensor.driver = &sensor_driver;
+    rig->sensor.ctx = rig;
+    assert_int_equal(sm_sensors_add(&rig->sensors, &rig->sensor), 0);
     rig->bound = 0;
     return sm_device_start(&rig->dev, &rig->cfg, rig->apps, rig->records, rig->now_ms);
 }

@@ -41,8 +41,10 @@ struct rig {
     unsigned nevents;
     unsigned log_lines;
     char last_log[SM_HOST_LOG_MAX + 1];
-    uint32_t pending_call; /* of a sensor that answers later; 0 none */
-    bool sensor_is_slow;
+    struct sm_sensors sensors; /* one: BME280, temperature and humidity */
+    struct sm_sensor sensor;
+    bool sensor_is_slow; /* it measures until the test lets it answer: */
+    bool sensor_asked, sensor_answers;
     struct sm_device_native native; /* what cfg.native points at */
     unsigned bound;                 /* calls of its binder, since boot */
     int bind_error;                 /* what it returns */

@@ -209,20 +209,13 @@ static void log_line(void *ctx, const char *module, const char *line)
     (void)ctx, (void)module, (void)line;
 }
 
-static int sensor(void *ctx, uint32_t call, const char *name, const char *value_name,
-                  int32_t *value)
-{
-    (void)ctx, (void)call, (void)name, (void)value_name, (void)value;
-    return SM_ERR_NOT_FOUND;
-}
-
 static void configure(void)
 {
     ram.flash = (struct sm_flash){NULL,       SECTOR,        SECTORS,     UNIT,       0xff,
                                   flash_read, flash_program, flash_erase, flash_sync, flash_map};
     sm_trust_init(&ram.trust, &ram.key, 1);
     need(sm_trust_add(&ram.trust, SM_ROLE_SIGNER, "greenhouse", signer_key) == 0, "no trust");
-    ram.host = (struct sm_host_port){NULL, log_line, sensor, {.now_ms = clock_ms}};
+    ram.host = (struct sm_host_port){.log = log_line, .clock = {.now_ms = clock_ms}};
     ram.cfg = (struct sm_device_cfg){.flash = &ram.flash,
                                      .store = {.applications = 1, .slot_size = SLOT},
                                      .fleet = "greenhouse",

@@ -47,6 +47,10 @@ struct machine {
     struct sm_manifest grants;
     struct sm_host host;
     struct sm_host_port port;
+    struct sm_sensors sensors;
+    struct sm_sensor sensor;
+    struct sm_sensor_view views[1];
+    uint64_t now_ms; /* a second a tick, so that a sensor that failed may be tried again */
     uint32_t memory_bytes, pool_used;
     unsigned tick;
     char logged[SM_HOST_LOG_MAX + 1];
@@ -64,8 +68,8 @@ static int check(const char *what, bool holds)
 
 static uint64_t now_ms(void *ctx)
 {
-    (void)ctx;
-    return 0;
+    const struct machine *m = ctx;
+    return m->now_ms;
 }
 
 static void log_line(void *ctx, const char *module, const char *line)
@@ -78,14 +82,25 @@ static void log_line(void *ctx, const char *module, const char *line)
     memcpy(m->logged, line, strlen(line) + 1);
 }
 
-static int read_sensor(void *ctx, uint32_t call, const char *sensor, const char *name,
-                       int32_t *value)
+static int start_sensor(struct sm_sensor *s)
 {
-    const struct machine *m = ctx;
-    (void)call, (void)sensor, (void)name;
-    *value = story[m->tick].value;
+    (void)s;
+    return 0;
+}
+
+static int sample_sensor(struct sm_sensor *s, int32_t *values)
+{
+    const struct machine *m = s->ctx;
+    values[0] = story[m->tick].value;
     return story[m->tick].err;
 }
+
+static const struct sm_capability temperature = {"temperature", SM_UNIT_CELSIUS, -3, -40000, 85000};
+static const struct sm_sensor_driver driver = {.model = "played",
+                                               .capabilities = 1,
+                                               .capability = &temperature,
+                                               .start = start_sensor,
+                                               .sample = sample_sensor};
 
 /* ---- Install and start ----------------------------------------------------------------------- */
 
@@ -124,8 +139,14 @@ static bool instantiate(struct machine *m)
     m->grants.capabilities = 2;
     memcpy(m->grants.capability[0], "log", 4);
     memcpy(m->grants.capability[1], "sensor/BME280/temperature:r", 28);
-    m->port = (struct sm_host_port){m, log_line, read_sensor, {.now_ms = now_ms}};
+    m->port = (struct sm_host_port){m, log_line, &m->sensors, {m, now_ms}};
+    sm_sensors_init(&m->sensors, &m->port.clock);
+    m->sensor = (struct sm_sensor){.id = "BME280", .driver = &driver, .ctx = m};
+    if (sm_sensors_add(&m->sensors, &m->sensor) != 0 ||
+        sm_host_sensor_bytes(&m->grants) > sizeof m->views)
+        return false;
     sm_host_init(&m->host, &m->port, &m->grants, 0);
+    sm_host_open_sensors(&m->host, m->views);
     if (sm_wasm_instantiate(&m->inst, &m->store, &m->module, &limits, &linker, &pool, &which) != 0)
         return false;
     sm_wasm_set_user(m->inst, &m->host);
@@ -155,6 +176,7 @@ static bool logged(const struct machine *m, const char *line)
 static int tick(struct machine *m)
 {
     m->logged[0] = '\0';
+    m->now_ms += 1000;
     int failures = check("a tick", call(m, "sensor_tick") == 0);
     failures += check("what it logs", logged(m, story[m->tick].line));
     return failures +

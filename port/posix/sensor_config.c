@@ -1,0 +1,200 @@
+/* Buses and sensors as JSON says. SPDX-License-Identifier: Apache-2.0 */
+#include "sensor_config.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <posix/file.h>
+#include <posix/virtual_sensor.h>
+
+#define WHERE_MAX 96u
+
+__attribute__((format(printf, 2, 3))) static int fail(struct sm_sensor_config *c,
+                                                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->err->text, sizeof c->err->text, format, args);
+    va_end(args);
+    return SM_ERR_INVALID;
+}
+
+/* The path beside the configuration file, kept until the configuration is freed. */
+static const char *keep_path(struct sm_sensor_config *c, const char *path)
+{
+    char out[PATH_MAX];
+    if (c->nfiles == sizeof c->files / sizeof c->files[0] ||
+        sm_file_beside(c->path, path, out, sizeof out) < 0)
+        return NULL;
+    char *kept = strdup(out);
+    if (kept)
+        c->files[c->nfiles++] = kept;
+    return kept;
+}
+
+static bool name_valid(const char *name, size_t len)
+{
+    return len > 0 && len <= SM_SENSOR_ID_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") >= len;
+}
+
+/* ---- Sensors --------------------------------------------------------------------------------- */
+
+static struct sm_sensor *find(struct sm_sensor_config *c, const char *id, size_t len)
+{
+    for (size_t i = 0; i < c->nsensors; i++)
+        if (strlen(c->id[i]) == len && memcmp(c->id[i], id, len) == 0)
+            return &c->sensors[i];
+    return NULL;
+}
+
+static struct sm_sensor *new_sensor(struct sm_sensor_config *c, const char *where, const char *id,
+                                    size_t len)
+{
+    if (!name_valid(id, len)) {
+        fail(c, "%s: a sensor's id is 1 to %u letters, digits, '.', '_' and '-'", where,
+             SM_SENSOR_ID_MAX);
+        return NULL;
+    }
+    if (c->nsensors == SM_SENSOR_CONFIG_MAX) {
+        fail(c, "%s: there are more than %u sensors", where, SM_SENSOR_CONFIG_MAX);
+        return NULL;
+    }
+    memcpy(c->id[c->nsensors], id, len);
+    struct sm_sensor *s = &c->sensors[c->nsensors];
+    s->id = c->id[c->nsensors++];
+    return s;
+}
+
+static struct sm_virtual_sensor *new_virtual(struct sm_sensor_config *c, const char *where,
+                                             const char *id, size_t len)
+{
+    struct sm_virtual_sensor *v = calloc(1, sizeof *v);
+    struct sm_sensor *s = v ? new_sensor(c, where, id, len) : NULL;
+    if (!s) {
+        free(v);
+        return NULL;
+    }
+    s->driver = &v->driver;
+    s->ctx = v;
+    return v;
+}
+
+/* A number, or the text of a path. */
+static int add_value(struct sm_sensor_config *c, const char *where, struct sm_virtual_sensor *v,
+                     const char *name, const json_t *value)
+{
+    const char *file = NULL;
+    json_int_t n = json_integer_value(value);
+    if (!name_valid(name, strlen(name)))
+        return fail(c, "%s: a name is 1 to %u letters, digits, '.', '_' and '-'", where,
+                    SM_SENSOR_NAME_MAX);
+    if (json_is_string(value) && !(file = keep_path(c, json_string_value(value))))
+        return fail(c, "%s: the path is too long", where);
+    if (!file && (!json_is_integer(value) || n < INT32_MIN || n > INT32_MAX))
+        return fail(c, "%s: must be a whole number of 32 bits or the path of a file", where);
+    switch (sm_virtual_sensor_add(v, name, file, (int32_t)n)) {
+    case 0: return 0;
+    case SM_ERR_STATE: return fail(c, "%s: stands there twice", where);
+    default: return fail(c, "%s: more than %u values of one sensor", where, SM_SENSOR_CAPABILITIES);
+    }
+}
+
+/* {"id", "values"} */
+static int add_values(struct sm_sensor_config *c, const char *where, const json_t *o)
+{
+    struct {
+        const char *id;
+        json_t *values;
+    } in = {0};
+    static const struct sm_json_field fields[] = {
+        {"id", SM_JSON_TEXT, true, 1, SM_SENSOR_ID_MAX, 0},
+        {"values", SM_JSON_OBJECT, true, 1, SM_SENSOR_CAPABILITIES, sizeof(const char *)},
+        {0}};
+    char at[WHERE_MAX];
+    const char *name;
+    json_t *value;
+    if (sm_json_read(o, where, fields, false, &in, c->err) < 0)
+        return SM_ERR_INVALID;
+    if (find(c, in.id, strlen(in.id)))
+        return fail(c, "%s.id: there is a sensor %s already", where, in.id);
+    struct sm_virtual_sensor *v = new_virtual(c, where, in.id, strlen(in.id));
+    json_object_foreach(in.values, name, value)
+    {
+        snprintf(at, sizeof at, "%s.values.%.40s", where, name);
+        if (!v || add_value(c, at, v, name, value) < 0)
+            return SM_ERR_INVALID;
+    }
+    return v ? 0 : SM_ERR_INVALID;
+}
+
+/* {"name": "<id>/<name>", "value" or "file"} */
+static int add_named(struct sm_sensor_config *c, const char *where, const json_t *o)
+{
+    const json_t *value = json_object_get(o, "value"), *file = json_object_get(o, "file");
+    const char *name = json_string_value(json_object_get(o, "name"));
+    const char *key, *slash = name ? strchr(name, '/') : NULL;
+    json_t *any;
+    json_object_foreach((json_t *)o, key, any)
+    {
+        if (strcmp(key, "name") != 0 && strcmp(key, "value") != 0 && strcmp(key, "file") != 0)
+            return fail(c, "%s.%.40s: unknown key", where, key);
+    }
+    if (!slash)
+        return fail(c, "%s.name: must be <sensor>/<value>", where);
+    if (!value == !file || (file && !json_is_string(file)))
+        return fail(c, "%s: must have either a value or a file", where);
+    size_t len = (size_t)(slash - name);
+    struct sm_sensor *s = find(c, name, len);
+    if (s && strcmp(s->driver->model, "virtual") != 0)
+        return fail(c, "%s.name: there is a sensor %s already", where, s->id);
+    struct sm_virtual_sensor *v = s ? s->ctx : new_virtual(c, where, name, len);
+    return v ? add_value(c, where, v, slash + 1, value ? value : file) : SM_ERR_INVALID;
+}
+
+static int add_sensor(struct sm_sensor_config *c, size_t i, const json_t *o)
+{
+    char where[32];
+    snprintf(where, sizeof where, "sensors[%zu]", i);
+    if (!json_is_object(o))
+        return fail(c, "%s: must be an object", where);
+    if (json_object_get(o, "name"))
+        return add_named(c, where, o);
+    return add_values(c, where, o);
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+int sm_sensor_config_read(struct sm_sensor_config *c, const json_t *sensors, const char *path,
+                          struct sm_json_error *err)
+{
+    memset(c, 0, sizeof *c);
+    c->path = path;
+    c->err = err;
+    for (size_t i = 0; i < json_array_size(sensors); i++)
+        if (add_sensor(c, i, json_array_get(sensors, i)) < 0)
+            return SM_ERR_INVALID;
+    return 0;
+}
+
+int sm_sensor_config_add(struct sm_sensor_config *c, struct sm_sensors *m,
+                         struct sm_json_error *err)
+{
+    c->err = err;
+    for (size_t i = 0; i < c->nsensors; i++)
+        if (sm_sensors_add(m, &c->sensors[i]) < 0)
+            return fail(c, "sensor %s: a name of it is one that every sensor has", c->id[i]);
+    return 0;
+}
+
+void sm_sensor_config_free(struct sm_sensor_config *c)
+{
+    for (size_t i = 0; i < c->nsensors; i++)
+        if (strcmp(c->sensors[i].driver->model, "virtual") == 0)
+            free(c->sensors[i].ctx);
+    for (size_t i = 0; i < c->nfiles; i++)
+        free(c->files[i]);
+    c->nsensors = c->nfiles = 0;
+}

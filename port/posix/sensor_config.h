@@ -1,0 +1,40 @@
+/* Buses and sensors as JSON says, for the daemon's configuration and the tools.
+ *
+ * "sensors": [
+ *   {"id": "BME280", "values": {"temperature": 21500, "humidity": "humidity.txt"}},
+ *                                  virtual: a fixed value, or the number in a file
+ *   {"name": "door/open", "value": 1}, {"name": "door/moved", "file": "moved.txt"}
+ *                                  the same, one value each; those of one sensor are put together
+ * ]
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_POSIX_SENSOR_CONFIG_H
+#define SM_POSIX_SENSOR_CONFIG_H
+
+#include <posix/json_read.h>
+#include <sandmote/sensors.h>
+
+#define SM_SENSOR_CONFIG_MAX 64u /* sensors, and values by name */
+
+/* Fields are private. It stays where it is until it is freed, and the JSON values as long. */
+struct sm_sensor_config {
+    const char *path; /* of the file that paths are relative to */
+    struct sm_json_error *err;
+    struct sm_sensor sensors[SM_SENSOR_CONFIG_MAX];
+    char id[SM_SENSOR_CONFIG_MAX][SM_SENSOR_ID_MAX + 1];
+    size_t nsensors;
+    char *files[SM_SENSOR_CONFIG_MAX * SM_SENSOR_CAPABILITIES]; /* owned */
+    size_t nfiles;
+};
+
+/* Read an array, which may be NULL. Paths are relative to the folder of the file `path`. 0, or
+ * SM_ERR_INVALID with a sentence in *err; free it in both cases. */
+int sm_sensor_config_read(struct sm_sensor_config *c, const json_t *sensors, const char *path,
+                          struct sm_json_error *err);
+void sm_sensor_config_free(struct sm_sensor_config *c);
+
+/* Put them into a registry, in their order. 0, or SM_ERR_INVALID with a sentence in *err. */
+int sm_sensor_config_add(struct sm_sensor_config *c, struct sm_sensors *m,
+                         struct sm_json_error *err);
+
+#endif

@@ -1,0 +1,662 @@
+/* The sensor calls of modules: "wasi_sn".
+ *
+ * A call finds its view and channel, by names or by a handle, then looks at one bit. What needs the
+ * sensor is a request to the manager (sensors.h); its outcome is brought to the module by answer(),
+ * at once or when the request has waited. A pending call remembers where its outcome goes, and
+ * answer() checks that place again: the module's memory may not have shrunk, but that is for the
+ * engine to know.
+ *
+ * What is checked first is the grant: a call that is not granted learns nothing from its error.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include "internal.h"
+
+_Static_assert(SM_SENSOR_PENDING == SM_WASM_PENDING, "a request that waits suspends its module");
+_Static_assert(SM_CAPABILITIES_MAX <= SM_SENSOR_VIEWS_MAX, "there is a view for every grant");
+
+/* What a call gives back, and into its buffer. */
+enum form {
+    FORM_DONE,  /* 1 or 0, and the last error */
+    FORM_READ,  /* the same, with the raw value */
+    FORM_GET,   /* the bytes written, or a code */
+    FORM_SET,   /* a code */
+    FORM_SAMPLE /* the same, with a record */
+};
+
+enum { RECORD_BYTES = 24 };
+
+/* A name in the module's memory. len is SM_SENSOR_NAME_MAX + 1 when it is too long to be one. */
+struct text {
+    const char *bytes;
+    size_t len;
+};
+_Static_assert(SM_SENSOR_NAME_MAX == SM_SENSOR_ID_MAX, "one length for both");
+
+/* ---- Bytes ----------------------------------------------------------------------------------- */
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void put64(uint8_t *p, int64_t v)
+{
+    put32(p, (uint32_t)v);
+    put32(p + 4, (uint32_t)((uint64_t)v >> 32));
+}
+
+/* A text that ends with a zero byte; false when memory ends before it does. */
+static bool take_text(struct sm_wasm_inst *inst, uint32_t addr, struct text *t)
+{
+    uint64_t size = sm_wasm_inst_memory(inst)->size;
+
+    t->bytes = sm_wasm_mem(inst, addr, 0);
+    for (t->len = 0; t->len <= SM_SENSOR_NAME_MAX; t->len++) {
+        if (t->bytes == NULL || (uint64_t)addr + t->len >= size)
+            return false;
+        if (t->bytes[t->len] == 0)
+            return true;
+    }
+    return true;
+}
+
+static bool is(const struct text *t, const char *text)
+{
+    return t->len == strlen(text) && memcmp(t->bytes, text, t->len) == 0;
+}
+
+/* ---- Refusals -------------------------------------------------------------------------------- */
+
+static uint32_t hash(uint32_t h, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)bytes[i]) * 16777619u;
+    return (h ^ 0xff) * 16777619u; /* an end, so that two texts are not taken for two others */
+}
+
+static size_t append(char *line, size_t at, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        line[at++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '?';
+    return at;
+}
+
+/* Whether a cause is new, and there is room to remember it. */
+static bool new_cause(struct sm_host *h, uint32_t cause)
+{
+    for (uint32_t i = 0; i < h->causes; i++)
+        if (h->cause[i] == cause)
+            return false;
+    if (h->causes == SM_HOST_CAUSES)
+        return false;
+    h->cause[h->causes++] = cause;
+    return true;
+}
+
+/* right and why as they stand in the log: ":r", ": not granted". */
+static void refuse(struct sm_host *h, const struct text *sensor, const struct text *name,
+                   const char *right, const char *why)
+{
+    char line[SM_HOST_LOG_MAX + 1] = "refused sensor/";
+    size_t at = strlen(line);
+    uint32_t cause = hash(2166136261u, sensor->bytes, sensor->len);
+
+    _Static_assert(15 + 2 * (SM_SENSOR_NAME_MAX + 1) + 1 + 40 <= SM_HOST_LOG_MAX, "a line fits");
+    cause = hash(cause, name->bytes, name->len);
+    cause = hash(hash(cause, right, strlen(right)), why, strlen(why));
+    if (h->refused < UINT32_MAX)
+        h->refused++;
+    if (h->port->log == NULL || !new_cause(h, cause))
+        return;
+    at = append(line, at, sensor->bytes, sensor->len);
+    if (name->len > 0) {
+        line[at++] = '/';
+        at = append(line, at, name->bytes, name->len);
+    }
+    at = append(line, at, right, strlen(right));
+    at = append(line, at, why, strlen(why));
+    line[at] = 0;
+    h->port->log(h->port->ctx, h->grants->name, line);
+}
+
+static struct text id_of(const struct sm_sensor_view *v)
+{
+    return (struct text){v->id, v->id_len};
+}
+
+static struct text name_of(const struct sm_sensor_view *v, unsigned channel)
+{
+    const char *name = sm_sensor_channel_name(v->sensor->driver, channel);
+
+    return name == NULL ? (struct text){"*", 1} : (struct text){name, strlen(name)};
+}
+
+uint32_t sm_host_refused(const struct sm_host *host)
+{
+    return host->refused;
+}
+
+/* ---- Finding --------------------------------------------------------------------------------- */
+
+/* What a call is about. */
+struct target {
+    struct sm_sensor_view *view;
+    unsigned channel;
+};
+
+/* The sensor of that id, when anything of it is granted. 0 or a code, refusals noted. */
+static int find_sensor(struct sm_host *h, const struct text *sensor, struct target *t)
+{
+    static const struct text nothing = {"", 0};
+
+    t->view = sm_sensor_client_find(&h->sensors, sensor->bytes, sensor->len);
+    if (t->view != NULL)
+        return t->view->sensor != NULL ? SM_HOST_OK : SM_HOST_NOT_FOUND;
+    refuse(h, sensor, &nothing, "", ": not granted");
+    return SM_HOST_DENIED;
+}
+
+/* Names to a channel with that right; '*' needs either. */
+static int find(struct sm_host *h, const struct text *sensor, const struct text *name, char right,
+                struct target *t)
+{
+    struct text n = is(name, SM_SENSOR_RATE_ALIAS) ? (struct text){SM_SENSOR_RATE_NAME, 8} : *name;
+    const char rights[] = {':', right, 0};
+    int channel;
+
+    _Static_assert(sizeof SM_SENSOR_RATE_NAME == 9, "its length");
+    t->view = sm_sensor_client_find(&h->sensors, sensor->bytes, sensor->len);
+    channel = t->view != NULL && t->view->sensor != NULL
+                  ? sm_sensor_channel_find(t->view->sensor->driver, n.bytes, n.len)
+                  : SM_ERR_NOT_FOUND;
+    if (channel >= 0) {
+        uint32_t granted = right == 'r'   ? t->view->read
+                           : right == 'w' ? t->view->write
+                                          : t->view->read | t->view->write;
+        t->channel = (unsigned)channel;
+        if (granted >> channel & 1)
+            return SM_HOST_OK;
+    } else if (t->view != NULL &&
+               ((right != 'w' &&
+                 sm_sensor_client_granted(&h->sensors, t->view, n.bytes, n.len, 'r')) ||
+                (right != 'r' &&
+                 sm_sensor_client_granted(&h->sensors, t->view, n.bytes, n.len, 'w')))) {
+        return SM_HOST_NOT_FOUND;
+    }
+    refuse(h, sensor, name, right == '*' ? "" : rights, ": not granted");
+    return SM_HOST_DENIED;
+}
+
+/* A handle to a view and a channel with that right. */
+static int find_handle(struct sm_host *h, uint32_t handle, char right, struct target *t)
+{
+    t->view = sm_sensor_handle_view(&h->sensors, handle);
+    t->channel = SM_HANDLE_CHANNEL(handle);
+    if (t->view == NULL || !((t->view->read | t->view->write) >> t->channel & 1))
+        return SM_HOST_INVALID;
+    if ((right == 'w' ? t->view->write : t->view->read) >> t->channel & 1)
+        return SM_HOST_OK;
+    struct text sensor = id_of(t->view), name = name_of(t->view, t->channel);
+    refuse(h, &sensor, &name, right == 'w' ? ":w" : ":r", ": not granted");
+    return SM_HOST_DENIED;
+}
+
+/* ---- Outcomes -------------------------------------------------------------------------------- */
+
+static int code_of(int err)
+{
+    switch (err) {
+    case 0: return SM_HOST_OK;
+    case SM_ERR_NOT_FOUND: return SM_HOST_NOT_FOUND;
+    case SM_ERR_LIMIT: return SM_HOST_RANGE;
+    case SM_ERR_BUSY: return SM_HOST_BUSY;
+    case SM_ERR_ARG: return SM_HOST_INVALID;
+    default: return SM_HOST_IO;
+    }
+}
+
+/* A call that gives 1 or 0. */
+static int give_done(struct sm_host *h, uint32_t *args, int code)
+{
+    h->last_error = code;
+    args[0] = code == SM_HOST_OK;
+    return 0;
+}
+
+static int give(uint32_t *args, int code)
+{
+    args[0] = (uint32_t)code;
+    return 0;
+}
+
+static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
+{
+    if (len >= 8) {
+        put64(p, value);
+        return 8;
+    }
+    if (len < 4)
+        return SM_HOST_SPACE;
+    if (value < INT32_MIN || value > INT32_MAX)
+        return SM_HOST_RANGE;
+    put32(p, (uint32_t)value);
+    return 4;
+}
+
+/* The raw form of what was read: bytes written, or a code. */
+static int put_raw(const struct sm_host *h, uint8_t *p)
+{
+    const struct sm_host_call *call = &h->call;
+    const struct sm_sensor_view *v = call->view;
+    uint32_t at = 0;
+
+    if (call->channel >= SM_CHANNEL_ATTRIBUTE && call->channel != SM_CHANNEL_ALL)
+        return put_attribute(h->sensors.value, p, call->len);
+    for (unsigned i = 0; i < SM_SENSOR_CAPABILITIES; i++) {
+        if (call->channel == SM_CHANNEL_ALL ? !(v->read >> i & 1) : i != call->channel)
+            continue;
+        if (call->len - at < 4)
+            return SM_HOST_SPACE;
+        put32(p + at, (uint32_t)v->value[i]);
+        at += 4;
+    }
+    return (int)at;
+}
+
+static uint64_t now_ms(const struct sm_host *h)
+{
+    return h->port->clock.now_ms(h->port->clock.ctx);
+}
+
+static void put_unit(uint8_t *record, const struct sm_sensor_driver *d, unsigned channel)
+{
+    if (channel < SM_CHANNEL_ATTRIBUTE) {
+        record[16] = d->capability[channel].unit;
+        record[17] = (uint8_t)d->capability[channel].scale;
+    } else if (channel < SM_CHANNEL_RATE) {
+        record[16] = d->attribute[channel - SM_CHANNEL_ATTRIBUTE].unit;
+        record[17] = (uint8_t)d->attribute[channel - SM_CHANNEL_ATTRIBUTE].scale;
+    } else if (channel == SM_CHANNEL_RATE) {
+        record[16] = SM_UNIT_SECOND;
+        record[17] = (uint8_t)-9;
+    }
+}
+
+static int put_sample(const struct sm_host *h, uint8_t *p)
+{
+    const struct sm_host_call *call = &h->call;
+    bool capability = call->channel < SM_CHANNEL_ATTRIBUTE;
+    uint64_t time_ms = capability ? call->view->measured_ms : now_ms(h);
+
+    memset(p, 0, RECORD_BYTES);
+    put64(p, capability ? call->view->value[call->channel] : h->sensors.value);
+    put64(p + 8, (int64_t)(time_ms - h->start_ms));
+    put_unit(p, call->view->sensor->driver, call->channel);
+    return SM_HOST_OK;
+}
+
+/* A request for h->call is over: what the module gets. 0, or SM_ERR_ARG. */
+static int answer(struct sm_host *h, struct sm_wasm_inst *inst, int err, uint32_t *args)
+{
+    const struct sm_host_call *call = &h->call;
+    uint8_t *p = sm_wasm_mem(inst, call->buf, call->len);
+    int code = code_of(err);
+
+    if (p == NULL)
+        return SM_ERR_ARG;
+    if (err == SM_ERR_LIMIT) {
+        struct text sensor = id_of(call->view), name = name_of(call->view, call->channel);
+        refuse(h, &sensor, &name, ":w", ": outside its range");
+    }
+    if (code == SM_HOST_OK && (call->form == FORM_READ || call->form == FORM_GET))
+        code = put_raw(h, p);
+    if (code == SM_HOST_OK && call->form == FORM_SAMPLE)
+        code = put_sample(h, p);
+    if (call->form > FORM_READ)
+        return give(args, code);
+    return give_done(h, args, code < 0 ? code : SM_HOST_OK);
+}
+
+/* Ask the manager, for what h->call was filled in for. */
+static int ask(struct sm_host *h, struct sm_wasm_inst *inst, enum sm_sensor_request request,
+               int64_t value, uint32_t *args)
+{
+    struct sm_host_call *call = &h->call;
+    int err = sm_sensor_client_request(&h->sensors, call->view, request, call->channel, value);
+
+    call->pending = err == SM_SENSOR_PENDING;
+    return call->pending ? SM_WASM_PENDING : answer(h, inst, err, args);
+}
+
+/* The state is known without the sensor, and the view's values may be good still. */
+static int ask_to_read(struct sm_host *h, struct sm_wasm_inst *inst, uint32_t *args)
+{
+    const struct sm_sensor_view *v = h->call.view;
+    unsigned channel = h->call.channel;
+
+    if (channel == SM_CHANNEL_STATE) {
+        h->sensors.value = v->sensor->run.state;
+        return answer(h, inst, 0, args);
+    }
+    if ((channel < SM_CHANNEL_ATTRIBUTE || channel == SM_CHANNEL_ALL) && now_ms(h) < v->until_ms)
+        return answer(h, inst, 0, args);
+    return ask(h, inst, SM_REQUEST_READ, 0, args);
+}
+
+int sm_host_wake_sensor(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst)
+{
+    uint32_t result;
+
+    if (!sm_sensor_client_done(&host->sensors) || exec->state != SM_EXEC_PENDING)
+        return SM_ERR_STATE;
+    host->call.pending = false;
+    int failed = answer(host, inst, sm_sensor_client_take(&host->sensors), &result);
+    return sm_wasm_complete(exec, &result, failed);
+}
+
+/* ---- The five calls -------------------------------------------------------------------------- */
+
+/* getSensors(buf, len): only whole names that fit; the rest is counted. */
+static int get_sensors(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    uint8_t *buf = sm_wasm_mem(caller, args[0], args[1]);
+    uint32_t all = 0, at = 0, len = args[1];
+    const struct sm_sensor *s = NULL;
+
+    if (buf == NULL)
+        return SM_ERR_ARG;
+    while (h->port->sensors != NULL && (s = sm_sensors_next(h->port->sensors, s)) != NULL) {
+        uint32_t size = (uint32_t)strlen(s->id) + 1;
+        if (at == all && size <= len - at) {
+            memcpy(buf + at, s->id, size);
+            at += size;
+        }
+        all += size;
+    }
+    h->last_error = SM_HOST_OK;
+    args[0] = all;
+    return 0;
+}
+
+/* turnOn(sensor) */
+static int turn_on(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct text sensor;
+    struct target t;
+
+    if (!take_text(caller, args[0], &sensor))
+        return SM_ERR_ARG;
+    int code = find_sensor(h, &sensor, &t);
+    if (code != SM_HOST_OK)
+        return give_done(h, args, code);
+    h->call = (struct sm_host_call){.form = FORM_DONE, .view = t.view};
+    return ask(h, caller, SM_REQUEST_ON, 0, args);
+}
+
+/* turnOff(sensor) */
+static int turn_off(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct text sensor;
+    struct target t;
+
+    if (!take_text(caller, args[0], &sensor))
+        return SM_ERR_ARG;
+    int code = find_sensor(h, &sensor, &t);
+    if (code == SM_HOST_OK)
+        sm_sensor_client_off(&h->sensors, t.view);
+    return give_done(h, args, code);
+}
+
+/* config(sensor, attribute, value) */
+static int config(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct text sensor, name;
+    struct target t;
+
+    if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name))
+        return SM_ERR_ARG;
+    int code = find(h, &sensor, &name, 'w', &t);
+    if (code != SM_HOST_OK)
+        return give_done(h, args, code);
+    h->call =
+        (struct sm_host_call){.form = FORM_DONE, .channel = (uint8_t)t.channel, .view = t.view};
+    return ask(h, caller, SM_REQUEST_SET, (int32_t)args[2], args);
+}
+
+/* Names of the sensor's channels from first on, of n; SPACE when they do not all fit. */
+static int put_names(const struct sm_sensor_driver *d, unsigned first, unsigned n, uint8_t *buf,
+                     uint32_t len)
+{
+    uint32_t at = 0;
+
+    for (unsigned i = first; i < first + n; i++) {
+        const char *name = sm_sensor_channel_name(d, i);
+        if (name == NULL)
+            continue;
+        uint32_t size = (uint32_t)strlen(name) + 1;
+        if (size > len - at)
+            return SM_HOST_SPACE;
+        memcpy(buf + at, name, size);
+        at += size;
+    }
+    return SM_HOST_OK;
+}
+
+/* read(sensor, name, buf, len) */
+static int read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    uint32_t len = args[3];
+    uint8_t *buf = sm_wasm_mem(caller, args[2], len);
+    struct text sensor, name;
+    struct target t;
+
+    if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name) || buf == NULL)
+        return SM_ERR_ARG;
+    int code = find(h, &sensor, &name, 'r', &t);
+    if (code == SM_HOST_OK && t.channel == SM_CHANNEL_CAPABILITIES)
+        return give_done(h, args,
+                         put_names(t.view->sensor->driver, 0, SM_CHANNEL_ATTRIBUTE, buf, len));
+    if (code == SM_HOST_OK && t.channel == SM_CHANNEL_ATTRIBUTES)
+        return give_done(h, args,
+                         put_names(t.view->sensor->driver, SM_CHANNEL_ATTRIBUTE,
+                                   SM_SENSOR_ATTRIBUTES + 1, buf, len));
+    if (code == SM_HOST_OK && len < 4)
+        code = SM_HOST_SPACE;
+    if (code != SM_HOST_OK)
+        return give_done(h, args, code);
+    h->call = (struct sm_host_call){FORM_READ, (uint8_t)t.channel, false, args[2], len, t.view};
+    return ask_to_read(h, caller, args);
+}
+
+/* lastError() */
+static int last_error(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    const struct sm_host *h = ctx;
+
+    (void)caller;
+    return give(args, h->last_error);
+}
+
+/* ---- Handles --------------------------------------------------------------------------------- */
+
+/* open(sensor, name) */
+static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct text sensor, name;
+    struct target t;
+    int code;
+
+    if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name))
+        return SM_ERR_ARG;
+    if (is(&name, "*")) {
+        code = find_sensor(h, &sensor, &t);
+        t.channel = SM_CHANNEL_ALL;
+        if (code == SM_HOST_OK && !(t.view->read >> SM_CHANNEL_ALL & 1)) {
+            refuse(h, &sensor, &name, ":r", ": not granted");
+            code = SM_HOST_DENIED;
+        }
+    } else {
+        code = find(h, &sensor, &name, '*', &t);
+        if (code == SM_HOST_OK &&
+            (t.channel == SM_CHANNEL_CAPABILITIES || t.channel == SM_CHANNEL_ATTRIBUTES))
+            code = SM_HOST_INVALID; /* lists, for read() */
+    }
+    return give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
+}
+
+/* What get() does when the view's values are too old, or for anything but one capability. */
+static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct target t;
+    int code = find_handle(h, args[0], 'r', &t);
+
+    if (code == SM_HOST_OK && args[2] < 4)
+        code = SM_HOST_SPACE;
+    if (code != SM_HOST_OK)
+        return give(args, code);
+    h->call = (struct sm_host_call){FORM_GET, (uint8_t)t.channel, false, args[1], args[2], t.view};
+    return ask_to_read(h, caller, args);
+}
+
+/* get(handle, buf, len) */
+static int get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle);
+    uint8_t *buf = sm_wasm_mem(caller, args[1], args[2]);
+    const struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
+
+    if (buf == NULL)
+        return SM_ERR_ARG;
+    if (v == NULL || channel >= SM_CHANNEL_ATTRIBUTE || !(v->read >> channel & 1) || args[2] < 4 ||
+        now_ms(h) >= v->until_ms)
+        return get_slowly(h, caller, args);
+    put32(buf, (uint32_t)v->value[channel]);
+    args[0] = 4;
+    return 0;
+}
+
+/* set(handle, value) */
+static int set(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct target t;
+    int code = find_handle(h, args[0], 'w', &t);
+
+    if (code != SM_HOST_OK)
+        return give(args, code);
+    h->call =
+        (struct sm_host_call){.form = FORM_SET, .channel = (uint8_t)t.channel, .view = t.view};
+    return ask(h, caller, SM_REQUEST_SET, (int64_t)(args[1] | (uint64_t)args[2] << 32), args);
+}
+
+/* sample(handle, buf) */
+static int sample(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    struct target t;
+
+    if (sm_wasm_mem(caller, args[1], RECORD_BYTES) == NULL)
+        return SM_ERR_ARG;
+    int code = find_handle(h, args[0], 'r', &t);
+    if (code == SM_HOST_OK && t.channel == SM_CHANNEL_ALL)
+        code = SM_HOST_INVALID;
+    if (code != SM_HOST_OK)
+        return give(args, code);
+    h->call = (struct sm_host_call){FORM_SAMPLE, (uint8_t)t.channel, false,
+                                    args[1],     RECORD_BYTES,       t.view};
+    return ask_to_read(h, caller, args);
+}
+
+static void put_range(uint8_t *record, const struct sm_sensor_driver *d, unsigned channel)
+{
+    if (channel < SM_CHANNEL_ATTRIBUTE) {
+        put64(record, d->capability[channel].min);
+        put64(record + 8, d->capability[channel].max);
+    } else if (channel < SM_CHANNEL_RATE) {
+        put64(record, d->attribute[channel - SM_CHANNEL_ATTRIBUTE].min);
+        put64(record + 8, d->attribute[channel - SM_CHANNEL_ATTRIBUTE].max);
+    } else {
+        put64(record + 8, channel == SM_CHANNEL_RATE ? SM_SENSOR_RATE_MAX : SM_SENSOR_SLEEPING);
+    }
+}
+
+/* info(handle, buf) */
+static int info(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_host *h = ctx;
+    uint8_t *p = sm_wasm_mem(caller, args[1], RECORD_BYTES);
+    uint32_t channel = SM_HANDLE_CHANNEL(args[0]);
+    const struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, args[0]);
+
+    if (p == NULL)
+        return SM_ERR_ARG;
+    if (v == NULL || channel > SM_CHANNEL_STATE || !((v->read | v->write) >> channel & 1))
+        return give(args, SM_HOST_INVALID);
+    memset(p, 0, RECORD_BYTES);
+    put_range(p, v->sensor->driver, channel);
+    put_unit(p, v->sensor->driver, channel);
+    p[18] = (uint8_t)((v->read >> channel & 1) | (v->write >> channel & 1) << 1);
+    p[19] = channel >= SM_CHANNEL_ATTRIBUTE;
+    return give(args, SM_HOST_OK);
+}
+
+/* ---- Life and linking ------------------------------------------------------------------------ */
+
+const struct sm_host_function sm_host_sensor_functions[SM_HOST_SENSOR_FUNCTIONS] = {
+    {"wasi_sn", "getSensors", "ii:i", get_sensors},
+    {"wasi_sn", "turnOn", "i:i", turn_on},
+    {"wasi_sn", "turnOff", "i:i", turn_off},
+    {"wasi_sn", "config", "iii:i", config},
+    {"wasi_sn", "read", "iiii:i", read},
+    {"wasi_sn", "lastError", ":i", last_error},
+    {"wasi_sn", "open", "ii:i", open},
+    {"wasi_sn", "get", "iii:i", get},
+    {"wasi_sn", "set", "iI:i", set},
+    {"wasi_sn", "sample", "ii:i", sample},
+    {"wasi_sn", "info", "ii:i", info},
+};
+
+bool sm_host_has_sensor(const struct sm_host *h)
+{
+    for (uint32_t i = 0; i < h->grants->capabilities; i++)
+        if (strncmp(h->grants->capability[i], "sensor/", 7) == 0)
+            return true;
+    return false;
+}
+
+static struct sm_sensor_grants grants_of(const struct sm_manifest *m)
+{
+    return (struct sm_sensor_grants){m->capability[0], sizeof m->capability[0], m->capabilities};
+}
+
+size_t sm_host_sensor_bytes(const struct sm_manifest *grants)
+{
+    const struct sm_sensor_grants g = grants_of(grants);
+
+    return (sm_sensor_grants_views(&g) * sizeof(struct sm_sensor_view) + 7) / 8 * 8;
+}
+
+/* Modules that know no sampling rate get a measurement whenever they read. */
+void sm_host_open_sensors(struct sm_host *host, void *memory)
+{
+    const struct sm_sensor_grants g = grants_of(host->grants);
+
+    if (host->port->sensors != NULL)
+        sm_sensor_client_open(&host->sensors, host->port->sensors, &g, memory,
+                              host->grants->interface < 2 ? 0 : SM_SENSOR_RATE_NS);
+}
+
+void sm_host_end_sensors(struct sm_host *host)
+{
+    sm_sensor_client_close(&host->sensors);
+    host->call.pending = false;
+}

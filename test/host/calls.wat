@@ -1,0 +1,27 @@
+;; Every sensor call of the host interface, exported as it is imported; the test writes and reads the
+;; memory, which has 4096 bytes.
+;; SPDX-License-Identifier: Apache-2.0
+(module
+  (import "wasi_sn" "getSensors" (func $getSensors (param i32 i32) (result i32)))
+  (import "wasi_sn" "turnOn" (func $turnOn (param i32) (result i32)))
+  (import "wasi_sn" "turnOff" (func $turnOff (param i32) (result i32)))
+  (import "wasi_sn" "config" (func $config (param i32 i32 i32) (result i32)))
+  (import "wasi_sn" "read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_sn" "lastError" (func $lastError (result i32)))
+  (import "wasi_sn" "open" (func $open (param i32 i32) (result i32)))
+  (import "wasi_sn" "get" (func $get (param i32 i32 i32) (result i32)))
+  (import "wasi_sn" "set" (func $set (param i32 i64) (result i32)))
+  (import "wasi_sn" "sample" (func $sample (param i32 i32) (result i32)))
+  (import "wasi_sn" "info" (func $info (param i32 i32) (result i32)))
+  (memory 1)
+  (export "getSensors" (func $getSensors))
+  (export "turnOn" (func $turnOn))
+  (export "turnOff" (func $turnOff))
+  (export "config" (func $config))
+  (export "read" (func $read))
+  (export "lastError" (func $lastError))
+  (export "open" (func $open))
+  (export "get" (func $get))
+  (export "set" (func $set))
+  (export "sample" (func $sample))
+  (export "info" (func $info)))

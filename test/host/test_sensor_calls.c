@@ -1,0 +1,775 @@
+/* The sensor calls: what each gives, what is refused, and how modules share sensors.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "desk.h"
+
+static struct desk d;
+static struct guest *one, *two;
+static struct played *const a = &d.played[0], *const b = &d.played[1], *const c = &d.played[2];
+
+#define GRANTS(...)                                                                                \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#define EVERYTHING                                                                                 \
+    "sensor/A/SampRate:rw", "sensor/A/filter:rw", "sensor/A/gain:rw", "sensor/A/humidity:r",       \
+        "sensor/A/relay:rw", "sensor/A/serial:r", "sensor/A/temperature:r"
+
+static int fresh(void **state)
+{
+    (void)state;
+    desk_init(&d);
+    one = desk_guest(&d, 0, GRANTS(EVERYTHING), 0);
+    two = desk_guest(&d, 1, GRANTS(EVERYTHING), 0);
+    return 0;
+}
+
+static void failed(struct guest *g, int32_t result, int32_t code)
+{
+    assert_int_equal(result, 0);
+    assert_int_equal(desk_error(g), code);
+}
+
+/* ---- What each call gives -------------------------------------------------------------------- */
+
+static void sensors_are_listed_in_the_order_of_the_registry_and_only_whole_names(void **state)
+{
+    (void)state;
+    const uint32_t all[] = {AT_BUF, 6}, few[] = {AT_BUF, 5};
+    memset(desk_memory(one) + AT_BUF, 'x', 8);
+    assert_int_equal(desk_call(one, "getSensors", few), 6);
+    assert_memory_equal(desk_memory(one) + AT_BUF, "A\0B\0xx", 6);
+    assert_int_equal(desk_call(one, "getSensors", all), 6);
+    assert_memory_equal(desk_memory(one) + AT_BUF, "A\0B\0C\0xx", 8);
+}
+
+static void a_value_is_read_in_raw_form(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(desk_i32(one, AT_BUF), 21500);
+    assert_int_equal(desk_error(one), 0);
+    assert_int_equal(desk_read(one, "A", "humidity", 100), 1);
+    assert_int_equal(desk_i32(one, AT_BUF), 45000);
+}
+
+static void a_buffer_too_small_stays_as_it_was(void **state)
+{
+    (void)state;
+    memset(desk_memory(one) + AT_BUF, 'x', 4);
+    failed(one, desk_read(one, "A", "temperature", 3), SM_HOST_SPACE);
+    assert_memory_equal(desk_memory(one) + AT_BUF, "xxxx", 4);
+    assert_int_equal(a->began[DO_START], 0);
+}
+
+static void an_attribute_takes_four_bytes_or_eight(void **state)
+{
+    (void)state;
+    failed(one, desk_read(one, "A", "serial", 7), SM_HOST_RANGE);
+    assert_int_equal(desk_read(one, "A", "serial", 8), 1);
+    assert_true(desk_i64(one, AT_BUF) == 0x123456789ll);
+    assert_int_equal(desk_read(one, "A", "gain", 4), 1);
+    assert_int_equal(desk_i32(one, AT_BUF), 8);
+    assert_int_equal(desk_read(one, "A", "SampRate", 4), 1);
+    assert_int_equal(desk_i32(one, AT_BUF), 1000000000);
+}
+
+static void names_of_capabilities_and_attributes_are_read(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_read(one, "A", "capabilities", 21), 1);
+    assert_memory_equal(desk_memory(one) + AT_BUF, "temperature\0humidity", 21);
+    failed(one, desk_read(one, "A", "capabilities", 20), SM_HOST_SPACE);
+    assert_int_equal(desk_read(one, "A", "attributes", 100), 1);
+    assert_memory_equal(desk_memory(one) + AT_BUF, "filter\0gain\0relay\0serial\0SampRate", 34);
+    assert_int_equal(a->began[DO_START], 0);
+}
+
+static void state_of(struct guest *g, int32_t want)
+{
+    assert_int_equal(desk_read(g, "A", "state", 4), 1);
+    assert_int_equal(desk_i32(g, AT_BUF), want);
+}
+
+static void a_sensor_is_stopped_alive_working_as_it_is_used(void **state)
+{
+    (void)state;
+    a->waits[DO_START] = a->waits[DO_SAMPLE] = 1;
+    state_of(two, SM_SENSOR_STOPPED);
+    assert_int_equal(desk_on(one, "A"), PENDING);
+    state_of(two, SM_SENSOR_STOPPED);
+    assert_int_equal(desk_wait(one), 1);
+    state_of(two, SM_SENSOR_ALIVE);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    state_of(two, SM_SENSOR_WORKING);
+    assert_int_equal(desk_wait(one), 1);
+    state_of(two, SM_SENSOR_ALIVE);
+    assert_int_equal(desk_off(one, "A"), 1);
+    state_of(two, SM_SENSOR_STOPPED);
+    failed(one, desk_config(one, "A", "state", 1), SM_HOST_DENIED);
+}
+
+static void a_chip_that_rests_by_itself_sleeps_after_a_measurement(void **state)
+{
+    struct sm_sensor_driver sleeper = *a->sensor.driver;
+
+    (void)state;
+    sleeper.sleeps = true;
+    a->sensor.driver = &sleeper;
+    desk_on(one, "A");
+    state_of(two, SM_SENSOR_ALIVE);
+    desk_read(one, "A", "temperature", 4);
+    state_of(two, SM_SENSOR_SLEEPING);
+}
+
+static void a_handle_gets_sets_and_tells(void **state)
+{
+    (void)state;
+    int32_t t = desk_open(one, "A", "temperature"), gain = desk_open(one, "A", "gain");
+    assert_true(t > 0 && gain > 0 && t != gain);
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_i32(one, AT_BUF), 21500);
+    assert_int_equal(desk_get(one, t, 3), SM_HOST_SPACE);
+    assert_int_equal(desk_set(one, gain, 2), 0);
+    assert_int_equal(a->chip[1], 2);
+    assert_int_equal(desk_get(one, gain, 8), 8);
+    assert_true(desk_i64(one, AT_BUF) == 2);
+    assert_int_equal(desk_get(one, gain, 4), 4);
+    assert_int_equal(desk_set(one, t, 1), SM_HOST_DENIED);
+}
+
+static void all_capabilities_come_in_one_measurement(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/humidity:r", "sensor/B/SampRate:rw"), 0);
+    int32_t all = desk_open(one, "A", "*"), some = desk_open(g, "A", "*");
+    assert_int_equal(desk_get(one, all, 8), 8);
+    assert_int_equal(desk_i32(one, AT_BUF), 21500);
+    assert_int_equal(desk_i32(one, AT_BUF + 4), 45000);
+    assert_int_equal(a->did[DO_SAMPLE], 1);
+    assert_int_equal(desk_get(one, all, 7), SM_HOST_SPACE);
+    assert_int_equal(desk_get(g, some, 8), 4);
+    assert_int_equal(desk_i32(g, AT_BUF), 45000);
+    assert_int_equal(desk_open(g, "B", "*"), SM_HOST_DENIED);
+    assert_int_equal(desk_sample(one, all), SM_HOST_INVALID);
+    assert_int_equal(desk_info(one, all), SM_HOST_INVALID);
+}
+
+static void a_sample_is_typed_and_has_its_time(void **state)
+{
+    (void)state;
+    int32_t t = desk_open(one, "A", "temperature");
+    d.now_ms = 4000;
+    assert_int_equal(desk_sample(one, t), 0);
+    d.now_ms = 4500;
+    assert_int_equal(desk_sample(one, t), 0);
+    assert_true(desk_i64(one, AT_BUF) == 21500);
+    assert_true(desk_i64(one, AT_BUF + 8) == 3000);
+    assert_memory_equal(desk_memory(one) + AT_BUF + 16, "\x01\xfd\0\0\0\0\0\0", 8);
+}
+
+static void a_handle_tells_range_rights_and_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_info(one, desk_open(one, "A", "temperature")), 0);
+    assert_true(desk_i64(one, AT_BUF) == -40000 && desk_i64(one, AT_BUF + 8) == 85000);
+    assert_memory_equal(desk_memory(one) + AT_BUF + 16, "\x01\xfd\x01\0\0\0\0\0", 8);
+    assert_int_equal(desk_info(one, desk_open(one, "A", "SamplingRate")), 0);
+    assert_true(desk_i64(one, AT_BUF) == 0 && desk_i64(one, AT_BUF + 8) == 3600000000000ll);
+    assert_memory_equal(desk_memory(one) + AT_BUF + 16, "\x0b\xf7\x03\x01\0\0\0\0", 8);
+    assert_int_equal(a->began[DO_START], 0);
+}
+
+static void a_pointer_that_leaves_the_memory_traps(void **state)
+{
+    const struct {
+        const char *call;
+        uint32_t args[4];
+    } cases[] = {
+        {"getSensors", {MEMORY - 1, 2}},
+        {"getSensors", {0xffffffff, 0xffffffff}},
+        {"turnOn", {MEMORY}},
+        {"turnOn", {MEMORY - 1}}, /* the byte there is not zero */
+        {"turnOff", {0xffffffff}},
+        {"config", {AT_SENSOR, MEMORY, 0}},
+        {"read", {AT_SENSOR, AT_NAME, MEMORY - 3, 4}},
+        {"read", {AT_SENSOR, MEMORY - 1, AT_BUF, 4}},
+        {"open", {MEMORY, AT_NAME}},
+        {"get", {0, MEMORY, 1}},
+        {"sample", {0, MEMORY - 23}},
+        {"info", {0, MEMORY - 23}},
+    };
+
+    (void)state;
+    desk_memory(one)[MEMORY - 1] = 'x';
+    memcpy(desk_memory(one) + AT_SENSOR, "A", 2);
+    memcpy(desk_memory(one) + AT_NAME, "temperature", 12);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (desk_call(one, cases[i].call, cases[i].args) != TRAPPED)
+            fail_msg("case %u did not trap", i);
+        assert_int_equal(one->exec.host_error, SM_ERR_ARG);
+    }
+}
+
+/* ---- Refusals -------------------------------------------------------------------------------- */
+
+static void what_is_not_granted_is_refused_counted_and_logged_once(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/humidity:r", "sensor/A/gain:r"), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        failed(g, desk_read(g, "A", "temperature", 4), SM_HOST_DENIED);
+        failed(g, desk_read(g, "B", "humidity", 4), SM_HOST_DENIED);
+        failed(g, desk_on(g, "B"), SM_HOST_DENIED);
+        failed(g, desk_config(g, "A", "gain", 3), SM_HOST_DENIED);
+    }
+    assert_int_equal(sm_host_refused(&g->host), 12);
+    assert_int_equal(d.lines, 4);
+    assert_string_equal(d.line[0], "refused sensor/A/temperature:r: not granted");
+    assert_string_equal(d.line[1], "refused sensor/B/humidity:r: not granted");
+    assert_string_equal(d.line[2], "refused sensor/B: not granted");
+    assert_string_equal(d.line[3], "refused sensor/A/gain:w: not granted");
+    assert_int_equal(a->began[DO_START] + b->began[DO_START], 0);
+    assert_int_equal(sm_host_refused(&one->host), 0);
+}
+
+static void a_module_that_refuses_to_learn_cannot_fill_the_log(void **state)
+{
+    char name[8];
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "\n%u", i);
+        failed(one, desk_read(one, "A", name, 4), SM_HOST_DENIED);
+    }
+    assert_int_equal(d.lines, SM_HOST_CAUSES);
+    assert_string_equal(d.line[0], "refused sensor/A/?0:r: not granted");
+    assert_int_equal(sm_host_refused(&one->host), 100);
+}
+
+static void names_cannot_be_put_together_to_another_grant(void **state)
+{
+    static const char *const names[][2] = {
+        {"A/temperature:r", ""},
+        {"A", "temperature:r"},
+        {"A/temperature", ""},
+        {"", "A/temperature"},
+        {"A", "temperatur"},
+        {"A", "temperature "},
+        {"a", "temperature"},
+        {"A", ""},
+        {"A", "*"},
+        {"*", "temperature"},
+        {"A", "0123456789012345678901234567890123"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        failed(one, desk_read(one, names[i][0], names[i][1], 4), SM_HOST_DENIED);
+    assert_int_equal(a->began[DO_START], 0);
+}
+
+static void capabilities_that_are_no_grants_grant_nothing(void **state)
+{
+    static const char *const odd[] = {"sensor/*",
+                                      "sensor/A/temperature",
+                                      "sensor/A/temperature:",
+                                      "sensor//x:r",
+                                      "sensor/A/temperature:rx",
+                                      "sensor/A/temperature:wr",
+                                      "sensor/A/b/c:r",
+                                      "sensor/A:r",
+                                      "sensor/A/temperature:r:r"};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct guest *g = desk_guest(&d, 2, GRANTS(odd[i]), 0);
+        failed(g, desk_read(g, "A", "temperature", 4), SM_HOST_DENIED);
+        failed(g, desk_on(g, "A"), SM_HOST_DENIED);
+        assert_true(desk_open(g, "A", "*") == SM_HOST_DENIED);
+        desk_end(g);
+    }
+}
+
+static void what_is_granted_and_not_there_is_not_found(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/pressure:r", "sensor/Z/temperature:r"), 0);
+    failed(g, desk_read(g, "A", "pressure", 4), SM_HOST_NOT_FOUND);
+    failed(g, desk_read(g, "Z", "temperature", 4), SM_HOST_NOT_FOUND);
+    failed(g, desk_on(g, "Z"), SM_HOST_NOT_FOUND);
+    assert_int_equal(desk_open(g, "Z", "temperature"), SM_HOST_NOT_FOUND);
+    failed(g, desk_read(g, "Z", "humidity", 4), SM_HOST_DENIED);
+    assert_int_equal(d.lines, 1);
+}
+
+static void a_value_outside_its_range_is_refused_by_name(void **state)
+{
+    (void)state;
+    int32_t rate = desk_open(one, "A", "SampRate");
+    failed(one, desk_config(one, "A", "gain", 0), SM_HOST_RANGE);
+    failed(one, desk_config(one, "A", "gain", 9), SM_HOST_RANGE);
+    failed(one, desk_config(one, "A", "filter", -1), SM_HOST_RANGE);
+    failed(one, desk_config(one, "A", "SampRate", -1), SM_HOST_RANGE);
+    assert_int_equal(desk_set(one, rate, 3600000000001ll), SM_HOST_RANGE);
+    assert_int_equal(desk_set(one, rate, 3600000000000ll), 0);
+    assert_int_equal(d.lines, 3);
+    assert_string_equal(d.line[0], "refused sensor/A/gain:w: outside its range");
+    assert_string_equal(d.line[2], "refused sensor/A/SampRate:w: outside its range");
+    assert_int_equal(a->began[DO_SET], 0);
+    assert_int_equal(sm_host_refused(&one->host), 5);
+}
+
+static void only_attributes_that_can_be_written_are(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/serial:rw", "sensor/A/temperature:rw"), 0);
+    failed(g, desk_config(g, "A", "serial", 1), SM_HOST_INVALID);
+    failed(g, desk_config(g, "A", "temperature", 1), SM_HOST_INVALID);
+    assert_int_equal(a->began[DO_START], 0);
+}
+
+/* Every number that differs from a handle in one bit, and all that are near nothing. */
+static void a_forged_handle_reaches_nothing(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/temperature:r", "sensor/B/gain:rw"), 0);
+    int32_t t = desk_open(g, "A", "temperature"), gain = desk_open(g, "B", "gain");
+    for (uint32_t i = 0; i < 4 * 65536 + 2 * 32; i++) {
+        uint32_t h = i < 65536       ? i
+                     : i < 131072    ? ~(i - 65536)
+                     : i < 196608    ? (i - 131072) << 16 | 0x2a
+                     : i < 4 * 65536 ? (i - 196608) << 10 | (uint32_t)t % 1024
+                     : i % 2         ? (uint32_t)t ^ 1u << (i / 2 % 32)
+                                     : (uint32_t)gain ^ 1u << (i / 2 % 32);
+        bool universal =
+            (h & ~31u) == ((uint32_t)t & ~31u) || (h & ~31u) == ((uint32_t)gain & ~31u);
+        if (h == (uint32_t)t || h == (uint32_t)gain || (universal && h % 32 == SM_CHANNEL_STATE) ||
+            ((h & ~31u) == ((uint32_t)t & ~31u) && h % 32 == SM_CHANNEL_ALL))
+            continue;
+        if (desk_get(g, (int32_t)h, 4) != SM_HOST_INVALID ||
+            desk_sample(g, (int32_t)h) != SM_HOST_INVALID)
+            fail_msg("0x%x reads", h);
+        if (desk_set(g, (int32_t)h, 1) >= 0)
+            fail_msg("0x%x writes", h);
+    }
+    assert_int_equal(a->began[DO_START] + b->began[DO_START] + c->began[DO_START], 0);
+    assert_int_equal(desk_get(two, t, 4),
+                     4); /* the number means something else in another module */
+}
+
+/* ---- Sharing --------------------------------------------------------------------------------- */
+
+static void a_sensor_stops_when_the_last_turns_it_off(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(desk_on(two, "A"), 1);
+    assert_int_equal(a->did[DO_START], 1);
+    assert_int_equal(desk_off(one, "A"), 1);
+    assert_int_equal(a->stops, 0);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), 1);
+    assert_int_equal(desk_off(two, "A"), 1);
+    assert_int_equal(a->stops, 1);
+    assert_int_equal(desk_off(two, "A"), 1);
+    assert_int_equal(a->stops, 1);
+}
+
+static void the_fastest_wins_and_each_has_its_own_view(void **state)
+{
+    unsigned changes[2] = {0}, samples;
+    int32_t last[2] = {-1, -1};
+
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "SampRate", 100000000), 1);
+    assert_int_equal(desk_config(two, "A", "SamplingRate", 500000000), 1);
+    samples = a->did[DO_SAMPLE];
+    for (unsigned ms = 0; ms < 2000; ms += 10) {
+        d.now_ms += 10;
+        a->temperature = (int32_t)ms;
+        for (unsigned i = 0; i < 2; i++) {
+            struct guest *g = i == 0 ? one : two;
+            assert_int_equal(desk_read(g, "A", "temperature", 4), 1);
+            changes[i] += desk_i32(g, AT_BUF) != last[i];
+            last[i] = desk_i32(g, AT_BUF);
+        }
+    }
+    assert_int_equal(a->did[DO_SAMPLE] - samples, 20);
+    assert_int_equal(changes[0], 20);
+    assert_int_equal(changes[1], 4);
+    assert_int_equal(desk_read(two, "A", "SampRate", 8), 1);
+    assert_true(desk_i64(two, AT_BUF) == 500000000);
+}
+
+static void nobody_is_slowed_down_by_another(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_set(one, desk_open(one, "A", "SampRate"), 60000000000ll), 0);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), 1); /* a second, as it says nothing */
+    for (unsigned i = 0; i < 10; i++) {
+        a->temperature = (int32_t)i;
+        d.now_ms += 1000;
+        assert_int_equal(desk_read(two, "A", "temperature", 4), 1);
+        assert_int_equal(desk_i32(two, AT_BUF), i);
+    }
+}
+
+static void a_rate_of_nothing_measures_at_each_read(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), 1);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->did[DO_SAMPLE], 5);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), 1);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), 1);
+    assert_int_equal(a->did[DO_SAMPLE], 6);
+}
+
+static void a_chip_is_not_measured_faster_than_it_can(void **state)
+{
+    struct sm_sensor_driver slow = *a->sensor.driver;
+
+    (void)state;
+    slow.interval_ms = 250;
+    a->sensor.driver = &slow;
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), 1);
+    for (unsigned i = 0; i < 10; i++, d.now_ms += 100)
+        assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->did[DO_SAMPLE], 4);
+}
+
+static void the_highest_and_the_lowest_wish_win_as_the_rule_says(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "filter", 4), 1);
+    assert_int_equal(desk_config(two, "A", "filter", 2), 1);
+    assert_int_equal(a->chip[0], 4);
+    assert_int_equal(desk_config(one, "A", "gain", 4), 1);
+    assert_int_equal(desk_config(two, "A", "gain", 2), 1);
+    assert_int_equal(a->chip[1], 2);
+    assert_int_equal(desk_off(one, "A"), 1);
+    desk_run(&d, 0);
+    assert_int_equal(a->chip[0], 2);
+    desk_end(two);
+    assert_int_equal(a->stops, 1);
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(a->chip[0], 0);
+    assert_int_equal(a->chip[1], 8);
+}
+
+static void who_writes_first_holds_it_until_it_lets_go(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "relay", 1), 1);
+    failed(two, desk_config(two, "A", "relay", 0), SM_HOST_BUSY);
+    assert_int_equal(a->chip[2], 1);
+    assert_int_equal(desk_config(one, "A", "relay", 0), 1);
+    assert_int_equal(desk_on(two, "A"), 1);
+    assert_int_equal(desk_config(one, "A", "relay", 1), 1);
+    desk_end(one); /* it dies: the relay falls back by itself */
+    desk_run(&d, 0);
+    assert_int_equal(a->chip[2], 0);
+    assert_int_equal(desk_config(two, "A", "relay", 1), 1);
+    assert_int_equal(a->chip[2], 1);
+}
+
+static void a_module_that_dies_releases_all(void **state)
+{
+    (void)state;
+    a->waits[DO_SAMPLE] = 3;
+    assert_int_equal(desk_config(one, "A", "SampRate", 10000000), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), PENDING);
+    desk_end(one);
+    assert_int_equal(desk_wait(two), 1);
+    assert_int_equal(a->did[DO_SAMPLE], 1);
+    assert_int_equal(a->sensor.run.interval_ms, 1000);
+    desk_end(two);
+    assert_int_equal(a->stops, 1);
+    assert_null(d.sensors.clients);
+    assert_null(d.sensors.waiting);
+}
+
+static void requests_are_served_in_their_order_and_one_at_a_time_on_a_bus(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/B/temperature:r", "sensor/C/humidity:r"), 0);
+    a->waits[DO_SAMPLE] = b->waits[DO_SAMPLE] = c->waits[DO_SAMPLE] = 2;
+    a->waits[DO_START] = 1;
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), PENDING);
+    assert_int_equal(desk_read(g, "B", "temperature", 4), PENDING);
+    assert_int_equal(desk_config(two, "A", "SampRate", 0), PENDING);
+    assert_int_equal(desk_wait(one), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING); /* behind both */
+    assert_int_equal(desk_wait(one), 1);
+    assert_string_equal(d.order, "ABBA");
+    assert_int_equal(desk_wait(g), 1);
+    assert_int_equal(desk_wait(two), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(g, "C", "humidity", 4), PENDING); /* on no bus: beside it */
+    assert_string_equal(d.order, "ABBAACC");
+    assert_int_equal(desk_wait(one), 1);
+}
+
+static void a_slow_sensor_suspends_one_module_and_others_go_on(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/C/humidity:r"), 0);
+    a->waits[DO_SAMPLE] = 50;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(g, "C", "humidity", 4), 1);
+    assert_int_equal(sm_sensors_due(&d.sensors), 10);
+    desk_run(&d, 490);
+    assert_true(sm_host_wake_ms(&one->host) == UINT64_MAX);
+    desk_run(&d, 10);
+    assert_true(sm_host_wake_ms(&one->host) == 0);
+    assert_int_equal(desk_wait(one), 1);
+    assert_int_equal(sm_sensors_due(&d.sensors), UINT32_MAX);
+}
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static void a_request_that_hangs_is_ended(void **state)
+{
+    (void)state;
+    a->waits[DO_SAMPLE] = NEVER;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    uint64_t began = d.now_ms;
+    failed(one, desk_wait(one), SM_HOST_IO);
+    assert_int_equal(d.now_ms - began, SM_SENSOR_LIMIT_MS);
+    assert_int_equal(a->stops, 1);
+    assert_int_equal(d.told, SM_ERR_IO);
+}
+
+static void a_sensor_that_fails_is_started_anew_after_a_pause_that_grows(void **state)
+{
+    uint32_t pause = SM_SENSOR_PAUSE_FIRST_MS;
+
+    (void)state;
+    a->error[DO_SAMPLE] = SM_ERR_CORRUPT;
+    assert_int_equal(desk_config(one, "A", "filter", 3), 1);
+    for (unsigned i = 0; i < 12; i++) {
+        failed(one, desk_read(one, "A", "temperature", 4), SM_HOST_IO);
+        assert_int_equal(a->did[DO_START], i + 1);
+        d.now_ms += pause - 1;
+        failed(one, desk_read(one, "A", "temperature", 4), SM_HOST_IO);
+        assert_int_equal(a->did[DO_START], i + 1);
+        d.now_ms++;
+        pause = 2 * pause < SM_SENSOR_PAUSE_MOST_MS ? 2 * pause : SM_SENSOR_PAUSE_MOST_MS;
+        /* Setting what is wished after each start is no success that would shorten it. */
+    }
+    assert_int_equal(d.told, SM_ERR_CORRUPT);
+    a->error[DO_SAMPLE] = 0;
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->chip[0], 3);
+    assert_int_equal(d.told, 0);
+    a->error[DO_SAMPLE] = SM_ERR_IO;
+    d.now_ms += 1000;
+    failed(one, desk_read(one, "A", "temperature", 4), SM_HOST_IO);
+    assert_int_equal(a->sensor.run.pause_ms, SM_SENSOR_PAUSE_FIRST_MS);
+}
+
+static void what_could_not_be_set_is_not_wished(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "filter", 3), 1);
+    a->error[DO_SET] = SM_ERR_IO;
+    failed(one, desk_config(one, "A", "filter", 5), SM_HOST_IO);
+    a->error[DO_SET] = 0;
+    d.now_ms += 1000;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(a->chip[0], 3);
+    a->error[DO_START] = SM_ERR_NOT_FOUND;
+    desk_off(one, "A");
+    failed(two, desk_config(two, "A", "relay", 1), SM_HOST_IO);
+    d.now_ms += 1000;
+    a->error[DO_START] = 0;
+    assert_int_equal(desk_config(one, "A", "relay", 1), 1); /* nobody holds it */
+}
+
+static void a_measurement_out_of_the_sensors_range_is_an_error(void **state)
+{
+    (void)state;
+    a->humidity = 100001;
+    failed(one, desk_read(one, "A", "temperature", 4), SM_HOST_IO);
+    assert_int_equal(d.told, SM_ERR_INVALID);
+}
+
+/* ---- Sensors that come and go ---------------------------------------------------------------- */
+
+static void a_sensor_that_is_removed_fails_what_waits_for_it(void **state)
+{
+    (void)state;
+    a->waits[DO_SAMPLE] = 5;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), PENDING);
+    sm_sensors_remove(&d.sensors, &a->sensor);
+    assert_int_equal(a->stops, 1);
+    failed(one, desk_wait(one), SM_HOST_NOT_FOUND);
+    failed(two, desk_wait(two), SM_HOST_NOT_FOUND);
+    failed(two, desk_read(two, "A", "temperature", 4), SM_HOST_NOT_FOUND);
+    assert_null(d.sensors.waiting);
+}
+
+static void a_handle_never_reaches_a_later_sensor(void **state)
+{
+    (void)state;
+    int32_t t = desk_open(one, "A", "temperature");
+    assert_int_equal(desk_get(one, t, 4), 4);
+    sm_sensors_remove(&d.sensors, &a->sensor);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    assert_int_equal(sm_sensors_add(&d.sensors, &a->sensor), 0);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    assert_int_equal(desk_sample(one, t), SM_HOST_INVALID);
+    assert_int_equal(desk_set(one, t, 1), SM_HOST_INVALID);
+    int32_t again = desk_open(one, "A", "temperature");
+    assert_true(again > 0 && again != t);
+    assert_int_equal(desk_get(one, again, 4), 4);
+    for (unsigned i = 0; i < 3; i++) {
+        sm_sensors_remove(&d.sensors, &a->sensor);
+        one->views[0].bound = SM_SENSOR_BOUND_MAX; /* when numbers are used up there is no sensor */
+        assert_int_equal(sm_sensors_add(&d.sensors, &a->sensor), 0);
+        assert_int_equal(desk_open(one, "A", "temperature"), SM_HOST_NOT_FOUND);
+    }
+}
+
+static void a_sensor_that_comes_later_is_found(void **state)
+{
+    static struct played late;
+
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/D/temperature:r"), 0);
+    late = *a;
+    late.sensor.id = "D";
+    failed(g, desk_read(g, "D", "temperature", 4), SM_HOST_NOT_FOUND);
+    assert_int_equal(sm_sensors_add(&d.sensors, &late.sensor), 0);
+    assert_int_equal(sm_sensors_add(&d.sensors, &late.sensor), SM_ERR_STATE);
+    assert_int_equal(desk_read(g, "D", "temperature", 4), 1);
+    failed(g, desk_read(g, "D", "humidity", 4), SM_HOST_DENIED);
+    sm_sensors_remove(&d.sensors, &late.sensor);
+    sm_sensors_remove(&d.sensors, &late.sensor);
+}
+
+static void sensors_that_break_the_rules_are_not_taken(void **state)
+{
+    static const struct sm_capability twice[] = {{"x", 0, 0, 0, 1}, {"x", 0, 0, 0, 1}},
+                                      taken[] = {{"state", 0, 0, 0, 1}, {"SampRate", 0, 0, 0, 1}};
+    struct sm_sensor_driver odd = *a->sensor.driver;
+    struct sm_sensor s = {.id = "E", .driver = &odd};
+
+    (void)state;
+    odd.capability = twice;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd.capability = taken;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd.capabilities = 9;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd = *a->sensor.driver;
+    odd.set = NULL;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd = *a->sensor.driver;
+    odd.bus = SM_BUS_SPI;
+    s.bus = &d.bus;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd.bus = SM_BUS_I2C;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), 0);
+    s.id = "E/F";
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+}
+
+/* ---- Interfaces ------------------------------------------------------------------------------ */
+
+static void a_module_of_interface_1_reads_as_it_did(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/temperature:r"), 1);
+    for (int32_t i = 0; i < 5; i++) {
+        a->temperature = i; /* what it reads is what is measured now */
+        assert_int_equal(desk_read(g, "A", "temperature", 4), 1);
+        assert_int_equal(desk_i32(g, AT_BUF), i);
+    }
+    assert_int_equal(desk_read(g, "A", "temperature", 3), 0);
+    assert_int_equal(desk_read(g, "A", "humidity", 4), 0);
+    assert_int_equal(desk_read(g, "B", "temperature", 4), 0);
+}
+
+static void nothing_links_without_a_sensor_capability(void **state)
+{
+    static const char *const fields[] = {"getSensors", "turnOn",    "turnOff", "config",
+                                         "read",       "lastError", "open",    "get",
+                                         "set",        "sample",    "info"};
+    struct sm_manifest m;
+    struct sm_host host = {0};
+    struct sm_wasm_extern out;
+
+    (void)state;
+    sm_manifest_defaults(&m);
+    sm_host_init(&host, &d.port, &m, 0);
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        struct sm_wasm_import import = {
+            {"wasi_sn", 7}, {fields[i], (uint32_t)strlen(fields[i])}, SM_WASM_FUNC};
+        assert_int_equal(sm_host_resolve(&host, &import, &out), SM_ERR_DENIED);
+    }
+    struct sm_wasm_import other = {{"wasi_sn", 7}, {"turnon", 6}, SM_WASM_FUNC};
+    assert_int_equal(sm_host_resolve(&host, &other, &out), SM_ERR_NOT_FOUND);
+}
+
+#define T(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(sensors_are_listed_in_the_order_of_the_registry_and_only_whole_names),
+        T(a_value_is_read_in_raw_form),
+        T(a_buffer_too_small_stays_as_it_was),
+        T(an_attribute_takes_four_bytes_or_eight),
+        T(names_of_capabilities_and_attributes_are_read),
+        T(a_sensor_is_stopped_alive_working_as_it_is_used),
+        T(a_chip_that_rests_by_itself_sleeps_after_a_measurement),
+        T(a_handle_gets_sets_and_tells),
+        T(all_capabilities_come_in_one_measurement),
+        T(a_sample_is_typed_and_has_its_time),
+        T(a_handle_tells_range_rights_and_kind),
+        T(a_pointer_that_leaves_the_memory_traps),
+        T(what_is_not_granted_is_refused_counted_and_logged_once),
+        T(a_module_that_refuses_to_learn_cannot_fill_the_log),
+        T(names_cannot_be_put_together_to_another_grant),
+        T(capabilities_that_are_no_grants_grant_nothing),
+        T(what_is_granted_and_not_there_is_not_found),
+        T(a_value_outside_its_range_is_refused_by_name),
+        T(only_attributes_that_can_be_written_are),
+        T(a_forged_handle_reaches_nothing),
+        T(a_sensor_stops_when_the_last_turns_it_off),
+        T(the_fastest_wins_and_each_has_its_own_view),
+        T(nobody_is_slowed_down_by_another),
+        T(a_rate_of_nothing_measures_at_each_read),
+        T(a_chip_is_not_measured_faster_than_it_can),
+        T(the_highest_and_the_lowest_wish_win_as_the_rule_says),
+        T(who_writes_first_holds_it_until_it_lets_go),
+        T(a_module_that_dies_releases_all),
+        T(requests_are_served_in_their_order_and_one_at_a_time_on_a_bus),
+        T(a_slow_sensor_suspends_one_module_and_others_go_on),
+        T(a_request_that_hangs_is_ended),
+        T(a_sensor_that_fails_is_started_anew_after_a_pause_that_grows),
+        T(what_could_not_be_set_is_not_wished),
+        T(a_measurement_out_of_the_sensors_range_is_an_error),
+        T(a_sensor_that_is_removed_fails_what_waits_for_it),
+        T(a_handle_never_reaches_a_later_sensor),
+        T(a_sensor_that_comes_later_is_found),
+        T(sensors_that_break_the_rules_are_not_taken),
+        T(a_module_of_interface_1_reads_as_it_did),
+        T(nothing_links_without_a_sensor_capability),
+    };
+
+    return cmocka_run_group_tests_name("sensor calls", tests, NULL, NULL);
+}
