@@ -23,6 +23,7 @@
 #include <sandmote/journal.h>
 #include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
+#include <sandmote/sensors.h>
 #include <sandmote/statement.h>
 #include <sandmote/store.h>
 #include <sandmote/trust.h>
@@ -115,6 +116,39 @@ struct sm_device_golden {
     uint32_t image_size;
 };
 
+/* ---- Plugins --------------------------------------------------------------------------------- */
+
+/* A plugin's sensor, and its function for one value. Private. */
+struct sm_plugin_read {
+    uint32_t func;
+    uint8_t type; /* enum sm_wasm_type of its result */
+};
+struct sm_device_plugin {
+    struct sm_device *device;
+    struct sm_host *host;
+    struct sm_sensor sensor;
+    struct sm_sensor_driver driver;
+    struct sm_capability capability[SM_PLUGIN_VALUES];
+    struct sm_plugin_read read[SM_PLUGIN_VALUES];
+    uint32_t refused; /* calls beyond its bus and address */
+    uint16_t index;
+    int bus_error;   /* of its last transfer */
+    bool registered; /* its sensor is in the registry */
+    bool trapped;    /* in a reading; the next step deals with it */
+};
+
+/* How this device runs plugins, if it does. A plugin is accepted for a sensor on one of these buses
+ * when "plugin/<bus>/<address>" (the address in decimal) is among cfg->capabilities; on SPI an
+ * address is the select line and 64 times the mode. No two sensors share an id or a place. */
+struct sm_device_plugins {
+    const struct sm_plugin_ops *ops;   /* &sm_device_plugin_ops; a program that does not name it
+                                          does not have the code either */
+    struct sm_device_plugin *plugins;  /* room for cfg->store.plugins; fields are private */
+    const struct sm_bus *const *buses; /* that plugins may be bound to */
+    size_t nbuses;
+};
+extern const struct sm_plugin_ops sm_device_plugin_ops;
+
 /* ---- Configuration --------------------------------------------------------------------------- */
 
 /* Borrowed, with all it points to, for the device's life. Optional fields are 0 for the default. */
@@ -144,8 +178,9 @@ struct sm_device_cfg {
      * none do. Class mcu has none. */
     struct sm_host_more *const *more;
 
-    const struct sm_device_native *native; /* NULL: native images are refused */
-    const struct sm_device_golden *golden; /* NULL: without a module that may run nothing runs */
+    const struct sm_device_native *native;   /* NULL: native images are refused */
+    const struct sm_device_golden *golden;   /* NULL: without a module that may run nothing runs */
+    const struct sm_device_plugins *plugins; /* NULL: they are refused */
 
     /* Seconds since 1970 from a clock that may be wrong; 0 when it is not set. NULL: no clock. */
     void *wall_ctx;
@@ -175,7 +210,7 @@ struct sm_device_cfg {
     uint8_t boots;           /* starts a trial has, power cuts included; 0 = 3 */
 };
 
-/* ---- Applications ---------------------------------------------------------------------------- */
+/* ---- Applications and plugins ---------------------------------------------------------------- */
 
 enum sm_app_state {
     SM_APP_EMPTY,   /* no module that may run */
@@ -194,6 +229,8 @@ struct sm_device_app {
     enum sm_app_phase phase;
     uint8_t slot;        /* the one that runs, 2 for the golden module, or SM_STORE_NO_SLOT */
     bool counted;        /* this session's start of the trial is on flash */
+    bool paid;           /* the same of the set that it leads */
+    bool follow_failed;  /* its set is committed, and its own record could not be */
     uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
     uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
     uint32_t good_ticks; /* since the instance was made */
@@ -223,6 +260,7 @@ struct sm_device_app {
 /* An installation under way; private. */
 struct sm_device_install {
     bool open;
+    bool set;
     uint16_t index;
     uint8_t slot;
     uint32_t written; /* bytes of the module handed to the writer */
@@ -262,7 +300,7 @@ struct sm_device {
 };
 
 /* Mount the flash and decide what runs; nothing runs before the first step. records has room for
- * cfg->store.applications + plugins, apps for cfg->store.applications.
+ * cfg->store.applications + plugins, and so has apps.
  *
  * now_ms, here and below, is a monotonic clock in milliseconds from any point on.
  *
@@ -277,7 +315,8 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms);
 
 /* The operator returns to the committed module of the other slot. 0, or, nothing changed,
  * SM_ERR_NOT_FOUND (no such application), SM_ERR_STATE (nothing to return to, or a trial runs),
- * SM_ERR_ROLLBACK (below the security floor), SM_ERR_IO. */
+ * SM_ERR_ROLLBACK (below the security floor), SM_ERR_DENIED (it, or another one, would lack what it
+ * requires), SM_ERR_IO. */
 int sm_device_rollback(struct sm_device *d, const char *name, const char *why);
 
 /* What an application is at. Pointers are valid until the next call on the device. */
@@ -371,7 +410,9 @@ int sm_device_note_done(struct sm_device *d, uint32_t number);
 /* ---- Install --------------------------------------------------------------------------------- */
 
 struct sm_install_request {
-    const char *name; /* of the application, as its manifest says */
+    const char *name; /* of the module, as its manifest says */
+    bool plugin;      /* it is offered as one */
+    bool set;         /* it is one of a set: see sm_device_set_start() */
     uint8_t signature[SM_SIGNATURE_BYTES];
     uint8_t sha[SM_SHA256_SIZE]; /* of the whole module */
     uint32_t len;
@@ -385,9 +426,10 @@ struct sm_install_request {
  *   SM_ERR_ARG      a field is out of range
  *   SM_ERR_BUSY     another installation is open, a trial runs, or the outcome of what the slot
  *                   holds has not been reported
- *   SM_ERR_STATE    this module is the committed one already
- *   SM_ERR_DENIED   this module failed in this deployment before: it takes another deployment
- *   SM_ERR_LIMIT    it does not fit the slot, or no application place is left for the name
+ *   SM_ERR_STATE    this module is the committed one already, or staged in this deployment
+ *   SM_ERR_DENIED   this module failed in this deployment before: it takes another deployment; or
+ *                   its name is that of a module of the other kind
+ *   SM_ERR_LIMIT    it does not fit the slot, or no place is left for the name
  *   SM_ERR_IO       the flash failed */
 int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_request *req);
 
@@ -398,7 +440,9 @@ int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_req
 int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len);
 
 /* All bytes are there: read them back, check hash and signature, only then look at manifest and
- * code, translate, and put the module on trial from the next step on.
+ * code, translate, and put the module on trial from the next step on. A plugin's release without a
+ * sensor is never on trial: what was there under its name is gone when this returns, and nothing
+ * below its sequence is accepted again.
  *
  * 0, or, the slot discarded and a REFUSED (DOWNLOAD_FAILED for SM_ERR_CORRUPT) event waiting,
  *   SM_ERR_STATE        bytes are missing (the installation stays open), or none is open
@@ -409,7 +453,10 @@ int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len
  *   SM_ERR_MALFORMED, SM_ERR_INVALID, SM_ERR_UNSUPPORTED, SM_ERR_NOT_FOUND   manifest or code
  *   SM_ERR_ROLLBACK     not newer than the committed module, below the floor, or not current
  *   SM_ERR_LIMIT        more memory, stack, time than this device gives
- *   SM_ERR_DENIED       another fleet, name, class, kind; or more capabilities than allowed
+ *   SM_ERR_DENIED       another fleet, name, class, kind; more capabilities than allowed; a bus or
+ *                       an address that is not for plugins or has its sensor, another model than
+ *                       that of the plugin it replaces; what it requires is not there, or what
+ *                       requires it forbids it
  *   SM_ERR_LINK         an import that no device of this interface version has
  *   SM_ERR_FULL         the image does not fit the slot
  *   SM_ERR_MEMORY       scratch is too small for a function
@@ -438,6 +485,23 @@ int sm_device_native_write(struct sm_device *d, const void *bytes, uint32_t len)
  * NATIVE_REFUSED event. 0, SM_ERR_STATE, or, told in the same way, SM_ERR_CORRUPT (not the bytes
  * claimed), SM_ERR_IO. */
 int sm_device_native_end(struct sm_device *d, const char *why);
+
+/* Several modules that are installed together or not at all. Each is installed with `set` in its
+ * request and the same action, which is not empty: finish then verifies it like any other, but
+ * leaves it in its slot, staged; what it requires may be in the set. When all are there, this puts
+ * them on trial, by one record. The set is committed when all of them are healthy, again by one
+ * record, and given up when one of them is: then all that were active before run on. Power may fail
+ * meanwhile at any moment. A staged module that another installation of its name replaces is gone.
+ *
+ * 0; or, with a sentence in sm_device_reason() and nothing changed,
+ *   SM_ERR_NOT_FOUND  nothing is staged for this action
+ *   SM_ERR_DENIED     a member, or what is installed beside them, requires what would not be there
+ *   SM_ERR_IO         the flash failed; the next start finds all of them on trial or none */
+int sm_device_set_start(struct sm_device *d, const char *action);
+
+/* Give up what is staged for an action, not yet on trial: REFUSED events wait with this reason, and
+ * none of it is begun again in this deployment. 0 or SM_ERR_IO. */
+int sm_device_set_drop(struct sm_device *d, const char *action, const char *why);
 
 /* The connection broke: remember how far it came, for the next begin. */
 void sm_device_install_suspend(struct sm_device *d);

@@ -113,6 +113,7 @@ enum sm_slot_state {
     SM_SLOT_TRIAL,     /* verified, not yet healthy */
     SM_SLOT_COMMITTED, /* was healthy: active, or what a rollback returns to */
     SM_SLOT_FAILED,    /* kept for post-mortem, never started */
+    SM_SLOT_STAGED, /* verified, one of a set: what it is says the set's leader (sm_record.set) */
     SM_SLOT_STATES
 };
 
@@ -154,6 +155,8 @@ struct sm_record {
     uint8_t trap_count; /* in trap_time_s */
     uint32_t trap_time_s[SM_STORE_TRAPS];     /* device times of the last traps, oldest first */
     struct sm_failed failed[SM_STORE_FAILED]; /* latest first */
+    uint32_t set; /* number of the set that a staged slot belongs to, or that this record led last;
+                     0: none */
     char fleet[SM_STORE_NAME];
     char name[SM_STORE_NAME]; /* empty: this place is free. Once set it stays */
     struct sm_slot slot[2];

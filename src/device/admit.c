@@ -81,8 +81,8 @@ int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t inde
 {
     const struct sm_device_cfg *c = d->cfg;
 
-    if (m->kind != SM_KIND_APPLICATION)
-        return sm_dev_say(d, SM_ERR_DENIED, "is a %s, not an application",
+    if ((m->kind == SM_KIND_PLUGIN) != sm_dev_is_plugin(d, index))
+        return sm_dev_say(d, SM_ERR_DENIED, "is of kind %s, and was not offered as one",
                           sm_module_kind_name(m->kind));
     if (strcmp(m->fleet, c->fleet) != 0)
         return sm_dev_say(d, SM_ERR_DENIED, "is for fleet %s, this device is of fleet %s", m->fleet,
@@ -95,6 +95,8 @@ int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t inde
     int err = check_sizes(d, m, index);
     if (!err)
         err = check_capabilities(d, m);
+    if (!err && m->kind == SM_KIND_PLUGIN)
+        return d->cfg->plugins->ops->admit(d, &m->sensor, index);
     return err ? err : check_more(d, m, index);
 }
 
@@ -109,14 +111,24 @@ static bool has_type(const struct sm_wasm_module *module, uint32_t func, bool gi
     return gives_i32 ? t.nresults == 1 && t.results[0] == SM_WASM_I32 : t.nresults == 0;
 }
 
-int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
-                      const struct sm_manifest *m, uint32_t *entry, uint32_t *health,
-                      bool *has_health)
+static int find_entry(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_manifest *m, uint32_t *entry)
 {
     if (sm_wasm_export_find(module, m->entry, SM_WASM_FUNC, entry) != 0)
         return sm_dev_say(d, SM_ERR_NOT_FOUND, "does not export its entry %s", m->entry);
     if (!has_type(module, *entry, false))
         return sm_dev_say(d, SM_ERR_INVALID, "its entry %s takes or returns values", m->entry);
+    return 0;
+}
+
+int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_manifest *m, uint32_t *entry, uint32_t *health,
+                      bool *has_health)
+{
+    int err = m->kind == SM_KIND_PLUGIN ? 0 : find_entry(d, module, m, entry);
+
+    if (err)
+        return err;
     *has_health = sm_wasm_export_find(module, "health", SM_WASM_FUNC, health) == 0;
     if (*has_health && !has_type(module, *health, true))
         return sm_dev_say(d, SM_ERR_INVALID, "its health is not a function () -> i32");
@@ -158,26 +170,17 @@ static int say_import(struct sm_device *d, int err, const struct sm_wasm_module 
                       (int)i.field.len, i.field.bytes, sm_strerror(err));
 }
 
-int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
-                      const struct sm_manifest *m)
+/* Lay it out in scratch. */
+static int check_layout(struct sm_device *d, const struct sm_wasm_module *module,
+                        const struct sm_manifest *m, const struct sm_wasm_linker *linker)
 {
     struct sm_wasm_limits limits = sm_dev_limits(d, m);
     struct sm_wasm_pool pool = {.base = d->cfg->scratch, .size = d->cfg->scratch_len};
     struct sm_wasm_store store = {0};
     struct sm_wasm_inst *inst;
-    struct sm_host host = {0};
-    struct sm_wasm_linker linker = {&host, sm_host_resolve};
-    uint32_t entry, health, which;
-    bool has_health;
-    int err = sm_dev_find_calls(d, module, m, &entry, &health, &has_health);
+    uint32_t which;
+    int err = sm_wasm_instantiate(&inst, &store, module, &limits, linker, &pool, &which);
 
-    if (!err)
-        err = check_memory(d, module, m);
-    if (err)
-        return err;
-    host.more = d->apps[0].host.more; /* what links is the same for all */
-    sm_host_init(&host, d->cfg->host, m, d->start_ms);
-    err = sm_wasm_instantiate(&inst, &store, module, &limits, &linker, &pool, &which);
     switch (err) {
     case SM_ERR_LINK:
     case SM_ERR_DENIED: return say_import(d, err, module, which);
@@ -191,4 +194,36 @@ int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
     default:
         return 0; /* SM_ERR_MEMORY too: scratch is not its pool, and all else has been looked at */
     }
+}
+
+static int check_plugin(struct sm_device *d, const struct sm_wasm_module *module,
+                        const struct sm_manifest *m, uint16_t index, struct sm_host *host)
+{
+    const struct sm_plugin_ops *ops = d->cfg->plugins->ops;
+    struct sm_device_plugin p;
+    const struct sm_wasm_linker linker = {&p, ops->resolve};
+
+    ops->bind(d, index, &m->sensor, host, &p);
+    int err = ops->find_reads(d, module, &m->sensor, &p);
+    return err ? err : check_layout(d, module, m, &linker);
+}
+
+int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_manifest *m, uint16_t index)
+{
+    struct sm_host host = {0};
+    const struct sm_wasm_linker linker = {&host, sm_host_resolve};
+    uint32_t entry, health;
+    bool has_health;
+    int err = sm_dev_find_calls(d, module, m, &entry, &health, &has_health);
+
+    if (!err)
+        err = check_memory(d, module, m);
+    if (err)
+        return err;
+    if (m->kind == SM_KIND_APPLICATION)
+        host.more = d->apps[0].host.more; /* what links is the same for all */
+    sm_host_init(&host, d->cfg->host, m, d->start_ms);
+    return m->kind == SM_KIND_PLUGIN ? check_plugin(d, module, m, index, &host)
+                                     : check_layout(d, module, m, &linker);
 }

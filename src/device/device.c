@@ -37,11 +37,6 @@ static const struct sm_record *record_of(const struct sm_device *d, uint16_t ind
     return &d->store.records[index];
 }
 
-static struct sm_slot *running_slot(struct sm_device *d, struct sm_record *next, uint16_t index)
-{
-    return &next->slot[d->apps[index].slot];
-}
-
 static uint32_t window_s(const struct sm_device *d)
 {
     return d->cfg->trap_window_s ? d->cfg->trap_window_s : WINDOW_S;
@@ -60,10 +55,12 @@ static unsigned choice(const struct sm_device *d, uint16_t index)
 {
     const struct sm_record *r = record_of(d, index);
     const struct sm_device_app *app = &d->apps[index];
-    unsigned trial = sm_dev_trial_slot(r);
+    unsigned trial = sm_dev_trial_slot(d, index), passed = sm_dev_passed_slot(d, index);
 
     if (trial != SM_STORE_NO_SLOT && !avoided(app, trial) && r->slot[trial].sequence >= r->floor)
         return trial;
+    if (passed != SM_STORE_NO_SLOT && !avoided(app, passed) && r->slot[passed].sequence >= r->floor)
+        return passed;
     if (r->active == SM_STORE_NO_SLOT || !sm_dev_usable(r, r->active))
         return SM_STORE_NO_SLOT;
     if (!avoided(app, r->active))
@@ -96,13 +93,15 @@ static bool on_trial(const struct sm_device *d, uint16_t index)
 {
     unsigned slot = d->apps[index].slot;
 
-    return slot < 2 && record_of(d, index)->slot[slot].state == SM_SLOT_TRIAL;
+    return slot < 2 && sm_dev_trial_slot(d, index) == slot;
 }
 
 static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
 {
     struct sm_device_app *app = &d->apps[index];
 
+    if (sm_dev_is_plugin(d, index) && app->inst != NULL)
+        d->cfg->plugins->ops->down(d, index);
     app->state = SM_APP_STOPPED;
     app->inst = NULL;
     app->spent = false;
@@ -148,7 +147,8 @@ void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot)
 {
     struct sm_device_app *app = &d->apps[index];
 
-    app->counted = false;
+    app->counted = app->paid = false;
+    app->follow_failed = false;
     app->backoff_ms = 0;
     app->rest_ms = 0;
     app->avoid &= (uint8_t) ~(1u << slot);
@@ -156,22 +156,34 @@ void sm_dev_new_trial(struct sm_device *d, uint16_t index, unsigned slot)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/* Put on flash that a trial has one start less; a set's, once for all of it. */
+static int pay(struct sm_device *d, uint16_t leader)
+{
+    struct sm_record next;
+
+    if (d->apps[leader].paid)
+        return 0;
+    sm_dev_change(d, leader, &next);
+    next.boots_left--;
+    int err = sm_dev_put(d, leader, &next);
+    d->apps[leader].paid = err == 0;
+    return err;
+}
+
 /* Pay for a start of a trial. False when it may not start (then its record or `avoid` says so). */
 static bool count_start(struct sm_device *d, uint16_t index, unsigned slot)
 {
     struct sm_device_app *app = &d->apps[index];
-    struct sm_record next;
+    uint16_t leader = sm_dev_trial_leader(d, index);
 
     if (app->counted)
         return true;
-    if (record_of(d, index)->boots_left == 0) {
+    if (record_of(d, leader)->boots_left == 0 && !d->apps[leader].paid) {
         (void)sm_dev_give_up(d, index, slot, SM_EVENT_ROLLED_BACK, SM_ERR_STATE,
                              "started as often as a trial may, and never got healthy");
         return false;
     }
-    sm_dev_change(d, index, &next);
-    next.boots_left--;
-    if (sm_dev_put(d, index, &next) != 0) {
+    if (pay(d, leader) != 0) {
         app->avoid |= (uint8_t)(1u << slot);
         return false;
     }
@@ -193,6 +205,8 @@ static int lay_out(struct sm_device *d, uint16_t index, bool again)
     struct sm_wasm_linker linker = {&app->host, sm_host_resolve};
     uint32_t which;
 
+    if (sm_dev_is_plugin(d, index))
+        linker = (struct sm_wasm_linker){sm_dev_plugin(d, index), d->cfg->plugins->ops->resolve};
     if (before >= app->pool_size)
         return sm_dev_say(d, SM_ERR_MEMORY, "its pool is smaller than its stack");
     struct sm_wasm_pool pool = {.base = (uint8_t *)app->pool + before,
@@ -219,6 +233,16 @@ static int lay_out(struct sm_device *d, uint16_t index, bool again)
     return 0;
 }
 
+static int bind_plugin(struct sm_device *d, uint16_t index)
+{
+    const struct sm_plugin_ops *ops = d->cfg->plugins->ops;
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_device_plugin *p = sm_dev_plugin(d, index);
+
+    ops->bind(d, index, &app->manifest.sensor, &app->host, p);
+    return ops->find_reads(d, &app->module, &app->manifest.sensor, p);
+}
+
 static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
 {
     struct sm_device_app *app = &d->apps[index];
@@ -235,6 +259,8 @@ static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
     if (!err)
         err = sm_dev_find_calls(d, &app->module, &app->manifest, &app->entry_func,
                                 &app->health_func, &app->has_health);
+    if (!err && sm_dev_is_plugin(d, index))
+        err = bind_plugin(d, index);
     return err ? err : lay_out(d, index, false);
 }
 
@@ -269,7 +295,7 @@ static void cannot_start(struct sm_device *d, uint16_t index, unsigned slot, int
     back_off(d, index);
 }
 
-static uint32_t budget(const struct sm_device *d)
+uint32_t sm_dev_budget(const struct sm_device *d)
 {
     uint32_t ms = d->cfg->epoch_ms ? d->cfg->epoch_ms : sm_class_limits(d->cfg->cls)->epoch_ms;
 
@@ -285,7 +311,7 @@ static bool run_start(struct sm_device *d, uint16_t index)
     struct sm_device_app *app = &d->apps[index];
 
     app->phase = SM_PHASE_ENTRY;
-    if (sm_wasm_call_start(&app->exec, app->inst, budget(d)) == SM_ERR_NOT_FOUND)
+    if (sm_wasm_call_start(&app->exec, app->inst, sm_dev_budget(d)) == SM_ERR_NOT_FOUND)
         return false;
     app->phase = SM_PHASE_START;
     run(d, index);
@@ -314,32 +340,42 @@ static void start(struct sm_device *d, uint16_t index, unsigned slot)
         sm_dev_emit_golden(d, SM_EVENT_STARTED, "no application may run");
     else
         sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
+    if (sm_dev_is_plugin(d, index))
+        d->cfg->plugins->ops->up(d, index);
     (void)run_start(d, index);
 }
 
 /* ---- Judgement ------------------------------------------------------------------------------- */
 
+/* Whether all that are on trial together are healthy. */
+static bool all_healthy(const struct sm_device *d, uint16_t leader)
+{
+    for (uint16_t i = 0; i < d->store.layout.modules; i++)
+        if (sm_dev_trial_slot(d, i) != SM_STORE_NO_SLOT && sm_dev_trial_leader(d, i) == leader &&
+            !d->apps[i].healthy)
+            return false;
+    return true;
+}
+
+/* A trial is passed. In a set it waits for the others'. */
 static void commit(struct sm_device *d, uint16_t index)
 {
-    struct sm_device_app *app = &d->apps[index];
+    uint16_t leader = sm_dev_trial_leader(d, index);
+    struct sm_device_app *app = &d->apps[leader];
     struct sm_record next;
 
-    sm_dev_change(d, index, &next);
-    struct sm_slot *s = running_slot(d, &next, index);
-    s->state = SM_SLOT_COMMITTED;
-    next.active = app->slot;
-    next.boots_left = 0;
-    next.trap_count = 0;
-    if (s->floor > next.floor)
-        next.floor = s->floor;
-    sm_dev_note(&next, app->slot, SM_EVENT_COMMITTED);
-    if (sm_dev_put(d, index, &next) == 0) {
-        sm_dev_emit(d, index, app->slot, SM_EVENT_COMMITTED);
+    d->apps[index].healthy = true;
+    if (!all_healthy(d, leader))
+        return;
+    sm_dev_change(d, leader, &next);
+    sm_dev_commit_slot(&next, app->slot);
+    if (sm_dev_put(d, leader, &next) == 0) {
+        sm_dev_emit(d, leader, app->slot, SM_EVENT_COMMITTED);
+        sm_dev_set_follow(d);
         return;
     }
     /* It has passed its trial, and it is the flash that fails: that is not to be its end. */
-    app->healthy = true;
-    app->commit_ms = d->now_ms + TIDY_AGAIN_MS;
+    d->apps[index].commit_ms = d->now_ms + TIDY_AGAIN_MS;
 }
 
 /* A window of the latest traps, oldest first; those that are out of it leave. */
@@ -365,6 +401,22 @@ static void count_trap(struct sm_record *r, uint32_t now_s, uint32_t window)
     r->trap_time_s[r->trap_count++] = now_s;
 }
 
+/* Whether it is on trial together with others. */
+static bool in_set(const struct sm_device *d, uint16_t index)
+{
+    return on_trial(d, index) && record_of(d, index)->set != 0;
+}
+
+/* The fault that ends a set's trial is on flash; now the trial is. */
+static void give_up_set(struct sm_device *d, uint16_t index)
+{
+    const struct sm_slot *s = &record_of(d, index)->slot[d->apps[index].slot];
+    char why[SM_STORE_DETAIL];
+
+    memcpy(why, s->detail, sizeof why);
+    (void)sm_dev_give_up(d, index, d->apps[index].slot, SM_EVENT_ROLLED_BACK, s->error, why);
+}
+
 /* A fault was noted in *next: it costs the instance. It costs the module its place when it is on
  * trial and has not had one good tick, or when it is the third in the window and there is something
  * to go back to. */
@@ -378,8 +430,8 @@ static void faulted(struct sm_device *d, uint16_t index, enum sm_event_kind kind
     sm_dev_note(next, slot, kind);
     count_trap(next, sm_dev_time_s(d), window_s(d));
     bool third = next->trap_count == SM_STORE_TRAPS;
-    gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_usable(next, !slot);
-    if (gives_up)
+    gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_may_return(d, index, !slot);
+    if (gives_up && !in_set(d, index))
         sm_dev_condemn(next, slot);
     if (d->now_ms - app->up_ms >= (uint64_t)window_s(d) * 1000)
         app->backoff_ms = 0;
@@ -387,9 +439,12 @@ static void faulted(struct sm_device *d, uint16_t index, enum sm_event_kind kind
         back_off(d, index);
     else
         stop(d, index, d->now_ms + (gives_up ? 0 : app->manifest.period_ms));
+    bool set = in_set(d, index);
     if (sm_dev_put(d, index, next) == 0) {
         sm_dev_emit(d, index, slot, kind);
-        if (gives_up)
+        if (gives_up && set)
+            give_up_set(d, index);
+        else if (gives_up)
             sm_dev_emit(d, index, slot, SM_EVENT_ROLLED_BACK);
     } else if (gives_up) {
         app->avoid |= (uint8_t)(1u << slot);
@@ -434,7 +489,7 @@ static void missed_period(struct sm_device *d, uint16_t index)
     sm_dev_change(d, index, &next);
     next.slot[slot].error = SM_ERR_STATE;
     memcpy(next.slot[slot].detail, why, sizeof why);
-    if (sm_dev_usable(&next, !slot)) {
+    if (sm_dev_may_return(d, index, !slot)) {
         faulted(d, index, SM_EVENT_HEALTH_FAILED, &next);
         return;
     }
@@ -539,16 +594,37 @@ static bool renew(struct sm_device *d, uint16_t index)
     return !err && !run_start(d, index);
 }
 
+/* A plugin's tick: its sensor is measured. One that gives no value has not had a good tick, and is
+ * otherwise left in peace: it may be the chip. */
+static void call_plugin(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    int32_t values[SM_PLUGIN_VALUES];
+
+    app->called_ms = clock_ms(d);
+    int err = d->cfg->plugins->ops->read(d, index, values);
+    if (err == SM_ERR_TRAP)
+        trapped(d, index);
+    else if (err)
+        app->due_ms = d->now_ms + app->manifest.period_ms;
+    else
+        ticked(d, index);
+}
+
 static void call(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
     if (app->spent && app->phase == SM_PHASE_ENTRY && !renew(d, index))
         return;
+    if (sm_dev_is_plugin(d, index) && app->phase != SM_PHASE_HEALTH) {
+        call_plugin(d, index);
+        return;
+    }
     uint32_t func = app->phase == SM_PHASE_HEALTH ? app->health_func : app->entry_func;
 
     app->called_ms = clock_ms(d);
-    int err = sm_wasm_call(&app->exec, app->inst, func, NULL, budget(d));
+    int err = sm_wasm_call(&app->exec, app->inst, func, NULL, sm_dev_budget(d));
 
     if (err)
         trapped(d, index); /* not even its first frame fits the stack */
@@ -613,11 +689,21 @@ static uint64_t sleeps_ms(const struct sm_device *d, uint16_t index)
     return wake == UINT64_MAX ? UINT64_MAX : wake > now ? wake - now : 0;
 }
 
+/* Whether an application is due by the clock: a plugin that is not on trial runs when somebody
+ * reads its sensor. */
+static bool has_ticks(const struct sm_device *d, uint16_t index)
+{
+    return !sm_dev_is_plugin(d, index) || on_trial(d, index) ||
+           d->apps[index].state != SM_APP_WAITING;
+}
+
 static void step_app(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
     tidy(d, index);
+    if (sm_dev_is_plugin(d, index) && app->inst != NULL && sm_dev_plugin(d, index)->trapped)
+        trapped(d, index);
     if (out_of_time(d, index)) {
         char why[SM_STORE_DETAIL];
         sm_text(why, sizeof why, "not healthy within %u ms, after %u good ticks",
@@ -643,7 +729,7 @@ static void step_app(struct sm_device *d, uint16_t index)
             (void)sm_host_wake(&app->host, &app->exec, app->inst); /* or it goes on sleeping */
         if (app->exec.state == SM_EXEC_READY)
             run(d, index);
-    } else if (d->now_ms >= app->due_ms) {
+    } else if (d->now_ms >= app->due_ms && has_ticks(d, index)) {
         if (app->state == SM_APP_STOPPED)
             start(d, index, want);
         else
@@ -665,6 +751,8 @@ static uint64_t next_due(const struct sm_device *d, uint16_t index)
         uint64_t sleeps = app->exec.state == SM_EXEC_READY ? 0 : sleeps_ms(d, index);
         due = sleeps < UINT64_MAX - d->now_ms ? d->now_ms + sleeps : UINT64_MAX;
     }
+    if (!has_ticks(d, index))
+        due = UINT64_MAX;
     if (app->slot == SM_DEV_GOLDEN && app->rest_ms > d->now_ms && app->rest_ms < due)
         due = app->rest_ms;
     if (app->state != SM_APP_STOPPED && on_trial(d, index) && !app->healthy &&
@@ -689,13 +777,14 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
     if (now_ms > d->now_ms)
         d->now_ms = now_ms;
     tidy_keys(d);
+    sm_dev_set_follow(d);
     sm_dev_watch_current(d);
     if (d->cfg->host->sensors != NULL)
         (void)sm_sensors_step(d->cfg->host->sensors);
-    for (uint16_t i = 0; i < d->store.layout.applications; i++)
+    for (uint16_t i = 0; i < d->store.layout.modules; i++)
         step_app(d, i);
     /* Only now: what becomes of the last one may call for the golden module in the first place. */
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
         uint64_t at = next_due(d, i);
         due = at < due ? at : due;
     }
@@ -710,7 +799,8 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
 static bool cfg_fits(const struct sm_device_cfg *c)
 {
     return c->flash && c->fleet && (c->trust || c->keys) && c->host && c->host->clock.now_ms &&
-           c->epoch && c->epoch_tick_ms > 0 && c->scratch && sm_class_limits(c->cls) != NULL;
+           c->epoch && c->epoch_tick_ms > 0 && c->scratch && sm_class_limits(c->cls) != NULL &&
+           (c->store.plugins == 0 || c->plugins != NULL);
 }
 
 int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
@@ -738,14 +828,17 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         return sm_dev_say(d, err, "the flash cannot be used: %s", sm_strerror(err));
     d->base_s = sm_store_time_s(&d->store);
     sm_journal_mount(&d->journal, &d->store);
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
         void *pool = apps[i].pool;
         size_t size = apps[i].pool_size;
         memset(&apps[i], 0, sizeof apps[i]);
         apps[i].pool = pool;
         apps[i].pool_size = size;
         apps[i].slot = apps[i].rest_slot = SM_STORE_NO_SLOT;
-        apps[i].host.more = cfg->more != NULL && cfg->cls != SM_CLASS_MCU ? cfg->more[i] : NULL;
+        if (sm_dev_is_plugin(d, i))
+            memset(sm_dev_plugin(d, i), 0, sizeof *sm_dev_plugin(d, i));
+        else if (cfg->more != NULL && cfg->cls != SM_CLASS_MCU)
+            apps[i].host.more = cfg->more[i];
     }
     return sm_dev_start_keys(d);
 }
@@ -759,7 +852,7 @@ int sm_device_rollback(struct sm_device *d, const char *name, const char *why)
         return sm_dev_say(d, err, "no application of that name");
     const struct sm_record *r = record_of(d, index);
     unsigned active = r->active;
-    if (active == SM_STORE_NO_SLOT || sm_dev_trial_slot(r) != SM_STORE_NO_SLOT ||
+    if (active == SM_STORE_NO_SLOT || sm_dev_trial_slot(d, index) != SM_STORE_NO_SLOT ||
         r->slot[!active].state != SM_SLOT_COMMITTED)
         return sm_dev_say(d, SM_ERR_STATE, "there is no earlier module to return to");
     if (!sm_dev_usable(r, !active))
@@ -767,12 +860,14 @@ int sm_device_rollback(struct sm_device *d, const char *name, const char *why)
                           "the earlier module, sequence %llu, is below the security floor %llu",
                           (unsigned long long)r->slot[!active].sequence,
                           (unsigned long long)r->floor);
+    if (!sm_dev_may_return(d, index, !active))
+        return SM_ERR_DENIED; /* said */
     return sm_dev_give_up(d, index, active, SM_EVENT_ROLLED_BACK, 0, why);
 }
 
 int sm_device_app(const struct sm_device *d, uint16_t index, struct sm_app_info *out)
 {
-    if (index >= d->store.layout.applications || record_of(d, index)->name[0] == 0)
+    if (index >= d->store.layout.modules || record_of(d, index)->name[0] == 0)
         return SM_ERR_NOT_FOUND;
     bool golden = d->apps[index].slot == SM_DEV_GOLDEN;
     *out =
@@ -788,7 +883,7 @@ bool sm_device_golden_runs(const struct sm_device *d)
 
 int sm_device_find(const struct sm_device *d, const char *name, uint16_t *index)
 {
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
         if (name[0] != 0 && strcmp(record_of(d, i)->name, name) == 0) {
             *index = i;
             return 0;

@@ -36,22 +36,31 @@ static bool is_free(const struct sm_record *r)
         return true;
     for (unsigned i = 0; i < 2; i++)
         if (r->slot[i].unreported != 0 || r->slot[i].state == SM_SLOT_COMMITTED ||
-            r->slot[i].state == SM_SLOT_TRIAL)
+            r->slot[i].state == SM_SLOT_TRIAL || r->slot[i].state == SM_SLOT_STAGED)
             return false;
     return r->floor == 0;
 }
 
-static int find_place(const struct sm_device *d, const char *name, uint16_t *index)
+/* The place of that name, or a free one among those of its kind. */
+static int find_place(struct sm_device *d, const struct sm_install_request *req, uint16_t *index)
 {
-    if (sm_device_find(d, name, index) == 0)
-        return 0;
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    const char *kind = sm_module_kind_name(req->plugin ? SM_KIND_PLUGIN : SM_KIND_APPLICATION);
+    uint16_t applications = d->store.layout.applications;
+    uint16_t end = req->plugin ? d->store.layout.modules : applications;
+
+    if (sm_device_find(d, req->name, index) == 0)
+        return sm_dev_is_plugin(d, *index) == req->plugin
+                   ? 0
+                   : sm_dev_say(d, SM_ERR_DENIED, "%s is the name of a module of another kind",
+                                req->name);
+    for (uint16_t i = req->plugin ? applications : 0; i < end; i++) {
         if (is_free(record_of(d, i))) {
             *index = i;
             return 0;
         }
     }
-    return SM_ERR_LIMIT;
+    return sm_dev_say(d, SM_ERR_LIMIT, "no place is left for a%s %s named %s",
+                      req->plugin ? "" : "n", kind, req->name);
 }
 
 /* The slot to receive into: not the active one; without one, where nothing committed lies. */
@@ -69,11 +78,15 @@ static int check_request(struct sm_device *d, const struct sm_install_request *r
     if (d->install.open)
         return sm_dev_say(d, SM_ERR_BUSY, "another installation is under way");
     if (req->name == NULL || req->action == NULL || req->name[0] == 0 || req->len == 0 ||
-        !text_fits(req->name, SM_NAME_MAX) || !text_fits(req->action, SM_STORE_ACTION - 1))
+        !text_fits(req->name, SM_NAME_MAX) || !text_fits(req->action, SM_STORE_ACTION - 1) ||
+        (req->set && req->action[0] == 0))
         return sm_dev_say(d, SM_ERR_ARG, "a name, deployment or length is out of range");
-    if (req->len > d->store.layout.slot_size - SM_SLOT_MODULE)
+    if (req->plugin && d->cfg->plugins == NULL)
+        return sm_dev_say(d, SM_ERR_DENIED, "this device runs no plugins");
+    uint32_t slot = req->plugin ? d->store.layout.plugin_size : d->store.layout.slot_size;
+    if (req->len > slot - SM_SLOT_MODULE)
         return sm_dev_say(d, SM_ERR_LIMIT, "%u bytes do not fit the slot of %u", (unsigned)req->len,
-                          (unsigned)d->store.layout.slot_size);
+                          (unsigned)slot);
     return 0;
 }
 
@@ -82,8 +95,14 @@ static int check_record(struct sm_device *d, uint16_t index, unsigned slot,
 {
     const struct sm_record *r = record_of(d, index);
 
-    if (sm_dev_trial_slot(r) != SM_STORE_NO_SLOT)
+    if (sm_dev_trial_slot(d, index) != SM_STORE_NO_SLOT)
         return sm_dev_say(d, SM_ERR_BUSY, "a trial of %s is under way", req->name);
+    if (sm_dev_leads(d, index) || sm_dev_passed_slot(d, index) != SM_STORE_NO_SLOT)
+        return sm_dev_say(d, SM_ERR_BUSY, "the set of %s is not on flash as a whole", req->name);
+    if (r->slot[slot].state == SM_SLOT_STAGED && req->set &&
+        memcmp(r->slot[slot].module_sha, req->sha, sizeof req->sha) == 0 &&
+        strcmp(r->slot[slot].action, req->action) == 0)
+        return sm_dev_say(d, SM_ERR_STATE, "this module is staged already");
     if (r->active != SM_STORE_NO_SLOT &&
         memcmp(r->slot[r->active].module_sha, req->sha, sizeof req->sha) == 0)
         return sm_dev_say(d, SM_ERR_STATE, "this module is installed and committed");
@@ -134,6 +153,10 @@ static int put_receiving(struct sm_device *d, uint16_t index, unsigned slot,
         sm_text(next.name, sizeof next.name, "%s", req->name);
         sm_text(next.fleet, sizeof next.fleet, "%s", d->cfg->fleet);
     }
+    next.set = 0;
+    for (unsigned i = 0; i < 2; i++)
+        if (next.slot[i].state == SM_SLOT_STAGED) /* of a set that is incomplete from now on */
+            next.slot[i].state = SM_SLOT_EMPTY;
     describe_slot(&next.slot[slot], req,
                   received ? r->slot[slot].install : sm_store_next_install(&d->store), received);
     return sm_dev_put(d, index, &next);
@@ -147,9 +170,9 @@ int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_req
 
     if (err)
         return err;
-    if (find_place(d, req->name, &index) != 0)
-        return sm_dev_say(d, SM_ERR_LIMIT, "no place is left for an application named %s",
-                          req->name);
+    err = find_place(d, req, &index);
+    if (err)
+        return err;
     unsigned slot = free_slot(record_of(d, index));
     err = check_record(d, index, slot, req);
     if (err)
@@ -160,7 +183,7 @@ int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_req
     if (err)
         return err;
     *in = (struct sm_device_install){
-        .open = true, .index = index, .slot = (uint8_t)slot, .written = received};
+        .open = true, .set = req->set, .index = index, .slot = (uint8_t)slot, .written = received};
     sm_slot_writer_init(&in->writer, &d->store, index, slot,
                         received ? SM_SLOT_MODULE + received : SM_SLOT_SIGNATURE, true);
     if (received == 0)
@@ -312,7 +335,12 @@ static int verify(struct sm_device *d, const struct sm_record *r, unsigned slot,
     err = sm_dev_admit(d, &d->work, index);
     if (!err)
         err = sm_dev_check_current(d, &d->work);
-    return err ? err : check_order(d, r, &d->work);
+    if (!err)
+        err = check_order(d, r, &d->work);
+    if (!err)
+        err = sm_dev_check_model(d, &d->work, index);
+    /* A member of a set is looked at beside the others, when all are there. */
+    return err || d->install.set ? err : sm_dev_check_company(d, &d->work, index, 0);
 }
 
 /* What came is what was announced: hashed from the bytes that are on flash now. */
@@ -345,22 +373,25 @@ static int translate(struct sm_device *d, struct sm_slot *s)
     err = sm_wasm_open(&module, image, s->image_len, wasm, s->module_len);
     if (err)
         return sm_dev_say(d, err, "the image does not open: %s", sm_strerror(err));
-    return sm_dev_admit_code(d, &module, &d->work);
+    return sm_dev_admit_code(d, &module, &d->work, in->index);
 }
 
-static int put_trial(struct sm_device *d, struct sm_record *next, unsigned slot)
+/* It waits for its trial, or for its set. */
+static int put_verified(struct sm_device *d, struct sm_record *next, unsigned slot)
 {
     const char *why_not_native = d->install.native_why;
     struct sm_slot *s = &next->slot[slot];
     int err;
 
-    s->state = SM_SLOT_TRIAL;
+    s->state = d->install.set ? SM_SLOT_STAGED : SM_SLOT_TRIAL;
     s->received = s->module_len;
     next->boots_left = d->cfg->boots ? d->cfg->boots : 3;
+    next->set = d->install.set ? sm_dev_set_number(d, s->action) : 0;
     next->trap_count = 0;
     memset(next->trap_time_s, 0, sizeof next->trap_time_s);
     sm_dev_note(next, slot, SM_EVENT_INSTALLED);
-    sm_dev_note(next, slot, SM_EVENT_TRIAL);
+    if (!d->install.set)
+        sm_dev_note(next, slot, SM_EVENT_TRIAL);
     if (*why_not_native) {
         sm_dev_note(next, slot, SM_EVENT_NATIVE_REFUSED);
         sm_text(s->detail, sizeof s->detail, "%s", why_not_native);
@@ -372,6 +403,31 @@ static int put_trial(struct sm_device *d, struct sm_record *next, unsigned slot)
     sm_dev_emit(d, d->install.index, slot, SM_EVENT_INSTALLED);
     if (*why_not_native)
         sm_dev_emit(d, d->install.index, slot, SM_EVENT_NATIVE_REFUSED);
+    return 0;
+}
+
+/* A release that removes a plugin: nothing of it is left to run, and the floor keeps what was there
+ * before from coming back. */
+static int put_removal(struct sm_device *d, struct sm_record *next, unsigned slot)
+{
+    struct sm_slot *s = &next->slot[slot];
+
+    next->active = SM_STORE_NO_SLOT;
+    next->trap_count = 0;
+    memset(next->trap_time_s, 0, sizeof next->trap_time_s);
+    if (next->slot[!slot].state == SM_SLOT_COMMITTED)
+        next->slot[!slot].state = SM_SLOT_EMPTY;
+    s->state = SM_SLOT_EMPTY;
+    s->received = 0;
+    if (d->work.sequence > next->floor)
+        next->floor = d->work.sequence;
+    sm_dev_note(next, slot, SM_EVENT_INSTALLED);
+    sm_dev_note(next, slot, SM_EVENT_COMMITTED);
+    int err = sm_dev_put(d, d->install.index, next);
+    if (err)
+        return err;
+    sm_dev_emit(d, d->install.index, slot, SM_EVENT_INSTALLED);
+    sm_dev_emit(d, d->install.index, slot, SM_EVENT_COMMITTED);
     return 0;
 }
 
@@ -395,14 +451,19 @@ int sm_device_install_finish(struct sm_device *d)
         return discard(d, SM_EVENT_DOWNLOAD_FAILED, err, NULL);
     if (!err)
         err = verify(d, &next, in->slot, &signed_by_us);
+    bool removes = !err && d->work.kind == SM_KIND_PLUGIN && d->work.sensor.values == 0;
+    if (removes && in->set)
+        err = sm_dev_say(d, SM_ERR_DENIED, "a release that removes is no member of a set");
     if (!err) {
         sm_text(s->version, sizeof s->version, "%s", d->work.version);
         s->sequence = d->work.sequence;
         s->floor = d->work.security_floor;
-        err = translate(d, s);
+        err = removes ? 0 : translate(d, s);
     }
     if (err && err != SM_ERR_IO)
         return discard(d, SM_EVENT_REFUSED, err, signed_by_us ? &d->work : NULL);
     in->open = false;
-    return err ? err : put_trial(d, &next, in->slot);
+    if (err)
+        return err;
+    return removes ? put_removal(d, &next, in->slot) : put_verified(d, &next, in->slot);
 }

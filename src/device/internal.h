@@ -2,7 +2,8 @@
  * slot.c: a slot's bytes become a module that may run. admit.c: what a module may be and ask for.
  * install.c: how modules come in. postmortem.c: what a trap leaves behind. native.c: native images
  * beside them. keys.c: the key set. current.c: what the server says is current.
- * golden.c: the module of the firmware's own.
+ * golden.c: the module of the firmware's own. plugin.c: vendors' modules that drive a sensor.
+ * requires.c: modules that need each other. set.c: modules that are installed together.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_DEVICE_INTERNAL_H
@@ -35,7 +36,10 @@ bool sm_dev_usable(const struct sm_record *r, unsigned slot);
 /* Change a record so that the module in a slot is given up: it stays there for post-mortem, is not
  * tried again in its deployment, and the other one is active if it may be. */
 void sm_dev_condemn(struct sm_record *next, unsigned slot);
-/* Condemn, with an event and a line that say why, and put. */
+/* Change a record so that the module in a slot is the active one from now on; its floor counts. */
+void sm_dev_commit_slot(struct sm_record *next, unsigned slot);
+/* Condemn, with an event and a line that say why, and put; when it is on trial in a set, all of the
+ * set. */
 int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
                    int error, const char *why);
 /* Whether this module failed in this deployment. */
@@ -75,12 +79,13 @@ int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t inde
  * is laid out once in scratch, and nothing of it runs. 0, or, said, SM_ERR_NOT_FOUND, _LINK,
  * _DENIED, _LIMIT, _INVALID. */
 int sm_dev_admit_code(struct sm_device *d, const struct sm_wasm_module *module,
-                      const struct sm_manifest *m);
+                      const struct sm_manifest *m, uint16_t index);
 
 /* The limits that the engine gets for a module. */
 struct sm_wasm_limits sm_dev_limits(const struct sm_device *d, const struct sm_manifest *m);
 
-/* The exported functions that the device calls. 0 or SM_ERR_NOT_FOUND, _INVALID, said. */
+/* The exported functions that the device calls; a plugin has no entry. 0 or SM_ERR_NOT_FOUND,
+ * _INVALID, said. */
 int sm_dev_find_calls(struct sm_device *d, const struct sm_wasm_module *module,
                       const struct sm_manifest *m, uint32_t *entry, uint32_t *health,
                       bool *has_health);
@@ -132,14 +137,75 @@ int sm_dev_open_golden(struct sm_device *d, struct sm_wasm_module *m);
 /* An event about it, which is not kept. */
 void sm_dev_emit_golden(const struct sm_device *d, enum sm_event_kind kind, const char *detail);
 
+/* ---- plugin.c -------------------------------------------------------------------------------- */
+
+struct sm_plugin_ops {
+    /* Whether it may drive this sensor here. 0, or, said, SM_ERR_DENIED. */
+    int (*admit)(struct sm_device *d, const struct sm_plugin_sensor *s, uint16_t index);
+    /* The exports that measure, noted in *p. 0 or SM_ERR_NOT_FOUND, _INVALID, said. */
+    int (*find_reads)(struct sm_device *d, const struct sm_wasm_module *module,
+                      const struct sm_plugin_sensor *s, struct sm_device_plugin *p);
+    /* For linking, with a struct sm_device_plugin as ctx, which bind has filled. s and host stay
+     * where they are. */
+    int (*resolve)(void *plugin, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
+    void (*bind)(struct sm_device *d, uint16_t index, const struct sm_plugin_sensor *s,
+                 struct sm_host *host, struct sm_device_plugin *p);
+    /* Its sensor is there for modules, and no longer. */
+    void (*up)(struct sm_device *d, uint16_t index);
+    void (*down)(struct sm_device *d, uint16_t index);
+    /* Measure all its values. 0, SM_ERR_TRAP (its execution tells), or why there are none. */
+    int (*read)(struct sm_device *d, uint16_t index, int32_t *values);
+};
+
+static inline bool sm_dev_is_plugin(const struct sm_device *d, uint16_t index)
+{
+    return index >= d->store.layout.applications;
+}
+static inline struct sm_device_plugin *sm_dev_plugin(const struct sm_device *d, uint16_t index)
+{
+    return &d->cfg->plugins->plugins[index - d->store.layout.applications];
+}
+
+/* ---- requires.c ------------------------------------------------------------------------------ */
+
+/* Whether a module, in the place of `index`, suits the others: what it requires is there, and those
+ * that require it are content. The members of `set` (0: none) count as they are staged. *m lies
+ * outside the scratch memory. 0, or, said, SM_ERR_DENIED. */
+int sm_dev_check_company(struct sm_device *d, const struct sm_manifest *m, uint16_t index,
+                         uint32_t set);
+
+/* Whether a plugin drives what the one in force of its name does. 0, or, said, SM_ERR_DENIED. */
+int sm_dev_check_model(struct sm_device *d, const struct sm_manifest *m, uint16_t index);
+
+/* The manifest of a slot's module into *m. False when it cannot be read. */
+bool sm_dev_slot_manifest(const struct sm_device *d, uint16_t index, unsigned slot,
+                          struct sm_manifest *m);
+
+/* Whether a slot may be returned to, by the record and by what others require. */
+bool sm_dev_may_return(struct sm_device *d, uint16_t index, unsigned slot);
+
+/* ---- set.c ----------------------------------------------------------------------------------- */
+
+/* The slot that is staged, or SM_STORE_NO_SLOT. */
+unsigned sm_dev_staged_slot(const struct sm_record *r);
+/* The slot that is on trial, by itself or by its set; or SM_STORE_NO_SLOT. */
+unsigned sm_dev_trial_slot(const struct sm_device *d, uint16_t index);
+/* The slot that is staged in a set that was committed: it is what counts, and its own record does
+ * not say so yet. Or SM_STORE_NO_SLOT. */
+unsigned sm_dev_passed_slot(const struct sm_device *d, uint16_t index);
+/* The record that decides about the trial of a place: its own, or that of its set's leader. */
+uint16_t sm_dev_trial_leader(const struct sm_device *d, uint16_t index);
+/* Whether others have yet to follow what the record of this place says. */
+bool sm_dev_leads(const struct sm_device *d, uint16_t index);
+/* The number for a new set, or that of the one which is being staged under this action. */
+uint32_t sm_dev_set_number(const struct sm_device *d, const char *action);
+/* Records of members follow what the leader's says. */
+void sm_dev_set_follow(struct sm_device *d);
+
 /* ---- device.c -------------------------------------------------------------------------------- */
 
-static inline unsigned sm_dev_trial_slot(const struct sm_record *r)
-{
-    if (r->slot[0].state == SM_SLOT_TRIAL)
-        return 0;
-    return r->slot[1].state == SM_SLOT_TRIAL ? 1 : SM_STORE_NO_SLOT;
-}
+/* The epochs that one call may take. */
+uint32_t sm_dev_budget(const struct sm_device *d);
 
 /* End an instance; the next step starts it again. */
 void sm_dev_restart(struct sm_device *d, uint16_t index);

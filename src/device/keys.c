@@ -114,7 +114,7 @@ static bool stopped(const struct sm_device *d, uint16_t index, unsigned slot)
     const struct sm_slot *s = &d->store.records[index].slot[slot];
     struct sm_revocation r;
 
-    if (s->state != SM_SLOT_COMMITTED && s->state != SM_SLOT_TRIAL)
+    if (s->state != SM_SLOT_COMMITTED && s->state != SM_SLOT_TRIAL && s->state != SM_SLOT_STAGED)
         return false;
     for (uint32_t i = 0; sm_keyset_revocation(&d->set, i, &r); i++) {
         if (!r.stop)
@@ -140,7 +140,7 @@ static bool stops_anything(const struct sm_keyset *set)
  * are started again. */
 static void end_native(struct sm_device *d)
 {
-    for (uint16_t i = 0; i < d->store.layout.applications; i++)
+    for (uint16_t i = 0; i < d->store.layout.modules; i++)
         if (d->apps[i].native)
             sm_dev_restart(d, i);
 }
@@ -156,7 +156,7 @@ static void carry_out(struct sm_device *d)
     if (!d->has_set || record(d)->boots_left == 0)
         return;
     sm_text(why, sizeof why, "revoked by key set %u", (unsigned)d->set.version);
-    for (uint16_t i = 0; i < d->store.layout.applications; i++) {
+    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
         for (unsigned slot = 0; slot < 2; slot++)
             if (stopped(d, i, slot) &&
                 sm_dev_give_up(d, i, slot, SM_EVENT_ROLLED_BACK, SM_ERR_KEY, why) != 0)

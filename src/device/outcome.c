@@ -101,6 +101,7 @@ void sm_dev_condemn(struct sm_record *next, unsigned slot)
     next->slot[slot].state = SM_SLOT_FAILED;
     next->boots_left = 0;
     next->trap_count = 0;
+    next->set = 0;
     memset(next->trap_time_s, 0, sizeof next->trap_time_s);
     sm_dev_remember_failure(next, slot);
     if (next->active == slot)
@@ -108,8 +109,21 @@ void sm_dev_condemn(struct sm_record *next, unsigned slot)
     sm_dev_note(next, slot, SM_EVENT_ROLLED_BACK);
 }
 
-int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
-                   int error, const char *why)
+void sm_dev_commit_slot(struct sm_record *next, unsigned slot)
+{
+    struct sm_slot *s = &next->slot[slot];
+
+    s->state = SM_SLOT_COMMITTED;
+    next->active = (uint8_t)slot;
+    next->boots_left = 0;
+    next->trap_count = 0;
+    if (s->floor > next->floor)
+        next->floor = s->floor;
+    sm_dev_note(next, slot, SM_EVENT_COMMITTED);
+}
+
+static int give_up_one(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
+                       int error, const char *why)
 {
     struct sm_record next;
 
@@ -128,6 +142,33 @@ int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_e
         sm_dev_emit(d, index, slot, kind);
     sm_dev_emit(d, index, slot, SM_EVENT_ROLLED_BACK);
     return 0;
+}
+
+/* The leader first: with that record the whole set is off trial, whatever happens to the others. */
+int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
+                   int error, const char *why)
+{
+    bool trial = sm_dev_trial_slot(d, index) == slot;
+    uint16_t leader = trial ? sm_dev_trial_leader(d, index) : index;
+    uint32_t set = trial ? d->store.records[leader].set : 0;
+    char of_set[SM_STORE_DETAIL];
+    int err = 0;
+
+    sm_text(of_set, sizeof of_set, "%s of its set: %s", d->store.records[index].name, why);
+    if (leader != index) {
+        err = give_up_one(d, leader, sm_dev_trial_slot(d, leader), SM_EVENT_ROLLED_BACK, error,
+                          of_set);
+        if (err)
+            d->apps[index].avoid |= (uint8_t)(1u << slot);
+    }
+    if (!err)
+        err = give_up_one(d, index, slot, kind, error, why);
+    for (uint16_t i = 0; !err && set != 0 && i < d->store.layout.modules; i++) {
+        const struct sm_record *r = &d->store.records[i];
+        if (r->set == set && sm_dev_staged_slot(r) != SM_STORE_NO_SLOT)
+            err = give_up_one(d, i, sm_dev_staged_slot(r), SM_EVENT_ROLLED_BACK, error, of_set);
+    }
+    return err;
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */
@@ -206,8 +247,6 @@ static bool event_of_slot(const struct sm_device *d, uint16_t index, unsigned sl
 int sm_device_event_at(const struct sm_device *d, uint32_t i, struct sm_event *out)
 {
     for (uint16_t index = 0; index <= d->store.layout.modules; index++) {
-        if (index == d->store.layout.applications)
-            index = d->store.layout.modules; /* the key set's, behind the plugins */
         const struct sm_record *r = sm_store_record(&d->store, index);
         unsigned older = r->slot[1].install < r->slot[0].install;
         if (event_of_slot(d, index, older, &i, out) || event_of_slot(d, index, !older, &i, out))

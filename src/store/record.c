@@ -37,6 +37,7 @@ enum { /* offsets in a record */
        AT_GENERATION = 688,
        AT_COPIED = 692,
        AT_ZERO3 = 694,
+       AT_SET = 696,
        AT_CRC = 700
 };
 
@@ -65,6 +66,7 @@ enum { /* offsets in a slot's part */
 };
 
 _Static_assert(AT_SLOT + 2 * SLOT_SIZE == AT_GENERATION, "the slots' parts fill their room");
+_Static_assert(AT_SET + 4 == AT_CRC, "nothing lies between");
 _Static_assert(AT_CRC + 4 == SM_RECORD_SIZE, "the checksum is last");
 _Static_assert(SLOT_DETAIL + SM_STORE_DETAIL - 1 == SLOT_SIZE, "the detail is last in a slot");
 
@@ -186,6 +188,7 @@ void sm_record_encode(const struct sm_record *r, const struct sm_record_tag *tag
     encode_slot(&r->slot[1], out + AT_SLOT + SLOT_SIZE);
     put_u32(out + AT_GENERATION, tag->generation);
     put_u16(out + AT_COPIED, tag->copied);
+    put_u32(out + AT_SET, r->set);
     put_u32(out + AT_CRC, sm_crc32c(0, out, AT_CRC));
 }
 
@@ -196,13 +199,19 @@ static bool all_zero(const uint8_t *p, size_t len)
     return len == 0;
 }
 
-/* The state as a whole makes sense: at most one slot on trial, the active one committed. */
+static bool tried(const struct sm_slot *s)
+{
+    return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_STAGED;
+}
+
+/* The state as a whole makes sense: at most one slot on trial or waiting for it, the active one
+ * committed. */
 static bool coherent(const struct sm_record *r)
 {
     if (r->active != SM_STORE_NO_SLOT &&
         (r->active > 1 || r->slot[r->active].state != SM_SLOT_COMMITTED))
         return false;
-    return r->slot[0].state != SM_SLOT_TRIAL || r->slot[1].state != SM_SLOT_TRIAL;
+    return !tried(&r->slot[0]) || !tried(&r->slot[1]);
 }
 
 int sm_record_decode(const uint8_t in[SM_RECORD_SIZE], struct sm_record *r,
@@ -218,6 +227,7 @@ int sm_record_decode(const uint8_t in[SM_RECORD_SIZE], struct sm_record *r,
     tag->generation = get_u32(in + AT_GENERATION);
     tag->copied = get_u16(in + AT_COPIED);
     r->seq = get_u64(in + AT_SEQ);
+    r->set = get_u32(in + AT_SET);
     r->time_s = get_u32(in + AT_TIME);
     r->floor = get_u64(in + AT_FLOOR);
     r->active = in[AT_ACTIVE];
@@ -236,7 +246,7 @@ int sm_record_decode(const uint8_t in[SM_RECORD_SIZE], struct sm_record *r,
         return SM_ERR_MALFORMED;
     if (tag->generation == 0 || tag->generation >= SM_STORE_GENERATION_MAX || r->seq == 0 ||
         r->seq >= SM_STORE_SEQ_MAX || r->trap_count > SM_STORE_TRAPS || in[AT_ZERO] != 0 ||
-        in[AT_ZERO2] != 0 || !all_zero(in + AT_ZERO3, AT_CRC - AT_ZERO3) || !coherent(r))
+        in[AT_ZERO2] != 0 || !all_zero(in + AT_ZERO3, AT_SET - AT_ZERO3) || !coherent(r))
         return SM_ERR_MALFORMED;
     return 0;
 }

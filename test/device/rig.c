@@ -13,7 +13,8 @@
 #define FLEET "greenhouse"
 
 static struct {
-    struct sm_keys_private signer, stranger, other, builder, other_builder, root_a, root_b, server;
+    struct sm_keys_private signer, stranger, other, builder, other_builder, root_a, root_b, server,
+        vendor, other_vendor;
     struct sm_trust trust;
     struct sm_trust_key keys[4];
     uint8_t good[256][32]; /* hashes of modules with a good signature */
@@ -21,7 +22,7 @@ static struct {
     volatile uint32_t epoch;
 } g;
 
-static const char *const capabilities[] = {"log", "sensor/*"};
+static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*"};
 
 static void tick(int signal)
 {
@@ -49,6 +50,8 @@ void rig_global_setup(void)
     assert_int_equal(sm_keys_generate(&g.root_a, &why), 0);
     assert_int_equal(sm_keys_generate(&g.root_b, &why), 0);
     assert_int_equal(sm_keys_generate(&g.server, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.vendor, &why), 0);
+    assert_int_equal(sm_keys_generate(&g.other_vendor, &why), 0);
     rig_trust_builders(true);
 }
 
@@ -83,7 +86,10 @@ static uint8_t *read_wat(const char *name, size_t *len)
 static void manifest_of(const struct recipe *r, struct sm_manifest *m)
 {
     sm_manifest_defaults(m);
-    m->kind = SM_KIND_APPLICATION;
+    m->kind = r->plugin ? SM_KIND_PLUGIN : SM_KIND_APPLICATION;
+    m->sensor = r->sensor;
+    for (; m->requirements < 2 && r->requires[m->requirements].name[0]; m->requirements++)
+    m->requires[m->requirements] = r->requires[m->requirements];
     snprintf(m->fleet, sizeof m->fleet, "%s", r->fleet ? r->fleet : FLEET);
     snprintf(m->name, sizeof m->name, "%s", r->name ? r->name : "thermostat");
     m->sequence = r->sequence ? r->sequence : 1;
@@ -121,9 +127,10 @@ struct module rig_make(const struct recipe *r)
     struct sm_keys_why why;
     size_t len;
     uint8_t *wasm = read_wat(r->wat, &len);
-    const struct sm_keys_private *key = r->how == SIGNED_BY_STRANGER      ? &g.stranger
-                                        : r->how == SIGNED_BY_OTHER_FLEET ? &g.other
-                                                                          : &g.signer;
+    const struct sm_keys_private *const keys[] = {
+        [SIGNED_WELL] = &g.signer,          [SIGNED_BY_STRANGER] = &g.stranger,
+        [SIGNED_BY_OTHER_FLEET] = &g.other, [SIGNED_SHORT] = &g.signer,
+        [SIGNED_BY_VENDOR] = &g.vendor,     [SIGNED_BY_OTHER_VENDOR] = &g.other_vendor};
 
     manifest_of(r, &manifest);
     m.bytes = malloc(len + SM_MANIFEST_MAX + 32);
@@ -138,10 +145,14 @@ struct module rig_make(const struct recipe *r)
         m.len = (uint32_t)packed;
     }
     free(wasm);
-    assert_int_equal(sm_keys_sign(key, m.bytes, m.len - (r->how == SIGNED_SHORT), m.sig, &why), 0);
+    assert_int_equal(
+        sm_keys_sign(keys[r->how], m.bytes, m.len - (r->how == SIGNED_SHORT), m.sig, &why), 0);
     sm_sha256(m.bytes, m.len, m.sha);
     strcpy(m.name, manifest.name);
-    if (r->how == SIGNED_WELL && !is_good(m.sha)) {
+    m.plugin = r->plugin;
+    bool trusted =
+        r->how == SIGNED_WELL || r->how == SIGNED_BY_VENDOR || r->how == SIGNED_BY_OTHER_VENDOR;
+    if (trusted && !is_good(m.sha)) {
         assert_true(g.ngood < 256);
         memcpy(g.good[g.ngood++], m.sha, 32);
     }
@@ -162,6 +173,21 @@ static void add_to_plan(struct sm_keyset_plan *p, const uint8_t key[32], uint64_
     k->role = SM_ROLE_SIGNER;
     k->expires_s = expires_s;
     memcpy(k->key, key, 32);
+}
+
+static void add_vendor(struct sm_keyset_plan *p, const uint8_t key[32], const char *model)
+{
+    struct sm_keyset_plan_key *k = &p->key[p->nkeys];
+
+    add_to_plan(p, key, 0);
+    k->role = SM_ROLE_VENDOR;
+    strcpy(k->model, model);
+    strcpy(k->bus, "i2c-1");
+    k->addresses = 2;
+    k->address[0] = 0x48;
+    k->address[1] = 0x49;
+    k->capabilities = 1;
+    strcpy(k->capability[0], "log");
 }
 
 static void revoke_in_plan(struct sm_keyset_plan *p, enum sm_revoked_kind kind,
@@ -196,6 +222,10 @@ static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
     if (r->server) {
         add_to_plan(p, g.server.public_key, 0);
         p->key[p->nkeys - 1].role = SM_ROLE_SERVER;
+    }
+    if (r->vendors) {
+        add_vendor(p, g.vendor.public_key, "TMP105");
+        add_vendor(p, g.other_vendor.public_key, "LM75");
     }
     for (unsigned i = 0; i < r->more_keys; i++, nobody[0]++)
         add_to_plan(p, nobody, 0);
@@ -366,7 +396,7 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
                                       .trust = &g.trust,
                                       .host = &rig->host,
                                       .capabilities = capabilities,
-                                      .ncapabilities = 2,
+                                      .ncapabilities = sizeof capabilities / sizeof *capabilities,
                                       .epoch = &g.epoch,
                                       .epoch_tick_ms = 1,
                                       .epoch_ms = 20,
@@ -395,6 +425,34 @@ void rig_init_keyed(struct rig *rig, struct flash_sim *sim)
     rig->cfg.wall_ctx = rig;
     rig->cfg.wall_s = wall_s;
     rig->cfg.store.keys_size = sizeof(((struct key_set *)NULL)->bytes);
+}
+
+void rig_init_plugins(struct rig *rig, struct flash_sim *sim)
+{
+    rig_init_keyed(rig, sim);
+    rig->cfg.store.plugins = RIG_PLUGINS;
+    rig->cfg.store.plugin_size = 5000;
+    rig->cfg.plugins = &rig->plugins;
+}
+
+static uint64_t now_ns(void *ctx)
+{
+    return ((struct rig *)ctx)->now_ms * 1000000;
+}
+
+/* The outside world lives on when the device loses its memory; its buses are made anew all the
+ * same, since they point into the rig. */
+static void plug_chips(struct rig *rig)
+{
+    static const struct sm_bus *buses[1];
+
+    rig->sim_clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = rig};
+    sm_sim_bus_init(&rig->i2c, "i2c-1", SM_BUS_I2C, &rig->sim_clock);
+    for (uint8_t i = 0; i < 2; i++)
+        assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i], &sm_sim_tmp105, 0x48 + i), 0);
+    buses[0] = &rig->i2c.bus;
+    rig->plugins = (struct sm_device_plugins){&sm_device_plugin_ops, rig->plugin, buses, 1};
+    memset(rig->plugin, 0xa5, sizeof rig->plugin);
 }
 
 int rig_commission(struct rig *rig, const struct key_set_recipe *r)
@@ -447,7 +505,9 @@ int rig_boot(struct rig *rig)
     memset(rig->apps, 0xa5, sizeof rig->apps);
     memset(rig->keys, 0xa5, sizeof rig->keys);
     memset(rig->scratch, 0xa5, 4096);
-    for (unsigned i = 0; i < RIG_APPS; i++) {
+    if (rig->cfg.plugins)
+        plug_chips(rig);
+    for (unsigned i = 0; i < RIG_MODULES; i++) {
         memset(rig->pools[i], 0xa5, 4096);
         rig->apps[i].pool = rig->pools[i];
         rig->apps[i].pool_size = sizeof rig->pools[i];
@@ -465,19 +525,25 @@ int rig_boot(struct rig *rig)
     return sm_device_start(&rig->dev, &rig->cfg, rig->apps, rig->records, rig->now_ms);
 }
 
-int64_t rig_begin(struct rig *rig, const struct module *m, const char *action)
+static int64_t begin(struct rig *rig, const struct module *m, const char *action, bool set)
 {
-    struct sm_install_request req = {.name = m->name, .len = m->len, .action = action};
+    struct sm_install_request req = {
+        .name = m->name, .plugin = m->plugin, .set = set, .len = m->len, .action = action};
 
     memcpy(req.signature, m->sig, sizeof req.signature);
     memcpy(req.sha, m->sha, sizeof req.sha);
     return sm_device_install_begin(&rig->dev, &req);
 }
 
-/* The module's bytes from where the device wants them; 0 when all are there. */
-static int write_module(struct rig *rig, const struct module *m, const char *action)
+int64_t rig_begin(struct rig *rig, const struct module *m, const char *action)
 {
-    int64_t at = rig_begin(rig, m, action);
+    return begin(rig, m, action, false);
+}
+
+/* The module's bytes from where the device wants them; 0 when all are there. */
+static int write_module(struct rig *rig, const struct module *m, const char *action, bool set)
+{
+    int64_t at = begin(rig, m, action, set);
 
     while (at >= 0 && at < m->len) {
         uint32_t n = m->len - (uint32_t)at < 97 ? m->len - (uint32_t)at : 97;
@@ -491,7 +557,14 @@ static int write_module(struct rig *rig, const struct module *m, const char *act
 
 int rig_install(struct rig *rig, const struct module *m, const char *action)
 {
-    int err = write_module(rig, m, action);
+    int err = write_module(rig, m, action, false);
+
+    return err ? err : sm_device_install_finish(&rig->dev);
+}
+
+int rig_stage(struct rig *rig, const struct module *m, const char *action)
+{
+    int err = write_module(rig, m, action, true);
 
     return err ? err : sm_device_install_finish(&rig->dev);
 }
@@ -514,7 +587,7 @@ static int write_native(struct rig *rig, const struct native *n)
 int rig_install_native(struct rig *rig, const struct module *m, const struct native *n,
                        const char *action, int *native_err)
 {
-    int err = write_module(rig, m, action);
+    int err = write_module(rig, m, action, false);
 
     if (err)
         return err;

@@ -8,10 +8,13 @@
 #define SM_TEST_RIG_H
 
 #include <sandmote/device.h>
+#include <sim/sim.h>
 #include "flash_sim.h"
 
 enum {
     RIG_APPS = 2,
+    RIG_PLUGINS = 2,
+    RIG_MODULES = RIG_APPS + RIG_PLUGINS,
     RIG_POOL = 3 * 65536 + 16384,
     RIG_SCRATCH = 65536,
     RIG_EVENTS = 64,
@@ -29,8 +32,8 @@ struct rig {
     struct flash_sim *sim;
     struct sm_device dev;
     struct sm_device_cfg cfg;
-    struct sm_device_app apps[RIG_APPS];
-    struct sm_record records[RIG_APPS];
+    struct sm_device_app apps[RIG_MODULES];
+    struct sm_record records[RIG_MODULES];
     struct sm_trust_key keys[RIG_KEYS];
     uint8_t statement[SM_STATEMENT_MAX];
     const uint8_t *nonce; /* that statements must answer; NULL: none */
@@ -50,8 +53,15 @@ struct rig {
     int bind_error;                 /* what it returns */
     uint8_t bound_sha[32];          /* of the image's bytes when it was bound last */
     struct sm_device_golden golden; /* what cfg.golden points at */
+
+    /* Of rig_init_plugins(): a bus "i2c-1" with a TMP105 at 0x48, one at 0x49. */
+    struct sm_sim_clock sim_clock;
+    struct sm_sim_bus i2c;
+    struct sm_sim_chip chip[2];
+    struct sm_device_plugins plugins; /* what cfg.plugins points at */
+    struct sm_device_plugin plugin[RIG_PLUGINS];
     _Alignas(16) uint8_t golden_image[2048];
-    _Alignas(16) uint8_t pools[RIG_APPS][RIG_POOL];
+    _Alignas(16) uint8_t pools[RIG_MODULES][RIG_POOL];
     _Alignas(16) uint8_t scratch[RIG_SCRATCH];
 };
 
@@ -65,7 +75,17 @@ struct recipe {
     uint32_t stack, interface, good_ticks, timeout_ms, period_ms, late_ticks;
     const char *capability[4];
     bool no_manifest;
-    enum { SIGNED_WELL, SIGNED_BY_STRANGER, SIGNED_BY_OTHER_FLEET, SIGNED_SHORT } how;
+    enum {
+        SIGNED_WELL,
+        SIGNED_BY_STRANGER,
+        SIGNED_BY_OTHER_FLEET,
+        SIGNED_SHORT,
+        SIGNED_BY_VENDOR,
+        SIGNED_BY_OTHER_VENDOR
+    } how;
+    bool plugin;
+    struct sm_plugin_sensor sensor; /* of a plugin; without values it removes one */
+    struct sm_requirement requires[2];
 };
 
 struct module {
@@ -73,6 +93,7 @@ struct module {
     uint32_t len;
     uint8_t sig[64], sha[32];
     char name[33];
+    bool plugin;
 };
 
 /* A native image and its claim: any bytes, which the rig's binder takes. */
@@ -95,6 +116,8 @@ struct key_set_recipe {
     bool stranger_signs; /* SIGNED_BY_STRANGER is a signer too */
     bool no_signer;      /* SIGNED_WELL is not */
     bool server;         /* a server states what is current */
+    bool vendors;        /* SIGNED_BY_VENDOR drives a TMP105 on i2c-1 at 0x48 and 0x49, and
+                            SIGNED_BY_OTHER_VENDOR an LM75 there */
     bool revoke_signer, stop_signer;
     bool builder, stop_builder; /* BY_BUILDER is one; or is revoked, and stopped */
     const struct module *revoke;
@@ -127,6 +150,8 @@ void rig_trust_builders(bool trust);
 void rig_init(struct rig *rig, struct flash_sim *sim);
 /* The same for a device that is to be commissioned with a key set. */
 void rig_init_keyed(struct rig *rig, struct flash_sim *sim);
+/* The same with a bus, two chips, and room for plugins. */
+void rig_init_plugins(struct rig *rig, struct flash_sim *sim);
 int rig_commission(struct rig *rig, const struct key_set_recipe *r);
 int rig_offer(struct rig *rig, const struct key_set_recipe *r);
 /* The server says: key set 1, thermostat of this sequence, from this time for 1000 seconds. */
@@ -139,6 +164,8 @@ int rig_boot(struct rig *rig);
 
 /* begin, write in pieces, finish, under this deployment. */
 int rig_install(struct rig *rig, const struct module *m, const char *action);
+/* The same as one of the deployment's set: it is staged. */
+int rig_stage(struct rig *rig, const struct module *m, const char *action);
 /* The same with a native image; *native_err is what became of it. */
 int rig_install_native(struct rig *rig, const struct module *m, const struct native *n,
                        const char *action, int *native_err);

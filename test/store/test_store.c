@@ -259,11 +259,11 @@ static void a_record_with_a_right_checksum_and_a_wrong_field_is_malformed(void *
         {34, 4, SM_ERR_MALFORMED},         /* trap count */
         {96, 0x1f, SM_ERR_MALFORMED},      /* a control character in the fleet */
         {128 + 11, 'x', SM_ERR_MALFORMED}, /* text after the end of the name */
-        {160, 5, SM_ERR_MALFORMED},        /* slot state */
+        {160, 6, SM_ERR_MALFORMED},        /* slot state */
         {160 + 6, 1, SM_ERR_MALFORMED},    /* an unknown event */
         {160 + 38, 1, SM_ERR_MALFORMED},   /* received more than there is */
         {160 + 63, 0, SM_ERR_MALFORMED},   /* a positive error */
-        {699, 1, SM_ERR_MALFORMED},        /* reserved */
+        {695, 1, SM_ERR_MALFORMED},        /* reserved */
     };
     struct sm_record in, out;
     struct sm_record_tag tag = {1, 1, 0, 0}, got;
