@@ -16,7 +16,7 @@ export ASC="$npm/node_modules/.bin/asc" SANDMOTE="$sandmote"
 # What a README shows as commands, with the program for its name.
 commands() {
     printf 'set -e\nsandmote() { "%s" "$@"; }\n' "$sandmote"
-    sed -n '/^```sh$/,/^```$/p' "$1" | grep -v -e '^```' -e --sensors
+    sed -n '/^```sh$/,/^```$/p' "$1" | grep -v '^```'
 }
 
 mkdir -p "my modules" && cd "my modules" || exit 1
@@ -28,6 +28,7 @@ for lang in $languages; do
     commands hello-$lang/README.md >commands.sh
     expect 0 sh -c "cd hello-$lang && . ../commands.sh"
     shows 'build/module.wasm: good'
+    says 'log: 21.5 C'
     # From another folder, and once more.
     expect 0 ./hello-$lang/build.sh
     # A folder that is there is left as it is.
