@@ -28,6 +28,10 @@ int32_t spi_transfer(const uint8_t *out, uint8_t *in, uint32_t len);
 SM_IMPORT("env", "modbus_read")
 int32_t modbus_read(uint16_t reg, uint16_t *buf, uint32_t count);
 
+/* Read count input registers from reg on. */
+SM_IMPORT("env", "modbus_read_input")
+int32_t modbus_read_input(uint16_t reg, uint16_t *buf, uint32_t count);
+
 /* Write count holding registers from reg on. */
 SM_IMPORT("env", "modbus_write")
 int32_t modbus_write(uint16_t reg, const uint16_t *buf, uint32_t count);

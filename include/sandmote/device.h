@@ -23,6 +23,7 @@
 #include <sandmote/journal.h>
 #include <sandmote/keyset.h>
 #include <sandmote/manifest.h>
+#include <sandmote/modbus.h>
 #include <sandmote/sensors.h>
 #include <sandmote/statement.h>
 #include <sandmote/store.h>
@@ -130,6 +131,12 @@ struct sm_device_plugin {
     struct sm_sensor_driver driver;
     struct sm_capability capability[SM_PLUGIN_VALUES];
     struct sm_plugin_read read[SM_PLUGIN_VALUES];
+    struct sm_modbus exchange; /* that its call waits for */
+    bool exchanging;
+    uint32_t exchange_buf, exchange_count; /* where registers that are read go; count 0: none */
+    bool reading;                          /* a reading has begun and waits for an exchange */
+    uint32_t at;                           /* of its values */
+    int32_t value[SM_PLUGIN_VALUES];
     uint32_t refused; /* calls beyond its bus and address */
     uint16_t index;
     int bus_error;   /* of its last transfer */

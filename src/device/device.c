@@ -601,10 +601,13 @@ static void call_plugin(struct sm_device *d, uint16_t index)
     struct sm_device_app *app = &d->apps[index];
     int32_t values[SM_PLUGIN_VALUES];
 
-    app->called_ms = clock_ms(d);
+    if (!sm_dev_plugin(d, index)->reading)
+        app->called_ms = clock_ms(d);
     int err = d->cfg->plugins->ops->read(d, index, values);
     if (err == SM_ERR_TRAP)
         trapped(d, index);
+    else if (err > 0)
+        app->due_ms = d->now_ms + (uint32_t)err;
     else if (err)
         app->due_ms = d->now_ms + app->manifest.period_ms;
     else

@@ -153,7 +153,8 @@ struct sm_plugin_ops {
     /* Its sensor is there for modules, and no longer. */
     void (*up)(struct sm_device *d, uint16_t index);
     void (*down)(struct sm_device *d, uint16_t index);
-    /* Measure all its values. 0, SM_ERR_TRAP (its execution tells), or why there are none. */
+    /* Measure all its values. 0, a positive number of milliseconds to come again after, SM_ERR_TRAP
+     * (its execution tells), or why there are none. */
     int (*read)(struct sm_device *d, uint16_t index, int32_t *values);
 };
 

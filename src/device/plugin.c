@@ -39,6 +39,7 @@ static bool fits_bus(const struct sm_bus *bus, uint32_t address)
     switch (bus->kind) {
     case SM_BUS_I2C: return address >= 0x08 && address <= 0x77; /* the others are reserved */
     case SM_BUS_SPI: return true;
+    case SM_BUS_SERIAL: return address >= 1; /* a Modbus unit; 0 is all of them */
     default: return false;
     }
 }
@@ -189,6 +190,85 @@ static int spi_transfer(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     return 0;
 }
 
+/* Modbus takes its time: the plugin's call is pending until the exchange is over. */
+static int begin_exchange(struct sm_device_plugin *p, int err, uint32_t *args)
+{
+    if (err) {
+        args[0] = (uint32_t)OUT_OF_RANGE;
+        return 0;
+    }
+    p->exchanging = true;
+    return SM_WASM_PENDING;
+}
+
+static int read_registers(struct sm_device_plugin *p, struct sm_wasm_inst *caller, uint8_t function,
+                          uint32_t *args)
+{
+    uint32_t reg = args[0], count = args[2];
+    bool fits = reg <= UINT16_MAX && count <= SM_MODBUS_REGISTERS;
+
+    if (fits && sm_wasm_mem(caller, args[1], 2 * count) == NULL)
+        return SM_ERR_ARG;
+    p->exchange_buf = args[1];
+    p->exchange_count = count;
+    return begin_exchange(p,
+                          fits ? sm_modbus_read(&p->exchange, p->sensor.address, function,
+                                                (uint16_t)reg, (uint8_t)count)
+                               : SM_ERR_ARG,
+                          args);
+}
+
+static int modbus_read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    return read_registers(ctx, caller, SM_MODBUS_READ_HOLDING, args);
+}
+
+static int modbus_read_input(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    return read_registers(ctx, caller, SM_MODBUS_READ_INPUT, args);
+}
+
+static int modbus_write(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
+{
+    struct sm_device_plugin *p = ctx;
+    uint32_t reg = args[0], count = args[2];
+    uint16_t values[SM_MODBUS_REGISTERS];
+    bool fits = reg <= UINT16_MAX && count <= SM_MODBUS_REGISTERS;
+    const uint8_t *buf = fits ? sm_wasm_mem(caller, args[1], 2 * count) : NULL;
+
+    if (fits && buf == NULL)
+        return SM_ERR_ARG;
+    for (uint32_t i = 0; fits && i < count; i++)
+        values[i] = (uint16_t)(buf[2 * i] | buf[2 * i + 1] << 8);
+    p->exchange_count = 0;
+    return begin_exchange(p,
+                          fits ? sm_modbus_write(&p->exchange, p->sensor.address,
+                                                 SM_MODBUS_WRITE_MULTIPLE, (uint16_t)reg, values,
+                                                 (uint8_t)count)
+                               : SM_ERR_ARG,
+                          args);
+}
+
+/* Go on with the exchange that the plugin's call waits for. A positive number of milliseconds to
+ * come again after, or 0: the call has its result. */
+static int step_exchange(struct sm_device_plugin *p, uint64_t now_ms)
+{
+    struct sm_device_app *app = app_of(p);
+    int err = sm_modbus_step(&p->exchange, p->sensor.bus, NULL, now_ms);
+
+    if (err > 0)
+        return err;
+    uint32_t result = transferred(p, err);
+    uint8_t *buf = sm_wasm_mem(app->inst, p->exchange_buf, 2 * p->exchange_count);
+    for (uint32_t i = 0; !err && buf != NULL && i < p->exchange_count; i++) {
+        buf[2 * i] = (uint8_t)sm_modbus_register(&p->exchange, i);
+        buf[2 * i + 1] = (uint8_t)(sm_modbus_register(&p->exchange, i) >> 8);
+    }
+    p->exchanging = false;
+    (void)sm_wasm_complete(&app->exec, &result, 0);
+    return 0;
+}
+
 static bool is(const struct sm_wasm_name *name, const char *text)
 {
     return name->len == strlen(text) && memcmp(name->bytes, text, name->len) == 0;
@@ -204,6 +284,9 @@ static int resolve(void *plugin, const struct sm_wasm_import *import, struct sm_
         {"i2c_read", "iiii:i", i2c_read, SM_BUS_I2C},
         {"i2c_write", "iiii:i", i2c_write, SM_BUS_I2C},
         {"spi_transfer", "iii:i", spi_transfer, SM_BUS_SPI},
+        {"modbus_read", "iii:i", modbus_read, SM_BUS_SERIAL},
+        {"modbus_read_input", "iii:i", modbus_read_input, SM_BUS_SERIAL},
+        {"modbus_write", "iii:i", modbus_write, SM_BUS_SERIAL},
     };
     struct sm_device_plugin *p = plugin;
 
@@ -260,26 +343,57 @@ static int take_result(const struct sm_wasm_exec *exec, uint8_t type, unsigned d
     return to_number(wide, decimals, out);
 }
 
+static int begin_value(struct sm_device *d, struct sm_device_plugin *p)
+{
+    p->bus_error = 0;
+    p->exchanging = false;
+    return sm_wasm_call(&app_of(p)->exec, app_of(p)->inst, p->read[p->at].func, NULL,
+                        sm_dev_budget(d));
+}
+
+static int end_value(struct sm_device_plugin *p)
+{
+    const struct sm_device_app *app = app_of(p);
+    int err = p->bus_error;
+
+    if (!err)
+        err = take_result(&app->exec, p->read[p->at].type,
+                          app->manifest.sensor.value[p->at].decimals, &p->value[p->at]);
+    p->at++;
+    return err;
+}
+
+/* Run until a value is there: 0, a positive number of milliseconds to wait for, or an error. */
+static int run_value(struct sm_device_plugin *p, uint64_t now_ms)
+{
+    for (;;) {
+        int wait = p->exchanging ? step_exchange(p, now_ms) : 0;
+        if (wait > 0)
+            return wait;
+        int err = sm_wasm_run(&app_of(p)->exec);
+        if (err != SM_WASM_PENDING)
+            return err ? SM_ERR_TRAP : end_value(p);
+    }
+}
+
 static int read_values(struct sm_device *d, uint16_t index, int32_t *values)
 {
     struct sm_device_plugin *p = sm_dev_plugin(d, index);
-    struct sm_device_app *app = &d->apps[index];
-    const struct sm_plugin_sensor *s = &app->manifest.sensor;
+    const struct sm_clock *clock = &d->cfg->host->clock;
+    uint32_t n = d->apps[index].manifest.sensor.values;
+    int got = 0;
 
-    for (uint32_t i = 0; i < s->values; i++) {
-        p->bus_error = 0;
-        int err = sm_wasm_call(&app->exec, app->inst, p->read[i].func, NULL, sm_dev_budget(d));
-        if (!err)
-            err = sm_wasm_run(&app->exec);
-        if (err)
-            return SM_ERR_TRAP;
-        err = p->bus_error
-                  ? p->bus_error
-                  : take_result(&app->exec, p->read[i].type, s->value[i].decimals, &values[i]);
-        if (err)
-            return err;
+    if (!p->reading)
+        p->at = 0;
+    while (got == 0 && p->at < n) {
+        if (!p->reading && begin_value(d, p) != 0)
+            return SM_ERR_TRAP; /* not even its first frame fits the stack */
+        got = run_value(p, clock->now_ms(clock->ctx));
+        p->reading = got > 0;
     }
-    return 0;
+    if (got == 0)
+        memcpy(values, p->value, n * sizeof *values);
+    return got;
 }
 
 /* ---- Its driver ------------------------------------------------------------------------------ */

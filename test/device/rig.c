@@ -22,7 +22,8 @@ static struct {
     volatile uint32_t epoch;
 } g;
 
-static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*"};
+static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*", "plugin/rs485/*",
+                                           "plugin/spi-0/*"};
 
 static void tick(int signal)
 {
@@ -175,17 +176,20 @@ static void add_to_plan(struct sm_keyset_plan *p, const uint8_t key[32], uint64_
     memcpy(k->key, key, 32);
 }
 
-static void add_vendor(struct sm_keyset_plan *p, const uint8_t key[32], const char *model)
+static void add_vendor(struct sm_keyset_plan *p, const uint8_t key[32], const char *model,
+                       const char *bus)
 {
     struct sm_keyset_plan_key *k = &p->key[p->nkeys];
 
     add_to_plan(p, key, 0);
     k->role = SM_ROLE_VENDOR;
     strcpy(k->model, model);
-    strcpy(k->bus, "i2c-1");
-    k->addresses = 2;
-    k->address[0] = 0x48;
-    k->address[1] = 0x49;
+    strcpy(k->bus, bus);
+    k->addresses = 4;
+    k->address[0] = 7;
+    k->address[1] = 0x48;
+    k->address[2] = 0x49;
+    k->address[3] = 2 + 3 * 64;
     k->capabilities = 1;
     strcpy(k->capability[0], "log");
 }
@@ -224,8 +228,11 @@ static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
         p->key[p->nkeys - 1].role = SM_ROLE_SERVER;
     }
     if (r->vendors) {
-        add_vendor(p, g.vendor.public_key, "TMP105");
-        add_vendor(p, g.other_vendor.public_key, "LM75");
+        add_vendor(p, g.vendor.public_key, "TMP105", "i2c-1");
+        add_vendor(p, g.other_vendor.public_key, "LM75", "i2c-1");
+    }
+    if (r->vendor_bus) {
+        add_vendor(p, g.vendor.public_key, "TMP105", r->vendor_bus);
     }
     for (unsigned i = 0; i < r->more_keys; i++, nobody[0]++)
         add_to_plan(p, nobody, 0);
@@ -444,14 +451,20 @@ static uint64_t now_ns(void *ctx)
  * same, since they point into the rig. */
 static void plug_chips(struct rig *rig)
 {
-    static const struct sm_bus *buses[1];
+    static const struct sm_bus *buses[3];
 
     rig->sim_clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = rig};
     sm_sim_bus_init(&rig->i2c, "i2c-1", SM_BUS_I2C, &rig->sim_clock);
     for (uint8_t i = 0; i < 2; i++)
         assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i], &sm_sim_tmp105, 0x48 + i), 0);
+    sm_sim_bus_init(&rig->serial, "rs485", SM_BUS_SERIAL, &rig->sim_clock);
+    assert_int_equal(sm_sim_plug(&rig->serial, &rig->chip[2], &sm_sim_modbus, 7), 0);
+    sm_sim_bus_init(&rig->spi, "spi-0", SM_BUS_SPI, &rig->sim_clock);
+    assert_int_equal(sm_sim_plug(&rig->spi, &rig->chip[3], &sm_sim_adxl345, 2), 0);
     buses[0] = &rig->i2c.bus;
-    rig->plugins = (struct sm_device_plugins){&sm_device_plugin_ops, rig->plugin, buses, 1};
+    buses[1] = &rig->serial.bus;
+    buses[2] = &rig->spi.bus;
+    rig->plugins = (struct sm_device_plugins){&sm_device_plugin_ops, rig->plugin, buses, 3};
     memset(rig->plugin, 0xa5, sizeof rig->plugin);
 }
 

@@ -54,10 +54,11 @@ struct rig {
     uint8_t bound_sha[32];          /* of the image's bytes when it was bound last */
     struct sm_device_golden golden; /* what cfg.golden points at */
 
-    /* Of rig_init_plugins(): a bus "i2c-1" with a TMP105 at 0x48, one at 0x49. */
+    /* Of rig_init_plugins(): a bus "i2c-1" with a TMP105 at 0x48, one at 0x49; a line "rs485" with
+     * a Modbus transmitter, unit 7; a bus "spi-0" with an ADXL345 at line 2. */
     struct sm_sim_clock sim_clock;
-    struct sm_sim_bus i2c;
-    struct sm_sim_chip chip[2];
+    struct sm_sim_bus i2c, serial, spi;
+    struct sm_sim_chip chip[4];
     struct sm_device_plugins plugins; /* what cfg.plugins points at */
     struct sm_device_plugin plugin[RIG_PLUGINS];
     _Alignas(16) uint8_t golden_image[2048];
@@ -113,11 +114,12 @@ struct key_set_recipe {
     const char *fleet;
     const char *signed_by; /* of 'A', 'B' and '?', which is no root; NULL: the set's own root */
     bool root_b;
-    bool stranger_signs; /* SIGNED_BY_STRANGER is a signer too */
-    bool no_signer;      /* SIGNED_WELL is not */
-    bool server;         /* a server states what is current */
-    bool vendors;        /* SIGNED_BY_VENDOR drives a TMP105 on i2c-1 at 0x48 and 0x49, and
-                            SIGNED_BY_OTHER_VENDOR an LM75 there */
+    bool stranger_signs;    /* SIGNED_BY_STRANGER is a signer too */
+    bool no_signer;         /* SIGNED_WELL is not */
+    bool server;            /* a server states what is current */
+    bool vendors;           /* SIGNED_BY_VENDOR drives a TMP105 on i2c-1 at 0x48 and 0x49, and
+                               SIGNED_BY_OTHER_VENDOR an LM75 there */
+    const char *vendor_bus; /* or the former does so on this bus */
     bool revoke_signer, stop_signer;
     bool builder, stop_builder; /* BY_BUILDER is one; or is revoked, and stopped */
     const struct module *revoke;

@@ -148,6 +148,61 @@ static void a_plugin_that_is_idle_asks_for_no_step(void **state)
     assert_int_equal(rig->chip[0].transfers, transfers);
 }
 
+/* The vendor's scope is on another bus. */
+static void commission_for(const char *bus)
+{
+    const struct key_set_recipe r = {.version = 1, .issued_s = 1000, .vendor_bus = bus};
+
+    sim_free(&sim);
+    sim_init(&sim, 1024, 96, 4, 0xff);
+    assert_int_equal(rig_boot(rig), 0);
+    assert_int_equal(rig_commission(rig, &r), 0);
+}
+
+static struct recipe driver_at(const char *wat, const char *bus, uint32_t address)
+{
+    struct recipe r = driver;
+
+    r.wat = wat;
+    strcpy(r.sensor.bus, bus);
+    r.sensor.address = address;
+    return r;
+}
+
+static void a_plugin_asks_a_modbus_unit_and_its_reader_waits(void **state)
+{
+    struct recipe r = driver_at("plugin_modbus", "rs485", 7);
+
+    (void)state;
+    commission_for("rs485");
+    r.sensor.values = 2;
+    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3};
+    assert_int_equal(install(&r), 0);
+    assert_int_equal(rig_runs(rig, PLUGIN), 1);
+    assert_int_equal(install(&reader), 0);
+    rig->chip[2].value[0] = (struct sm_sim_value){28400, 28400, 0};
+    expect_reading("28");
+    sm_sim_order_fault(&rig->chip[2], SM_SIM_NACK, 0, 0);
+    rig_run(rig, 1000);
+    expect_reading("no");
+    assert_int_equal(rig_runs(rig, PLUGIN), 1); /* it is the unit's fault */
+    sm_sim_order_fault(&rig->chip[2], SM_SIM_NO_FAULT, 0, 0);
+    rig_run(rig, 3000);
+    expect_reading("28");
+}
+
+static void a_plugin_talks_to_a_chip_on_spi(void **state)
+{
+    struct recipe r = driver_at("plugin_spi", "spi-0", 2 + 3 * 64);
+
+    (void)state;
+    commission_for("spi-0");
+    assert_int_equal(install(&r), 0);
+    assert_int_equal(rig_runs(rig, PLUGIN), 1);
+    assert_int_equal(install(&reader), 0);
+    expect_reading("22"); /* the chip's id, 0xe5, as hundreds */
+}
+
 /* ---- Trial and traps ------------------------------------------------------------------------- */
 
 static void a_plugin_whose_chip_is_silent_fails_its_trial(void **state)
@@ -471,6 +526,8 @@ int main(void)
         T(plugin_and_reader_survive_a_restart),
         T(an_update_of_a_plugin_takes_its_place),
         T(a_plugin_that_is_idle_asks_for_no_step),
+        T(a_plugin_asks_a_modbus_unit_and_its_reader_waits),
+        T(a_plugin_talks_to_a_chip_on_spi),
         T(a_plugin_whose_chip_is_silent_fails_its_trial),
         T(a_reading_that_is_no_number_is_none),
         T(a_plugin_that_traps_costs_a_reading_and_not_the_reader),
