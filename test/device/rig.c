@@ -75,7 +75,8 @@ static uint8_t *read_wat(const char *name, size_t *len)
     char path[512];
     uint8_t *bytes = malloc(65536);
 
-    snprintf(path, sizeof path, WAT_DIR "/%s.wasm", name);
+    snprintf(path, sizeof path, "%s/%s.wasm", strncmp(name, "modules/", 8) ? WAT_DIR : MODULES_DIR,
+             strncmp(name, "modules/", 8) ? name : name + 8);
     FILE *f = fopen(path, "rb");
     if (f == NULL)
         fail_msg("%s is missing", path);
@@ -456,7 +457,10 @@ static void plug_chips(struct rig *rig)
     rig->sim_clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = rig};
     sm_sim_bus_init(&rig->i2c, "i2c-1", SM_BUS_I2C, &rig->sim_clock);
     for (uint8_t i = 0; i < 2; i++)
-        assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i], &sm_sim_tmp105, 0x48 + i), 0);
+        assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i],
+                                     rig->right_justified ? &sm_sim_right16 : &sm_sim_tmp105,
+                                     0x48 + i),
+                         0);
     sm_sim_bus_init(&rig->serial, "rs485", SM_BUS_SERIAL, &rig->sim_clock);
     assert_int_equal(sm_sim_plug(&rig->serial, &rig->chip[2], &sm_sim_modbus, 7), 0);
     sm_sim_bus_init(&rig->spi, "spi-0", SM_BUS_SPI, &rig->sim_clock);

@@ -59,6 +59,7 @@ struct rig {
     struct sm_sim_clock sim_clock;
     struct sm_sim_bus i2c, serial, spi;
     struct sm_sim_chip chip[4];
+    bool right_justified; /* those at 0x48 and 0x49 are of another make, from the next boot on */
     struct sm_device_plugins plugins; /* what cfg.plugins points at */
     struct sm_device_plugin plugin[RIG_PLUGINS];
     _Alignas(16) uint8_t golden_image[2048];
@@ -68,7 +69,7 @@ struct rig {
 
 /* What a module is made of; zero fields are filled with what fits the device. */
 struct recipe {
-    const char *wat; /* name of a file in test/device/wat */
+    const char *wat; /* name of a file in test/device/wat; or modules/NAME, of an example */
     uint64_t sequence, floor;
     const char *name, *fleet, *entry;
     uint32_t classes;

@@ -76,6 +76,7 @@ static int fresh(void **state)
     (void)state;
     sim_init(&sim, 1024, 96, 4, 0xff);
     rig_init_plugins(rig, &sim);
+    rig->right_justified = false;
     assert_int_equal(rig_boot(rig), 0);
     assert_int_equal(rig_commission(rig, &first), 0);
     temperature(21500);
@@ -201,6 +202,46 @@ static void a_plugin_talks_to_a_chip_on_spi(void **state)
     assert_int_equal(rig_runs(rig, PLUGIN), 1);
     assert_int_equal(install(&reader), 0);
     expect_reading("22"); /* the chip's id, 0xe5, as hundreds */
+}
+
+/* The article's plugin, as it prints it, takes its chip's register as right-justified. */
+static void the_articles_plugin_runs_as_it_is_printed(void **state)
+{
+    struct recipe r = driver;
+
+    (void)state;
+    rig->right_justified = true;
+    assert_int_equal(rig_boot(rig), 0);
+    temperature(25000);
+    r.wat = "modules/plugin_tmp";
+    assert_int_equal(install(&r), 0);
+    assert_int_equal(rig_runs(rig, PLUGIN), 1);
+    assert_int_equal(install(&reader), 0);
+    expect_reading("25");
+}
+
+static void its_corrected_copy_reads_a_tmp105(void **state)
+{
+    struct recipe r = driver;
+
+    (void)state;
+    r.wat = "modules/plugin_tmp105";
+    assert_int_equal(install(&r), 0);
+    assert_int_equal(install(&reader), 0);
+    expect_reading("21");
+}
+
+static void the_articles_plugin_is_wrong_about_a_tmp105(void **state)
+{
+    struct recipe r = driver;
+
+    (void)state;
+    r.wat = "modules/plugin_tmp";
+    assert_int_equal(install(&r), 0);
+    assert_int_equal(install(&reader), 0);
+    rig->last_log[0] = 0;
+    rig_run(rig, 3000);
+    assert_string_not_equal(rig->last_log, "21"); /* sixteen times too warm */
 }
 
 /* ---- Trial and traps ------------------------------------------------------------------------- */
@@ -526,6 +567,9 @@ int main(void)
         T(plugin_and_reader_survive_a_restart),
         T(an_update_of_a_plugin_takes_its_place),
         T(a_plugin_that_is_idle_asks_for_no_step),
+        T(the_articles_plugin_runs_as_it_is_printed),
+        T(its_corrected_copy_reads_a_tmp105),
+        T(the_articles_plugin_is_wrong_about_a_tmp105),
         T(a_plugin_asks_a_modbus_unit_and_its_reader_waits),
         T(a_plugin_talks_to_a_chip_on_spi),
         T(a_plugin_whose_chip_is_silent_fails_its_trial),
