@@ -59,4 +59,12 @@ says_nothing
 expect 0 "$sandmote" inspect listing2.wasm
 shows 'main'
 
+# The plugins' manifests.
+for name in plugin_tmp plugin_tmp105; do
+    pack $name
+    expect 0 "$sandmote" inspect $name.wasm
+    shows 'env.i2c_read (i32 i32 i32 i32) -> (i32)'
+    shows 'read_temperature () -> (f32)'
+done
+
 finish
