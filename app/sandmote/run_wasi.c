@@ -85,9 +85,7 @@ void run_wasi_grant(const struct run_wasi *r, struct sm_manifest *m)
 
 bool run_wasi_import(const struct sm_wasm_import *import)
 {
-    static const char wasi[] = "wasi_snapshot_preview1";
-    return import->module.len == sizeof wasi - 1 &&
-           memcmp(import->module.bytes, wasi, sizeof wasi - 1) == 0;
+    return sm_wasm_name_is(&import->module, "wasi_snapshot_preview1");
 }
 
 bool run_wasi_used(const struct sm_wasm_module *module)

@@ -116,6 +116,12 @@ struct sm_wasm_name {
     uint32_t len;
 };
 
+/* Whether a name is this text. */
+bool sm_wasm_name_is(const struct sm_wasm_name *name, const char *text);
+
+/* How many bytes from the first on are UTF-8 (Unicode 15, table 3-7): len when all of them are. */
+uint32_t sm_wasm_utf8(const uint8_t *bytes, uint32_t len);
+
 /* Imports and exports in order of index, for tools and for access control before execution. */
 struct sm_wasm_import {
     struct sm_wasm_name module, field;

@@ -182,23 +182,29 @@ void sm_host_init(struct sm_host *host, const struct sm_host_port *port,
     host->log_room = SM_HOST_LOG_BURST;
 }
 
-static bool is(const struct sm_wasm_name *name, const char *text)
-{
-    return name->len == strlen(text) && memcmp(name->bytes, text, name->len) == 0;
-}
-
 static const struct sm_host_function functions[] = {
     {"sandmote", "log", "ii:", host_log},
     {"sandmote", "uptime_ms", ":I", host_uptime_ms},
 };
 
-static const struct sm_host_function *find(const struct sm_host_function *f, unsigned n,
-                                           const struct sm_wasm_import *import)
+const struct sm_host_function *sm_host_find(const struct sm_host_function *f, unsigned n,
+                                            const struct sm_wasm_import *import)
 {
     for (unsigned i = 0; i < n && import->kind == SM_WASM_FUNC; i++)
-        if (is(&import->module, f[i].module) && is(&import->field, f[i].field))
+        if (sm_wasm_name_is(&import->module, f[i].module) &&
+            sm_wasm_name_is(&import->field, f[i].field))
             return &f[i];
     return NULL;
+}
+
+int sm_host_bind(struct sm_wasm_extern *out, const struct sm_host_function *f, void *ctx)
+{
+    memset(out, 0, sizeof *out);
+    out->kind = SM_WASM_FUNC;
+    out->host = f->fn;
+    out->host_ctx = ctx;
+    out->host_type = f->type;
+    return 0;
 }
 
 int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_wasm_extern *out)
@@ -206,16 +212,12 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
     struct sm_host *h = host;
     const struct sm_host_function *f, *sensor;
 
-    sensor = find(sm_host_sensor_functions, SM_HOST_SENSOR_FUNCTIONS, import);
-    f = sensor != NULL ? sensor : find(functions, sizeof functions / sizeof *functions, import);
+    sensor = sm_host_find(sm_host_sensor_functions, SM_HOST_SENSOR_FUNCTIONS, import);
+    f = sensor != NULL ? sensor
+                       : sm_host_find(functions, sizeof functions / sizeof *functions, import);
     if (f == NULL)
         return h->more != NULL ? h->more->resolve(h->more, h, import, out) : SM_ERR_NOT_FOUND;
     if ((f->fn == host_log && !sm_host_has(h, "log")) || (sensor != NULL && !sm_host_has_sensor(h)))
         return SM_ERR_DENIED;
-    memset(out, 0, sizeof *out);
-    out->kind = SM_WASM_FUNC;
-    out->host = f->fn;
-    out->host_ctx = h;
-    out->host_type = f->type;
-    return 0;
+    return sm_host_bind(out, f, h);
 }

@@ -6,11 +6,16 @@
 
 #include <sandmote/host.h>
 
-/* One import; its context is the struct sm_host. */
+/* One import. */
 struct sm_host_function {
     const char *module, *field, *type;
     sm_wasm_host_fn *fn;
 };
+
+/* The one of n that an import names, or NULL; and what it is bound to then: 0. */
+const struct sm_host_function *sm_host_find(const struct sm_host_function *f, unsigned n,
+                                            const struct sm_wasm_import *import);
+int sm_host_bind(struct sm_wasm_extern *out, const struct sm_host_function *f, void *ctx);
 
 /* ---- sensor.c -------------------------------------------------------------------------------- */
 

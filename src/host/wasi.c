@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include "internal.h"
 #include "wasi_calls.h"
 
 /* ---- Grants ---------------------------------------------------------------------------------- */
@@ -228,81 +229,65 @@ static int begin(struct sm_host_more *more, struct sm_host *host)
 
 /* ---- The list -------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name, *type;
-    sm_wasm_host_fn *fn;
-} calls[] = {
-    {"args_get", "ii:i", args_get},
-    {"args_sizes_get", "ii:i", args_sizes_get},
-    {"clock_res_get", "ii:i", clock_res_get},
-    {"clock_time_get", "iIi:i", clock_time_get},
-    {"environ_get", "ii:i", environ_get},
-    {"environ_sizes_get", "ii:i", environ_sizes_get},
-    {"fd_advise", "iIIi:i", sm_wasi_fd_advise},
-    {"fd_allocate", "iII:i", sm_wasi_fd_allocate},
-    {"fd_close", "i:i", sm_wasi_fd_close},
-    {"fd_datasync", "i:i", sm_wasi_fd_datasync},
-    {"fd_fdstat_get", "ii:i", sm_wasi_fd_fdstat_get},
-    {"fd_fdstat_set_flags", "ii:i", sm_wasi_fd_fdstat_set_flags},
-    {"fd_fdstat_set_rights", "iII:i", sm_wasi_fd_fdstat_set_rights},
-    {"fd_filestat_get", "ii:i", sm_wasi_fd_filestat_get},
-    {"fd_filestat_set_size", "iI:i", sm_wasi_fd_filestat_set_size},
-    {"fd_filestat_set_times", "iIIi:i", sm_wasi_fd_filestat_set_times},
-    {"fd_pread", "iiiIi:i", sm_wasi_fd_pread},
-    {"fd_prestat_dir_name", "iii:i", sm_wasi_fd_prestat_dir_name},
-    {"fd_prestat_get", "ii:i", sm_wasi_fd_prestat_get},
-    {"fd_pwrite", "iiiIi:i", sm_wasi_fd_pwrite},
-    {"fd_read", "iiii:i", sm_wasi_fd_read},
-    {"fd_readdir", "iiiIi:i", sm_wasi_fd_readdir},
-    {"fd_renumber", "ii:i", sm_wasi_fd_renumber},
-    {"fd_seek", "iIii:i", sm_wasi_fd_seek},
-    {"fd_sync", "i:i", sm_wasi_fd_sync},
-    {"fd_tell", "ii:i", sm_wasi_fd_tell},
-    {"fd_write", "iiii:i", sm_wasi_fd_write},
-    {"path_create_directory", "iii:i", sm_wasi_path_create_directory},
-    {"path_filestat_get", "iiiii:i", sm_wasi_path_filestat_get},
-    {"path_filestat_set_times", "iiiiIIi:i", sm_wasi_path_filestat_set_times},
-    {"path_link", "iiiiiii:i", sm_wasi_path_link},
-    {"path_open", "iiiiiIIii:i", sm_wasi_path_open},
-    {"path_readlink", "iiiiii:i", sm_wasi_path_readlink},
-    {"path_remove_directory", "iii:i", sm_wasi_path_remove_directory},
-    {"path_rename", "iiiiii:i", sm_wasi_path_rename},
-    {"path_symlink", "iiiii:i", sm_wasi_path_symlink},
-    {"path_unlink_file", "iii:i", sm_wasi_path_unlink_file},
-    {"poll_oneoff", "iiii:i", sm_wasi_poll_oneoff},
-    {"proc_exit", "i:", proc_exit},
-    {"proc_raise", "i:i", proc_raise},
-    {"random_get", "ii:i", random_get},
-    {"sched_yield", ":i", sched_yield},
-    {"sock_accept", "iii:i", sm_wasi_sock},
-    {"sock_recv", "iiiiii:i", sm_wasi_sock},
-    {"sock_send", "iiiii:i", sm_wasi_sock},
-    {"sock_shutdown", "ii:i", sm_wasi_sock},
-};
+#define WASI "wasi_snapshot_preview1"
 
-static bool is(const struct sm_wasm_name *name, const char *text)
-{
-    return name->len == strlen(text) && memcmp(name->bytes, text, name->len) == 0;
-}
+static const struct sm_host_function calls[] = {
+    {WASI, "args_get", "ii:i", args_get},
+    {WASI, "args_sizes_get", "ii:i", args_sizes_get},
+    {WASI, "clock_res_get", "ii:i", clock_res_get},
+    {WASI, "clock_time_get", "iIi:i", clock_time_get},
+    {WASI, "environ_get", "ii:i", environ_get},
+    {WASI, "environ_sizes_get", "ii:i", environ_sizes_get},
+    {WASI, "fd_advise", "iIIi:i", sm_wasi_fd_advise},
+    {WASI, "fd_allocate", "iII:i", sm_wasi_fd_allocate},
+    {WASI, "fd_close", "i:i", sm_wasi_fd_close},
+    {WASI, "fd_datasync", "i:i", sm_wasi_fd_datasync},
+    {WASI, "fd_fdstat_get", "ii:i", sm_wasi_fd_fdstat_get},
+    {WASI, "fd_fdstat_set_flags", "ii:i", sm_wasi_fd_fdstat_set_flags},
+    {WASI, "fd_fdstat_set_rights", "iII:i", sm_wasi_fd_fdstat_set_rights},
+    {WASI, "fd_filestat_get", "ii:i", sm_wasi_fd_filestat_get},
+    {WASI, "fd_filestat_set_size", "iI:i", sm_wasi_fd_filestat_set_size},
+    {WASI, "fd_filestat_set_times", "iIIi:i", sm_wasi_fd_filestat_set_times},
+    {WASI, "fd_pread", "iiiIi:i", sm_wasi_fd_pread},
+    {WASI, "fd_prestat_dir_name", "iii:i", sm_wasi_fd_prestat_dir_name},
+    {WASI, "fd_prestat_get", "ii:i", sm_wasi_fd_prestat_get},
+    {WASI, "fd_pwrite", "iiiIi:i", sm_wasi_fd_pwrite},
+    {WASI, "fd_read", "iiii:i", sm_wasi_fd_read},
+    {WASI, "fd_readdir", "iiiIi:i", sm_wasi_fd_readdir},
+    {WASI, "fd_renumber", "ii:i", sm_wasi_fd_renumber},
+    {WASI, "fd_seek", "iIii:i", sm_wasi_fd_seek},
+    {WASI, "fd_sync", "i:i", sm_wasi_fd_sync},
+    {WASI, "fd_tell", "ii:i", sm_wasi_fd_tell},
+    {WASI, "fd_write", "iiii:i", sm_wasi_fd_write},
+    {WASI, "path_create_directory", "iii:i", sm_wasi_path_create_directory},
+    {WASI, "path_filestat_get", "iiiii:i", sm_wasi_path_filestat_get},
+    {WASI, "path_filestat_set_times", "iiiiIIi:i", sm_wasi_path_filestat_set_times},
+    {WASI, "path_link", "iiiiiii:i", sm_wasi_path_link},
+    {WASI, "path_open", "iiiiiIIii:i", sm_wasi_path_open},
+    {WASI, "path_readlink", "iiiiii:i", sm_wasi_path_readlink},
+    {WASI, "path_remove_directory", "iii:i", sm_wasi_path_remove_directory},
+    {WASI, "path_rename", "iiiiii:i", sm_wasi_path_rename},
+    {WASI, "path_symlink", "iiiii:i", sm_wasi_path_symlink},
+    {WASI, "path_unlink_file", "iii:i", sm_wasi_path_unlink_file},
+    {WASI, "poll_oneoff", "iiii:i", sm_wasi_poll_oneoff},
+    {WASI, "proc_exit", "i:", proc_exit},
+    {WASI, "proc_raise", "i:i", proc_raise},
+    {WASI, "random_get", "ii:i", random_get},
+    {WASI, "sched_yield", ":i", sched_yield},
+    {WASI, "sock_accept", "iii:i", sm_wasi_sock},
+    {WASI, "sock_recv", "iiiiii:i", sm_wasi_sock},
+    {WASI, "sock_send", "iiiii:i", sm_wasi_sock},
+    {WASI, "sock_shutdown", "ii:i", sm_wasi_sock},
+};
 
 static int resolve(struct sm_host_more *more, const struct sm_host *host,
                    const struct sm_wasm_import *import, struct sm_wasm_extern *out)
 {
-    if (import->kind != SM_WASM_FUNC || !is(&import->module, "wasi_snapshot_preview1"))
+    const struct sm_host_function *f = sm_host_find(calls, sizeof calls / sizeof *calls, import);
+
+    if (f == NULL)
         return SM_ERR_NOT_FOUND;
-    for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
-        if (!is(&import->field, calls[i].name))
-            continue;
-        if (!sm_host_has(host, "wasi"))
-            return SM_ERR_DENIED;
-        memset(out, 0, sizeof *out);
-        out->kind = SM_WASM_FUNC;
-        out->host = calls[i].fn;
-        out->host_ctx = more;
-        out->host_type = calls[i].type;
-        return 0;
-    }
-    return SM_ERR_NOT_FOUND;
+    return sm_host_has(host, "wasi") ? sm_host_bind(out, f, more) : SM_ERR_DENIED;
 }
 
 void sm_wasi_init(struct sm_wasi *wasi, const struct sm_wasi_port *port)

@@ -28,22 +28,6 @@ struct walk {
 
 /* ---- Text of a path -------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence that begins at p (Unicode 15, table 3-7), or 0. */
-static uint32_t sequence(const uint8_t *p, uint32_t left)
-{
-    uint32_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (n == 0 || n > left || p[0] > 0xf4)
-        return 0;
-    for (uint32_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* A path in the module's memory, copied and terminated. 0, an enum sm_wasi_errno, or SM_ERR_ARG. */
 static int copy_path(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len,
                      char out[SM_WASI_PATH_MAX + 1])
@@ -54,15 +38,10 @@ static int copy_path(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len,
         return SM_ERR_ARG;
     if (len > SM_WASI_PATH_MAX)
         return SM_WASI_NAMETOOLONG;
-    for (uint32_t i = 0, n; i < len; i += n) {
-        n = sequence(p + i, len - i);
-        if (n == 0)
-            return SM_WASI_ILSEQ;
-        if (p[i] == 0)
-            return SM_WASI_INVAL;
-    }
-    if (len == 0)
-        return SM_WASI_NOENT;
+    if (sm_wasm_utf8(p, len) < len)
+        return SM_WASI_ILSEQ;
+    if (len == 0 || memchr(p, 0, len) != NULL)
+        return len == 0 ? SM_WASI_NOENT : SM_WASI_INVAL;
     memcpy(out, p, len);
     out[len] = 0;
     return 0;

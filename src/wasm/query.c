@@ -214,6 +214,11 @@ bool sm_wasm_has_start(const struct sm_wasm_module *m)
     return sm_image_of(m)->start != SM_NONE;
 }
 
+bool sm_wasm_name_is(const struct sm_wasm_name *name, const char *text)
+{
+    return name->len == strlen(text) && memcmp(name->bytes, text, name->len) == 0;
+}
+
 int sm_wasm_memory_type(const struct sm_wasm_module *m, struct sm_wasm_memory_type *out)
 {
     const struct sm_image *h = sm_image_of(m);

@@ -143,6 +143,17 @@ static uint32_t utf8_len(const uint8_t *p, uint32_t left)
     return need;
 }
 
+uint32_t sm_wasm_utf8(const uint8_t *bytes, uint32_t len)
+{
+    uint32_t i = 0, step = 1;
+
+    while (i < len && step > 0) {
+        step = utf8_len(bytes + i, len - i);
+        i += step;
+    }
+    return i;
+}
+
 const uint8_t *sm_reader_name(struct sm_reader *r, uint32_t *len)
 {
     uint32_t n = sm_reader_u32(r);
@@ -153,14 +164,10 @@ const uint8_t *sm_reader_name(struct sm_reader *r, uint32_t *len)
     if (p == NULL) {
         return NULL;
     }
-    for (uint32_t i = 0; i < n;) {
-        uint32_t step = utf8_len(p + i, n - i);
-
-        if (step == 0) {
-            sm_reader_fail(r, start + i, SM_ERR_MALFORMED, "malformed UTF-8 encoding");
-            return NULL;
-        }
-        i += step;
+    uint32_t good = sm_wasm_utf8(p, n);
+    if (good < n) {
+        sm_reader_fail(r, start + good, SM_ERR_MALFORMED, "malformed UTF-8 encoding");
+        return NULL;
     }
     *len = n;
     return p;

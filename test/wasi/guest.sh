@@ -1,7 +1,8 @@
 #!/bin/sh
-# An ordinary C program with wasi-libc under `sandmote run`. guest.sh SANDMOTE CLANG WAT2WASM
+# Ordinary programs in C (wasi-libc) and Rust under `sandmote run`.
+# guest.sh SANDMOTE CLANG WAT2WASM RUSTC WASM-LD
 # SPDX-License-Identifier: Apache-2.0
-sandmote=$1 clang=$2 wat2wasm=$3
+sandmote=$1 clang=$2 wat2wasm=$3 rustc=$4 wasm_ld=$5
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../cli/lib.sh"
 
@@ -35,6 +36,18 @@ expect 64 "$sandmote" run --dir nowhere story.wasm list
 says '--dir takes NAME=PATH'
 expect 1 "$sandmote" run --dir data=nowhere story.wasm list
 says 'file/data:rw: there is no such directory'
+
+# The same from Rust, where there is a standard library for it.
+if "$rustc" --edition 2021 --target wasm32-wasi -O -D warnings -C linker="$wasm_ld" "$here/guest/story.rs" \
+    -o rust.wasm 2>err; then
+    expect 4 "$sandmote" run --env WHO=you --dir data=data rust.wasm a b
+    prints 'a b'
+    says_nothing
+elif grep -q "can't find crate for .std." err; then
+    echo "skipped: Rust has no standard library for wasm32-wasi (libstd-rust-dev-wasm32)"
+else
+    fail "$here/guest/story.rs"
+fi
 
 # A wait takes as long as it says and no time of the epoch.
 expect 0 "$sandmote" run --epoch-ms 20 story.wasm wait
