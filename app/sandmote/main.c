@@ -25,6 +25,7 @@ static int overview(FILE *out)
         fprintf(out, "  %-11s%s\n", commands[i]->name, commands[i]->purpose);
     fputs("  help       this page; `sandmote help COMMAND` for one command\n\n"
           "From source to device:\n"
+          "  sandmote new --lang c app     or pack a module that is there:\n"
           "  sandmote key new fleet.pem\n"
           "  sandmote pack --manifest app.json app.wasm -o app-1.wasm\n"
           "  sandmote sign --key fleet.pem app-1.wasm\n"

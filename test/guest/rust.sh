@@ -29,7 +29,7 @@ fn all() -> Result<i64, Error> {
     let (mut buf, mut names) = ([0; 64], [0; 128]);
     let mut line = Line::new();
     for name in sensors(&mut buf) {
-        line.text(name.text()).log();
+        line.text(name.text()).int(Sensor::new(name).read(name!("state"))?).log();
     }
     sensor.turn_on()?;
     sensor.config(name!("SampRate"), 0)?;

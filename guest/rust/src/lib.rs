@@ -63,7 +63,7 @@ impl<T: Copy> Global<T> {
 
 /// A sensor's value, named once as a constant: `Reading::new("BME280\0", "temperature\0")`.
 pub struct Reading {
-    sensor: Sensor,
+    sensor: Sensor<'static>,
     name: Name<'static>,
 }
 

@@ -140,10 +140,10 @@ pub enum State {
 
 /// A sensor by its name: the five calls of WASI-SN.
 #[derive(Clone, Copy)]
-pub struct Sensor(Name<'static>);
+pub struct Sensor<'a>(Name<'a>);
 
-impl Sensor {
-    pub const fn new(name: Name<'static>) -> Sensor {
+impl<'s> Sensor<'s> {
+    pub const fn new(name: Name<'s>) -> Sensor<'s> {
         Sensor(name)
     }
 

@@ -1,0 +1,48 @@
+#!/bin/sh
+# The SDK for AssemblyScript, all of it: a compiler of this language looks only at what is used.
+# as.sh MODULES NPM ROOT WASM-OBJDUMP
+# SPDX-License-Identifier: Apache-2.0
+modules=$1 asc=$2/node_modules/.bin/asc root=$3 objdump=$4
+if [ ! -x "$asc" ]; then
+    echo "skipped: no AssemblyScript in $2 (./dev install)"
+    exit 77
+fi
+. "$root/test/cli/lib.sh"
+
+cp -R "$modules/as/node_modules" .
+cat >x.ts <<'EOF'
+import * as sn from "sandmote/assembly";
+import { line } from "sandmote/assembly";
+export { __heap_base };
+
+const wide: StaticArray<i64> = [0];
+const four: StaticArray<i32> = [0, 0, 0, 0];
+
+export function all(): i64 {
+  for (let i = 0, n = sn.getSensors(); i < n; i++) {
+    line.listed(i);
+    line.log();
+  }
+  if (!sn.turnOn("BME280") || !sn.config("BME280", "SampRate", 0)) return sn.lastError();
+  if (!sn.read("BME280", "state", four) || four[0] != sn.State.Alive) return sn.Code.IO;
+  if (!sn.read("BME280", "SampRate", wide)) return sn.Code.RANGE;
+  const handle = sn.open("BME280", "*");
+  sn.set(handle, wide[0]);
+  if (sn.info(handle) == sn.Code.OK && sn.informed.kind == 0 && sn.informed.rights == 3)
+    line.value(sn.informed.min + sn.informed.max, sn.informed.scale, sn.informed.unit);
+  if (sn.listNames("BME280", "attributes") > 0 && sn.sample(sn.openListed("BME280", 0)) == 0)
+    line.fixed(sn.sampled.value, sn.sampled.scale);
+  line.milli(sn.get(handle, four));
+  return sn.turnOff("BME280") ? sn.uptimeMs() - sn.sampled.timeMs : 0;
+}
+EOF
+expect 0 "$asc" x.ts --config "$root/guest/assemblyscript/asconfig.json" -o x.wasm
+expect 0 "$objdump" -x x.wasm
+for name in getSensors turnOn turnOff config read lastError open get set sample info; do
+    shows "<- wasi_sn.$name"
+done
+shows '<- sandmote.uptime_ms'
+expect 0 "$objdump" -d x.wasm
+is sh -c "! grep -q memory.size out" # no heap
+
+finish
