@@ -23,9 +23,7 @@
 
 #define FILE_MAX 65536L /* a key file has some hundred bytes */
 
-/* Says why and hands err through. */
-__attribute__((format(printf, 3, 4))) static int fail(struct sm_keys_why *why, int err,
-                                                      const char *format, ...)
+int sm_keys_fail(struct sm_keys_why *why, int err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -44,16 +42,18 @@ static int read_file(const char *path, BIO **out, struct sm_keys_why *why)
     BIO *bio = BIO_new(BIO_s_mem());
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (!bio) {
-        err = fail(why, SM_ERR_MEMORY, "no memory to read %s", path);
+        err = sm_keys_fail(why, SM_ERR_MEMORY, "no memory to read %s", path);
     } else if (fd < 0 || fstat(fd, &st) != 0) {
-        err = fail(why, SM_ERR_IO, "%s: cannot read the key: %s", path, strerror(errno));
+        err = sm_keys_fail(why, SM_ERR_IO, "%s: cannot read the key: %s", path, strerror(errno));
     } else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-        err = fail(why, SM_ERR_IO, "%s: not a key file (a PEM file has a few hundred bytes)", path);
+        err = sm_keys_fail(why, SM_ERR_IO,
+                           "%s: not a key file (a PEM file has a few hundred bytes)", path);
     } else {
         while ((n = read(fd, buf, sizeof buf)) > 0)
             BIO_write(bio, buf, (int)n);
         if (n < 0)
-            err = fail(why, SM_ERR_IO, "%s: cannot read the key: %s", path, strerror(errno));
+            err =
+                sm_keys_fail(why, SM_ERR_IO, "%s: cannot read the key: %s", path, strerror(errno));
         OPENSSL_cleanse(buf, sizeof buf);
     }
     if (fd >= 0)
@@ -94,10 +94,11 @@ static int take(const char *path, EVP_PKEY *pkey, uint8_t key[SM_KEYS_PUBLIC_SIZ
         EVP_PKEY_get_raw_public_key(pkey, key, &len) == 1 && len == SM_KEYS_PUBLIC_SIZE)
         return 0;
     const char *name = EVP_PKEY_get0_type_name(pkey);
-    return fail(why, SM_ERR_KEY,
-                "%s: a key of type %s, but Ed25519 is needed; make one with `sandmote key new` or "
-                "`openssl genpkey -algorithm ed25519`",
-                path, name ? name : "unknown");
+    return sm_keys_fail(
+        why, SM_ERR_KEY,
+        "%s: a key of type %s, but Ed25519 is needed; make one with `sandmote key new` or "
+        "`openssl genpkey -algorithm ed25519`",
+        path, name ? name : "unknown");
 }
 
 /* "ed25519:" and 64 hex digits. */
@@ -106,7 +107,7 @@ static int from_hex(const char *text, uint8_t key[SM_KEYS_PUBLIC_SIZE], struct s
     unsigned v;
     const char *digits = strchr(text, ':') + 1;
     if (strspn(digits, "0123456789abcdefABCDEF") != 64 || digits[64])
-        return fail(why, SM_ERR_MALFORMED, "%s: must have 64 hex digits", text);
+        return sm_keys_fail(why, SM_ERR_MALFORMED, "%s: must have 64 hex digits", text);
     for (size_t i = 0; i < SM_KEYS_PUBLIC_SIZE; i++) {
         sscanf(digits + 2 * i, "%2x", &v);
         key[i] = (uint8_t)v;
@@ -130,18 +131,19 @@ static int public_of(const char *path, BIO *bio, uint8_t key[SM_KEYS_PUBLIC_SIZE
 {
     char *raw;
     if (has_label(bio, "PRIVATE KEY") || has_label(bio, "ENCRYPTED PRIVATE KEY"))
-        return fail(why, SM_ERR_KEY,
-                    "%s: a private key, where the public one belongs; `openssl pkey -in %s "
-                    "-pubout` prints it",
-                    path, path);
+        return sm_keys_fail(why, SM_ERR_KEY,
+                            "%s: a private key, where the public one belongs; `openssl pkey -in %s "
+                            "-pubout` prints it",
+                            path, path);
     if (BIO_get_mem_data(bio, &raw) == SM_KEYS_PUBLIC_SIZE) {
         memcpy(key, raw, SM_KEYS_PUBLIC_SIZE);
         return 0;
     }
     EVP_PKEY *pkey = read_public(bio);
-    int err = pkey ? take(path, pkey, key, why)
-                   : fail(why, SM_ERR_MALFORMED,
-                          "%s: no public key in PEM form (\"-----BEGIN PUBLIC KEY-----\")", path);
+    int err =
+        pkey ? take(path, pkey, key, why)
+             : sm_keys_fail(why, SM_ERR_MALFORMED,
+                            "%s: no public key in PEM form (\"-----BEGIN PUBLIC KEY-----\")", path);
     EVP_PKEY_free(pkey);
     return err;
 }
@@ -184,8 +186,8 @@ int sm_keys_load_certificate(const char *path, uint8_t **der, size_t *len,
     if (n > 0)
         return 0;
     free(*der);
-    return fail(why, SM_ERR_MALFORMED,
-                "%s: no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\")", path);
+    return sm_keys_fail(why, SM_ERR_MALFORMED,
+                        "%s: no certificate in PEM form (\"-----BEGIN CERTIFICATE-----\")", path);
 }
 
 int sm_keys_load_private(const char *path, struct sm_keys_private *key, struct sm_keys_why *why)
@@ -199,15 +201,17 @@ int sm_keys_load_private(const char *path, struct sm_keys_private *key, struct s
     int public = has_label(bio, "PUBLIC KEY");
     EVP_PKEY *pkey = locked ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
     if (locked)
-        err = fail(why, SM_ERR_KEY,
-                   "%s: the key is under a passphrase; sign with `openssl pkeyutl -sign -rawin`, "
-                   "which asks for it, or unlock it with `openssl pkey`",
-                   path);
+        err = sm_keys_fail(
+            why, SM_ERR_KEY,
+            "%s: the key is under a passphrase; sign with `openssl pkeyutl -sign -rawin`, "
+            "which asks for it, or unlock it with `openssl pkey`",
+            path);
     else if (!pkey)
-        err = fail(why, public ? SM_ERR_KEY : SM_ERR_MALFORMED,
-                   public ? "%s: a public key, where the private one is needed"
-                          : "%s: no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")",
-                   path);
+        err = sm_keys_fail(why, public ? SM_ERR_KEY : SM_ERR_MALFORMED,
+                           public
+                               ? "%s: a public key, where the private one is needed"
+                               : "%s: no private key in PEM form (\"-----BEGIN PRIVATE KEY-----\")",
+                           path);
     else
         err = take(path, pkey, public_key, why);
     if (err) {
@@ -227,7 +231,7 @@ int sm_keys_generate(struct sm_keys_private *key, struct sm_keys_why *why)
     key->pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     if (!key->pkey) {
         ERR_clear_error();
-        return fail(why, SM_ERR_IO, "cannot make a key: the random source failed");
+        return sm_keys_fail(why, SM_ERR_IO, "cannot make a key: the random source failed");
     }
     return take("new key", key->pkey, key->public_key, why);
 }
@@ -247,16 +251,16 @@ static int create(const char *path, mode_t mode, BIO *content, struct sm_keys_wh
     long len = BIO_get_mem_data(content, &text);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0 && errno == EEXIST)
-        return fail(why, SM_ERR_STATE, "%s: exists, and a key is never overwritten", path);
+        return sm_keys_fail(why, SM_ERR_STATE, "%s: exists, and a key is never overwritten", path);
     if (fd < 0)
-        return fail(why, SM_ERR_IO, "%s: cannot create: %s", path, strerror(errno));
+        return sm_keys_fail(why, SM_ERR_IO, "%s: cannot create: %s", path, strerror(errno));
     int good = write(fd, text, (size_t)len) == len && fsync(fd) == 0;
     int cause = errno;
     close(fd);
     if (good)
         return 0;
     unlink(path);
-    return fail(why, SM_ERR_IO, "%s: cannot write: %s", path, strerror(cause));
+    return sm_keys_fail(why, SM_ERR_IO, "%s: cannot write: %s", path, strerror(cause));
 }
 
 int sm_keys_save(const struct sm_keys_private *key, const char *private_path,
@@ -267,7 +271,7 @@ int sm_keys_save(const struct sm_keys_private *key, const char *private_path,
     if (!private || !public ||
         PEM_write_bio_PKCS8PrivateKey(private, key->pkey, NULL, NULL, 0, NULL, NULL) != 1 ||
         PEM_write_bio_PUBKEY(public, key->pkey) != 1)
-        err = fail(why, SM_ERR_MEMORY, "no memory to write the key");
+        err = sm_keys_fail(why, SM_ERR_MEMORY, "no memory to write the key");
     if (!err)
         err = create(private_path, 0600, private, why);
     if (!err) {
@@ -293,5 +297,5 @@ int sm_keys_sign(const struct sm_keys_private *key, const void *bytes, size_t le
                sig_len == SM_KEYS_SIGNATURE_SIZE;
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();
-    return good ? 0 : fail(why, SM_ERR_MEMORY, "libcrypto could not sign");
+    return good ? 0 : sm_keys_fail(why, SM_ERR_MEMORY, "libcrypto could not sign");
 }

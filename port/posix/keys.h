@@ -22,6 +22,10 @@ struct sm_keys_why {
     char text[512];
 };
 
+/* Put a sentence there, and return err. */
+int sm_keys_fail(struct sm_keys_why *why, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Read a public key: from a file, or from "ed25519:" and 64 hex digits. Of a certificate only the
  * key is taken: who signed it, and until when it is valid, is for whoever names it. 0, or
  *   SM_ERR_IO         the file cannot be read

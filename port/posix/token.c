@@ -31,16 +31,6 @@ struct token {
     bool initialised, open;
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct sm_keys_why *why, int err,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why->text, sizeof why->text, format, args);
-    va_end(args);
-    return err;
-}
-
 /* ---- The URI --------------------------------------------------------------------------------- */
 
 bool sm_token_named(const char *text)
@@ -101,7 +91,7 @@ static int read_pin(struct uri *u, struct sm_keys_why *why)
         return 0;
     int err = sm_file_read(path, PIN_MAX - 1, &bytes, &len, &file);
     if (err)
-        return fail(why, SM_ERR_IO, "pin-source: %.400s", file.text);
+        return sm_keys_fail(why, SM_ERR_IO, "pin-source: %.400s", file.text);
     len = strcspn((const char *)bytes, "\r\n");
     memcpy(u->pin, bytes, len);
     u->pin[len] = 0;
@@ -117,15 +107,15 @@ static int read_uri(const char *text, struct uri *u, struct sm_keys_why *why)
     for (const char *p = text + 7; *p;) {
         size_t len = strcspn(p, ";?&"), name = strcspn(p, "=");
         if (name >= len || !take(u, p, name, p + name + 1, len - name - 1))
-            return fail(why, SM_ERR_ARG, "pkcs11 URI: \"%.*s\" is not understood",
-                        (int)(name < len ? name : len), p);
+            return sm_keys_fail(why, SM_ERR_ARG, "pkcs11 URI: \"%.*s\" is not understood",
+                                (int)(name < len ? name : len), p);
         p += len + (p[len] != 0);
     }
     if (!u->token[0] || !u->object[0] || !u->module[0])
-        return fail(why, SM_ERR_ARG, "pkcs11 URI: %s is missing",
-                    !u->token[0]    ? "token="
-                    : !u->object[0] ? "object="
-                                    : "module-path=");
+        return sm_keys_fail(why, SM_ERR_ARG, "pkcs11 URI: %s is missing",
+                            !u->token[0]    ? "token="
+                            : !u->object[0] ? "object="
+                                            : "module-path=");
     return read_pin(u, why);
 }
 
@@ -134,11 +124,12 @@ static int read_uri(const char *text, struct uri *u, struct sm_keys_why *why)
 static int failed(struct sm_keys_why *why, const char *what, CK_RV rv)
 {
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LEN_RANGE)
-        return fail(why, SM_ERR_DENIED, "the token's PIN is wrong");
+        return sm_keys_fail(why, SM_ERR_DENIED, "the token's PIN is wrong");
     if (rv == CKR_PIN_LOCKED)
-        return fail(why, SM_ERR_DENIED, "the token's PIN is locked after too many wrong ones");
-    return fail(why, SM_ERR_IO, "the token's module: %s failed with code 0x%lx", what,
-                (unsigned long)rv);
+        return sm_keys_fail(why, SM_ERR_DENIED,
+                            "the token's PIN is locked after too many wrong ones");
+    return sm_keys_fail(why, SM_ERR_IO, "the token's module: %s failed with code 0x%lx", what,
+                        (unsigned long)rv);
 }
 
 static int load(struct token *t, const char *path, struct sm_keys_why *why)
@@ -147,8 +138,8 @@ static int load(struct token *t, const char *path, struct sm_keys_why *why)
     t->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *symbol = t->module ? dlsym(t->module, "C_GetFunctionList") : NULL;
     if (!symbol)
-        return fail(why, SM_ERR_IO, "module-path: %.300s",
-                    t->module ? "no PKCS#11 module" : dlerror());
+        return sm_keys_fail(why, SM_ERR_IO, "module-path: %.300s",
+                            t->module ? "no PKCS#11 module" : dlerror());
     memcpy(&get, &symbol, sizeof get); /* ISO C knows no such conversion, POSIX promises it */
     CK_RV rv = get(&t->f);
     if (rv != CKR_OK)
@@ -181,15 +172,15 @@ static int open_session(struct token *t, const struct uri *u, bool writing, stru
         if (t->f->C_GetTokenInfo(slots[i], &info) == CKR_OK && labelled(&info, u->token))
             break;
     if (i == count)
-        return fail(why, SM_ERR_NOT_FOUND, "no token is labelled \"%s\"", u->token);
+        return sm_keys_fail(why, SM_ERR_NOT_FOUND, "no token is labelled \"%s\"", u->token);
     rv = t->f->C_OpenSession(slots[i], CKF_SERIAL_SESSION | (writing ? CKF_RW_SESSION : 0), NULL,
                              NULL, &t->session);
     if (rv != CKR_OK)
         return failed(why, "C_OpenSession", rv);
     t->open = true;
     if (!u->has_pin)
-        return fail(why, SM_ERR_DENIED,
-                    "the token wants a PIN: name its file with pin-source=file:PATH");
+        return sm_keys_fail(why, SM_ERR_DENIED,
+                            "the token wants a PIN: name its file with pin-source=file:PATH");
     rv = t->f->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)u->pin, strlen(u->pin));
     return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? 0 : failed(why, "C_Login", rv);
 }
@@ -225,7 +216,7 @@ static int read_public(struct token *t, CK_OBJECT_HANDLE object, uint8_t key[SM_
         return failed(why, "C_GetAttributeValue", rv);
     bool wrapped = get.ulValueLen == 34 && point[0] == 4 && point[1] == 32;
     if (!wrapped && get.ulValueLen != 32)
-        return fail(why, SM_ERR_KEY, "the token's key is not an Ed25519 key");
+        return sm_keys_fail(why, SM_ERR_KEY, "the token's key is not an Ed25519 key");
     memcpy(key, point + (wrapped ? 2 : 0), SM_KEYS_PUBLIC_SIZE);
     return 0;
 }
@@ -255,7 +246,7 @@ static int sign(void *token, const void *bytes, size_t len, uint8_t sig[SM_KEYS_
         return failed(why, "signing", rv);
     return sig_len == SM_KEYS_SIGNATURE_SIZE
                ? 0
-               : fail(why, SM_ERR_KEY, "the token made a signature of %lu bytes", sig_len);
+               : sm_keys_fail(why, SM_ERR_KEY, "the token made a signature of %lu bytes", sig_len);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -266,11 +257,12 @@ static int find_pair(struct token *t, const struct uri *u, uint8_t public_key[SM
     CK_OBJECT_HANDLE public;
     CK_ULONG n = find(t, CKO_PRIVATE_KEY, u->object, &t->key);
     if (n != 1)
-        return fail(why, SM_ERR_NOT_FOUND, "token \"%s\" has %s Ed25519 key labelled \"%s\"",
-                    u->token, n ? "more than one" : "no", u->object);
+        return sm_keys_fail(why, SM_ERR_NOT_FOUND,
+                            "token \"%s\" has %s Ed25519 key labelled \"%s\"", u->token,
+                            n ? "more than one" : "no", u->object);
     if (find(t, CKO_PUBLIC_KEY, u->object, &public) != 1)
-        return fail(why, SM_ERR_NOT_FOUND, "token \"%s\" has no public half of key \"%s\"",
-                    u->token, u->object);
+        return sm_keys_fail(why, SM_ERR_NOT_FOUND, "token \"%s\" has no public half of key \"%s\"",
+                            u->token, u->object);
     return read_public(t, public, public_key, why);
 }
 
@@ -292,9 +284,10 @@ static int make_pair(struct token *t, const struct uri *u, uint8_t public_key[SM
         {CKA_SIGN, &yes, sizeof yes},      {CKA_LABEL, (void *)u->object, strlen(u->object)}};
     CK_OBJECT_HANDLE half;
     if (find(t, CKO_PRIVATE_KEY, u->object, &half) > 0)
-        return fail(why, SM_ERR_STATE,
-                    "token \"%s\" has a key labelled \"%s\", and a key is never overwritten",
-                    u->token, u->object);
+        return sm_keys_fail(
+            why, SM_ERR_STATE,
+            "token \"%s\" has a key labelled \"%s\", and a key is never overwritten", u->token,
+            u->object);
     CK_RV rv =
         t->f->C_GenerateKeyPair(t->session, &generate, public, 4, private, 6, &half, &t->key);
     return rv == CKR_OK ? read_public(t, half, public_key, why)
@@ -307,7 +300,7 @@ static int open_key(const char *text, bool make, struct sm_keys_private *key,
     struct uri u;
     struct token *t = calloc(1, sizeof *t);
     if (!t)
-        return fail(why, SM_ERR_MEMORY, "no memory for a token");
+        return sm_keys_fail(why, SM_ERR_MEMORY, "no memory for a token");
     int err = read_uri(text, &u, why);
     if (!err)
         err = load(t, u.module, why);

@@ -25,6 +25,8 @@ static struct {
 static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*", "plugin/rs485/*",
                                            "plugin/spi-0/*"};
 
+struct rig *rig;
+
 static void tick(int signal)
 {
     (void)signal;
@@ -54,6 +56,21 @@ void rig_global_setup(void)
     assert_int_equal(sm_keys_generate(&g.vendor, &why), 0);
     assert_int_equal(sm_keys_generate(&g.other_vendor, &why), 0);
     rig_trust_builders(true);
+}
+
+int rig_once(void **state)
+{
+    (void)state;
+    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
+    rig_global_setup();
+    return 0;
+}
+
+int rig_end(void **state)
+{
+    (void)state;
+    free(rig);
+    return 0;
 }
 
 void rig_trust_builders(bool trust)

@@ -132,7 +132,12 @@ void rig_key_set(struct key_set *out, const struct key_set_recipe *r);
 
 enum native_signer { BY_BUILDER, BY_SIGNER, BY_STRANGER, BY_OTHER_FLEET };
 
-/* Keys and epoch of the whole test program. */
+/* The device of a test program; for cmocka's group, which makes it, its keys and its epoch, and
+ * takes it away again. */
+extern struct rig *rig;
+int rig_once(void **state);
+int rig_end(void **state);
+/* Keys and epoch alone, for programs with rigs of their own. */
 void rig_global_setup(void);
 /* Let time advance the epoch while a module runs, for tests with endless loops. */
 void rig_epoch_timer(bool on);

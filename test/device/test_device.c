@@ -10,7 +10,6 @@
 #include "rig.h"
 
 static struct flash_sim sim;
-static struct rig *rig;
 
 static int setup(void **state)
 {

@@ -8,7 +8,6 @@
 
 enum { GOLDEN = 7 }; /* its sequence, by which it is known here */
 
-static struct rig *rig;
 static struct flash_sim sim;
 static struct module golden;
 
@@ -128,21 +127,6 @@ static void one_that_traps_is_started_later_and_later(void **state)
     assert_int_equal(sim.ops, 0);
 }
 
-static int once(void **state)
-{
-    (void)state;
-    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
-    rig_global_setup();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    free(rig);
-    return 0;
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -156,5 +140,5 @@ int main(void)
         T(one_without_room_for_its_image_is_refused),
         T(one_that_traps_is_started_later_and_later),
     };
-    return cmocka_run_group_tests(tests, once, end);
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include "rig.h"
 
-static struct rig *rig;
 static struct flash_sim sim;
 
 static const struct key_set_recipe first = {.version = 1, .issued_s = 1000};
@@ -835,21 +834,6 @@ static void a_cut_at_any_point_leaves_a_set_in_force_and_never_an_older_one(void
     drop_chain(&c);
 }
 
-static int once(void **state)
-{
-    (void)state;
-    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
-    rig_global_setup();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    free(rig);
-    return 0;
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
 #define S(name) cmocka_unit_test_setup_teardown(name, with_server, drop)
 #define B(name) cmocka_unit_test_setup_teardown(name, blank, drop)
@@ -891,5 +875,5 @@ int main(void)
         cmocka_unit_test(a_cut_at_any_point_leaves_a_set_in_force_and_never_an_older_one),
         cmocka_unit_test(many_cuts_in_a_row_end_with_the_last_set),
     };
-    return cmocka_run_group_tests(tests, once, end);
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }

@@ -15,7 +15,6 @@
 #define SLOT   6144u /* bytes of each slot, in whole sectors */
 
 static struct flash_sim sim;
-static struct rig *rig;
 static struct module v1, v2;
 static struct native n1, n2;
 

@@ -12,7 +12,6 @@
 
 enum { PLUGIN = RIG_APPS }; /* place of the first one */
 
-static struct rig *rig;
 static struct flash_sim sim;
 
 static const struct key_set_recipe first = {.version = 1, .issued_s = 1000, .vendors = true};
@@ -592,9 +591,5 @@ int main(void)
         T(what_others_require_is_not_taken_away),
     };
 
-    rig = calloc(1, sizeof *rig);
-    rig_global_setup();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(rig);
-    return failed;
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }

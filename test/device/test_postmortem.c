@@ -10,7 +10,6 @@
 #include "rig.h"
 
 static struct flash_sim sim;
-static struct rig *rig;
 static struct {
     unsigned calls;
     uint32_t number, note_len, depth;

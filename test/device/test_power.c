@@ -31,8 +31,6 @@ static const struct geometry geometries[] = {
 };
 #define GEOMETRIES (sizeof geometries / sizeof *geometries)
 
-static struct rig *rig;
-
 /* A session with the power failing at this point; whether it did. */
 static bool session_is_cut(struct world *w, uint64_t cut)
 {
@@ -155,26 +153,11 @@ static void many_cuts_in_a_row_end_well(void **state)
     printf("  %llu power cuts\n", (unsigned long long)cuts);
 }
 
-static int once(void **state)
-{
-    (void)state;
-    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
-    rig_global_setup();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    free(rig);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_at_any_point_of_any_story_leaves_it_to_end_well),
         cmocka_unit_test(many_cuts_in_a_row_end_well),
     };
-    return cmocka_run_group_tests(tests, once, end);
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }

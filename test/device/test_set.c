@@ -15,7 +15,6 @@
 
 enum { PLUGIN = RIG_APPS };
 
-static struct rig *rig;
 static struct flash_sim sim;
 static struct module old_app, old_driver, app, driver, bad_app, bad_driver;
 
@@ -51,9 +50,7 @@ static struct module made(struct recipe r, const char *wat, uint64_t sequence, u
 
 static int once(void **state)
 {
-    (void)state;
-    rig = calloc(1, sizeof *rig);
-    rig_global_setup();
+    rig_once(state);
     old_app = made(app_1, "reads_t1", 1, 0);
     old_driver = made(driver_1, "plugin_tmp", 1, 0);
     app = made(app_1, "reads_t1", 2, 2);
@@ -67,11 +64,9 @@ static int end(void **state)
 {
     struct module *const all[] = {&old_app, &old_driver, &app, &driver, &bad_app, &bad_driver};
 
-    (void)state;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         rig_drop(all[i]);
-    free(rig);
-    return 0;
+    return rig_end(state);
 }
 
 /* No release of the set runs beside one of before. */

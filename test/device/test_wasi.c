@@ -12,7 +12,6 @@
 #include "rig.h"
 
 static struct flash_sim sim;
-static struct rig *rig;
 static struct sm_wasi wasi[RIG_APPS];
 static struct sm_host_more *more[RIG_APPS];
 static const char *const allowed[] = {"log", "wasi", "file/*"};

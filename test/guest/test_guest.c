@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include "rig.h"
 
-static struct rig *rig;
 static struct flash_sim sim;
 
 static const struct key_set_recipe first = {.version = 1, .issued_s = 1000, .vendors = true};
@@ -169,9 +168,5 @@ int main(void)
         T(listing_2_of_the_paper_is_a_tick),
     };
 
-    rig = calloc(1, sizeof *rig);
-    rig_global_setup();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(rig);
-    return failed;
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }

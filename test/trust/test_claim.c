@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <posix/keys.h>
 #include <sandmote/trust.h>
+#include "hex.h"
 
 /* Made with another encoder and another Ed25519: npm's cbor 10.0.12 (encodeCanonical) and Node's
  * crypto.sign, with the first private key of RFC 8032, 7.1. Hashes are those of "module" and
@@ -43,12 +44,8 @@ static struct {
 
 static struct bytes from_hex(const char *hex)
 {
-    struct bytes b = {.len = strlen(hex) / 2};
-    unsigned v;
-    for (size_t i = 0; i < b.len; i++) {
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &v), 1);
-        b.at[i] = (uint8_t)v;
-    }
+    struct bytes b;
+    b.len = hex_decode(hex, b.at);
     return b;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <sandmote/manifest.h>
+#include "hex.h"
 
 #define KEYS 18
 
@@ -51,10 +52,7 @@ struct bytes {
 
 static void add_hex(struct bytes *b, const char *hex)
 {
-    for (; *hex; hex += 2) {
-        char two[3] = {hex[0], hex[1], 0};
-        b->at[b->len++] = (uint8_t)strtoul(two, NULL, 16);
-    }
+    b->len += hex_decode(hex, b->at + b->len);
 }
 
 static struct bytes from_hex(const char *hex)
