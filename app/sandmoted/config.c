@@ -245,6 +245,50 @@ static int read_wasi(struct reading *r, const json_t *wasi)
                                                       : each(r, in.programs, add_program);
 }
 
+/* ---- The golden module ----------------------------------------------------------------------- */
+
+struct golden {
+    const char *module, *signature, *key;
+};
+
+/* A signature that is not good, or bytes that have rotted, are not looked for here: that keeps the
+ * device from nothing but its golden module, and is told when it is wanted. */
+static int read_golden(struct reading *r, const json_t *golden)
+{
+#define AT(member) SM_JSON_AT(struct golden, member)
+    static const struct sm_json_field fields[] = {
+        {"module", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(module)},
+        {"signature", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(signature)},
+        {"key", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(key)},
+        {0}};
+#undef AT
+    struct config_golden *g = &r->c->golden;
+    struct golden in = {NULL, NULL, NULL};
+    char file[PATH_MAX];
+    struct sm_keys_why key_why;
+    struct sm_file_why why;
+    uint8_t *signature;
+    size_t len;
+    if (sm_json_read(golden, "golden", fields, false, &in, r->err) < 0 ||
+        beside(r, "golden.key", in.key, file) < 0)
+        return SM_ERR_INVALID;
+    if (sm_keys_load_public(file, g->key, &key_why) < 0)
+        return fail(r, "golden.key: %s", key_why.text);
+    if (beside(r, "golden.signature", in.signature, file) < 0)
+        return SM_ERR_INVALID;
+    if (sm_file_read(file, SM_SIGNATURE_BYTES, &signature, &len, &why) < 0)
+        return fail(r, "golden.signature: %s", why.text);
+    memcpy(g->signature, signature, len);
+    free(signature);
+    if (len != SM_SIGNATURE_BYTES)
+        return fail(r, "golden.signature: %s does not have %u bytes", file, SM_SIGNATURE_BYTES);
+    if (beside(r, "golden.module", in.module, file) < 0)
+        return SM_ERR_INVALID;
+    if (sm_file_read(file, r->c->store.slot_size, &g->module, &g->len, &why) < 0)
+        return fail(r, "golden.module: %s", why.text);
+    return 0;
+}
+
 /* ---- Server ---------------------------------------------------------------------------------- */
 
 struct server {
@@ -359,7 +403,8 @@ static int read_server(struct reading *r, const json_t *server)
 struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes;
-    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps, *wasi;
+    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps, *wasi,
+        *golden;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -434,6 +479,7 @@ static int read_root(struct reading *r)
         {"sensors", SM_JSON_ARRAY, false, 0, SM_SENSOR_CONFIG_MAX, AT(sensors)},
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
+        {"golden", SM_JSON_OBJECT, false, 0, 8, AT(golden)},
         {0}};
 #undef AT
     struct root in = {.native = "refuse"};
@@ -445,6 +491,8 @@ static int read_root(struct reading *r)
         read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
+        return SM_ERR_INVALID;
+    if (in.golden && read_golden(r, in.golden) < 0)
         return SM_ERR_INVALID;
     return in.server ? read_server(r, in.server) : 0;
 }
@@ -468,6 +516,8 @@ void config_free(struct config *c)
 {
     sm_wipe(c->authorization, sizeof c->authorization);
     sm_sensor_config_free(&c->sensors);
+    free(c->golden.module);
+    c->golden.module = NULL;
     json_decref(c->root);
     c->root = NULL;
 }

@@ -46,6 +46,11 @@
  *     ],
  *     "file_bytes": 16777216             most bytes of a file that a module writes
  *   },
+ *   "golden": {                          runs while no application may; replaced by no server
+ *     "module": "safe.wasm",             at most as long as a slot
+ *     "signature": "safe.wasm.sig",
+ *     "key": "golden.pub.pem"            of its own: it may be of no fleet's signer
+ *   },
  *   "sensors": [                         as posix/sensor_config.h says
  *     {"id": "BME280", "values": {"temperature": 21500, "humidity": "humidity.txt"}}
  *   ]
@@ -89,6 +94,13 @@ struct config_core {
     bool memory;
 };
 
+struct config_golden {
+    uint8_t *module; /* NULL: there is none */
+    size_t len;
+    uint8_t signature[SM_SIGNATURE_BYTES];
+    uint8_t key[SM_PUBLIC_KEY_BYTES];
+};
+
 struct config {
     json_t *root; /* owns the texts */
     const char *device, *fleet;
@@ -104,6 +116,7 @@ struct config {
     struct sm_store_cfg store;
     uint32_t sector_bytes;
     struct config_core core;
+    struct config_golden golden;
     bool has_server;
     struct sm_update_cfg update; /* without device and entropy */
     char ca[PATH_MAX];

@@ -33,7 +33,9 @@ void core_dump(void *ctx, const struct sm_device_core *what)
     const struct sm_record *r = sm_store_record(&core->device->store, what->index);
     struct sm_coredump dump = {.exec = what->exec,
                                .inst = what->inst,
-                               .name = r->name,
+                               .name = sm_device_golden_runs(core->device) && what->index == 0
+                                           ? SM_DEVICE_GOLDEN_NAME
+                                           : r->name,
                                .note = what->note,
                                .note_len = what->note_len,
                                .memory = core->cfg->memory,

@@ -39,6 +39,7 @@ struct daemon {
     struct native native;
     struct wasi wasi;
     struct core core;
+    struct sm_device_golden golden;
     struct sm_device device;
     struct sm_device_app apps[SM_STORE_MODULES_MAX];
     struct sm_record records[SM_STORE_MODULES_MAX];
@@ -159,6 +160,24 @@ static int reserve_pools(struct daemon *d)
     return 0;
 }
 
+/* Its image needs less than this many times its bytes, and touches only what it needs. */
+static int take_golden(struct daemon *d)
+{
+    const struct config_golden *c = &d->config.golden;
+    size_t size = c->len * 16 + INSTANCE_MAX;
+    if (!c->module)
+        return 0;
+    d->golden =
+        (struct sm_device_golden){.wasm = c->module,
+                                  .len = (uint32_t)c->len,
+                                  .signature = c->signature,
+                                  .key = c->key,
+                                  .image = reserve(size),
+                                  .image_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX};
+    d->device_cfg.golden = &d->golden;
+    return d->golden.image ? 0 : refuse("no memory for the image of the golden module");
+}
+
 /* The host's clock may stand still or be set by anybody who owns the host; see sm_device_time(). */
 static uint64_t wall_s(void *ctx)
 {
@@ -241,7 +260,7 @@ static int start_device(struct daemon *d)
     char text[SM_DEVICE_REASON + 64];
     uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
     configure(d);
-    if (reserve_pools(d) < 0)
+    if (reserve_pools(d) < 0 || take_golden(d) < 0)
         return SM_ERR_STATE;
     if (d->config.core.folder[0] && !core_init(&d->config.core))
         return refuse("core_dumps.folder: cannot be made or used");
@@ -352,6 +371,7 @@ static const char help[] =
     "\"sector_bytes\": ...}\n"
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
     "core_dumps (folder, bytes, memory),\n"
+    "golden (module, signature, key): what runs while no application may,\n"
     "server (url, ca, token_file and more), wasi (directories, programs), sensors.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"

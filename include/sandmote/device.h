@@ -103,11 +103,11 @@ struct sm_device_core {
 
 /* A module of the firmware's own, which runs in the first application's place, by its pool and its
  * limits, while no application has a module that may run, or those that have are backing off. It
- * lies in the firmware: no slot, record, floor or key set concerns it, no flash is written for it,
- * and nothing can replace it but another firmware. Before each start its signature is verified and
- * its image is made anew in memory. What it does is told in passing (STARTED, TRAP, REFUSED). One
- * that traps is started again later and later; one that is refused is not tried again before the
- * next start of the device. */
+ * lies in the firmware: no slot, record, floor or key set concerns it, and nothing can replace it
+ * but another firmware. Before each start its signature is verified and its image is made anew in
+ * memory. What it does is told in passing (STARTED, TRAP, REFUSED); a trap leaves a note in the
+ * journal, and nothing else of it is written to the flash. One that traps is started again later
+ * and later; one that is refused is not tried again before the next start of the device. */
 struct sm_device_golden {
     const uint8_t *wasm;
     uint32_t len;
@@ -294,6 +294,7 @@ struct sm_device {
     bool has_set;
     uint8_t keys_area; /* that it is read from */
     uint32_t golden_backoff_ms;
+    uint16_t golden_traps;  /* since start */
     uint32_t keys_acked[2]; /* as of an application */
     uint64_t keys_tidy_ms;
     uint64_t keys_note_ms;       /* what a server did wrong is not put on flash before */

@@ -159,6 +159,8 @@ static char *write_attributes(const struct sm_update *u)
     json_object_set_new(data, "class", json_string(u->cfg->cls));
     if (keys)
         json_object_set_new(data, "keyset", json_sprintf("%u", (unsigned)keys->version));
+    if (sm_device_golden_runs(u->cfg->device))
+        json_object_set_new(data, "golden", json_string("runs"));
     struct sm_app_info info;
     const struct sm_layout *layout = &u->cfg->device->store.layout;
     for (uint16_t i = 0; i < layout->applications; i++)

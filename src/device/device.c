@@ -10,7 +10,7 @@
  *
  * While no application has a slot that may run, or all that have one are backing off, the first
  * one's place has the golden module's as its slot: the same states, but nothing of it is put on
- * flash.
+ * flash, except notes of its traps.
  *
  * Which slot may run is read from the record alone (choice()), so whatever changes a record
  * (commit, rollback, an installation) changes what runs in the next step and needs to tell nobody.
@@ -458,6 +458,7 @@ static void trapped(struct sm_device *d, uint16_t index)
     struct sm_record next;
 
     if (app->slot == SM_DEV_GOLDEN) {
+        sm_dev_report_golden(d, kind);
         sm_dev_emit_golden(d, kind, sm_wasm_trap_text(app->exec.trap));
         back_off_golden(d);
         return;

@@ -56,6 +56,8 @@ void sm_dev_report_trap(struct sm_device *d, uint16_t index, enum sm_event_kind 
                         struct sm_slot *s);
 /* It is given up without having trapped: the same in the journal and to the owner. */
 void sm_dev_report_unhealthy(struct sm_device *d, uint16_t index);
+/* The golden module's execution has trapped: the same in the journal and to the owner. */
+void sm_dev_report_golden(struct sm_device *d, enum sm_event_kind kind);
 
 /* ---- slot.c ---------------------------------------------------------------------------------- */
 

@@ -31,32 +31,33 @@ static struct sm_wasm_name text_of(const char *s)
     return (struct sm_wasm_name){s, (uint32_t)strlen(s)};
 }
 
-/* Scratch, which nobody needs now, takes the note's bytes. */
+/* Scratch, which nobody needs now, takes the note's bytes. *s says of which module it is: the slot
+ * that runs, or what stands for the golden module's. */
 static void note_down(struct sm_device *d, uint16_t index, enum sm_event_kind kind,
-                      const struct sm_wasm_frame *frames, uint32_t depth)
+                      const struct sm_slot *s, const struct sm_wasm_frame *frames, uint32_t depth)
 {
     struct sm_device_app *app = &d->apps[index];
-    const struct sm_slot *s = &d->store.records[index].slot[app->slot];
+    bool golden = app->slot == SM_DEV_GOLDEN;
     bool trapped = kind != SM_EVENT_HEALTH_FAILED;
-    struct sm_postmortem pm = {.kind = (uint8_t)kind,
-                               .trap = trapped ? (uint8_t)app->exec.trap : 0,
-                               .phase = (uint8_t)app->phase,
-                               .native = app->native,
-                               .trial = s->state == SM_SLOT_TRIAL,
-                               .host_error = trapped ? app->exec.host_error : 0,
-                               .time_s = sm_dev_time_s(d),
-                               .good_ticks = app->good_ticks,
-                               .traps = (uint32_t)s->traps + trapped,
-                               .up_ms = d->now_ms - app->up_ms,
-                               .install = s->install,
-                               .sequence = s->sequence,
-                               .name = text_of(d->store.records[index].name),
-                               .version = text_of(s->version),
-                               .function = frames[0].name,
-                               .depth = depth,
-                               .frames =
-                                   depth < SM_POSTMORTEM_FRAMES ? depth : SM_POSTMORTEM_FRAMES,
-                               .log = sm_host_tail(&app->host)};
+    struct sm_postmortem pm = {
+        .kind = (uint8_t)kind,
+        .trap = trapped ? (uint8_t)app->exec.trap : 0,
+        .phase = (uint8_t)app->phase,
+        .native = app->native,
+        .trial = s->state == SM_SLOT_TRIAL,
+        .host_error = trapped ? app->exec.host_error : 0,
+        .time_s = sm_dev_time_s(d),
+        .good_ticks = app->good_ticks,
+        .traps = (uint32_t)s->traps + trapped,
+        .up_ms = d->now_ms - app->up_ms,
+        .install = s->install,
+        .sequence = s->sequence,
+        .name = text_of(golden ? SM_DEVICE_GOLDEN_NAME : d->store.records[index].name),
+        .version = text_of(s->version),
+        .function = frames[0].name,
+        .depth = depth,
+        .frames = depth < SM_POSTMORTEM_FRAMES ? depth : SM_POSTMORTEM_FRAMES,
+        .log = sm_host_tail(&app->host)};
 
     if (d->cfg->scratch_len < SM_POSTMORTEM_MAX)
         return;
@@ -87,7 +88,7 @@ void sm_dev_report_trap(struct sm_device *d, uint16_t index, enum sm_event_kind 
     if (sm_host_exited(&app->host, &code))
         sm_text(text, sizeof text, "it ended itself with code %u", (unsigned)code);
 
-    note_down(d, index, kind, f, depth);
+    note_down(d, index, kind, &d->store.records[index].slot[app->slot], f, depth);
     if (s->traps < UINT16_MAX)
         s->traps++;
     s->trap_code = (uint8_t)app->exec.trap;
@@ -108,7 +109,22 @@ void sm_dev_report_unhealthy(struct sm_device *d, uint16_t index)
     struct sm_wasm_frame f[SM_POSTMORTEM_FRAMES];
     uint32_t depth = look_back(d, index, f);
 
-    note_down(d, index, SM_EVENT_HEALTH_FAILED, f, depth);
+    note_down(d, index, SM_EVENT_HEALTH_FAILED, &d->store.records[index].slot[d->apps[index].slot],
+              f, depth);
+}
+
+void sm_dev_report_golden(struct sm_device *d, enum sm_event_kind kind)
+{
+    struct sm_device_app *app = &d->apps[0];
+    struct sm_wasm_frame f[SM_POSTMORTEM_FRAMES];
+    uint32_t depth = look_back(d, 0, f);
+    struct sm_slot s = {.sequence = app->manifest.sequence, .traps = d->golden_traps};
+
+    if (d->golden_traps < UINT16_MAX)
+        d->golden_traps++;
+    sm_sha256(d->cfg->golden->wasm, d->cfg->golden->len, s.module_sha);
+    sm_text(s.version, sizeof s.version, "%s", app->manifest.version);
+    note_down(d, 0, kind, &s, f, depth);
 }
 
 /* ---- For the server -------------------------------------------------------------------------- */

@@ -113,6 +113,33 @@ static void a_trap_leaves_a_note_that_outlives_a_restart(void **state)
     assert_int_not_equal(pm.frame[0].offset, pm.frame[1].offset);
 }
 
+static void a_trap_of_the_golden_module_leaves_a_note_too(void **state)
+{
+    struct sm_postmortem pm;
+    struct module golden =
+        rig_make(&(struct recipe){.wat = "trap_start", .sequence = 7, .name = "golden"});
+
+    (void)state;
+    rig_golden(rig, &golden);
+    assert_int_equal(rig_boot(rig), 0);
+    rig_run(rig, 1500); /* it traps, and again after a second */
+    assert_int_equal(read_note(0, &pm), 1);
+    assert_int_equal(pm.kind, SM_EVENT_TRAP);
+    assert_int_equal(pm.phase, SM_PM_START);
+    assert_true(is(&pm.name, SM_DEVICE_GOLDEN_NAME));
+    assert_true(is(&pm.version, "7.0"));
+    assert_int_equal(pm.sequence, 7);
+    assert_int_equal(pm.install, 0);
+    assert_int_equal(pm.traps, 1);
+    assert_int_equal(pm.depth, 1);
+    assert_memory_equal(pm.sha, golden.sha, 32);
+    assert_int_equal(read_note(1, &pm), 2);
+    assert_int_equal(pm.traps, 2);
+    assert_int_equal(seen.calls, 2);
+    assert_int_equal(seen.number, 2);
+    rig_drop(&golden);
+}
+
 static void the_record_and_the_note_name_the_same_place(void **state)
 {
     struct sm_postmortem pm;
@@ -275,6 +302,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_trap_leaves_a_note_that_outlives_a_restart),
+        TEST(a_trap_of_the_golden_module_leaves_a_note_too),
         TEST(the_record_and_the_note_name_the_same_place),
         TEST(each_note_is_told_until_the_server_has_it_and_then_never_again),
         TEST(an_endless_call_is_noted_with_where_it_stood),
