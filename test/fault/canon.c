@@ -351,6 +351,13 @@ static bool counts(const struct sm_slot *s)
     return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_COMMITTED;
 }
 
+/* The floor that the device has when the slot's module is committed: below its own a module's floor
+ * is as good as none. */
+static uint64_t floor_after(const struct sm_record *r, const struct sm_slot *s)
+{
+    return s->floor > r->floor ? s->floor : r->floor;
+}
+
 static void note_versions(const struct sm_record *r)
 {
     for (unsigned k = 0; k < 2; k++) {
@@ -377,7 +384,7 @@ static void note_numbers(void)
             if (counts(&r->slot[k]))
                 note(r->slot[k].sequence);
             if (r->slot[k].state == SM_SLOT_TRIAL)
-                note(r->slot[k].floor);
+                note(floor_after(r, &r->slot[k]));
             if (s)
                 note(s->sequence);
         }
@@ -454,8 +461,9 @@ static void put_bytes(const struct sm_slot *s, unsigned slot, const struct subje
 
 /* Of a slot that nothing runs from, only who may be offered again counts. Which events wait makes
  * no difference to the device, only whether any does: rules see to them at each change. */
-static void put_slot(const struct sm_slot *s, unsigned slot)
+static void put_slot(const struct sm_record *r, unsigned slot)
 {
+    const struct sm_slot *s = &r->slot[slot];
     const struct subject *m = subject_of(s->module_sha);
 
     put(s->state);
@@ -473,7 +481,7 @@ static void put_slot(const struct sm_slot *s, unsigned slot)
         put(s->image_len == 0 ? 0 : 1 + (s->image_build != SM_WASM_BUILD));
     }
     if (s->state == SM_SLOT_TRIAL)
-        put_rank(s->floor);
+        put_rank(floor_after(r, s));
     put_bytes(s, slot, m);
 }
 
@@ -489,8 +497,8 @@ static void put_record(const struct sm_record *r)
     put(r->slot[0].install < r->slot[1].install);
     for (unsigned i = 0; i < SM_STORE_FAILED; i++)
         put_failed(r, &r->failed[i]);
-    put_slot(&r->slot[0], 0);
-    put_slot(&r->slot[1], 1);
+    put_slot(r, 0);
+    put_slot(r, 1);
 }
 
 /* Which modules of the application a key set stops: those in slots of its records. */
@@ -569,8 +577,8 @@ static unsigned content_at(unsigned n, unsigned look)
     return 99;
 }
 
-/* In which halves of sectors something is that is no record: what of it an erase that is cut
- * leaves. */
+/* In which halves of sectors something is that is no record, surely or as it reads: what of it an
+ * erase that is cut leaves. */
 static void put_extent(unsigned n)
 {
     const struct flash_sim *sim = &world->sim;
@@ -578,10 +586,13 @@ static void put_extent(unsigned n)
 
     while (off < end) {
         uint32_t next = (off / half + 1) * half < end ? (off / half + 1) * half : end;
-        bool blank = sim->bytes[off] == sim->flash.erased &&
-                     memcmp(sim->bytes + off, sim->bytes + off + 1, next - off - 1) == 0;
-        put(!blank);
-        off = next;
+        bool sure = false, weak = false;
+        for (; off < next; off++) {
+            uint8_t mask = sim->unstable[off];
+            weak |= ((sim->old[off] ^ sim->flash.erased) & mask) != 0;
+            sure |= ((sim->bytes[off] ^ sim->flash.erased) & ~mask) != 0;
+        }
+        put(sure ? 1 : weak ? 2 : 0);
     }
 }
 
