@@ -199,6 +199,12 @@ struct sm_device_cfg {
     uint32_t statement_len;     /* SM_STATEMENT_MAX is always enough */
     uint32_t statement_grace_s; /* after a start without one, before that is an event; 0 = a day */
 
+    /* A word that a reset by the watchdog leaves as it is; the port clears it at any other start.
+     * The device notes in it whom it calls. So a module that did not return until the watchdog
+     * reset the device is known at the next start, and that counts as a trap of it. NULL: of such
+     * modules only one on trial is given up, when its starts are used up. */
+    volatile uint32_t *called;
+
     void *event_ctx;
     void (*event)(void *ctx, const struct sm_event *event); /* may be NULL; must not call back */
 
@@ -214,6 +220,7 @@ struct sm_device_cfg {
     uint32_t good_ticks_max; /* most good ticks a manifest may ask for; 0 = 100 */
     uint32_t late_ticks_max; /* most late ticks a manifest may ask for; 0 = 1000 */
     uint32_t trap_window_s;  /* 0 = 300 */
+    uint16_t free_installs;  /* installations without a commit before others must wait; 0 = 4 */
     uint8_t boots;           /* starts a trial has, power cuts included; 0 = 3 */
 };
 
@@ -246,6 +253,8 @@ struct sm_device_app {
     bool healthy;        /* the trial is passed, but could not be committed yet */
     uint64_t commit_ms;  /* that is not tried again before */
     uint32_t backoff_ms; /* before the next start, when there is nothing to go back to */
+    uint16_t installs;   /* begun in this session since the last commit */
+    uint64_t install_ms; /* when the latest of them was */
     uint8_t rest_slot;   /* backs off until rest_ms; meanwhile the golden module may run */
     uint64_t rest_ms;
     uint64_t due_ms;   /* of the next start or call */
@@ -414,6 +423,8 @@ int sm_device_event_done(struct sm_device *d, uint64_t id);
  * are kept only where the store has room for a journal. */
 int sm_device_note_at(const struct sm_device *d, uint32_t after, struct sm_journal_note *out);
 int sm_device_note_done(struct sm_device *d, uint32_t number);
+/* Post-mortems that are gone without the server having had them, as sm_journal_lost(). */
+uint32_t sm_device_notes_lost(const struct sm_device *d);
 
 /* ---- Install --------------------------------------------------------------------------------- */
 
@@ -432,11 +443,14 @@ struct sm_install_request {
  *
  * The offset from which bytes are wanted, or, with a sentence in sm_device_reason() and no change,
  *   SM_ERR_ARG      a field is out of range
- *   SM_ERR_BUSY     another installation is open, a trial runs, or the outcome of what the slot
- *                   holds has not been reported
+ *   SM_ERR_BUSY     another installation is open, a trial runs, the outcome of what the slot holds
+ *                   has not been reported, or too many in a row came to nothing: after
+ *                   free_installs of a name without a commit each waits for the one before to be a
+ *                   minute ago, then two, up to an hour
  *   SM_ERR_STATE    this module is the committed one already, or staged in this deployment
  *   SM_ERR_DENIED   this module failed in this deployment before: it takes another deployment; or
- *                   its name is that of a module of the other kind
+ *                   it failed in three, as far as the latest four failures on record tell; or its
+ *                   name is that of a module of the other kind
  *   SM_ERR_LIMIT    it does not fit the slot, or no place is left for the name
  *   SM_ERR_IO       the flash failed */
 int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_request *req);

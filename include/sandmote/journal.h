@@ -2,7 +2,8 @@
  *
  * A ring of blocks of whole sectors behind the slots. Notes are numbered and only appended; when
  * the last block is full the oldest is erased, whether the server has its notes or not: what is
- * bounded loses its oldest. Which notes the server has is written down by appending, too.
+ * bounded loses its oldest, and counts them. Which notes the server has is written down by
+ * appending, too.
  *
  * Power may fail at any operation: a note is there whole or not at all. No unit is programmed twice
  * between erases: the first note of a session begins a block, so n blocks keep the notes of the
@@ -28,6 +29,7 @@ struct sm_journal {
     uint32_t next;   /* free bytes begin there, counted in the block */
     uint32_t number; /* the highest there is */
     uint32_t told;   /* the server has all up to this one */
+    uint32_t lost;   /* notes that it never had and that are gone */
     bool fresh;      /* the block was erased in this session */
 };
 
@@ -56,5 +58,9 @@ int sm_journal_waiting(const struct sm_journal *j, uint32_t after, struct sm_jou
 /* The server has all notes up to this number. Until it could be written down, a restart would tell
  * them again. 0, SM_ERR_NOT_FOUND (no such number yet), or the errors of an append. */
 int sm_journal_told(struct sm_journal *j, uint32_t number);
+
+/* Notes that are gone although the server never had them: they had to make room, or could not be
+ * written. Of all sessions; those that make room right before a power cut may be missing. */
+uint32_t sm_journal_lost(const struct sm_journal *j);
 
 #endif

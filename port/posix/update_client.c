@@ -159,6 +159,9 @@ static char *write_attributes(const struct sm_update *u)
     json_object_set_new(data, "class", json_string(u->cfg->cls));
     if (keys)
         json_object_set_new(data, "keyset", json_sprintf("%u", (unsigned)keys->version));
+    uint32_t lost = sm_device_notes_lost(u->cfg->device);
+    if (lost > 0)
+        json_object_set_new(data, "postmortems_lost", json_sprintf("%u", (unsigned)lost));
     if (sm_device_golden_runs(u->cfg->device))
         json_object_set_new(data, "golden", json_string("runs"));
     struct sm_app_info info;
@@ -509,6 +512,10 @@ static bool go_on_with(struct sm_update *u)
         back_off(u, "module");
     } else if (from != SM_ERR_BUSY)
         settle(u, SM_FATE_BAD, "%s", sm_device_reason(d));
+    else if (!u->chunk[u->at].waits) {
+        u->chunk[u->at].waits = true;
+        sm_log(SM_LOG_INFO, "%s %s waits: %s", offer->name, offer->version, sm_device_reason(d));
+    }
     return false;
 }
 

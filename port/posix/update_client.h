@@ -64,6 +64,7 @@ enum sm_update_fate { SM_FATE_OPEN, SM_FATE_GOOD, SM_FATE_BAD };
 struct sm_update_chunk {
     enum sm_update_fate fate;
     bool signed_; /* signature is there */
+    bool waits;   /* the device does not want it yet, which was logged */
     uint8_t signature[SM_SIGNATURE_BYTES];
     uint32_t attempts;
     int64_t offset; /* where the last go began */

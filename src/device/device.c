@@ -17,7 +17,8 @@
  *
  * A trial costs a start before it runs: the record with one start less is on flash first. Later
  * starts within one session are not counted, traps are. It ends by commit, by a trap before its
- * first good tick, by three traps in the window, by its time, or by no start being left.
+ * first good tick, by three traps in the window, by its time, or by no start being left. A call
+ * that the watchdog ended, with the device, is a trap too, where the port lets one know.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -371,6 +372,7 @@ static void commit(struct sm_device *d, uint16_t index)
     sm_dev_commit_slot(&next, app->slot);
     if (sm_dev_put(d, leader, &next) == 0) {
         sm_dev_emit(d, leader, app->slot, SM_EVENT_COMMITTED);
+        app->installs = 0;
         sm_dev_set_follow(d);
         return;
     }
@@ -571,11 +573,19 @@ static bool ended_well(struct sm_device_app *app, int err)
     return err == 0 || (exited && app->phase == SM_PHASE_ENTRY);
 }
 
+static void note_call(const struct sm_device *d, uint32_t whom)
+{
+    if (d->cfg->called != NULL)
+        *d->cfg->called = whom;
+}
+
 static void run(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
-    int err = sm_wasm_run(&app->exec);
 
+    note_call(d, sm_dev_called(index, app->slot));
+    int err = sm_wasm_run(&app->exec);
+    note_call(d, 0);
     if (err != SM_WASM_PENDING && ended_well(app, err))
         returned(d, index);
     else if (err == SM_WASM_PENDING)
@@ -634,6 +644,48 @@ static void call(struct sm_device *d, uint16_t index)
         trapped(d, index); /* not even its first frame fits the stack */
     else
         run(d, index);
+}
+
+/* The watchdog ended the last session while the module in this slot was called: a trap of it. What
+ * would trap again and again, with nothing to go back to, rests as long as can be: here no pause
+ * grows, for each hang ends the session that would remember. */
+static void hung(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_record next;
+    struct sm_slot *s = &next.slot[slot];
+
+    sm_dev_change(d, index, &next);
+    if (s->state != SM_SLOT_COMMITTED && slot != sm_dev_trial_slot(d, index))
+        return;
+    app->slot = (uint8_t)slot;
+    app->up_ms = d->now_ms;
+    app->backoff_ms = BACKOFF_MOST_MS;
+    if (s->traps < UINT16_MAX)
+        s->traps++;
+    s->trap_code = SM_TRAP_EPOCH;
+    s->error = SM_ERR_EPOCH;
+    sm_text(s->detail, sizeof s->detail, "did not return until the watchdog reset the device");
+    faulted(d, index, SM_EVENT_EPOCH, &next);
+}
+
+/* Whom the watchdog found. Forgotten only when it is on record: a power cut meanwhile makes the
+ * port forget it. */
+static void blame(struct sm_device *d)
+{
+    uint32_t word = d->cfg->called ? *d->cfg->called : 0, index = (word & 0xffff) >> 2;
+    unsigned slot = word & 3;
+
+    if ((word & SM_DEV_CALLED_MASK) == SM_DEV_CALLED && index < d->store.layout.modules) {
+        if (slot < 2) {
+            hung(d, (uint16_t)index, slot);
+        } else if (slot == SM_DEV_GOLDEN && d->cfg->golden != NULL) {
+            d->apps[0].avoid |= 1u << SM_DEV_GOLDEN;
+            sm_dev_emit_golden(d, SM_EVENT_REFUSED,
+                               "did not return until the watchdog reset the device");
+        }
+    }
+    note_call(d, 0);
 }
 
 /* ---- Step ------------------------------------------------------------------------------------ */
@@ -844,7 +896,10 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         else if (cfg->more != NULL && cfg->cls != SM_CLASS_MCU)
             apps[i].host.more = cfg->more[i];
     }
-    return sm_dev_start_keys(d);
+    err = sm_dev_start_keys(d);
+    if (!err)
+        blame(d);
+    return err;
 }
 
 int sm_device_rollback(struct sm_device *d, const char *name, const char *why)

@@ -12,6 +12,13 @@
 #include "internal.h"
 #include "text.h"
 
+enum {
+    CHANCES = 3,       /* deployments in which a module may fail */
+    FREE_INSTALLS = 4, /* without a commit, before there are pauses */
+    PAUSE_MS = 60000,
+    PAUSE_MOST_MS = 3600000
+};
+
 static const struct sm_record *record_of(const struct sm_device *d, uint16_t index)
 {
     return &d->store.records[index];
@@ -108,9 +115,37 @@ static int check_record(struct sm_device *d, uint16_t index, unsigned slot,
         return sm_dev_say(d, SM_ERR_STATE, "this module is installed and committed");
     if (sm_dev_failed_before(r, req->sha, req->action))
         return sm_dev_say(d, SM_ERR_DENIED, "this module failed in this deployment before");
+    if (sm_dev_failures(r, req->sha) >= CHANCES)
+        return sm_dev_say(d, SM_ERR_DENIED, "this module failed in %u deployments", CHANCES);
     if ((r->slot[slot].unreported & ~d->apps[index].acked[slot]) != 0)
         return sm_dev_say(d, SM_ERR_BUSY, "the outcome of %s %s is not reported yet", r->name,
                           r->slot[slot].version);
+    return 0;
+}
+
+/* Installations that come to nothing wear the flash and cost the time of their trials; whoever has
+ * the server decides how many are offered. So after some the next ones have to wait, longer and
+ * longer, until one is committed. To go on with the one that was begun last costs nothing. */
+static int check_pace(struct sm_device *d, uint16_t index, unsigned slot,
+                      const struct sm_install_request *req)
+{
+    struct sm_device_app *app = &d->apps[index];
+    const struct sm_slot *s = &record_of(d, index)->slot[slot];
+    unsigned most = d->cfg->free_installs ? d->cfg->free_installs : FREE_INSTALLS;
+    uint64_t pause = 0;
+
+    if (s->state == SM_SLOT_RECEIVING && memcmp(s->module_sha, req->sha, sizeof req->sha) == 0 &&
+        strcmp(s->action, req->action) == 0)
+        return 0;
+    if (app->installs >= most)
+        pause =
+            app->installs - most < 6 ? (uint64_t)PAUSE_MS << (app->installs - most) : PAUSE_MOST_MS;
+    if (d->now_ms - app->install_ms < pause)
+        return sm_dev_say(
+            d, SM_ERR_BUSY, "after %u installations without a commit the next has to wait %u s",
+            (unsigned)app->installs, (unsigned)((app->install_ms + pause - d->now_ms) / 1000) + 1);
+    app->installs += app->installs < UINT16_MAX - 1;
+    app->install_ms = d->now_ms;
     return 0;
 }
 
@@ -175,6 +210,8 @@ int64_t sm_device_install_begin(struct sm_device *d, const struct sm_install_req
         return err;
     unsigned slot = free_slot(record_of(d, index));
     err = check_record(d, index, slot, req);
+    if (!err)
+        err = check_pace(d, index, slot, req);
     if (err)
         return err;
     uint32_t received =

@@ -44,6 +44,8 @@ int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_e
                    int error, const char *why);
 /* Whether this module failed in this deployment. */
 bool sm_dev_failed_before(const struct sm_record *r, const uint8_t *sha, const char *action);
+/* In how many deployments it failed, of those that the record remembers. */
+unsigned sm_dev_failures(const struct sm_record *r, const uint8_t *sha);
 void sm_dev_remember_failure(struct sm_record *next, unsigned slot);
 
 uint32_t sm_dev_time_s(const struct sm_device *d);
@@ -209,6 +211,14 @@ void sm_dev_set_follow(struct sm_device *d);
 
 /* The epochs that one call may take. */
 uint32_t sm_dev_budget(const struct sm_device *d);
+
+/* What cfg->called holds while the module in a slot of an application is called. */
+#define SM_DEV_CALLED_MASK 0xffff0000u
+#define SM_DEV_CALLED      0xca110000u
+static inline uint32_t sm_dev_called(uint16_t index, unsigned slot)
+{
+    return SM_DEV_CALLED | (uint32_t)(index & 0xfff) << 2 | slot;
+}
 
 /* End an instance; the next step starts it again. */
 void sm_dev_restart(struct sm_device *d, uint16_t index);

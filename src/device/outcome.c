@@ -73,16 +73,28 @@ static uint32_t action_crc(const char *action)
     return sm_crc32c(0, action, strlen(action));
 }
 
+static bool is_of(const struct sm_failed *f, const uint8_t *sha)
+{
+    static const uint8_t none[sizeof f->sha];
+
+    return memcmp(f->sha, none, sizeof none) != 0 && memcmp(f->sha, sha, sizeof none) == 0;
+}
+
 bool sm_dev_failed_before(const struct sm_record *r, const uint8_t *sha, const char *action)
 {
-    static const uint8_t none[sizeof r->failed[0].sha];
-
     for (unsigned i = 0; i < SM_STORE_FAILED; i++)
-        if (memcmp(r->failed[i].sha, none, sizeof none) != 0 &&
-            memcmp(r->failed[i].sha, sha, sizeof none) == 0 &&
-            r->failed[i].action == action_crc(action))
+        if (is_of(&r->failed[i], sha) && r->failed[i].action == action_crc(action))
             return true;
     return false;
+}
+
+unsigned sm_dev_failures(const struct sm_record *r, const uint8_t *sha)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < SM_STORE_FAILED; i++)
+        n += is_of(&r->failed[i], sha);
+    return n;
 }
 
 void sm_dev_remember_failure(struct sm_record *next, unsigned slot)

@@ -142,3 +142,8 @@ int sm_device_note_done(struct sm_device *d, uint32_t number)
         return sm_dev_say(d, err, "no such note");
     return err ? sm_dev_say(d, err, "the journal cannot be written: %s", sm_strerror(err)) : 0;
 }
+
+uint32_t sm_device_notes_lost(const struct sm_device *d)
+{
+    return sm_journal_lost(&d->journal);
+}

@@ -5,8 +5,8 @@
  * so the first thing in a block that does not check out is its end. Numbers rise within a block and
  * from block to block; so what a cut-short erase left over is told from what is newer.
  *
- * An entry without a note only says what the server has, as every entry does: the one with the
- * highest number is right.
+ * An entry without a note only says what the server has and how many notes were lost, as every
+ * entry does: the one with the highest number is right.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -19,7 +19,7 @@ _Static_assert(ENTRY_MAX % HEAD == 0, "entries are multiples of every unit");
 #define NUMBER_MAX 0x7fffffffu
 
 struct entry {
-    uint32_t number, told, len, size; /* size: of head, note and filling */
+    uint32_t number, told, lost, len, size; /* size: of head, note and filling */
     const uint8_t *note;
 };
 
@@ -42,8 +42,10 @@ static bool read_entry(const struct sm_journal *j, uint32_t block, uint32_t off,
 
     if (head == NULL || get_u32(head) != MAGIC)
         return false;
-    *e = (struct entry){
-        .number = get_u32(head + 4), .told = get_u32(head + 8), .len = get_u16(head + 12)};
+    *e = (struct entry){.number = get_u32(head + 4),
+                        .told = get_u32(head + 8),
+                        .lost = get_u32(head + 16),
+                        .len = get_u16(head + 12)};
     e->size = HEAD + (e->len + HEAD - 1) / HEAD * HEAD;
     if (e->len > SM_JOURNAL_NOTE || e->size > j->block - off || e->number == 0 ||
         e->number > NUMBER_MAX)
@@ -70,15 +72,29 @@ void sm_journal_mount(struct sm_journal *j, struct sm_store *store)
                 continue;
             j->number = e.number;
             j->told = e.told;
+            j->lost = e.lost;
             j->at = b;
         }
     }
 }
 
-/* Erase the next block in the ring, the oldest. */
-static int turn(struct sm_journal *j)
+/* Notes in a block with numbers above told. */
+static uint32_t untold(const struct sm_journal *j, uint32_t block, uint32_t told)
 {
-    uint32_t to = (j->at + 1) % blocks(j);
+    uint32_t n = 0, before = 0;
+    struct entry e;
+
+    for (uint32_t off = 0; read_entry(j, block, off, &e) && e.number > before; off += e.size) {
+        before = e.number;
+        n += e.len > 0 && e.number > told;
+    }
+    return n;
+}
+
+/* Erase the next block in the ring, the oldest. */
+static int turn(struct sm_journal *j, uint32_t told)
+{
+    uint32_t to = (j->at + 1) % blocks(j), lost = untold(j, to, told);
     int err = 0;
 
     j->fresh = false;
@@ -86,6 +102,7 @@ static int turn(struct sm_journal *j)
         err = sm_store_erase(j->store, j->region.off + to * j->block + off);
     if (err)
         return err;
+    j->lost += lost;
     j->at = to;
     j->next = 0;
     j->fresh = true;
@@ -101,6 +118,7 @@ static int write_entry(struct sm_journal *j, uint32_t told, const void *bytes, u
     put_u32(head + 4, j->number + 1);
     put_u32(head + 8, told);
     put_u16(head + 12, (uint16_t)len);
+    put_u32(head + 16, j->lost);
     put_u32(head + HEAD - 4, crc_of(head, bytes, len));
     w.pos = j->region.off + j->at * j->block + j->next;
     w.end = w.erased = j->region.off + (j->at + 1) * j->block;
@@ -125,7 +143,7 @@ static int append(struct sm_journal *j, uint32_t told, const void *bytes, uint32
     for (unsigned attempt = 0; attempt < 2 && err; attempt++) {
         err = 0;
         if (!j->fresh || j->block - j->next < HEAD + len)
-            err = turn(j);
+            err = turn(j, told);
         if (!err)
             err = write_entry(j, told, bytes, len);
         if (err)
@@ -143,6 +161,7 @@ int64_t sm_journal_append(struct sm_journal *j, const void *bytes, uint32_t len)
     if (len == 0 || len > SM_JOURNAL_NOTE)
         return SM_ERR_ARG;
     int err = append(j, j->told, bytes, len);
+    j->lost += err == SM_ERR_IO;
     return err ? err : (int64_t)j->number;
 }
 
@@ -171,4 +190,9 @@ int sm_journal_told(struct sm_journal *j, uint32_t number)
     if (number == 0 || number > j->number)
         return SM_ERR_NOT_FOUND;
     return number <= j->told ? 0 : append(j, number, "", 0);
+}
+
+uint32_t sm_journal_lost(const struct sm_journal *j)
+{
+    return j->lost;
 }

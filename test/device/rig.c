@@ -358,6 +358,8 @@ static void log_line(void *ctx, const char *module, const char *line)
     struct rig *rig = ctx;
 
     (void)module;
+    if (rig->log_hangs)
+        longjmp(rig->watchdog, 1);
     rig->log_lines++;
     snprintf(rig->last_log, sizeof rig->last_log, "%s", line);
 }
@@ -427,6 +429,8 @@ void rig_init(struct rig *rig, struct flash_sim *sim)
                                       .epoch_ms = 20,
                                       .scratch = rig->scratch,
                                       .scratch_len = sizeof rig->scratch,
+                                      .called = &rig->called,
+                                      .free_installs = UINT16_MAX,
                                       .event_ctx = rig,
                                       .event = keep_event};
     rig->native = (struct sm_device_native){.target = RIG_TARGET, .ctx = rig, .bind = bind};
@@ -532,7 +536,7 @@ int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence)
     return rig_state_plan(rig, &p, false);
 }
 
-int rig_boot(struct rig *rig)
+static int boot(struct rig *rig)
 {
     memset(&rig->dev, 0xa5, sizeof rig->dev);
     memset(rig->records, 0xa5, sizeof rig->records);
@@ -557,6 +561,22 @@ int rig_boot(struct rig *rig)
     assert_int_equal(sm_sensors_add(&rig->sensors, &rig->sensor), 0);
     rig->bound = 0;
     return sm_device_start(&rig->dev, &rig->cfg, rig->apps, rig->records, rig->now_ms);
+}
+
+int rig_boot(struct rig *rig)
+{
+    rig->called = 0;
+    return boot(rig);
+}
+
+bool rig_hangs(struct rig *rig, uint32_t ms)
+{
+    if (setjmp(rig->watchdog) == 0) {
+        rig_run(rig, ms);
+        return false;
+    }
+    assert_int_equal(boot(rig), 0);
+    return true;
 }
 
 static int64_t begin(struct rig *rig, const struct module *m, const char *action, bool set)

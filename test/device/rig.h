@@ -7,6 +7,7 @@
 #ifndef SM_TEST_RIG_H
 #define SM_TEST_RIG_H
 
+#include <setjmp.h>
 #include <sandmote/device.h>
 #include <sim/sim.h>
 #include "flash_sim.h"
@@ -48,6 +49,9 @@ struct rig {
     struct sm_sensor sensor;
     bool sensor_is_slow; /* it measures until the test lets it answer: */
     bool sensor_asked, sensor_answers;
+    bool log_hangs; /* each log call hangs the device, until the watchdog ends that */
+    jmp_buf watchdog;
+    volatile uint32_t called;       /* the word that a watchdog's reset leaves as it is */
     struct sm_device_native native; /* what cfg.native points at */
     unsigned bound;                 /* calls of its binder, since boot */
     int bind_error;                 /* what it returns */
@@ -167,8 +171,11 @@ int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence);
 /* The same as the plan says, signed by the server or the stranger. */
 int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger);
 
-/* Power on with memory that holds nothing of before. */
+/* Power on, or reset by the watchdog, with memory that holds nothing of before. */
 int rig_boot(struct rig *rig);
+
+/* Run for ms, or until the device hangs; then it was reset by the watchdog, and true. */
+bool rig_hangs(struct rig *rig, uint32_t ms);
 
 /* begin, write in pieces, finish, under this deployment. */
 int rig_install(struct rig *rig, const struct module *m, const char *action);

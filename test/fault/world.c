@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sandmote/wasm.h>
 #include "hash.h"
+#include "internal.h"
 #include "subject.h"
 #include "world.h"
 
@@ -41,7 +42,8 @@ const struct input inputs[] = {
     {ALL_TRAP, NOTHING, 0, 0, 1},        {ALL_GOOD, NOTHING, 0, 0, 1},
     {ALL_GOOD, DEAF, 0, 0, 0},           {ALL_GOOD, KEYS_NEXT, 0, 0, 0},
     {ALL_GOOD, KEYS_STOP, 0, 0, 0},      {ALL_GOOD, KEYS_OLD, 0, 0, 0},
-    {ALL_GOOD, KEYS_BAD, 0, 0, 0},
+    {ALL_GOOD, KEYS_BAD, 0, 0, 0},       {WAS_HUNG, NOTHING, 0, 0, 0},
+    {WAS_HUNG, UNREACHABLE, 0, 0, 0},
 };
 const unsigned ninputs = sizeof inputs / sizeof *inputs;
 
@@ -56,9 +58,10 @@ const uint64_t keys_inputs = 1u << 0 | 1u << 2 | 15ull << 33;
 void input_text(const struct input *in, char *out, size_t size)
 {
     static const char *const healths[] = {
-        "modules are good",          "a module on trial traps", "a module on trial spins",
-        "a module on trial is sick", "a module on trial hangs", "the newest module traps later",
-        "every module traps"};
+        "modules are good",        "a module on trial traps",
+        "a module on trial spins", "a module on trial is sick",
+        "a module on trial hangs", "the newest module traps later",
+        "every module traps",      "the module to run was found hanging"};
     static const char *const offers[] = {"server out of reach",
                                          "server offers nothing",
                                          "server offers a newer module",
@@ -378,6 +381,15 @@ int __wrap_sm_store_put(struct sm_store *s, uint16_t index, const struct sm_reco
     return err;
 }
 
+/* What the watchdog left, of whatever session before: nothing of it is in a state, so it may be
+ * said of any. */
+static void leave_hanging(const struct sm_record *r)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (r->slot[i].state == SM_SLOT_TRIAL || (r->active == i && world->called == 0))
+            world->called = sm_dev_called(0, i);
+}
+
 int __real_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
                           const struct sm_store_cfg *cfg, struct sm_record *records);
 int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
@@ -398,6 +410,8 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
             world->known.seq[i] = r->seq;
         }
         check_bytes(&records[0]);
+        if (world->in->health == WAS_HUNG)
+            leave_hanging(&records[0]);
     }
     return err;
 }
@@ -737,6 +751,7 @@ static int start(void)
     world->operator_asked = false;
     world->emitted = 0;
     world->offered = 0;
+    world->called = 0;
     return sm_device_start(&world->dev, &world->cfg, &world->app, &world->record, world->now_ms);
 }
 
@@ -890,6 +905,7 @@ void world_init(uint32_t sector, uint32_t unit, uint8_t erased)
                                         .host = &world->host,
                                         .epoch = &world->epoch,
                                         .epoch_tick_ms = 1,
+                                        .called = &world->called,
                                         .scratch = world->scratch,
                                         .scratch_len = sizeof world->scratch,
                                         .golden = &world->golden,

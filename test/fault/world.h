@@ -64,7 +64,8 @@ enum health {
     TRIAL_SICK,  /* and with a health that says no until the trial's time is over */
     TRIAL_HANGS, /* and with a hang of the device, which the watchdog resets */
     LATE_TRAPS,  /* good on trial; committed, the newest module traps at each tick */
-    ALL_TRAP     /* every module traps at each tick */
+    ALL_TRAP,    /* every module traps at each tick */
+    WAS_HUNG     /* all are good now, but the watchdog found the one to run hanging last time */
 };
 
 enum offer {
@@ -121,6 +122,7 @@ struct world {
     struct sm_trust_key keys[4];
     uint64_t now_ms;
     volatile uint32_t epoch;
+    volatile uint32_t called; /* the word that a watchdog's reset leaves as it is */
 
     const struct input *in;
     struct known known;

@@ -159,6 +159,7 @@ static void the_ring_keeps_the_latest_and_wears_evenly(void **state)
             last = what;
         }
         assert_int_equal(last, 400);
+        assert_int_equal(sm_journal_lost(&b.journal), first - 1);
         /* Three notes a session, and all sessions but that of the block being erased. */
         uint32_t kept = 16384 / b.journal.block - 1;
         assert_true(last - first + 1 >= (geometries[g].sector == 4096 ? 3 * kept : kept));
@@ -173,6 +174,48 @@ static void the_ring_keeps_the_latest_and_wears_evenly(void **state)
         assert_true(most - least <= 1);
         sim_free(&b.sim);
     }
+}
+
+static void what_the_server_had_is_not_lost(void **state)
+{
+    static struct bench b;
+    uint32_t after = 0;
+
+    (void)state;
+    bench_init(&b, 0, 16384);
+    boot(&b);
+    for (uint32_t i = 1; i <= 70; i++) {
+        assert_true(note(&b, i) > 0);
+        if (i % 10 == 0 && i <= 30)
+            assert_int_equal(sm_journal_told(&b.journal, b.journal.number), 0);
+    }
+    uint32_t first = next(&b, &after);
+    assert_true(first > 31);
+    assert_int_equal(sm_journal_lost(&b.journal), first - 31);
+    boot(&b);
+    assert_int_equal(sm_journal_lost(&b.journal), first - 31);
+    /* To tell all of them erases a block of those that are told by that. */
+    assert_int_equal(sm_journal_told(&b.journal, b.journal.number), 0);
+    assert_int_equal(sm_journal_lost(&b.journal), first - 31);
+    sim_free(&b.sim);
+}
+
+static void a_note_that_cannot_be_written_is_counted(void **state)
+{
+    static struct bench b;
+
+    (void)state;
+    bench_init(&b, 0, 16384);
+    boot(&b);
+    b.sim.fail_op = 0;
+    b.sim.fail_always = true;
+    assert_int_equal(note(&b, 1), SM_ERR_IO);
+    b.sim.fail_op = UINT64_MAX;
+    b.sim.fail_always = false;
+    assert_true(note(&b, 2) > 0);
+    boot(&b);
+    assert_int_equal(sm_journal_lost(&b.journal), 1);
+    sim_free(&b.sim);
 }
 
 /* A life of notes, answers of the server and restarts. done: steps that have returned. */
@@ -295,6 +338,8 @@ int main(void)
         cmocka_unit_test(without_two_blocks_there_is_no_journal),
         cmocka_unit_test(notes_of_impossible_length_are_refused),
         cmocka_unit_test(the_ring_keeps_the_latest_and_wears_evenly),
+        cmocka_unit_test(what_the_server_had_is_not_lost),
+        cmocka_unit_test(a_note_that_cannot_be_written_is_counted),
         cmocka_unit_test(a_power_cut_anywhere_costs_at_most_the_note_being_written),
         cmocka_unit_test(a_flash_that_fails_costs_notes_and_nothing_else),
         cmocka_unit_test(a_rotten_byte_hides_no_note_of_another_block),
