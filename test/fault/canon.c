@@ -367,8 +367,13 @@ static void note_versions(const struct sm_record *r)
     }
 }
 
-/* Of the numbers only their order counts, and which is just above another: servers offer what is
- * just older. */
+/* A server offers, as just older than n, n - 1: of modules an odd one, which nothing else has. */
+static bool just_older(uint64_t number, uint64_t n)
+{
+    return number + 1 == n && (number % 2 == 1 || number < SEQUENCE_FIRST);
+}
+
+/* Of the numbers only their order counts, and which is just older than another. */
 static void note_numbers(void)
 {
     c.nnumbers = 0;
@@ -390,28 +395,24 @@ static void note_numbers(void)
         }
     }
     for (unsigned i = 1; i < c.nnumbers; i++)
-        put(c.numbers[i] - c.numbers[i - 1] == 1);
+        put(just_older(c.numbers[i - 1], c.numbers[i]));
 }
 
-/* What a failure on record is to the modules in the slots; 1 when no server will offer it again. */
+/* What a failure on record is to the modules in the slots. One that no server will offer again is
+ * as good as none: it only takes a place, which the next failures push it out of all the same. */
 static void put_failed(const struct sm_record *r, const struct sm_failed *f)
 {
-    static const uint8_t none[sizeof f->sha];
     const struct subject *s = subject_of(f->sha);
     unsigned relation = 0;
     uint32_t sequence = 0;
     char letter = 0;
 
-    if (memcmp(f->sha, none, sizeof none) == 0) {
-        put(0);
-        return;
-    }
     for (unsigned k = 0; k < 2 && s; k++) {
         const struct subject *m = subject_of(r->slot[k].module_sha);
         relation |= (unsigned)(m == s) << 2 * k;
-        relation |= (unsigned)(m && m->sequence == s->sequence + 1) << (2 * k + 1);
+        relation |= (unsigned)(m && just_older(s->sequence, m->sequence)) << (2 * k + 1);
     }
-    put(1 + relation);
+    put(relation);
     if (relation && deployment_of(f->action, &letter, &sequence))
         put((uint8_t)letter);
 }

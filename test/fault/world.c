@@ -663,7 +663,7 @@ static void contact_keys(void)
 static void contact(void)
 {
     const struct sm_record *r = &world->record;
-    uint32_t next = newest_trace(r) + 2;
+    uint32_t next = (newest_trace(r) + 3) & ~1u; /* even: odd ones are those that are just older */
     unsigned other = r->active == SM_STORE_NO_SLOT ? 0 : !r->active;
     const struct subject *last = subject_of(r->slot[other].module_sha);
     char letter = r->slot[other].action[0];
@@ -691,7 +691,7 @@ static void contact(void)
             offer(last, letter == 'd' ? 'e' : 'd', last->len, false);
         break;
     case OLDER:
-        if (r->active != SM_STORE_NO_SLOT) {
+        if (r->active != SM_STORE_NO_SLOT && r->slot[r->active].sequence % 2 == 0) {
             const struct subject *s =
                 subject((uint32_t)r->slot[r->active].sequence - 1, SUBJECT_PLAIN);
             offer(s, 'd', s->len, false);

@@ -75,7 +75,7 @@ enum offer {
     NEWER_FLOOR, /* the same, and nothing older may run once it is committed */
     AGAIN,       /* what the slot not in force holds or held, in the same deployment */
     AGAIN_FRESH, /* the same in another one */
-    OLDER,       /* a module just older than the active one */
+    OLDER,       /* a module just older than the active one, if that is not such a one itself */
     EVIL,        /* a module that nobody signed as it is */
     TORN,        /* newer, and the connection breaks in the middle */
     GARBLED,     /* newer, and a byte changes on the way */

@@ -173,7 +173,7 @@ static void settings_that_are_wrong_are_named(void **state)
         device_configure(&dev, &fx, "dev-1", fx.url, wrong[i].settings);
         device_start(&dev);
         device_says(&dev, wrong[i].says, 10);
-        assert_int_equal(device_stop(&dev, SIGTERM), 1);
+        assert_int_equal(device_stop(&dev, 0), 1); /* it ends by itself */
     }
 }
 
