@@ -22,6 +22,7 @@ struct look {
 struct place {
     struct look look[2]; /* unstable bits old, and erased; the same when there are none */
     uint32_t weak;       /* 0 stable, 1 one unstable bit, 2 many */
+    uint64_t extent;     /* of what is no record in some look */
 };
 
 /* A record that may be found in force: one not older than the latest that surely is there. */
@@ -132,6 +133,27 @@ static unsigned unstable_bits(uint32_t off, uint32_t len)
     return bits;
 }
 
+/* In which halves of sectors something is, surely (1) or as it reads (2): what of it an erase that
+ * is cut leaves. Two bits each. */
+static uint64_t extent_of(uint32_t off)
+{
+    const struct flash_sim *sim = &world->sim;
+    uint32_t half = sim->flash.sector_size / 2, end = off + SM_RECORD_SIZE;
+    uint64_t extent = 0;
+
+    for (unsigned shift = 0; off < end; shift += 2) {
+        uint32_t next = (off / half + 1) * half < end ? (off / half + 1) * half : end;
+        bool sure = false, weak = false;
+        for (; off < next; off++) {
+            uint8_t mask = sim->unstable[off];
+            weak |= ((sim->old[off] ^ sim->flash.erased) & mask) != 0;
+            sure |= ((sim->bytes[off] ^ sim->flash.erased) & ~mask) != 0;
+        }
+        extent |= (sure ? 1ull : weak ? 2 : 0) << shift;
+    }
+    return extent;
+}
+
 static void classify(unsigned n)
 {
     uint32_t off = place_off(n);
@@ -149,6 +171,8 @@ static void classify(unsigned n)
         if (memcmp(&p.look[0], &p.look[1], sizeof p.look[0]) == 0 && p.look[0].kind != LOOK_RECORD)
             p.weak = 0;
     }
+    if (p.look[0].kind == LOOK_NONE || p.look[1].kind == LOOK_NONE)
+        p.extent = extent_of(off);
     if (memcmp(&p, &c.places[n], sizeof p) != 0) {
         c.places[n] = p;
         c.changed = true;
@@ -578,23 +602,10 @@ static unsigned content_at(unsigned n, unsigned look)
     return 99;
 }
 
-/* In which halves of sectors something is that is no record, surely or as it reads: what of it an
- * erase that is cut leaves. */
 static void put_extent(unsigned n)
 {
-    const struct flash_sim *sim = &world->sim;
-    uint32_t half = sim->flash.sector_size / 2, off = place_off(n), end = off + SM_RECORD_SIZE;
-
-    while (off < end) {
-        uint32_t next = (off / half + 1) * half < end ? (off / half + 1) * half : end;
-        bool sure = false, weak = false;
-        for (; off < next; off++) {
-            uint8_t mask = sim->unstable[off];
-            weak |= ((sim->old[off] ^ sim->flash.erased) & mask) != 0;
-            sure |= ((sim->bytes[off] ^ sim->flash.erased) & ~mask) != 0;
-        }
-        put(sure ? 1 : weak ? 2 : 0);
-    }
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        put((uint8_t)(c.places[n].extent >> shift));
 }
 
 /* An area that may be in force or not: all of it. */

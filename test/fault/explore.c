@@ -77,7 +77,8 @@ static struct {
     /* The session under way. */
     uint32_t from;
     struct step step;
-    struct hash last;
+    struct hash last; /* key that was arrived at last, and the state that has it */
+    uint32_t last_state;
     bool recording;   /* states; else only which keys come up */
     struct hash *row; /* each once, in their order */
     unsigned row_len;
@@ -289,16 +290,20 @@ static void arrive(void)
         note_key(key);
         return;
     }
-    if (hash_equal(key, x.last))
+    if (hash_equal(key, x.last)) {
+        sample_pair(x.last_state);
         return;
+    }
     x.last = key;
     uint32_t at = (uint32_t)key.b & x.seen_mask;
     for (; x.seen[at].state; at = (at + 1) & x.seen_mask) {
         if (hash_equal(x.seen[at].key, key)) {
-            sample_pair(x.seen[at].state - 1);
+            x.last_state = x.seen[at].state - 1;
+            sample_pair(x.last_state);
             return;
         }
     }
+    x.last_state = x.nstates;
     add_state(at, key);
 }
 
