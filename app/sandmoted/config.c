@@ -487,8 +487,7 @@ static int read_root(struct reading *r)
         return SM_ERR_INVALID;
     if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
         sm_sensor_config_read(&r->c->sensors, in.sensors, r->path, r->err) < 0 ||
-        read_flash(r, in.flash) < 0 || read_native(r, &in) < 0 ||
-        read_wasi(r, in.wasi) < 0)
+        read_flash(r, in.flash) < 0 || read_native(r, &in) < 0 || read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
         return SM_ERR_INVALID;

@@ -579,13 +579,21 @@ static void note_call(const struct sm_device *d, uint32_t whom)
         *d->cfg->called = whom;
 }
 
-static void run(struct sm_device *d, uint16_t index)
+int sm_dev_execute(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
     note_call(d, sm_dev_called(index, app->slot));
     int err = sm_wasm_run(&app->exec);
     note_call(d, 0);
+    return err;
+}
+
+static void run(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    int err = sm_dev_execute(d, index);
+
     if (err != SM_WASM_PENDING && ended_well(app, err))
         returned(d, index);
     else if (err == SM_WASM_PENDING)

@@ -220,6 +220,9 @@ static inline uint32_t sm_dev_called(uint16_t index, unsigned slot)
     return SM_DEV_CALLED | (uint32_t)(index & 0xfff) << 2 | slot;
 }
 
+/* Run a module's execution, as sm_wasm_run(), and let the watchdog know whose it is. */
+int sm_dev_execute(struct sm_device *d, uint16_t index);
+
 /* End an instance; the next step starts it again. */
 void sm_dev_restart(struct sm_device *d, uint16_t index);
 

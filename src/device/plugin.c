@@ -370,7 +370,7 @@ static int run_value(struct sm_device_plugin *p, uint64_t now_ms)
         int wait = p->exchanging ? step_exchange(p, now_ms) : 0;
         if (wait > 0)
             return wait;
-        int err = sm_wasm_run(&app_of(p)->exec);
+        int err = sm_dev_execute(p->device, p->index);
         if (err != SM_WASM_PENDING)
             return err ? SM_ERR_TRAP : end_value(p);
     }
