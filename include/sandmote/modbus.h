@@ -25,7 +25,7 @@
 #define SM_MODBUS_WRITE_MULTIPLE 16u
 
 struct sm_modbus_timing {
-    uint16_t silence_ms; /* 3.5 characters or more; 0: 5, which is right from 9600 baud on */
+    uint16_t silence_ms; /* 3.5 characters or more; 0: 6, which is right from 9600 baud on */
     uint16_t timeout_ms; /* for the answer; 0: 500 */
 };
 

@@ -27,7 +27,9 @@ enum {
 #define STATUS_MEASURING 8u
 #define STATUS_COPYING   1u
 #define MODE_NORMAL      3u
-#define COPYING_US       2500u /* calibration reads zero until then */
+/* Calibration reads zero until then: longer than the data sheet says, so that drivers have to ask.
+ */
+#define COPYING_US 3500u
 
 enum { TEMPERATURE, HUMIDITY, PRESSURE };
 

@@ -29,7 +29,7 @@
 #define STATUS_COPYING   0x01u /* calibration, after a reset */
 #define MODE_FORCED      1u
 #define MODE_NORMAL      3u
-#define START_MS         2u
+#define START_MS         3u  /* 2, and a clock of whole milliseconds */
 #define POLLS            20u /* of a chip that is said to be ready after one */
 
 /* A burst from ctrl_hum to the end of the data. */
@@ -277,11 +277,21 @@ static uint8_t standby_within(int64_t wish_us)
     return i;
 }
 
+/* In normal mode data are read without asking whether there are any: so the first must be there. */
+static int await_first(const struct sm_sensor *s)
+{
+    uint8_t status;
+    int err = sm_register_read(s, REG_STATUS, &status, 1);
+    if (err || !(status & STATUS_MEASURING))
+        return err;
+    return s->step < POLLS ? 1 : SM_ERR_IO;
+}
+
 static int set(struct sm_sensor *s, unsigned which, int64_t value)
 {
     struct bme280 *b = state_of(s);
-    if (s->step > 0) /* the first measurement with the new settings is there */
-        return 0;
+    if (s->step > 0)
+        return await_first(s);
     switch (which) {
     case OVER_TEMPERATURE:
     case OVER_HUMIDITY:

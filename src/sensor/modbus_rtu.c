@@ -11,7 +11,7 @@
 #include <string.h>
 #include "registers.h"
 
-#define SILENCE_MS 5u
+#define SILENCE_MS 6u /* 4.01 at 9600 baud, on a clock of whole milliseconds */
 #define TIMEOUT_MS 500u
 #define UNIT_MOST  247u
 #define EXCEPTION  0x80u

@@ -1,7 +1,8 @@
 /* TMP105, and the LM75 before it: temperature on I2C.
  *
  * The chip measures all the time while it is on, so that a measurement is one read of two bytes,
- * left-justified. An LM75 ignores the bits that choose the resolution: it has 9 bits for ever.
+ * left-justified. An LM75 ignores the bits that choose the resolution: it has 9 bits for ever,
+ * which is no failure of it, but what its attribute then reads.
  *
  * Source: Texas Instruments SLLS648D (TMP105): pointer, temperature and configuration registers.
  *
@@ -81,8 +82,7 @@ static int set(struct sm_sensor *s, unsigned which, int64_t value)
     (void)which;
     if (s->step > 0)
         return 0;
-    int wait = write_bits(s, t, (unsigned)value);
-    return wait > 0 && t->bits != value ? SM_ERR_UNSUPPORTED : wait;
+    return write_bits(s, t, (unsigned)value);
 }
 
 static int get(struct sm_sensor *s, unsigned which, int64_t *value)

@@ -199,7 +199,22 @@ static void a_chip_that_is_not_ready_is_asked_again(void **state)
     assert_int_equal(v[0], 1);
     assert_int_equal(s->driver->sample(s, v), SM_ERR_IO); /* not for ever */
     assert_int_equal(bench_start(b), 0);
-    assert_int_equal(b->waited_ms, 4); /* the calibration is copied after 2.5 */
+    assert_int_equal(b->waited_ms, 6); /* the calibration is copied after 3.5 */
+}
+
+static void normal_mode_is_set_once_its_first_measurement_is_there(void **state)
+{
+    struct bench *b = *state;
+    struct sm_sensor *s = &b->sensor;
+    assert_int_equal(bench_start(b), 0);
+    s->step = 0;
+    assert_int_equal(s->driver->set(s, 4, 1), 10);
+    bench_wait(b, 9); /* 0.3 too early */
+    s->step = 1;
+    assert_int_equal(s->driver->set(s, 4, 1), 1);
+    bench_wait(b, 1);
+    s->step = 2;
+    assert_int_equal(s->driver->set(s, 4, 1), 0);
 }
 
 static void settings_are_taken_in_normal_mode_too(void **state)
@@ -407,6 +422,7 @@ int main(void)
         ON_BENCH(forced_mode_waits_as_long_as_the_chip_measures),
         ON_BENCH(a_forced_measurement_is_two_transfers),
         ON_BENCH(a_chip_that_is_not_ready_is_asked_again),
+        ON_BENCH(normal_mode_is_set_once_its_first_measurement_is_there),
         ON_BENCH(settings_are_taken_in_normal_mode_too),
         ON_BENCH(a_setting_that_somebody_else_wrote_is_noticed),
         ON_BENCH(normal_mode_is_one_burst),
