@@ -141,6 +141,7 @@ struct sm_device_plugin {
     uint16_t index;
     int bus_error;   /* of its last transfer */
     bool registered; /* its sensor is in the registry */
+    bool holds;      /* its sensor and bus, for a reading of its trial */
     bool trapped;    /* in a reading; the next step deals with it */
 };
 

@@ -618,11 +618,10 @@ static bool renew(struct sm_device *d, uint16_t index)
 static void call_plugin(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
-    int32_t values[SM_PLUGIN_VALUES];
 
     if (!sm_dev_plugin(d, index)->reading)
         app->called_ms = clock_ms(d);
-    int err = d->cfg->plugins->ops->read(d, index, values);
+    int err = d->cfg->plugins->ops->measure(d, index);
     if (err == SM_ERR_TRAP)
         trapped(d, index);
     else if (err > 0)

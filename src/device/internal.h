@@ -157,9 +157,10 @@ struct sm_plugin_ops {
     /* Its sensor is there for modules, and no longer. */
     void (*up)(struct sm_device *d, uint16_t index);
     void (*down)(struct sm_device *d, uint16_t index);
-    /* Measure all its values. 0, a positive number of milliseconds to come again after, SM_ERR_TRAP
-     * (its execution tells), or why there are none. */
-    int (*read)(struct sm_device *d, uint16_t index, int32_t *values);
+    /* Measure all its values, for nobody; its sensor and bus are held meanwhile. 0, a positive
+     * number of milliseconds to come again after, SM_ERR_TRAP (its execution tells), or why there
+     * are none. */
+    int (*measure)(struct sm_device *d, uint16_t index);
 };
 
 static inline bool sm_dev_is_plugin(const struct sm_device *d, uint16_t index)

@@ -396,6 +396,21 @@ static int read_values(struct sm_device *d, uint16_t index, int32_t *values)
     return got;
 }
 
+static int measure(struct sm_device *d, uint16_t index)
+{
+    struct sm_sensors *sensors = d->cfg->host->sensors;
+    struct sm_device_plugin *p = sm_dev_plugin(d, index);
+    int32_t values[SM_PLUGIN_VALUES];
+
+    if (!p->holds && !sm_sensors_hold(sensors, &p->sensor))
+        return 1;
+    int got = read_values(d, index, values);
+    p->holds = got > 0;
+    if (!p->holds)
+        sm_sensors_release(sensors, &p->sensor);
+    return got;
+}
+
 /* ---- Its driver ------------------------------------------------------------------------------ */
 
 static int start(struct sm_sensor *s)
@@ -457,7 +472,7 @@ static void down(struct sm_device *d, uint16_t index)
 
     if (p->registered)
         sm_sensors_remove(d->cfg->host->sensors, &p->sensor);
-    p->registered = p->trapped = false;
+    p->registered = p->trapped = p->holds = false;
 }
 
 const struct sm_plugin_ops sm_device_plugin_ops = {.admit = admit,
@@ -466,4 +481,4 @@ const struct sm_plugin_ops sm_device_plugin_ops = {.admit = admit,
                                                    .bind = bind,
                                                    .up = up,
                                                    .down = down,
-                                                   .read = read_values};
+                                                   .measure = measure};

@@ -18,7 +18,7 @@
 #include <string.h>
 #include "manager.h"
 
-enum op { OP_NONE, OP_START, OP_SET, OP_SAMPLE, OP_GET };
+enum op { OP_NONE, OP_START, OP_SET, OP_SAMPLE, OP_GET, OP_HELD };
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
@@ -219,6 +219,21 @@ static bool is_free(const struct sm_sensors *m, const struct sm_sensor *s)
         if (t->run.op != OP_NONE && same_bus(s, t))
             return false;
     return true;
+}
+
+bool sm_sensors_hold(struct sm_sensors *m, struct sm_sensor *s)
+{
+    if (!is_free(m, s))
+        return false;
+    s->run.op = OP_HELD;
+    s->run.due_ms = UINT64_MAX; /* no step of ours */
+    return true;
+}
+
+void sm_sensors_release(struct sm_sensors *m, struct sm_sensor *s)
+{
+    (void)m;
+    s->run.op = OP_NONE;
 }
 
 static void set_idle_state(struct sm_sensor *s)

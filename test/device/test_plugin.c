@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sandmote/drivers.h>
 #include "rig.h"
 
 enum { PLUGIN = RIG_APPS }; /* place of the first one */
@@ -201,6 +202,27 @@ static void a_plugin_talks_to_a_chip_on_spi(void **state)
     assert_int_equal(rig_runs(rig, PLUGIN), 1);
     assert_int_equal(install(&reader), 0);
     expect_reading("22"); /* the chip's id, 0xe5, as hundreds */
+}
+
+static void a_plugin_on_trial_keeps_off_a_bus_that_is_in_use(void **state)
+{
+    struct sm_sensor other = {
+        .id = "other", .driver = &sm_driver_tmp105, .bus = &rig->i2c.bus, .address = 0x49};
+    struct module m = rig_make(&driver);
+
+    (void)state;
+    assert_int_equal(sm_sensors_add(&rig->sensors, &other), 0);
+    assert_true(sm_sensors_hold(&rig->sensors, &other));
+    assert_false(sm_sensors_hold(&rig->sensors, &other));
+    assert_int_equal(rig_install(rig, &m, "a"), 0);
+    rig_run(rig, 1000);
+    assert_int_equal(rig->chip[0].transfers, 0);
+    assert_int_equal(rig->records[PLUGIN].active, SM_STORE_NO_SLOT);
+    sm_sensors_release(&rig->sensors, &other);
+    rig_run(rig, 1000);
+    assert_int_equal(rig->records[PLUGIN].active, 0);
+    sm_sensors_remove(&rig->sensors, &other);
+    rig_drop(&m);
 }
 
 /* The article's plugin, as it prints it, takes its chip's register as right-justified. */
@@ -566,6 +588,7 @@ int main(void)
         T(plugin_and_reader_survive_a_restart),
         T(an_update_of_a_plugin_takes_its_place),
         T(a_plugin_that_is_idle_asks_for_no_step),
+        T(a_plugin_on_trial_keeps_off_a_bus_that_is_in_use),
         T(the_articles_plugin_runs_as_it_is_printed),
         T(its_corrected_copy_reads_a_tmp105),
         T(the_articles_plugin_is_wrong_about_a_tmp105),
