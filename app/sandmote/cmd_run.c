@@ -188,39 +188,61 @@ static bool parse_value(json_t *values, char *text)
     return !json_object_get(values, text) && json_object_set_new(values, text, value) == 0;
 }
 
-/* "id=name:value,name:value" to the object that a configuration file would have. */
-static json_t *parse_sensor(char *text)
+/* A virtual sensor: "name:value,name:value". */
+static json_t *parse_values(const char *id, char *text)
 {
-    char *equals = strchr(text, '='), *rest;
     json_t *values = json_object();
-    bool good = equals && equals != text;
-    if (good) {
-        *equals = 0;
-        for (char *v = strtok_r(equals + 1, ",", &rest); v && good; v = strtok_r(NULL, ",", &rest))
-            good = parse_value(values, v);
-    }
+    char *rest;
+    bool good = true;
+    for (char *v = strtok_r(text, ",", &rest); v && good; v = strtok_r(NULL, ",", &rest))
+        good = parse_value(values, v);
     if (good && json_object_size(values) > 0)
-        return json_pack("{s:s, s:o}", "id", text, "values", values);
+        return json_pack("{s:s, s:o}", "id", id, "values", values);
     json_decref(values);
     return NULL;
+}
+
+/* A simulated chip with its driver: "BME280@0x76 temperature=21.5", on a bus of its own. */
+static json_t *parse_chip(json_t *buses, const char *id, const char *chip)
+{
+    char name[SM_BUS_NAME_MAX + 1], model[SM_SENSOR_NAME_MAX + 1];
+    int len = (int)strcspn(chip, "@");
+    snprintf(name, sizeof name, "bus-%zu", json_array_size(buses));
+    snprintf(model, sizeof model, "%.*s", len, chip);
+    json_array_append_new(
+        buses, json_pack("{s:s, s:s, s:[s]}", "name", name, "type", "simulated", "chips", chip));
+    return json_pack("{s:s, s:s, s:s, s:I}", "id", id, "driver", model, "bus", name, "address",
+                     (json_int_t)strtol(chip + len + 1, NULL, 0));
+}
+
+/* "id=..." to what a configuration file would have; NULL when it is neither of the two. */
+static json_t *parse_sensor(json_t *buses, char *text)
+{
+    char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return NULL;
+    *equals = 0;
+    return strchr(equals + 1, '@') ? parse_chip(buses, text, equals + 1)
+                                   : parse_values(text, equals + 1);
 }
 
 /* Sensors by ';'. */
 static int make_sensors(struct run *run, const char *text)
 {
-    const struct sm_clock clock = {.now_ms = now_ms};
+    static const struct sm_clock clock = {.now_ms = now_ms};
     struct sm_json_error why;
+    json_t *buses = json_array(), *sensors = json_array();
     char *copy = strdup(text ? text : ""), *rest;
     bool good = copy != NULL;
-    run->sensor_json = json_array();
+    run->sensor_json = json_pack("[o, o]", buses, sensors);
     for (char *s = good ? strtok_r(copy, ";", &rest) : NULL; s && good;
          s = strtok_r(NULL, ";", &rest))
-        good = json_array_append_new(run->sensor_json, parse_sensor(s)) == 0;
+        good = json_array_append_new(sensors, parse_sensor(buses, s)) == 0;
     free(copy);
     if (!good)
-        return cli_usage(&cli_run, "--sensors: must be ID=NAME:VALUE,NAME:VALUE;ID=...");
+        return cli_usage(&cli_run, "--sensors: must be ID=NAME:VALUE,NAME:VALUE;ID=MODEL@ADDRESS");
     sm_sensors_init(&run->sensors, &clock);
-    if (sm_sensor_config_read(&run->sensor_config, run->sensor_json, "", &why) < 0 ||
+    if (sm_sensor_config_read(&run->sensor_config, buses, sensors, "", &clock, &why) < 0 ||
         sm_sensor_config_add(&run->sensor_config, &run->sensors, &why) < 0)
         return cli_usage(&cli_run, "--sensors: %s", why.text);
     return CLI_GOOD;
@@ -676,7 +698,10 @@ const struct cli_command cli_run = {
         "it\n"
         "  --sensors    simulated sensors, as "
         "BME280=temperature:21500,humidity:45000;door=open:0;\n"
-        "                 a value is a whole number or the path of a file that has one\n\n"
+        "                 a value is a whole number or the path of a file that has one; or a "
+        "driver\n"
+        "                 with a simulated chip: 'BME280=BME280@0x76 temperature=21.5 "
+        "humidity=45'\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
         "are granted; without one, the log, WASI and each --dir are; one that cannot be read is "
         "an\n"

@@ -8,6 +8,7 @@
 #include <posix/coredump.h>
 #include <posix/file.h>
 #include <posix/keys.h>
+#include <posix/system.h>
 #include <sandmote/crypto.h>
 #include <sandmote/native.h>
 #include <sandmote/wasi.h>
@@ -403,8 +404,8 @@ static int read_server(struct reading *r, const json_t *server)
 struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes;
-    json_t *signers, *builders, *capabilities, *flash, *server, *sensors, *core_dumps, *wasi,
-        *golden;
+    json_t *signers, *builders, *capabilities, *flash, *server, *buses, *sensors, *core_dumps,
+        *wasi, *golden;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -476,6 +477,7 @@ static int read_root(struct reading *r)
         {"capabilities", SM_JSON_ARRAY, false, 0, CONFIG_CAPABILITIES_MAX, AT(capabilities)},
         {"flash", SM_JSON_OBJECT, true, 0, 16, AT(flash)},
         {"server", SM_JSON_OBJECT, false, 0, 32, AT(server)},
+        {"buses", SM_JSON_ARRAY, false, 0, SM_BUS_CONFIG_MAX, AT(buses)},
         {"sensors", SM_JSON_ARRAY, false, 0, SM_SENSOR_CONFIG_MAX, AT(sensors)},
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
@@ -486,7 +488,8 @@ static int read_root(struct reading *r)
     if (sm_json_read(r->c->root, "", fields, false, &in, r->err) < 0 || read_identity(r, &in) < 0)
         return SM_ERR_INVALID;
     if (read_trust(r, &in) < 0 || each(r, in.capabilities, add_capability) < 0 ||
-        sm_sensor_config_read(&r->c->sensors, in.sensors, r->path, r->err) < 0 ||
+        sm_sensor_config_read(&r->c->sensors, in.buses, in.sensors, r->path, &sm_posix_clock,
+                              r->err) < 0 ||
         read_flash(r, in.flash) < 0 || read_native(r, &in) < 0 || read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)

@@ -51,7 +51,11 @@
  *     "signature": "safe.wasm.sig",
  *     "key": "golden.pub.pem"            of its own: it may be of no fleet's signer
  *   },
+ *   "buses": [                           as posix/bus_config.h says
+ *     {"name": "i2c-1", "type": "i2c", "device": "/dev/i2c-1"}
+ *   ],
  *   "sensors": [                         as posix/sensor_config.h says
+ *     {"id": "air", "driver": "CCS811", "bus": "i2c-1", "address": 90},
  *     {"id": "BME280", "values": {"temperature": 21500, "humidity": "humidity.txt"}}
  *   ]
  * }

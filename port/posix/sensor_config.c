@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <posix/file.h>
+#include <posix/iio.h>
 #include <posix/virtual_sensor.h>
+#include <sandmote/drivers.h>
 
 #define WHERE_MAX 96u
 
@@ -62,23 +64,33 @@ static struct sm_sensor *new_sensor(struct sm_sensor_config *c, const char *wher
         fail(c, "%s: there are more than %u sensors", where, SM_SENSOR_CONFIG_MAX);
         return NULL;
     }
+    if (find(c, id, len)) {
+        fail(c, "%s: there is a sensor %.*s already", where, (int)len, id);
+        return NULL;
+    }
     memcpy(c->id[c->nsensors], id, len);
     struct sm_sensor *s = &c->sensors[c->nsensors];
     s->id = c->id[c->nsensors++];
     return s;
 }
 
+/* Memory for a sensor's ctx, zeroed, freed with the configuration. */
+static void *new_ctx(struct sm_sensor_config *c, struct sm_sensor *s, size_t size)
+{
+    s->ctx = calloc(1, size);
+    c->owned[s - c->sensors] = s->ctx != NULL;
+    if (!s->ctx)
+        fail(c, "no memory for sensors");
+    return s->ctx;
+}
+
 static struct sm_virtual_sensor *new_virtual(struct sm_sensor_config *c, const char *where,
                                              const char *id, size_t len)
 {
-    struct sm_virtual_sensor *v = calloc(1, sizeof *v);
-    struct sm_sensor *s = v ? new_sensor(c, where, id, len) : NULL;
-    if (!s) {
-        free(v);
-        return NULL;
-    }
-    s->driver = &v->driver;
-    s->ctx = v;
+    struct sm_sensor *s = new_sensor(c, where, id, len);
+    struct sm_virtual_sensor *v = s ? new_ctx(c, s, sizeof *v) : NULL;
+    if (v)
+        s->driver = &v->driver;
     return v;
 }
 
@@ -118,8 +130,6 @@ static int add_values(struct sm_sensor_config *c, const char *where, const json_
     json_t *value;
     if (sm_json_read(o, where, fields, false, &in, c->err) < 0)
         return SM_ERR_INVALID;
-    if (find(c, in.id, strlen(in.id)))
-        return fail(c, "%s.id: there is a sensor %s already", where, in.id);
     struct sm_virtual_sensor *v = new_virtual(c, where, in.id, strlen(in.id));
     json_object_foreach(in.values, name, value)
     {
@@ -154,6 +164,105 @@ static int add_named(struct sm_sensor_config *c, const char *where, const json_t
     return v ? add_value(c, where, v, slash + 1, value ? value : file) : SM_ERR_INVALID;
 }
 
+/* ---- Drivers --------------------------------------------------------------------------------- */
+
+/* What an entry with "driver" may hold. */
+struct wired {
+    const char *id, *driver, *bus, *folder;
+    uint64_t address;
+    bool active_high;
+};
+
+/* What a kind of bus can address; an error is named here, not found by a chip that never answers.
+ */
+static int check_address(struct sm_sensor_config *c, const char *where, const struct wired *in,
+                         unsigned kind)
+{
+    static const struct {
+        uint8_t least, most;
+        const char *what;
+    } can[SM_BUS_KINDS] = {
+        [SM_BUS_I2C] = {0x08, 0x77, "I2C addresses are 8 to 119"},
+        [SM_BUS_SPI] = {0, 7, "SPI select lines are 0 to 7"},
+        [SM_BUS_SERIAL] = {1, 247, "Modbus units are 1 to 247"},
+    };
+    return in->address < can[kind].least || in->address > can[kind].most
+               ? fail(c, "%s.address: %s", where, can[kind].what)
+               : 0;
+}
+
+static int wire(struct sm_sensor_config *c, const char *where, const struct wired *in)
+{
+    const struct sm_sensor_driver *driver = sm_driver_find(in->driver);
+    if (!driver)
+        return fail(c, "%s.driver: there is no driver %s", where, in->driver);
+    if (in->folder || (in->active_high && driver != &sm_driver_relay))
+        return fail(c, "%s.%s: not for %s", where, in->folder ? "folder" : "active_high",
+                    in->driver);
+    if (!in->bus || in->address == UINT64_MAX)
+        return fail(c, "%s.%s: is missing", where, in->bus ? "address" : "bus");
+    const struct sm_bus *bus = sm_bus_config_find(&c->buses, in->bus);
+    if (!bus)
+        return fail(c, "%s.bus: there is no bus %s", where, in->bus);
+    if (bus->kind != driver->bus)
+        return fail(c, "%s.bus: %s is for %s, %s is %s", where, in->driver,
+                    sm_bus_kind_name(driver->bus), in->bus, sm_bus_kind_name(bus->kind));
+    if (check_address(c, where, in, bus->kind) < 0)
+        return SM_ERR_INVALID;
+    struct sm_sensor *s = new_sensor(c, where, in->id, strlen(in->id));
+    if (!s)
+        return SM_ERR_INVALID;
+    s->driver = driver;
+    s->bus = bus;
+    s->address = (uint8_t)in->address;
+    if (!in->active_high)
+        return 0;
+    struct sm_relay_wiring *wiring = new_ctx(c, s, sizeof *wiring);
+    if (wiring)
+        wiring->active_high = true;
+    return wiring ? 0 : SM_ERR_INVALID;
+}
+
+/* A sensor of the kernel's. */
+static int add_iio(struct sm_sensor_config *c, const char *where, const struct wired *in)
+{
+    struct sm_file_why why;
+    if (in->bus || in->active_high || in->address != UINT64_MAX)
+        return fail(c, "%s: driver iio takes a folder and nothing else", where);
+    if (!in->folder)
+        return fail(c, "%s.folder: is missing", where);
+    const char *folder = keep_path(c, in->folder);
+    if (!folder)
+        return fail(c, "%s.folder: the path is too long", where);
+    struct sm_sensor *s = new_sensor(c, where, in->id, strlen(in->id));
+    struct sm_iio *iio = s ? new_ctx(c, s, sizeof *iio) : NULL;
+    if (!iio)
+        return SM_ERR_INVALID;
+    if (sm_iio_open(iio, folder, &why) < 0)
+        return fail(c, "%s.folder: %.300s", where, why.text);
+    s->driver = &iio->driver;
+    return 0;
+}
+
+/* {"id", "driver", ...} */
+static int add_wired(struct sm_sensor_config *c, const char *where, const json_t *o)
+{
+#define AT(member) SM_JSON_AT(struct wired, member)
+    static const struct sm_json_field fields[] = {
+        {"id", SM_JSON_TEXT, true, 1, SM_SENSOR_ID_MAX, AT(id)},
+        {"driver", SM_JSON_TEXT, true, 1, 32, AT(driver)},
+        {"bus", SM_JSON_TEXT, false, 1, SM_BUS_NAME_MAX, AT(bus)},
+        {"address", SM_JSON_UINT, false, 0, 255, AT(address)},
+        {"folder", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(folder)},
+        {"active_high", SM_JSON_BOOL, false, 0, 1, AT(active_high)},
+        {0}};
+#undef AT
+    struct wired in = {.address = UINT64_MAX};
+    if (sm_json_read(o, where, fields, false, &in, c->err) < 0)
+        return SM_ERR_INVALID;
+    return strcmp(in.driver, "iio") == 0 ? add_iio(c, where, &in) : wire(c, where, &in);
+}
+
 static int add_sensor(struct sm_sensor_config *c, size_t i, const json_t *o)
 {
     char where[32];
@@ -162,17 +271,21 @@ static int add_sensor(struct sm_sensor_config *c, size_t i, const json_t *o)
         return fail(c, "%s: must be an object", where);
     if (json_object_get(o, "name"))
         return add_named(c, where, o);
+    if (json_object_get(o, "driver"))
+        return add_wired(c, where, o);
     return add_values(c, where, o);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-int sm_sensor_config_read(struct sm_sensor_config *c, const json_t *sensors, const char *path,
-                          struct sm_json_error *err)
+int sm_sensor_config_read(struct sm_sensor_config *c, const json_t *buses, const json_t *sensors,
+                          const char *path, const struct sm_clock *clock, struct sm_json_error *err)
 {
     memset(c, 0, sizeof *c);
     c->path = path;
     c->err = err;
+    if (sm_bus_config_open(&c->buses, buses, clock, err) < 0)
+        return SM_ERR_INVALID;
     for (size_t i = 0; i < json_array_size(sensors); i++)
         if (add_sensor(c, i, json_array_get(sensors, i)) < 0)
             return SM_ERR_INVALID;
@@ -192,9 +305,10 @@ int sm_sensor_config_add(struct sm_sensor_config *c, struct sm_sensors *m,
 void sm_sensor_config_free(struct sm_sensor_config *c)
 {
     for (size_t i = 0; i < c->nsensors; i++)
-        if (strcmp(c->sensors[i].driver->model, "virtual") == 0)
+        if (c->owned[i])
             free(c->sensors[i].ctx);
     for (size_t i = 0; i < c->nfiles; i++)
         free(c->files[i]);
+    sm_bus_config_close(&c->buses);
     c->nsensors = c->nfiles = 0;
 }

@@ -78,17 +78,24 @@ static bool name_valid(const char *name, size_t most)
     return len > 0 && len <= most;
 }
 
-/* What the code here counts on. Names may not be those that all sensors have. */
+/* Names that mean something for every sensor. */
+static bool is_universal(const char *name)
+{
+    for (unsigned i = 0; i < sizeof universal / sizeof universal[0]; i++)
+        if (strcmp(universal[i], name) == 0)
+            return true;
+    return strcmp(SM_SENSOR_RATE_ALIAS, name) == 0;
+}
+
+/* What the code here counts on. */
 static bool driver_valid(const struct sm_sensor_driver *d)
 {
     if (d->capabilities > SM_SENSOR_CAPABILITIES || d->attributes > SM_SENSOR_ATTRIBUTES)
         return false;
     for (unsigned i = 0; i < SM_CHANNEL_RATE; i++) {
         const char *name = sm_sensor_channel_name(d, i);
-        if (name == NULL)
-            continue;
-        if (!name_valid(name, SM_SENSOR_NAME_MAX) || is(SM_SENSOR_RATE_NAME, name, strlen(name)) ||
-            sm_sensor_channel_find(d, name, strlen(name)) != (int)i)
+        if (name != NULL && (!name_valid(name, SM_SENSOR_NAME_MAX) || is_universal(name) ||
+                             sm_sensor_channel_find(d, name, strlen(name)) != (int)i))
             return false;
     }
     for (unsigned i = 0; i < d->attributes; i++)

@@ -126,6 +126,29 @@ expect 3 "$sandmote" run --invoke stray log.wasm
 says 'trap: host function failed'
 says '"stray" at offset 0x'
 
+# Sensors: fixed values and simulated chips, whose measurements the module waits for.
+module sensor '(module (import "wasi_sn" "read" (func $read (param i32 i32 i32 i32) (result i32)))
+    (memory 1) (data (i32.const 0) "BME280\00temperature\00")
+    (func (export "main") (result i32)
+        (drop (call $read (i32.const 0) (i32.const 7) (i32.const 64) (i32.const 4)))
+        (i32.load (i32.const 64))))'
+cat >sensor.json <<'END'
+{"kind": "application", "fleet": "f", "name": "n", "version": "1", "sequence": 1, "entry": "main",
+ "classes": ["edge"], "memory_bytes": 65536, "stack_bytes": 1024, "interface": 2,
+ "capabilities": ["sensor/BME280/temperature:r"]}
+END
+expect 0 "$sandmote" pack --manifest sensor.json -o s.wasm sensor.wasm
+expect 0 "$sandmote" run s.wasm
+prints i32:0
+expect 0 "$sandmote" run --sensors 'door=open:1;BME280=humidity:4,temperature:-21500' s.wasm
+prints i32:-21500
+expect 0 "$sandmote" run --sensors 'BME280=BME280@0x76 temperature=21.5' s.wasm
+prints i32:21496
+expect 64 "$sandmote" run --sensors 'BME280' s.wasm
+says '--sensors: must be ID='
+expect 64 "$sandmote" run --sensors 'BME280=BME281@0x76' s.wasm
+says 'there is no such chip'
+
 # Usage.
 expect 64 "$sandmote"
 expect 64 "$sandmote" frobnicate

@@ -672,6 +672,8 @@ static void sensors_that_break_the_rules_are_not_taken(void **state)
     assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
     odd.capability = taken;
     assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
+    odd.capabilities = 1;
+    assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
     odd.capabilities = 9;
     assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
     odd = *a->sensor.driver;
