@@ -106,7 +106,7 @@ cat >"$root/doc/benchmarks/guests.md" <<MD
 \`./dev bench --guests\` prints this; \`./dev bench --guests --doc\` writes this page. It is Table 6 of
 the paper on WASI-SN.
 
-- *lines*: with code, neither blank nor comments alone.
+- *lines*: with code, neither blank nor comments alone; *bytes of source* are those of the whole file.
 - *bytes of code*: a module's \`.wasm\` as the compiler leaves it; the native program's own code and
   constants, for a Cortex-M4 at -Os.
 - *bytes on the device*: the packed \`.wasm\`, with its manifest (the device adds its image: doc/size.md,
