@@ -13,7 +13,6 @@
 enum { GOLDEN = 7, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 static struct flash_sim sim;
-static struct rig *rig;
 
 static int setup(void **state)
 {
@@ -286,21 +285,6 @@ static void a_download_that_breaks_may_go_on_at_any_time(void **state)
     rig_drop(&m);
 }
 
-static int once(void **state)
-{
-    (void)state;
-    rig = aligned_alloc(64, (sizeof *rig + 63) / 64 * 64);
-    rig_global_setup();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    free(rig);
-    return 0;
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -318,5 +302,5 @@ int main(void)
         T(releases_that_come_to_nothing_have_to_wait_longer_and_longer),
         T(a_download_that_breaks_may_go_on_at_any_time),
     };
-    return cmocka_run_group_tests(tests, once, end);
+    return cmocka_run_group_tests(tests, rig_once, rig_end);
 }
