@@ -50,11 +50,17 @@ for language in '' -rs -as; do
     pack $name /pressure/d
     run $name BME280=temperature:5,humidity:0,pressure:101325000
     says 'logger: 0.005 degC 0.000 %RH'
+    # A driver and a chip that measures, which rounds.
+    pack $name
+    run $name 'BME280=BME280@0x76 temperature=21.5 humidity=45'
+    says 'logger: 21.496 degC 45.001 %RH 101325.781 Pa'
 done
 
 # The paper's Listing 2, whose main() is the entry.
 pack listing2
 expect 0 "$sandmote" run --sensors BME280=humidity:45123 listing2.wasm
+says_nothing
+expect 0 "$sandmote" run --sensors 'BME280=BME280@0x76 humidity=45' listing2.wasm
 says_nothing
 expect 0 "$sandmote" inspect listing2.wasm
 shows 'main'
