@@ -1,8 +1,10 @@
 /* TMP105, and the LM75 before it: temperature on I2C.
  *
- * The chip measures all the time while it is on, so that a measurement is one read of two bytes,
- * left-justified. An LM75 ignores the bits that choose the resolution: it has 9 bits for ever,
- * which is no failure of it, but what its attribute then reads.
+ * The chip measures all the time while it is on, so that a measurement is a read of two bytes,
+ * left-justified. Its configuration is read before: a chip that started anew gives 0 degrees until
+ * it has measured, and has another resolution, which is all there is to see of that. An LM75
+ * ignores the bits that choose the resolution: it has 9 bits for ever, which is no failure of it,
+ * but what its attribute then reads.
  *
  * Source: Texas Instruments SLLS648D (TMP105): pointer, temperature and configuration registers.
  *
@@ -61,10 +63,23 @@ static int start(struct sm_sensor *s)
     return s->step == 0 ? write_bits(s, state_of(s), BITS_MOST) : 0;
 }
 
+/* Whether the chip is still set as it was. */
+static int compare(struct sm_sensor *s)
+{
+    uint8_t config;
+    int err = sm_register_read(s, REG_CONFIG, &config, 1);
+    if (err)
+        return err;
+    unsigned bits = BITS_LEAST + ((config & CONFIG_BITS) >> BITS_SHIFT);
+    return bits == state_of(s)->bits && !(config & CONFIG_SHUTDOWN) ? 0 : SM_ERR_IO;
+}
+
 static int sample(struct sm_sensor *s, int32_t *values)
 {
     uint8_t b[2];
-    int err = sm_register_read(s, REG_TEMPERATURE, b, sizeof b);
+    int err = compare(s);
+    if (!err)
+        err = sm_register_read(s, REG_TEMPERATURE, b, sizeof b);
     if (err)
         return err;
     /* 1/256 degrees; bits beyond the resolution read zero */
@@ -88,8 +103,10 @@ static int set(struct sm_sensor *s, unsigned which, int64_t value)
 static int get(struct sm_sensor *s, unsigned which, int64_t *value)
 {
     (void)which;
-    *value = state_of(s)->bits;
-    return 0;
+    int err = compare(s);
+    if (!err)
+        *value = state_of(s)->bits;
+    return err;
 }
 
 static void stop(struct sm_sensor *s)
