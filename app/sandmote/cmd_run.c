@@ -564,12 +564,29 @@ static void print_results(const struct run *run)
     }
 }
 
+/* What a module of WASI that is no command has done first, as on a device. */
+static int initialise(struct run *run)
+{
+    const struct sm_wasm_module *module = &run->module.wasm;
+    struct sm_wasm_functype type;
+    uint32_t start, func;
+    if (sm_wasm_export_find(module, "_initialize", SM_WASM_FUNC, &func) != 0 ||
+        sm_wasm_functype(module, func, &type) != 0 || type.nparams || type.nresults ||
+        (!run->start_only && func == run->func) ||
+        (sm_wasm_export_find(module, "_start", SM_WASM_FUNC, &start) == 0 && start == run->func))
+        return CLI_GOOD;
+    return finish(run, sm_wasm_call(&run->exec, run->inst, func, NULL, run->epoch_ms),
+                  " in _initialize");
+}
+
 static int execute(struct run *run)
 {
     if (run->epoch_ms)
         start_timer(run->epoch_ms);
     int err = sm_wasm_call_start(&run->exec, run->inst, run->epoch_ms);
     int status = err == SM_ERR_NOT_FOUND ? CLI_GOOD : finish(run, err, " in the start function");
+    if (status == CLI_GOOD && !run->exited)
+        status = initialise(run);
     if (status != CLI_GOOD || run->start_only || run->exited)
         return status;
     tick(SIGALRM); /* the deadline counts from now, not from the timer's last signal */

@@ -270,8 +270,9 @@ struct sm_device_app {
     struct sm_host host;
     uint32_t entry_func, health_func;
     bool has_health;
-    bool native; /* the instance runs a native image */
-    bool spent;  /* the instance is not called again: the next call gets a new one */
+    bool native;    /* the instance runs a native image */
+    uint8_t starts; /* how many of the calls that come before its entry are made */
+    bool spent;     /* the instance is not called again: the next call gets a new one */
 };
 
 /* An installation under way; private. */

@@ -231,6 +231,7 @@ static int lay_out(struct sm_device *d, uint16_t index, bool again)
     app->native =
         app->slot < 2 && (!again || app->native) && sm_dev_bind_native(d, index, app->slot, &pool);
     app->spent = false;
+    app->starts = 0;
     return 0;
 }
 
@@ -304,15 +305,41 @@ uint32_t sm_dev_budget(const struct sm_device *d)
     return (ms + d->cfg->epoch_tick_ms - 1) / d->cfg->epoch_tick_ms + 1;
 }
 
+/* Called once in an instance's life: what libc expects of its _start. */
+static bool is_command(const struct sm_device_app *app)
+{
+    return strcmp(app->manifest.entry, "_start") == 0;
+}
+
 static void run(struct sm_device *d, uint16_t index);
 
-/* The start function of a new instance. False when it has none: the entry may be called at once. */
+/* The function of that number that comes before the entry: the start function, then _initialize,
+ * which WASI has for modules that are no commands. 0 and it is called, or SM_ERR_NOT_FOUND. */
+static int call_first(struct sm_device *d, uint16_t index, unsigned number)
+{
+    struct sm_device_app *app = &d->apps[index];
+    struct sm_wasm_functype t;
+    uint32_t func;
+
+    if (number == 0)
+        return sm_wasm_call_start(&app->exec, app->inst, sm_dev_budget(d));
+    if (is_command(app) ||
+        sm_wasm_export_find(&app->module, "_initialize", SM_WASM_FUNC, &func) != 0 ||
+        sm_wasm_functype(&app->module, func, &t) != 0 || t.nparams > 0 || t.nresults > 0)
+        return SM_ERR_NOT_FOUND;
+    return sm_wasm_call(&app->exec, app->inst, func, NULL, sm_dev_budget(d));
+}
+
+/* The next call that comes before the entry. False when there is none left. */
 static bool run_start(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
+    int err = SM_ERR_NOT_FOUND;
 
     app->phase = SM_PHASE_ENTRY;
-    if (sm_wasm_call_start(&app->exec, app->inst, sm_dev_budget(d)) == SM_ERR_NOT_FOUND)
+    while (err == SM_ERR_NOT_FOUND && app->starts < 2)
+        err = call_first(d, index, app->starts++);
+    if (err == SM_ERR_NOT_FOUND)
         return false;
     app->phase = SM_PHASE_START;
     run(d, index);
@@ -568,7 +595,7 @@ static bool ended_well(struct sm_device_app *app, int err)
     uint32_t code;
     bool exited = err == SM_ERR_TRAP && sm_host_exited(&app->host, &code) && code == 0;
 
-    if (app->phase == SM_PHASE_ENTRY && (exited || strcmp(app->manifest.entry, "_start") == 0))
+    if (app->phase == SM_PHASE_ENTRY && (exited || is_command(app)))
         app->spent = true;
     return err == 0 || (exited && app->phase == SM_PHASE_ENTRY);
 }
@@ -602,15 +629,15 @@ static void run(struct sm_device *d, uint16_t index)
         trapped(d, index);
 }
 
-/* Another instance in the place of one that is spent; its good ticks count on. False when the entry
- * cannot be called yet, or not at all. */
+/* Another instance in the place of one that is spent; its good ticks count on. False when there can
+ * be none. */
 static bool renew(struct sm_device *d, uint16_t index)
 {
     int err = lay_out(d, index, true);
 
     if (err)
         cannot_start(d, index, d->apps[index].slot, err);
-    return !err && !run_start(d, index);
+    return err == 0;
 }
 
 /* A plugin's tick: its sensor is measured. One that gives no value has not had a good tick, and is
@@ -636,7 +663,7 @@ static void call(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
-    if (app->spent && app->phase == SM_PHASE_ENTRY && !renew(d, index))
+    if (app->phase == SM_PHASE_ENTRY && ((app->spent && !renew(d, index)) || run_start(d, index)))
         return;
     if (sm_dev_is_plugin(d, index) && app->phase != SM_PHASE_HEALTH) {
         call_plugin(d, index);

@@ -106,6 +106,17 @@ static void other_entries_keep_their_instance(void **state)
     assert_int_equal(rig_runs(rig, 0), 1);
 }
 
+static void a_reactor_is_initialised_once(void **state)
+{
+    struct recipe r = with_entry("reactor");
+    (void)state;
+    assert_int_equal(install(&r), 0);
+    rig_run(rig, 1000);
+    assert_string_equal(rig->last_log, "old");
+    assert_int_equal(rig_runs(rig, 0), 1);
+    assert_false(rig_told(rig, SM_EVENT_TRAP, NULL));
+}
+
 static void an_exit_with_a_code_is_a_trap_that_names_it(void **state)
 {
     struct recipe r = with_entry("exit3");
@@ -243,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_command_gets_a_new_instance_each_period),
         CASE(other_entries_keep_their_instance),
+        CASE(a_reactor_is_initialised_once),
         CASE(an_exit_with_a_code_is_a_trap_that_names_it),
         CASE(an_exit_before_the_entry_is_a_trap),
         CASE(a_waiting_module_sleeps_and_the_device_does_not),

@@ -49,6 +49,13 @@ else
     fail "$here/guest/story.rs"
 fi
 
+# A module that is no command.
+expect 0 "$clang" --target=wasm32-wasi -mexec-model=reactor -Os -Wall -Wextra -Werror \
+    "$here/guest/reactor.c" -o reactor.wasm
+expect 0 "$sandmote" run --invoke tick --dir data=data reactor.wasm
+prints ticked
+is test "$(cat data/ticks)" = tick
+
 # A wait takes as long as it says and no time of the epoch.
 expect 0 "$sandmote" run --epoch-ms 20 story.wasm wait
 
