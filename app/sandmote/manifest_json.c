@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <posix/json_read.h>
+#include <sandmote/wasi.h>
 
 #include "cli.h"
 
@@ -109,6 +110,26 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* What every device would refuse. Classes are read before. */
+static bool read_wasi(const char *text, const struct sm_manifest *m, struct sm_json_error *err)
+{
+    char name[SM_WASI_DIR_MAX + 1];
+    bool write;
+    if (!sm_host_needs_more(text))
+        return true;
+    if (m->classes & 1u << SM_CLASS_MCU)
+        snprintf(err->text, sizeof err->text, "capabilities: \"%s\": class mcu has no WASI", text);
+    else if (strcmp(text, "wasi") != 0 && sm_wasi_directory(text, name, &write) != 0)
+        snprintf(
+            err->text, sizeof err->text,
+            "capabilities: \"%s\" is neither file/NAME:r nor file/NAME:rw, with a name of 0 to "
+            "%u of a-z 0-9 . _ -",
+            text, SM_WASI_DIR_MAX);
+    else
+        return true;
+    return false;
+}
+
 /* The author's order does not matter: the format has one. */
 static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
                               struct sm_json_error *err)
@@ -122,6 +143,8 @@ static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
             return false;
         }
         copy(m->capability[i], text);
+        if (!read_wasi(text, m, err))
+            return false;
     }
     m->capabilities = (uint32_t)count;
     qsort(m->capability, count, sizeof m->capability[0], by_bytes);

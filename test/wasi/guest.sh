@@ -65,6 +65,16 @@ manifest() {
         "entry": "_start", "capabilities": [%s]}' "$1" >manifest.json
     expect 0 "$sandmote" pack --manifest manifest.json -o packed.wasm story.wasm
 }
+for wrong in file/data file/data:w file/a/b:r 'file/../x:r'; do
+    printf '{"fleet": "f", "name": "n", "version": "1", "sequence": 1, "classes": ["mpu"],
+        "capabilities": ["%s"]}' "$wrong" >wrong.json
+    expect 1 "$sandmote" pack --manifest wrong.json -o packed.wasm story.wasm
+    says "\"$wrong\" is neither file/NAME:r nor file/NAME:rw"
+done
+printf '{"fleet": "f", "name": "n", "version": "1", "sequence": 1, "classes": ["edge", "mcu"],
+    "capabilities": ["wasi"]}' >wrong.json
+expect 1 "$sandmote" pack --manifest wrong.json -o packed.wasm story.wasm
+says 'class mcu has no WASI'
 manifest '"wasi", "file/data:r"'
 expect 0 "$sandmote" run --dir data=data packed.wasm change
 expect 0 "$sandmote" run --dir data=data packed.wasm reach
