@@ -102,8 +102,8 @@ int sm_fleet_db_keys(struct sm_fleet_db *db, const char *fleet, uint64_t version
 /* {"<fleet>": <latest version>, ...} */
 int sm_fleet_db_keys_latest(struct sm_fleet_db *db, json_t *object);
 /* What is current for a device, of the modules of this fleet: its channel, the modules there with
- * their sequences, and the latest key set. Times are left alone. SM_ERR_NOT_FOUND: no such device.
- */
+ * their sequences, and the latest key set. Times are left alone. SM_ERR_NOT_FOUND: no such device,
+ * or what it is assigned is of other fleets. */
 int sm_fleet_db_current(struct sm_fleet_db *db, const char *device, const char *fleet,
                         struct sm_statement_plan *out);
 int sm_fleet_db_keys_list(struct sm_fleet_db *db, json_t *array);
@@ -153,6 +153,8 @@ int sm_fleet_db_action_is_set(struct sm_fleet_db *db, uint64_t action, bool *set
 /* A module that some action of this device names: SM_ERR_NOT_FOUND. */
 int sm_fleet_db_action_module(struct sm_fleet_db *db, const char *device, const char *sha256,
                               struct sm_fleet_module *out);
+#define SM_FLEET_FEEDBACK_KEPT 20u /* of an action: the latest */
+
 /* SM_ERR_NOT_FOUND: no such action of this device; SM_ERR_STATE: it is closed. */
 int sm_fleet_db_feedback(struct sm_fleet_db *db, const char *device, uint64_t action,
                          const struct sm_fleet_feedback *f, int64_t now);
@@ -164,6 +166,10 @@ int sm_fleet_db_feedback(struct sm_fleet_db *db, const char *device, uint64_t ac
  * *known says which. To be called between begin and commit. */
 int sm_fleet_db_event_add(struct sm_fleet_db *db, const char *device,
                           const struct sm_fleet_event *e, int64_t now, bool *known);
+#define SM_FLEET_EVENTS_KEPT 10000u /* of a device: the latest */
+
+/* Drop the oldest of a device beyond those that are kept. Between begin and commit, too. */
+int sm_fleet_db_events_trim(struct sm_fleet_db *db, const char *device);
 /* Events with a number above after, oldest first, at most limit; device may be NULL for all. */
 int sm_fleet_db_events(struct sm_fleet_db *db, const char *device, uint64_t after, uint64_t limit,
                        json_t *array);

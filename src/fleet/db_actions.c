@@ -161,6 +161,12 @@ int sm_fleet_db_feedback(struct sm_fleet_db *db, const char *device, uint64_t ac
                           " VALUES (?, ?, ?, ?, ?)",
                           "iittt", (sqlite3_int64)action, (sqlite3_int64)now, f->execution,
                           f->finished, f->details));
+    if (!err) /* a device may send as much as it likes */
+        err = sm_db_done(
+            sm_db_prepare(db->sql,
+                          "DELETE FROM feedback WHERE action = ?1 AND id NOT IN"
+                          " (SELECT id FROM feedback WHERE action = ?1 ORDER BY id DESC LIMIT ?2)",
+                          "ii", (sqlite3_int64)action, (sqlite3_int64)SM_FLEET_FEEDBACK_KEPT));
     if (!err)
         err = sm_db_done(sm_db_prepare(
             db->sql, "UPDATE action SET state = ?, detail = ?, changed_at = ? WHERE id = ?", "ttii",
@@ -260,6 +266,15 @@ int sm_fleet_db_event_add(struct sm_fleet_db *db, const char *device,
         e->detail, (sqlite3_int64)e->uptime_ms));
     *known = !err && sqlite3_changes(db->sql) == 0;
     return err;
+}
+
+int sm_fleet_db_events_trim(struct sm_fleet_db *db, const char *device)
+{
+    return sm_db_done(sm_db_prepare(
+        db->sql,
+        "DELETE FROM event WHERE device = ?1 AND id <="
+        " (SELECT id FROM event WHERE device = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        "ti", device, (sqlite3_int64)SM_FLEET_EVENTS_KEPT));
 }
 
 static json_t *event_json(sqlite3_stmt *st)

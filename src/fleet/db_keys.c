@@ -72,14 +72,16 @@ int sm_fleet_db_current(struct sm_fleet_db *db, const char *device, const char *
     sqlite3_stmt *st =
         sm_db_prepare(db->sql,
                       "SELECT coalesce(d.channel, '-'), m.name, m.sequence,"
-                      " (SELECT coalesce(MAX(version), 0) FROM keyset WHERE fleet = ?1)"
+                      " (SELECT coalesce(MAX(version), 0) FROM keyset WHERE fleet = ?1),"
+                      " c.sha256"
                       " FROM device d LEFT JOIN channel_module c ON c.channel = d.channel"
                       " LEFT JOIN module m ON m.sha256 = c.sha256 AND m.fleet = ?1"
                       " WHERE d.id = ?2 ORDER BY m.name",
                       "tt", fleet, device);
-    int r, rows = 0;
+    int r, rows = 0, assigned = 0;
     while ((r = sm_db_row(st)) > 0) {
         rows++;
+        assigned += sqlite3_column_type(st, 4) != SQLITE_NULL;
         sm_db_text(st, 0, out->channel, sizeof out->channel);
         out->keys_version = (uint32_t)sqlite3_column_int64(st, 3);
         if (sqlite3_column_type(st, 1) == SQLITE_NULL || out->nmodules == SM_STATEMENT_MODULES)
@@ -88,5 +90,7 @@ int sm_fleet_db_current(struct sm_fleet_db *db, const char *device, const char *
         out->module[out->nmodules++].sequence = (uint64_t)sqlite3_column_int64(st, 2);
     }
     sqlite3_finalize(st);
-    return r < 0 ? r : rows ? 0 : SM_ERR_NOT_FOUND;
+    /* Nothing at all would be current: for another fleet's device that lifts what is. */
+    bool another = assigned > 0 && out->nmodules == 0;
+    return r < 0 ? r : rows && !another ? 0 : SM_ERR_NOT_FOUND;
 }

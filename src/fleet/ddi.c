@@ -165,6 +165,13 @@ void sm_fleet_ddi_feedback(struct sm_fleet *f, const struct sm_fleet_request *q,
         sm_fleet_refuse(a, 400, "%s", why.text);
         return;
     }
+    const char *id = json_string_value(json_object_get(body.root, "id"));
+    uint64_t about;
+    if (id && (sm_fleet_number(id, &about) < 0 || about != q->route.action)) {
+        sm_fleet_refuse(a, 400, "id: is not that of action %llu", action);
+        json_decref(body.root);
+        return;
+    }
     int err = sm_fleet_db_feedback(&f->db, q->who, q->route.action, &body, sm_time_now_ms());
     if (err == SM_ERR_NOT_FOUND)
         sm_fleet_refuse(a, 404, "no action %llu of this device", action);
@@ -221,6 +228,8 @@ static int add_events(struct sm_fleet *f, const char *device, const struct sm_fl
         return err;
     for (size_t i = 0; !err && i < body->count; i++)
         err = sm_fleet_db_event_add(&f->db, device, &body->event[i], now, &known[i]);
+    if (!err)
+        err = sm_fleet_db_events_trim(&f->db, device);
     return sm_fleet_db_end(&f->db, err);
 }
 

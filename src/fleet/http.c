@@ -99,11 +99,15 @@ static enum MHD_Result take_part(void *cls, enum MHD_ValueKind kind, const char 
 {
     struct exchange *x = cls;
     (void)kind, (void)filename, (void)content_type, (void)transfer_encoding;
+    if (x->a.status)
+        return MHD_YES;
+    if (!key) {
+        sm_fleet_refuse(&x->a, 400, "a part without a name");
+        return MHD_YES;
+    }
     struct buffer *b = !strcmp(key, file_part(x))  ? &x->module
                        : !strcmp(key, "signature") ? &x->signature
                                                    : NULL;
-    if (x->a.status)
-        return MHD_YES;
     if (!b)
         sm_fleet_refuse(&x->a, 400, "%.64s: unknown part; there are %s and signature", key,
                         file_part(x));

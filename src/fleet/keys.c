@@ -170,6 +170,10 @@ void sm_fleet_ddi_current(struct sm_fleet *f, const struct sm_fleet_request *q,
     strcpy(p.fleet, q->route.file);
     p.expires_s = p.issued_s + f->cfg.statement_seconds;
     int err = sm_fleet_db_current(&f->db, q->who, p.fleet, &p);
+    if (err == SM_ERR_NOT_FOUND) {
+        sm_fleet_refuse(a, 404, "device %s has nothing of fleet %s", q->who, p.fleet);
+        return;
+    }
     int n = err ? err : sm_statement_to_sign(&p, bytes, sizeof bytes);
     if (n > 0)
         n = sm_keys_sign(&f->cfg.statement_key, bytes, (size_t)n, sig, &why);

@@ -7,8 +7,9 @@ const os = require('os');
 const path = require('path');
 const { execFileSync } = require('child_process');
 const { World, Skipped } = require('./world');
+const { FleetWorld } = require('./fleet_world');
 
-const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native'];
+const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native', 'fleet'];
 
 function usage(status) {
   console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--verbose] [--list] [--check] [--write]');
@@ -90,7 +91,7 @@ function makeTls(dir) {
 async function one(run, c, number) {
   const folder = path.join(run.dir, String(number));
   fs.mkdirSync(folder);
-  const w = new World(run, folder, c.options);
+  const w = new (c.group === 'fleet' ? FleetWorld : World)(run, folder, c.options);
   const began = Date.now();
   const result = { name: c.name, group: c.group };
   try {

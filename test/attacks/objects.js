@@ -15,6 +15,7 @@ function newKey() {
   return {
     raw: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32),
     pem: publicKey.export({ format: 'pem', type: 'spki' }),
+    privatePem: privateKey.export({ format: 'pem', type: 'pkcs8' }),
     sign: (bytes) => crypto.sign(null, bytes, privateKey),
   };
 }
