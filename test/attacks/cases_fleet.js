@@ -139,7 +139,7 @@ const sizes = [
   answered('a module above its limit', [12], [413], (w) => w.form('/api/v1/modules', [['module', LARGE], ['signature', w.first.sig]]),
     (w) => w.form('/api/v1/modules', [['module', LARGE.subarray(0, MODULE_MAX + 1)], ['signature', w.first.sig]])),
   answered('a signature of 60 KB', [12], [413, 422], (w) => w.form('/api/v1/modules', [['module', w.first.bytes], ['signature', LARGE.subarray(0, 60000)]])),
-  ['headers of a megabyte', [12], async (w) => {
+  ['a request with headers of a megabyte', [12], async (w) => {
     const r = await w.ask('GET', ME, { as: 'dev-1', headers: { 'X-A': 'x'.repeat(1 << 20) } });
     w.expect([0, 400, 413, 431].includes(r.status), `answered with ${r.status}`);
     const text = await w.raw(w.head('GET', ME, 'dev-1', ...Array.from({ length: 20000 }, (_, i) => `X-${i}: y`)));
