@@ -99,7 +99,7 @@ static int each(struct reading *r, const json_t *array,
 
 struct flash {
     const char *file;
-    uint64_t applications, slot_bytes, sector_bytes, journal_bytes;
+    uint64_t applications, slot_bytes, plugins, plugin_slot_bytes, sector_bytes, journal_bytes;
 };
 
 static int read_flash(struct reading *r, const json_t *flash)
@@ -109,17 +109,23 @@ static int read_flash(struct reading *r, const json_t *flash)
         {"file", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(file)},
         {"applications", SM_JSON_UINT, false, 1, SM_STORE_MODULES_MAX, AT(applications)},
         {"slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(slot_bytes)},
+        {"plugins", SM_JSON_UINT, false, 0, SM_STORE_MODULES_MAX - 1, AT(plugins)},
+        {"plugin_slot_bytes", SM_JSON_UINT, false, 4096, 1u << 28, AT(plugin_slot_bytes)},
         {"sector_bytes", SM_JSON_UINT, false, 256, 1u << 20, AT(sector_bytes)},
         {"journal_bytes", SM_JSON_UINT, false, 0, 1u << 24, AT(journal_bytes)},
         {0}};
 #undef AT
-    struct flash in = {NULL, 1, 262144, 4096, 16384};
+    struct flash in = {NULL, 1, 262144, 0, 65536, 4096, 16384};
     if (sm_json_read(flash, "flash", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
+    if (in.applications + in.plugins > SM_STORE_MODULES_MAX)
+        return fail(r, "flash.plugins: at most %u with the applications", SM_STORE_MODULES_MAX);
     if (in.sector_bytes & (in.sector_bytes - 1))
         return fail(r, "flash.sector_bytes: must be a power of two");
     r->c->store = (struct sm_store_cfg){.applications = (uint16_t)in.applications,
                                         .slot_size = (uint32_t)in.slot_bytes,
+                                        .plugins = (uint16_t)in.plugins,
+                                        .plugin_size = (uint32_t)in.plugin_slot_bytes,
                                         .keys_size = SM_KEYSET_MAX,
                                         .journal_size = (uint32_t)in.journal_bytes};
     r->c->sector_bytes = (uint32_t)in.sector_bytes;

@@ -14,6 +14,7 @@
  *     "file": "dev-1.flash",             made when missing, with all its room
  *     "applications": 2,                 how many there can be; default 1
  *     "slot_bytes": 262144,              of each of their two slots: module and image
+ *     "plugins": 2, "plugin_slot_bytes": 65536,   the same of plugins; default: none
  *     "sector_bytes": 4096,
  *     "journal_bytes": 16384             of what traps leave behind; 0: nothing is kept
  *   },
@@ -51,7 +52,7 @@
  *     "signature": "safe.wasm.sig",
  *     "key": "golden.pub.pem"            of its own: it may be of no fleet's signer
  *   },
- *   "buses": [                           as posix/bus_config.h says
+ *   "buses": [                           as posix/bus_config.h says; what plugins may be bound to
  *     {"name": "i2c-1", "type": "i2c", "device": "/dev/i2c-1"}
  *   ],
  *   "sensors": [                         as posix/sensor_config.h says

@@ -36,6 +36,8 @@ struct daemon {
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
     struct sm_sensors sensors;
+    struct sm_device_plugins plugins;
+    struct sm_device_plugin plugin[SM_STORE_MODULES_MAX];
     struct native native;
     struct wasi wasi;
     struct core core;
@@ -151,7 +153,7 @@ static int reserve_pools(struct daemon *d)
     size_t size = (size_t)want;
     if (size != want)
         return refuse("memory_bytes: more than a process of this machine can address");
-    for (unsigned i = 0; i < d->config.store.applications; i++) {
+    for (unsigned i = 0; i < d->config.store.applications + d->config.store.plugins; i++) {
         d->apps[i].pool = reserve(size);
         d->apps[i].pool_size = size;
         if (!d->apps[i].pool)
@@ -190,10 +192,17 @@ static void configure(struct daemon *d)
 {
     const struct config *c = &d->config;
     /* A function is never longer than its module, a module never longer than its slot. */
-    size_t scratch = (size_t)c->store.slot_size * 16;
+    uint32_t largest = c->store.plugins && c->store.plugin_size > c->store.slot_size
+                           ? c->store.plugin_size
+                           : c->store.slot_size;
+    size_t scratch = (size_t)largest * 16;
     uint32_t tick = sm_class_limits(c->cls)->epoch_ms / TICKS_A_EPOCH;
     d->host =
         (struct sm_host_port){.log = module_log, .sensors = &d->sensors, .clock = sm_posix_clock};
+    d->plugins = (struct sm_device_plugins){.ops = &sm_device_plugin_ops,
+                                            .plugins = d->plugin,
+                                            .buses = c->sensors.buses.bus,
+                                            .nbuses = c->sensors.buses.count};
     d->device_cfg =
         (struct sm_device_cfg){.flash = &d->flash.flash,
                                .store = c->store,
@@ -213,6 +222,7 @@ static void configure(struct daemon *d)
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
                                .more = c->cls != SM_CLASS_MCU ? d->wasi.more : NULL,
                                .native = c->native ? &d->native.device : NULL,
+                               .plugins = c->store.plugins ? &d->plugins : NULL,
                                .event_ctx = d,
                                .event = log_event,
                                .core_ctx = &d->core,
@@ -312,12 +322,16 @@ static int start(struct daemon *d)
     if (open_flash(d) < 0 || start_sensors(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
         return SM_ERR_STATE;
     const struct sm_keyset *keys = sm_device_keys(&d->device);
-    char text[32] = "keys of the configuration";
+    char text[32] = "keys of the configuration", plugins[32] = "";
     if (c->key_set[0])
         snprintf(text, sizeof text, keys ? "key set %u" : "no key set", keys ? keys->version : 0);
-    sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, %s, server %s",
+    if (c->store.plugins)
+        snprintf(plugins, sizeof plugins, "%u plugin%s, ", c->store.plugins,
+                 c->store.plugins == 1 ? "" : "s");
+    sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, %s%s, server %s",
            c->device, c->fleet, sm_class_name(c->cls), c->store.applications,
-           c->store.applications == 1 ? "" : "s", text, c->has_server ? c->update.server : "none");
+           c->store.applications == 1 ? "" : "s", plugins, text,
+           c->has_server ? c->update.server : "none");
     return 0;
 }
 
@@ -372,7 +386,8 @@ static const char help[] =
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
     "core_dumps (folder, bytes, memory),\n"
     "golden (module, signature, key): what runs while no application may,\n"
-    "server (url, ca, token_file and more), wasi (directories, programs), sensors.\n"
+    "server (url, ca, token_file and more), wasi (directories, programs), sensors,\n"
+    "buses and, in flash, plugins: vendors' modules that drive the sensors on them.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"
     "Exit status: 0 after SIGTERM or SIGINT, 1 it cannot start (one line says why), 64 wrong "

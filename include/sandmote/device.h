@@ -478,8 +478,8 @@ int sm_device_install_write(struct sm_device *d, const void *bytes, uint32_t len
  *   SM_ERR_ROLLBACK     not newer than the committed module, below the floor, or not current
  *   SM_ERR_LIMIT        more memory, stack, time than this device gives
  *   SM_ERR_DENIED       another fleet, name, class, kind; more capabilities than allowed; a bus or
- *                       an address that is not for plugins or has its sensor, another model than
- *                       that of the plugin it replaces; what it requires is not there, or what
+ *                       an address that is not for plugins or has its sensor, or not what the
+ *                       plugin that it replaces drives; what it requires is not there, or what
  *                       requires it forbids it
  *   SM_ERR_LINK         an import that no device of this interface version has
  *   SM_ERR_FULL         the image does not fit the slot

@@ -297,8 +297,9 @@ static int read_chunk(const struct reading *r, const json_t *v, size_t i, struct
     snprintf(where, sizeof where, "deployment.chunks[%zu]", i);
     if (sm_json_read(v, where, fields, true, &in, err) < 0)
         return SM_ERR_INVALID;
-    if (strcmp(in.part, "bApp") != 0)
-        return fail(err, "%s.part: only bApp can be updated here", where);
+    c->plugin = !strcmp(in.part, "plugin");
+    if (!c->plugin && strcmp(in.part, "bApp") != 0)
+        return fail(err, "%s.part: only bApp and plugin can be updated here", where);
     if (!sm_name_valid(in.name))
         return fail(err, "%s.name: not the name of a module", where);
     strcpy(c->name, in.name);
@@ -338,17 +339,22 @@ static bool id_valid(const char *id)
 static int read_inner(const struct reading *r, const json_t *deployment,
                       struct sm_ddi_deployment *out, struct sm_json_error *err)
 {
-    struct {
+    struct inner {
         const char *download, *update;
         json_t *chunks;
-    } in = {"forced", "forced", NULL};
+        bool set;
+    } in = {"forced", "forced", NULL, false};
+#define AT(member) SM_JSON_AT(struct inner, member)
     const struct sm_json_field fields[] = {
-        {"download", SM_JSON_TEXT, false, 1, 16, 0},
-        {"update", SM_JSON_TEXT, false, 1, 16, sizeof(const char *)},
-        {"chunks", SM_JSON_ARRAY, true, 1, SM_DDI_CHUNKS_MAX, 2 * sizeof(const char *)},
+        {"download", SM_JSON_TEXT, false, 1, 16, AT(download)},
+        {"update", SM_JSON_TEXT, false, 1, 16, AT(update)},
+        {"chunks", SM_JSON_ARRAY, true, 1, SM_DDI_CHUNKS_MAX, AT(chunks)},
+        {"set", SM_JSON_BOOL, false, 0, 1, AT(set)},
         {0}};
+#undef AT
     if (sm_json_read(deployment, "deployment", fields, true, &in, err) < 0)
         return SM_ERR_INVALID;
+    out->set = in.set;
     out->skip = !strcmp(in.download, "skip") || !strcmp(in.update, "skip");
     return read_chunks(r, in.chunks, out, err);
 }
@@ -421,11 +427,11 @@ json_t *sm_ddi_event(const struct sm_event *e, const char *server, uint64_t upti
                      (json_int_t)uptime_ms);
 }
 
-bool sm_ddi_add_module(json_t *data, const char *name, const struct sm_slot *slot)
+bool sm_ddi_add_module(json_t *data, bool removed, const char *name, const struct sm_slot *slot)
 {
-    char key[SM_NAME_MAX + 8], value[160], sha[2 * SM_SHA256_SIZE + 1];
+    char key[SM_NAME_MAX + 16], value[160], sha[2 * SM_SHA256_SIZE + 1];
     sm_hex_encode(slot->module_sha, SM_SHA256_SIZE, sha);
-    snprintf(key, sizeof key, "module.%s", name);
+    snprintf(key, sizeof key, "%s.%s", removed ? "removed" : "module", name);
     snprintf(value, sizeof value, "%s %llu %s", slot->version, (unsigned long long)slot->sequence,
              sha);
     return json_object_set_new(data, key, json_string(value)) == 0;

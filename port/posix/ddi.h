@@ -46,6 +46,7 @@ int sm_ddi_read_base(const char *origin, const char *fleet, const void *bytes, s
 
 /* A module to run. An unsigned one has no signature link ("") and will not be accepted. */
 struct sm_ddi_chunk {
+    bool plugin;
     char name[SM_NAME_MAX + 1];
     char version[SM_VERSION_MAX + 1]; /* what the server says; the manifest decides */
     char module[SM_DDI_URL];
@@ -62,6 +63,7 @@ struct sm_ddi_chunk {
 struct sm_ddi_deployment {
     char id[SM_DDI_ID];
     bool skip;    /* not now (a maintenance window): ask again with the next poll */
+    bool set;     /* its modules are put in force together or not at all */
     size_t count; /* at least 1 */
     struct sm_ddi_chunk chunk[SM_DDI_CHUNKS_MAX];
 };
@@ -83,8 +85,8 @@ char *sm_ddi_write_feedback(const char *id, enum sm_ddi_outcome outcome, const c
  * it offered; it may be "". */
 json_t *sm_ddi_event(const struct sm_event *e, const char *server, uint64_t uptime_ms);
 
-/* The attribute that says which module runs: "module.<name>" with "<version> <sequence> <sha256>";
- * false without memory. */
-bool sm_ddi_add_module(json_t *data, const char *name, const struct sm_slot *slot);
+/* The attribute that says which module runs, or which release removed one: "module.<name>" or
+ * "removed.<name>" with "<version> <sequence> <sha256>"; false without memory. */
+bool sm_ddi_add_module(json_t *data, bool removed, const char *name, const struct sm_slot *slot);
 
 #endif

@@ -6,6 +6,9 @@
  * trial or its outcome is not reported yet (open), or it is wanted. So nothing has to be kept here
  * across a restart.
  *
+ * A module of a set is open, too, while it is staged. Once all that are open are staged, the device
+ * is told to start the set; once one is bad, to drop it, and the set's others are bad for that.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "update_client.h"
 
@@ -151,6 +154,19 @@ static void mark_postmortem(struct sm_update *u)
         sm_log(SM_LOG_WARN, "%s", sm_device_reason(u->cfg->device));
 }
 
+/* The slot with the release that removed this plugin, or NULL: it is empty, nothing was wrong with
+ * it, and it raised the floor to its own sequence. */
+static const struct sm_slot *removal_in(const struct sm_record *r)
+{
+    for (unsigned i = 0; r->active == SM_STORE_NO_SLOT && i < 2; i++) {
+        const struct sm_slot *s = &r->slot[i];
+        if (s->state == SM_SLOT_EMPTY && s->error == 0 && s->sequence > 0 &&
+            s->sequence == r->floor)
+            return s;
+    }
+    return NULL;
+}
+
 /* What the device is and which modules run, as the body of a configData request. */
 static char *write_attributes(const struct sm_update *u)
 {
@@ -165,10 +181,15 @@ static char *write_attributes(const struct sm_update *u)
     if (sm_device_golden_runs(u->cfg->device))
         json_object_set_new(data, "golden", json_string("runs"));
     struct sm_app_info info;
-    const struct sm_layout *layout = &u->cfg->device->store.layout;
-    for (uint16_t i = 0; i < layout->applications; i++)
-        if (!sm_device_app(u->cfg->device, i, &info) && info.slot != SM_STORE_NO_SLOT)
-            sm_ddi_add_module(data, info.record->name, &info.record->slot[info.slot]);
+    for (uint16_t i = 0; i < u->cfg->device->store.layout.modules; i++) {
+        if (sm_device_app(u->cfg->device, i, &info) < 0)
+            continue;
+        const struct sm_slot *removal = removal_in(info.record);
+        if (info.slot != SM_STORE_NO_SLOT)
+            sm_ddi_add_module(data, false, info.record->name, &info.record->slot[info.slot]);
+        else if (removal)
+            sm_ddi_add_module(data, true, info.record->name, removal);
+    }
     json_t *root = json_pack("{s:s, s:o}", "mode", "replace", "data", data);
     char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(root);
@@ -256,21 +277,31 @@ settle(struct sm_update *u, enum sm_update_fate fate, const char *format, ...)
 static struct sm_install_request request_of(const struct sm_update *u)
 {
     const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
-    struct sm_install_request req = {
-        .name = offer->name, .len = offer->size, .action = u->deployment.id};
+    struct sm_install_request req = {.name = offer->name,
+                                     .plugin = offer->plugin,
+                                     .set = u->deployment.set,
+                                     .len = offer->size,
+                                     .action = u->deployment.id};
     memcpy(req.signature, u->chunk[u->at].signature, sizeof req.signature);
     memcpy(req.sha, offer->sha256, sizeof req.sha);
     return req;
 }
 
-/* The slot of the application that holds this module in that state, or NULL. */
+/* What the device knows of the name that is offered; false when it does not know it. */
+static bool find_offered(const struct sm_update *u, const struct sm_ddi_chunk *offer,
+                         struct sm_app_info *info)
+{
+    uint16_t index;
+    return sm_device_find(u->cfg->device, offer->name, &index) == 0 &&
+           sm_device_app(u->cfg->device, index, info) == 0;
+}
+
+/* The slot that holds this module in that state, or NULL. */
 static const struct sm_slot *slot_with(const struct sm_update *u, const struct sm_ddi_chunk *offer,
                                        enum sm_slot_state state)
 {
-    uint16_t index;
     struct sm_app_info info;
-    if (sm_device_find(u->cfg->device, offer->name, &index) < 0 ||
-        sm_device_app(u->cfg->device, index, &info) < 0)
+    if (!find_offered(u, offer, &info))
         return NULL;
     for (unsigned i = 0; i < 2; i++) {
         const struct sm_slot *s = &info.record->slot[i];
@@ -279,6 +310,21 @@ static const struct sm_slot *slot_with(const struct sm_update *u, const struct s
             return s;
     }
     return NULL;
+}
+
+/* Whether this is the release that removed the plugin of its name. */
+static bool removed_by(const struct sm_update *u, const struct sm_ddi_chunk *offer)
+{
+    struct sm_app_info info;
+    const struct sm_slot *s = find_offered(u, offer, &info) ? removal_in(info.record) : NULL;
+    return s && !memcmp(s->module_sha, offer->sha256, SM_SHA256_SIZE);
+}
+
+/* Whether it is in its slot, verified, as one of the set of this deployment. */
+static bool staged(const struct sm_update *u, const struct sm_ddi_chunk *offer)
+{
+    const struct sm_slot *s = u->deployment.set ? slot_with(u, offer, SM_SLOT_STAGED) : NULL;
+    return s && !strcmp(s->action, u->deployment.id);
 }
 
 /* The device does not want it again in this deployment: say why, if the slot still knows. */
@@ -352,7 +398,7 @@ static void install(struct sm_update *u)
     u->chunk[u->at].complete = false;
     int err = sm_device_install_finish(d);
     if (err == 0)
-        return; /* on trial: its fate is open */
+        return; /* on trial, staged, or done: the next look tells */
     if (err == SM_ERR_IO) {
         snprintf(u->transfer.result.text, sizeof u->transfer.result.text, "%s",
                  sm_device_reason(d));
@@ -486,7 +532,11 @@ static bool go_on_with(struct sm_update *u)
         settle(u, SM_FATE_GOOD, "committed");
         return false;
     }
-    if (slot_with(u, offer, SM_SLOT_TRIAL))
+    if (removed_by(u, offer)) {
+        settle(u, SM_FATE_GOOD, "removed");
+        return false;
+    }
+    if (slot_with(u, offer, SM_SLOT_TRIAL) || staged(u, offer))
         return false;
     if (!u->chunk[u->at].signed_) {
         fetch_signature(u);
@@ -564,20 +614,102 @@ static void give_feedback(struct sm_update *u)
         request(u, SM_UPDATE_FEEDBACK, "POST", url, text);
 }
 
+/* A module of a set that comes to nothing: what the device says of it, if the set failed on
+ * trial, else why the set comes to nothing. */
+static void settle_with_set(struct sm_update *u, const char *why)
+{
+    const struct sm_slot *s = slot_with(u, &u->deployment.chunk[u->at], SM_SLOT_FAILED);
+    bool told = s && !strcmp(s->action, u->deployment.id) && s->detail[0];
+    settle(u, SM_FATE_BAD, "%s", told ? s->detail : why);
+}
+
+/* The set comes to nothing: so does each of its modules that is open. What is staged is dropped,
+ * which is nothing any more when the set failed on trial. */
+static void drop_set(struct sm_update *u, const char *why)
+{
+    if (sm_device_set_drop(u->cfg->device, u->deployment.id, why) < 0)
+        sm_log(SM_LOG_WARN, "deployment %s: %s", u->deployment.id,
+               sm_device_reason(u->cfg->device));
+    for (u->at = 0; u->at < u->deployment.count; u->at++)
+        if (u->chunk[u->at].fate == SM_FATE_OPEN)
+            settle_with_set(u, why);
+}
+
+/* What is staged for another deployment than this will never be started: the server has given that
+ * one up. A set on trial is not concerned. */
+static void drop_strays(struct sm_update *u, const char *id)
+{
+    struct sm_device *d = u->cfg->device;
+    struct sm_app_info info;
+    char action[SM_STORE_ACTION];
+    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
+        if (sm_device_app(d, i, &info) < 0)
+            continue;
+        for (unsigned slot = 0; slot < 2; slot++) {
+            const struct sm_slot *s = &info.record->slot[slot];
+            if (s->state != SM_SLOT_STAGED || !strcmp(s->action, id))
+                continue;
+            snprintf(action, sizeof action, "%s", s->action);
+            if (sm_device_set_drop(d, action, "the server gave its set up") < 0)
+                sm_log(SM_LOG_WARN, "deployment %s: %s", action, sm_device_reason(d));
+        }
+    }
+}
+
+/* Whether every module of the set that is not in force is staged. */
+static bool set_is_there(const struct sm_update *u)
+{
+    for (size_t i = 0; i < u->deployment.count; i++)
+        if (u->chunk[i].fate == SM_FATE_OPEN && !staged(u, &u->deployment.chunk[i]))
+            return false;
+    return true;
+}
+
+/* All that are open are staged: on trial already (NOT_FOUND), or to be put there now. false when
+ * the set comes to nothing. */
+static bool start_set(struct sm_update *u)
+{
+    struct sm_device *d = u->cfg->device;
+    int err = sm_device_set_start(d, u->deployment.id);
+    if (err == 0) {
+        sm_log(SM_LOG_INFO, "deployment %s: all of the set is there, and on trial",
+               u->deployment.id);
+    } else if (err == SM_ERR_IO) {
+        snprintf(u->transfer.result.text, sizeof u->transfer.result.text, "%s",
+                 sm_device_reason(d));
+        back_off(u, "set");
+    } else if (err != SM_ERR_NOT_FOUND) {
+        char why[SM_DEVICE_REASON];
+        snprintf(why, sizeof why, "%s", sm_device_reason(d));
+        drop_set(u, why);
+        return false;
+    }
+    return true;
+}
+
 /* The next thing to do for the deployment; true when a transfer began. */
 static bool go_on_with_deployment(struct sm_update *u)
 {
     bool open = false;
     if (u->closed || !u->from[0] || u->deployment.skip)
         return false;
-    for (u->at = 0; !u->broken[0] && u->at < u->deployment.count; u->at++) {
-        if (u->chunk[u->at].fate == SM_FATE_OPEN && go_on_with(u))
+    for (size_t i = 0; !u->broken[0] && i < u->deployment.count; i++) {
+        u->at = i;
+        if (u->chunk[i].fate == SM_FATE_OPEN && go_on_with(u))
             return true;
         if (u->now_ms < u->retry_ms)
             return false;
-        open = open || u->chunk[u->at].fate == SM_FATE_OPEN;
+        if (u->deployment.set && u->chunk[i].fate == SM_FATE_BAD) {
+            char why[SM_DEVICE_REASON];
+            snprintf(why, sizeof why, "%s of its set: %.100s", u->deployment.chunk[i].name,
+                     u->chunk[i].why);
+            drop_set(u, why);
+            open = false;
+            break;
+        }
+        open = open || u->chunk[i].fate == SM_FATE_OPEN;
     }
-    if (open)
+    if (open && (!u->deployment.set || !set_is_there(u) || start_set(u)))
         return false;
     give_feedback(u);
     return u->work != SM_UPDATE_NOTHING;
@@ -601,6 +733,8 @@ static void take_base(struct sm_update *u)
     /* Another deployment, or one whose end the server did not hear of: look at it anew. */
     if (u->closed || strcmp(u->base.deployment, u->from) != 0 || u->deployment.skip)
         drop_deployment(u);
+    if (!u->base.deployment[0])
+        drop_strays(u, "");
 }
 
 /* The next key set. One that the device refuses, which it logs and reports, is not asked for again
@@ -641,6 +775,7 @@ static void take_deployment(struct sm_update *u)
         return;
     }
     strcpy(u->from, u->base.deployment);
+    drop_strays(u, u->deployment.id);
     if (err)
         snprintf(u->broken, sizeof u->broken, "%.300s", why.text);
     sm_log(err ? SM_LOG_WARN : SM_LOG_INFO, "deployment %s: %s", u->deployment.id,

@@ -9,7 +9,9 @@
  * one by one (so that a revocation comes before what it concerns), the statement of what is
  * current, then the deployment, unless that statement is lacking: its signatures, its modules one
  * after another, each with its native image if this device runs such and one is offered, and
- * feedback once the fate of each is known. A native image that does not come costs no module. A
+ * feedback once the fate of each is known. A native image that does not come costs no module. The
+ * modules of a set wait for each other: when all are there and verified they are put on trial, and
+ * when one of them cannot be had the others are dropped. A
  * server that fails is left alone for longer and longer, with a random part, so that a fleet does
  * not come back all at once.
  *

@@ -375,7 +375,7 @@ static int verify(struct sm_device *d, const struct sm_record *r, unsigned slot,
     if (!err)
         err = check_order(d, r, &d->work);
     if (!err)
-        err = sm_dev_check_model(d, &d->work, index);
+        err = sm_dev_check_place(d, &d->work, index);
     /* A member of a set is looked at beside the others, when all are there. */
     return err || d->install.set ? err : sm_dev_check_company(d, &d->work, index, 0);
 }

@@ -181,7 +181,7 @@ int sm_dev_check_company(struct sm_device *d, const struct sm_manifest *m, uint1
                          uint32_t set);
 
 /* Whether a plugin drives what the one in force of its name does. 0, or, said, SM_ERR_DENIED. */
-int sm_dev_check_model(struct sm_device *d, const struct sm_manifest *m, uint16_t index);
+int sm_dev_check_place(struct sm_device *d, const struct sm_manifest *m, uint16_t index);
 
 /* The manifest of a slot's module into *m. False when it cannot be read. */
 bool sm_dev_slot_manifest(const struct sm_device *d, uint16_t index, unsigned slot,

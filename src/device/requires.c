@@ -96,14 +96,20 @@ int sm_dev_check_company(struct sm_device *d, const struct sm_manifest *m, uint1
     return err ? err : check_needed(d, m, index, set);
 }
 
-int sm_dev_check_model(struct sm_device *d, const struct sm_manifest *m, uint16_t index)
+int sm_dev_check_place(struct sm_device *d, const struct sm_manifest *m, uint16_t index)
 {
-    const struct sm_manifest *before = m->sensor.values > 0 ? manifest_at(d, index, 0) : NULL;
+    const struct sm_plugin_sensor *now = &m->sensor, *before;
+    const struct sm_manifest *other = now->values > 0 ? manifest_at(d, index, 0) : NULL;
 
-    if (before != NULL && strcmp(before->sensor.model, m->sensor.model) != 0)
-        return sm_dev_say(d, SM_ERR_DENIED, "drives a %s, the plugin of this name a %s",
-                          m->sensor.model, before->sensor.model);
-    return 0;
+    if (other == NULL)
+        return 0;
+    before = &other->sensor;
+    if (strcmp(before->model, now->model) == 0 && strcmp(before->bus, now->bus) == 0 &&
+        before->address == now->address)
+        return 0;
+    return sm_dev_say(d, SM_ERR_DENIED, "drives %s %x on %s, the plugin of this name %s %x on %s",
+                      now->model, (unsigned)now->address, now->bus, before->model,
+                      (unsigned)before->address, before->bus);
 }
 
 bool sm_dev_may_return(struct sm_device *d, uint16_t index, unsigned slot)

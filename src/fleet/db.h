@@ -115,7 +115,8 @@ int sm_fleet_db_keys_list(struct sm_fleet_db *db, json_t *array);
  * *actions is how many were made: none for a device that the modules of the channel were removed
  * from, if they do nothing else. SM_ERR_NOT_FOUND: a module is not there, *at says which;
  * SM_ERR_INVALID: modules[*at] has the same fleet and name as one before it; SM_ERR_DENIED: what
- * modules[*at] requires is in the list in a release that does not suit it, or is removed by it. */
+ * modules[*at] requires is in the list in a release that does not suit it, or is removed by it;
+ * SM_ERR_STATE: modules[*at] removes a plugin, and others of the list are a set. */
 int sm_fleet_db_assign(struct sm_fleet_db *db, const char *channel,
                        const struct sm_fleet_assignment *a, const char *who, int64_t now,
                        uint64_t *actions, size_t *at);

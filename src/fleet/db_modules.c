@@ -150,24 +150,42 @@ static int check_assignment(struct sm_fleet_db *db, const struct sm_fleet_assign
     return 0;
 }
 
-/* What a module of the channel requires must suit it, as far as it is in the channel too. */
-static int check_company(struct sm_fleet_db *db, const char *channel, size_t *at)
+/* A requirement r of module m, at position c of a channel, that another module n of it answers. */
+#define ANSWERED                                                                                   \
+    " FROM channel_module c JOIN module m USING (sha256),"                                         \
+    " json_each(m.manifest, '$.requires') r"                                                       \
+    " JOIN channel_module k ON k.channel = c.channel JOIN module n ON n.sha256 = k.sha256"         \
+    " WHERE c.channel = ?1 AND n.fleet = m.fleet AND n.name = json_extract(r.value, '$.name')"
+
+/* The position that a query finds, of which there must be none. */
+static int find_none(struct sm_fleet_db *db, const char *query, const char *channel, size_t *at)
 {
-    sqlite3_stmt *st = sm_db_prepare(
-        db->sql,
-        "SELECT c.position FROM channel_module c JOIN module m USING (sha256),"
-        " json_each(m.manifest, '$.requires') r"
-        " JOIN channel_module k ON k.channel = c.channel JOIN module n ON n.sha256 = k.sha256"
-        " WHERE c.channel = ? AND n.fleet = m.fleet AND n.name = json_extract(r.value, '$.name')"
-        " AND (n.sequence < json_extract(r.value, '$.least')"
-        " OR n.sequence > json_extract(r.value, '$.most')"
-        " OR json_extract(n.manifest, '$.removes')) ORDER BY c.position LIMIT 1",
-        "t", channel);
+    sqlite3_stmt *st = sm_db_prepare(db->sql, query, "t", channel);
     int r = sm_db_row(st);
     if (r > 0)
         *at = (size_t)sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
-    return r > 0 ? SM_ERR_DENIED : r;
+    return r;
+}
+
+/* What a module of the channel requires must suit it, as far as it is in the channel too; and where
+ * one does, so that the channel is a set, none removes a plugin. */
+static int check_company(struct sm_fleet_db *db, const char *channel, size_t *at)
+{
+    int r =
+        find_none(db,
+                  "SELECT c.position" ANSWERED " AND (n.sequence < json_extract(r.value, '$.least')"
+                  " OR n.sequence > json_extract(r.value, '$.most')"
+                  " OR json_extract(n.manifest, '$.removes')) ORDER BY c.position LIMIT 1",
+                  channel, at);
+    if (r)
+        return r > 0 ? SM_ERR_DENIED : r;
+    r = find_none(db,
+                  "SELECT g.position FROM channel_module g JOIN module m USING (sha256)"
+                  " WHERE g.channel = ?1 AND json_extract(m.manifest, '$.removes')"
+                  " AND EXISTS (SELECT 1" ANSWERED ") ORDER BY g.position LIMIT 1",
+                  channel, at);
+    return r > 0 ? SM_ERR_STATE : r;
 }
 
 static int set_modules(struct sm_fleet_db *db, const char *channel,

@@ -68,6 +68,8 @@ static void assign(struct sm_fleet *f, const struct sm_fleet_request *q,
     else if (err == SM_ERR_DENIED)
         sm_fleet_refuse(a, 422, "modules[%zu]: requires another release of a module in the list",
                         at);
+    else if (err == SM_ERR_STATE)
+        sm_fleet_refuse(a, 422, "modules[%zu]: removes a plugin, which is no part of a set", at);
     else if (err)
         sm_fleet_fail(a, err);
     else

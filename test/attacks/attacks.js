@@ -9,7 +9,7 @@ const { execFileSync } = require('child_process');
 const { World, Skipped } = require('./world');
 const { FleetWorld } = require('./fleet_world');
 
-const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native', 'fleet'];
+const GROUPS = ['module', 'manifest', 'transport', 'keys', 'order', 'native', 'plugin', 'set', 'fleet'];
 
 function usage(status) {
   console.log('usage: node attacks.js [--device PROGRAM] [--only TEXT] [--jobs N] [--verbose] [--list] [--check] [--write]');

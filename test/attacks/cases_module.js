@@ -82,7 +82,7 @@ const unfit = [
   bad('a module for another fleet', [17], /fleet|may not sign/, { manifest: { 3: 'plant-8' } }),
   bad('a module for another class of devices', [17], /not for class/, { manifest: { 8: [0, 1] } }),
   bad('a module that needs a newer interface', [17, 10], /interface/, { manifest: { 14: 2000 } }),
-  bad('a plugin instead of an application', [18, 26], /may not sign|not an application/, { manifest: { 2: 1 } }),
+  bad('a plugin instead of an application', [18, 26], /may not sign|was not offered as one/, { manifest: { 2: 1 } }),
   ['a module offered under the name of another', [19], {}, async (w) => {
     const r = { ...evil(w, { name: 'pump' }), name: 'app' };
     await w.refuses(r, 'REFUSED', /is named pump/);

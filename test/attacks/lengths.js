@@ -95,6 +95,8 @@ const objects = [
   ['what a key set says', o.keySetPayload(plan(2)), setOf, isKeySet],
   ['a claim', claim, (b) => b, isClaim],
   ['what a claim says', o.claimPayload(app, image), claimOf, isClaim],
+  ['a plugin\'s manifest', o.manifest({ name: 'driver', version: 1, sequence: 1,
+    manifest: { 2: 1, 14: 2, 16: o.sensor(), 17: [['app', 1, 9], ['other', 2, 2]] } }), (b) => b, isManifest],
   ['a manifest', o.manifest({ name: 'app', version: 1, sequence: 1 }), (b) => b, isManifest],
 ];
 

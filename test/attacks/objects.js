@@ -88,7 +88,8 @@ const op = {
   indirect: [0x11, 1, 0],
 };
 const I32 = 0x7f;
-const TYPES = [[0x60, 2, I32, I32, 0], [0x60, 0, 0], [0x60, 0, 1, I32], [0x60, 1, I32, 0]];
+const TYPES = [[0x60, 2, I32, I32, 0], [0x60, 0, 0], [0x60, 0, 1, I32], [0x60, 1, I32, 0],
+  [0x60, 4, I32, I32, I32, I32, 1, I32]];
 
 // A module whose entry (function 1 with the one import) logs its mark, then does `body`.
 function wasm(o) {
@@ -133,8 +134,22 @@ function release(key, o) {
   const sections = o.sections || [manifestSection(manifest(full))];
   const bytes = Buffer.concat([code.subarray(0, 8), ...sections, code.subarray(8),
     padding(o.padding ?? 0)]);
-  return signed(key, { name: full.name, version: `${o.version}.0`, sequence: full.sequence, mark }, bytes);
+  return signed(key, { name: full.name, version: `${o.version}.0`, sequence: full.sequence, mark,
+    part: o.part }, bytes);
 }
+
+// What a plugin drives, as the manifest has it.
+const sensor = (more = {}) => map({ 1: 'T1', 2: 'TMP105', 3: 'i2c-1', 4: 0x48,
+  5: [['temperature', 1, 3]], ...more });
+
+// The same of a plugin: it logs its mark and measures 21.5 degrees, without asking any chip.
+const plugin = (key, o) => release(key, { name: 't1-driver', part: 'plugin', entry: 'read_temperature',
+  entryType: 2, body: op.i32(21500), ...o,
+  manifest: { 2: 1, 14: 2, 16: sensor(o.sensor), ...o.manifest } });
+
+// Removes the plugin of its name.
+const removal = (key, o) => release(key, { name: 't1-driver', part: 'plugin', ...o,
+  manifest: { 2: 1, 14: 2, ...o.manifest } });
 
 function signed(key, about, bytes) {
   return { ...about, bytes, size: bytes.length, sha256: sha256(bytes).toString('hex'),
@@ -201,5 +216,5 @@ function flip(bytes, at = bytes.length >> 1, bit = 0) {
 }
 
 module.exports = { sha256, newKey, withHigherS, Raw, Tag, cbor, map, head, op, wasm, manifest,
-  manifestSection, padding, release, signed, sign1, claim, claimPayload, statement,
+  manifestSection, padding, release, sensor, plugin, removal, signed, sign1, claim, claimPayload, statement,
   keySet, keySetPayload, flip };

@@ -69,6 +69,13 @@ class Server {
     return id;
   }
 
+  // The same, to be put in force together.
+  offerSet(...releases) {
+    const id = this.offer(...releases);
+    this.deployment.set = true;
+    return id;
+  }
+
   asked(what) { return this.seen.filter(([w]) => w === what).length; }
 
   take(req, res) {
@@ -147,9 +154,10 @@ class Server {
       if (n) artifacts.push(
         { filename: `${r.name}.1.native`, size: n.size ?? n.image.length, hashes: {}, _links: download('native', i) },
         { filename: `${r.name}.1.native.sig`, size: n.claim.length, hashes: {}, _links: download('claim', i) });
-      return { part: 'bApp', name: r.name, version: r.version, artifacts };
+      return { part: r.part || 'bApp', name: r.name, version: r.version, artifacts };
     });
-    return { id: this.deployment.id, deployment: { download: 'forced', update: 'forced', chunks } };
+    const set = this.deployment.set ? { set: true } : {};
+    return { id: this.deployment.id, deployment: { download: 'forced', update: 'forced', ...set, chunks } };
   }
 }
 

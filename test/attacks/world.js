@@ -28,6 +28,7 @@ class World {
     this.stranger = o.newKey();
     this.builder = o.newKey();
     this.vendor = o.newKey();
+    this.rival = o.newKey(); // another vendor
     this.stater = o.newKey(); // role server: states what is current
     this.roots = [o.newKey(), o.newKey(), o.newKey()];
   }
@@ -35,12 +36,18 @@ class World {
   // ---- The device ---------------------------------------------------------------------------
 
   configuration() {
+    const plugins = this.options.plugins && {
+      buses: [{ name: 'i2c-1', type: 'simulated', chips: ['TMP105@0x48', 'TMP105@0x49'] }],
+      sensors: [{ id: 'door', values: { open: 0 } }],
+    };
     const trust = this.options.keySet ? { key_set: '1.keys' }
       : { signers: ['signer.pem'], ...(this.options.native ? { builders: ['builder.pem'] } : {}) };
     return {
       device: 'dev-1', fleet: 'plant-7', class: 'edge', memory_bytes: 1048576, ...trust,
-      capabilities: ['log'], ...(this.options.native ? { native: 'builder' } : {}),
-      flash: { file: 'flash', slot_bytes: 131072, applications: this.options.applications ?? 1 },
+      capabilities: ['log', ...(plugins ? ['sensor/*', 'plugin/i2c-1/72', 'plugin/i2c-1/73'] : [])],
+      ...(this.options.native ? { native: 'builder' } : {}), ...plugins,
+      flash: { file: 'flash', slot_bytes: 131072, applications: this.options.applications ?? 1,
+        ...(plugins ? { plugins: 2, plugin_slot_bytes: 32768 } : {}) },
       server: { url: this.server.url, ca: 'ca.pem', token_file: 'token', first_poll_seconds: 0,
         retry_seconds: 1, retry_max_seconds: 1, attempts: 2, request_seconds: 20,
         ...this.options.server },
@@ -118,11 +125,19 @@ class World {
 
   app(version, more = {}) { return o.release(more.key === undefined ? this.signer : more.key, { version, ...more }); }
 
+  // A vendor's plugin for the sensor T1, and the release that removes it.
+  plugin(version, more = {}) { return o.plugin(more.key || this.vendor, { version, ...more }); }
+
+  removal(version, more = {}) { return o.removal(more.key || this.signer, { version, ...more }); }
+
   // Set n: two of three roots must sign; the signer is believed, and whom the case wants besides.
   set(version, more = {}, by = this.roots.slice(0, 2)) {
     const keys = [{ role: 'signer', key: this.signer }];
     if (this.options.native) keys.push({ role: 'builder', key: this.builder });
     if (this.options.states) keys.push({ role: 'server', key: this.stater });
+    if (this.options.plugins) keys.push(
+      { role: 'vendor', key: this.vendor, scope: this.options.scope || ['TMP105', 'i2c-1', [0x48], ['log']] },
+      { role: 'vendor', key: this.rival, scope: ['TMP105', 'i2c-1', [0x49], ['log']] });
     return o.keySet({ version, threshold: 2, roots: this.roots, keys, ...more }, by);
   }
 
@@ -181,6 +196,24 @@ class World {
     await this.event('COMMITTED', new RegExp(`^${release.version} `), release.name);
     await this.until('told as installed', () => !this.server.base()._links.deploymentBase);
     await this.runs(release.mark);
+  }
+
+  // This version of the plugin drives the sensor.
+  drives(version, name = 't1-driver') {
+    return this.until(`driving: ${name} ${version}`, () =>
+      (this.server.attributes[`module.${name}`] || '').startsWith(`${version}.0 `));
+  }
+
+  gone(name = 't1-driver') {
+    return this.until(`gone: ${name}`, () => !this.server.attributes[`module.${name}`]);
+  }
+
+  async installPlugin(release) {
+    const number = release.version.split('.')[0];
+    this.server.offer(release);
+    await this.event('COMMITTED', new RegExp(`^${release.version} `), release.name);
+    await this.until('told as installed', () => !this.server.base()._links.deploymentBase);
+    await this.drives(number, release.name);
   }
 
   // Offered, told as this event, and not run: what ran before goes on.

@@ -35,7 +35,7 @@ void vendors_setup(const struct fleet_fixture *fx, struct vendors *v)
         "{\"role\":\"signer\",\"key\":\"signer.pub.pem\"},"
         "{\"role\":\"builder\",\"key\":\"builder.pub.pem\"},"
         "{\"role\":\"vendor\",\"key\":\"vendor1.pub.pem\",\"model\":\"TMP105\",\"bus\":\"i2c-1\","
-        "\"addresses\":[72],\"capabilities\":[\"log\"]},"
+        "\"addresses\":[72,74],\"capabilities\":[\"log\"]},"
         "{\"role\":\"vendor\",\"key\":\"vendor2.pub.pem\",\"model\":\"TMP105\",\"bus\":\"i2c-1\","
         "\"addresses\":[73],\"capabilities\":[\"log\"]}]}";
     make_vendor(fx, "vendor1", &v->one);
@@ -61,7 +61,8 @@ static void describe(struct sm_manifest *m, const struct plan *p)
     strcpy(m->name, p->name);
     snprintf(m->version, sizeof m->version, "%u.0", (unsigned)p->sequence);
     m->sequence = p->sequence;
-    m->security_floor = p->floor;
+    if (p->good_ticks)
+        m->good_ticks = p->good_ticks;
     m->classes = 1u << SM_CLASS_EDGE;
     m->memory_bytes = 65536;
     m->stack_bytes = 4096;

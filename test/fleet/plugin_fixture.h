@@ -7,7 +7,7 @@
 #include "fleet_fixture.h"
 
 /* Key set 1 of plant-7, DIR/1.keys: one root, the fixture's signer and builder, vendor1 for TMP105
- * at 0x48 of i2c-1 and vendor2 for TMP105 at 0x49, both with the log. */
+ * at 0x48 and 0x4a of i2c-1, vendor2 for TMP105 at 0x49, both with the log. */
 struct vendors {
     struct sm_keys_private one, two;
 };
@@ -23,7 +23,7 @@ struct plan {
     const char *capability[3];         /* ascending; or NULL */
     struct sm_plugin_sensor sensor;    /* of a plugin */
     bool removes;                      /* of a plugin */
-    uint64_t floor;
+    uint32_t good_ticks; /* that its trial takes; 0: 3 */
     struct sm_requirement requires[2]; /* ascending by name */
 };
 /* The sensor T1: a TMP105 at 0x48 of i2c-1. */

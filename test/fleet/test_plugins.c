@@ -222,6 +222,8 @@ static void assign_is_refused(const char *why)
 
 static void releases_that_do_not_suit_each_other_are_not_assigned(void **state)
 {
+    static struct module third;
+    char body[320];
     (void)state;
     struct plan driver = t1_driver(4), gone = removal(3), user = app(2);
     user.requires[0] = (struct sm_requirement){"t1-driver", 2, 3};
@@ -230,6 +232,18 @@ static void releases_that_do_not_suit_each_other_are_not_assigned(void **state)
     assign_is_refused("modules[1]: requires another release");
     upload(&m, &gone);
     assign_is_refused("modules[1]: requires another release");
+    /* And a set has no removal among its own. */
+    driver = t1_driver(2);
+    upload(&m, &driver);
+    gone.name = "t2-driver";
+    plan_make(&third, &gone);
+    struct reply r = module_upload(&fx, &third, 201);
+    reply_free(&r);
+    snprintf(body, sizeof body, "{\"modules\":[\"%s\",\"%s\",\"%s\"]}", m.sha256, third.sha256,
+             other.sha256);
+    r = send_as(&fx, AS_OPERATOR, "PUT", "/api/v1/channels/stable", body, 422);
+    assert_error(&r, "modules[1]: removes a plugin, which is no part of a set");
+    reply_free(&r);
     assert_null(offered());
 }
 
