@@ -1,9 +1,9 @@
 /* The sensors of a device, shared by several modules.
  *
  * A registry of sensors; clients, one for each module instance, with what they were granted; and
- * the requests of clients, which wait in line: one at a time for each sensor and for each bus. A
- * client sees each sensor through a view of its own: whether it has turned it on, what it wishes of
- * the attributes, and the values that it saw last.
+ * the requests of clients, which wait in line: one at a time for each sensor and for each serial
+ * line. A client sees each sensor through a view of its own: whether it has turned it on, what it
+ * wishes of the attributes, and the values that it saw last.
  *
  * Measuring is lazy: somebody has to read. A read gets what the view has while that is younger than
  * the view's own interval, else the sensor's last measurement while that is younger than the lowest
@@ -78,7 +78,8 @@ struct sm_sensors {
 void sm_sensors_init(struct sm_sensors *m, const struct sm_clock *clock);
 
 /* Add a sensor, which stays where it is until it is removed; also while modules run that were
- * granted it before it was there. 0, or, nothing changed, SM_ERR_STATE (that id is taken) or
+ * granted it before it was there. 0, or, nothing changed, SM_ERR_STATE (that id, or that place on
+ * its bus, is taken) or
  * SM_ERR_INVALID (an id or a driver out of the limits of sensor.h). */
 int sm_sensors_add(struct sm_sensors *m, struct sm_sensor *s);
 
@@ -86,8 +87,8 @@ int sm_sensors_add(struct sm_sensors *m, struct sm_sensor *s);
  * never reach another, whatever its name. */
 void sm_sensors_remove(struct sm_sensors *m, struct sm_sensor *s);
 
-/* Take a sensor and its bus for the owner's own use: nobody's request is begun meanwhile. False:
- * one of them is in use. */
+/* Take a sensor, and its line when it is on one, for the owner's own use: nobody's request is begun
+ * meanwhile. False: one of them is in use. */
 bool sm_sensors_hold(struct sm_sensors *m, struct sm_sensor *s);
 void sm_sensors_release(struct sm_sensors *m, struct sm_sensor *s);
 

@@ -216,7 +216,8 @@ static int lay_out(struct sm_device *d, uint16_t index, bool again)
         limits.region = native->memory(native->ctx, index);
     memset(&app->wasm, 0, sizeof app->wasm);
     sm_host_end(&app->host);
-    sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
+    if (!again) /* what limits its log goes on: another instance is no other module */
+        sm_host_init(&app->host, d->cfg->host, &app->manifest, d->start_ms);
     sm_host_open_sensors(&app->host, (uint8_t *)app->pool + stack);
     int err = sm_host_begin(&app->host);
     if (err)

@@ -104,6 +104,18 @@ static int find_reads(struct sm_device *d, const struct sm_wasm_module *module,
 
 /* ---- What it imports ------------------------------------------------------------------------- */
 
+/* What a transfer came to, remembered: a reading whose last transfer failed, or was refused, is
+ * none.
+ */
+static uint32_t transferred(struct sm_device_plugin *p, int err)
+{
+    p->bus_error = err;
+    return err == 0               ? 0
+           : err == SM_ERR_DENIED ? (uint32_t)REFUSED
+           : err == SM_ERR_LIMIT  ? (uint32_t)OUT_OF_RANGE
+                                  : (uint32_t)FAILED;
+}
+
 /* Whether it may reach this address: only the one that it was bound to. The first refusal is
  * logged, the others are counted. */
 static bool reaches(struct sm_device_plugin *p, uint32_t address)
@@ -122,13 +134,6 @@ static bool reaches(struct sm_device_plugin *p, uint32_t address)
     return false;
 }
 
-/* What a transfer came to, remembered: a reading whose last transfer failed is none. */
-static uint32_t transferred(struct sm_device_plugin *p, int err)
-{
-    p->bus_error = err;
-    return err ? (uint32_t)FAILED : 0;
-}
-
 static int i2c_read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_device_plugin *p = ctx;
@@ -139,9 +144,9 @@ static int i2c_read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (buf == NULL)
         return SM_ERR_ARG;
     if (!reaches(p, args[0]))
-        args[0] = (uint32_t)REFUSED;
+        args[0] = transferred(p, SM_ERR_DENIED);
     else if (args[1] > UINT8_MAX || args[3] > READ_MOST)
-        args[0] = (uint32_t)OUT_OF_RANGE;
+        args[0] = transferred(p, SM_ERR_LIMIT);
     else
         args[0] =
             transferred(p, bus->transfer.i2c(bus->ctx, p->sensor.address, &reg, 1, buf, args[3]));
@@ -158,9 +163,9 @@ static int i2c_write(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (buf == NULL)
         return SM_ERR_ARG;
     if (!reaches(p, args[0])) {
-        args[0] = (uint32_t)REFUSED;
+        args[0] = transferred(p, SM_ERR_DENIED);
     } else if (args[1] > UINT8_MAX || args[3] > WRITE_MOST) {
-        args[0] = (uint32_t)OUT_OF_RANGE;
+        args[0] = transferred(p, SM_ERR_LIMIT);
     } else {
         memcpy(out + 1, buf, args[3]);
         args[0] = transferred(
@@ -180,7 +185,7 @@ static int spi_transfer(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (out == NULL || in == NULL)
         return SM_ERR_ARG;
     if (args[2] > WRITE_MOST) {
-        args[0] = (uint32_t)OUT_OF_RANGE;
+        args[0] = transferred(p, SM_ERR_LIMIT);
         return 0;
     }
     memcpy(copy, out, args[2]); /* the two may overlap */
@@ -194,7 +199,7 @@ static int spi_transfer(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int begin_exchange(struct sm_device_plugin *p, int err, uint32_t *args)
 {
     if (err) {
-        args[0] = (uint32_t)OUT_OF_RANGE;
+        args[0] = transferred(p, SM_ERR_LIMIT);
         return 0;
     }
     p->exchanging = true;

@@ -7,12 +7,12 @@
  * behind that nobody wishes any more.
  *
  * Invariants
- *   - a sensor is busy exactly when its op is not OP_NONE; a bus when a sensor on it is
+ *   - a sensor is busy exactly when its op is not OP_NONE; a serial line when a sensor on it is
  *   - a request that is under way or waits is in m->waiting once, with its sensor in its view
- *   - of the requests for one bus the first in line is the one under way, if any is
+ *   - of the requests for one sensor or line the first is the one under way, if any is
  *
- * The line is one list for all sensors: there are as many requests as modules at most, and each
- * bus is looked for in it. Rejected: a queue for each bus, which had to be allocated with it.
+ * The queue is one list for all sensors: there are as many requests as modules at most, and each
+ * sensor is looked for in it. Rejected: a queue for each bus, which had to be allocated with it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -112,7 +112,8 @@ int sm_sensors_add(struct sm_sensors *m, struct sm_sensor *s)
         (s->driver->bus != SM_BUS_NONE && (s->bus == NULL || s->bus->kind != s->driver->bus)))
         return SM_ERR_INVALID;
     for (; *end != NULL; end = &(*end)->run.next)
-        if (*end == s || strcmp((*end)->id, s->id) == 0)
+        if (*end == s || strcmp((*end)->id, s->id) == 0 ||
+            (s->bus != NULL && (*end)->bus == s->bus && (*end)->address == s->address))
             return SM_ERR_STATE;
     memset(&s->run, 0, sizeof s->run);
     for (unsigned i = 0; i < s->driver->attributes; i++)
@@ -215,15 +216,18 @@ void sm_sensors_resolve(struct sm_sensors *m, struct sm_sensor *s)
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-static bool same_bus(const struct sm_sensor *a, const struct sm_sensor *b)
+/* Whether two sensors cannot be at work at once: on a serial line, where the answer to one would be
+ * taken for the other's. Transfers of other buses are over when they return, so nobody waits there
+ * for a chip that takes its time. */
+static bool same_line(const struct sm_sensor *a, const struct sm_sensor *b)
 {
-    return a == b || (a->bus != NULL && a->bus == b->bus);
+    return a == b || (a->bus != NULL && a->bus == b->bus && a->bus->kind == SM_BUS_SERIAL);
 }
 
 static bool is_free(const struct sm_sensors *m, const struct sm_sensor *s)
 {
     for (const struct sm_sensor *t = m->first; t != NULL; t = t->run.next)
-        if (t->run.op != OP_NONE && same_bus(s, t))
+        if (t->run.op != OP_NONE && same_line(s, t))
             return false;
     return true;
 }
@@ -474,7 +478,7 @@ void sm_sensors_submit(struct sm_sensors *m, struct sm_sensor_client *c)
     bool first = is_free(m, s);
 
     for (; *end != NULL; end = &(*end)->next_waiting)
-        first = first && !same_bus(s, (*end)->view->sensor);
+        first = first && !same_line(s, (*end)->view->sensor);
     c->next_waiting = NULL;
     *end = c;
     if (!first)

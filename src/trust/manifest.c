@@ -204,9 +204,14 @@ static const char *check_order(const struct sm_manifest *m, uint32_t i)
     return order == 0 ? "a capability stands twice" : order > 0 ? "capabilities must ascend" : NULL;
 }
 
-/* The values of one sensor are few. */
+/* The values of one sensor are few. Their names may not be those that every sensor has. */
 static const char *check_value(const struct sm_plugin_sensor *s, uint32_t i)
 {
+    static const char *const taken[] = {"SampRate", "SamplingRate", "state", "capabilities",
+                                        "attributes"};
+    for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
+        if (strcmp(taken[k], s->value[i].name) == 0)
+            return "every sensor has something of this name";
     for (uint32_t k = 0; k < i; k++)
         if (strcmp(s->value[k].name, s->value[i].name) == 0)
             return "a capability stands twice";

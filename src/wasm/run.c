@@ -126,7 +126,7 @@ int sm_wasm_call(struct sm_wasm_exec *x, struct sm_wasm_inst *inst, uint32_t fun
     if (room > (size_t)(x->stack_end - x->stack) || x->max_depth == 0) {
         return refuse(x);
     }
-    if (type->param_words > 0) {
+    if (args != NULL) { /* it may be, where there are no parameters */
         memcpy(x->stack, args, type->param_words * sizeof(uint32_t));
     }
     x->state = SM_EXEC_READY;

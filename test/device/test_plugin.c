@@ -208,19 +208,23 @@ static void a_plugin_talks_to_a_chip_on_spi(void **state)
 static void a_plugin_on_trial_keeps_off_a_bus_that_is_in_use(void **state)
 {
     struct sm_sensor other = {
-        .id = "other", .driver = &sm_driver_tmp105, .bus = &rig->i2c.bus, .address = 0x49};
-    struct module m = rig_make(&driver);
+        .id = "other", .driver = &sm_driver_modbus, .bus = &rig->serial.bus, .address = 8};
+    struct recipe r = driver_at("plugin_modbus", "rs485", 7);
 
     (void)state;
+    commission_for("rs485");
+    r.sensor.values = 2;
+    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3};
+    struct module m = rig_make(&r);
     assert_int_equal(sm_sensors_add(&rig->sensors, &other), 0);
     assert_true(sm_sensors_hold(&rig->sensors, &other));
     assert_false(sm_sensors_hold(&rig->sensors, &other));
     assert_int_equal(rig_install(rig, &m, "a"), 0);
     rig_run(rig, 1000);
-    assert_int_equal(rig->chip[0].transfers, 0);
+    assert_int_equal(rig->chip[2].transfers, 0);
     assert_int_equal(rig->records[PLUGIN].active, SM_STORE_NO_SLOT);
     sm_sensors_release(&rig->sensors, &other);
-    rig_run(rig, 1000);
+    rig_run(rig, 3000);
     assert_int_equal(rig->records[PLUGIN].active, 0);
     sm_sensors_remove(&rig->sensors, &other);
     rig_drop(&m);
@@ -354,11 +358,31 @@ static void a_plugin_reaches_its_own_address_only(void **state)
     nosy.wat = "plugin_reach";
     rig->last_log[0] = 0;
     uint32_t before = rig->chip[1].transfers;
-    assert_int_equal(install(&nosy), 0);
+    struct module m = rig_make(&nosy);
+    assert_int_equal(rig_install(rig, &m, "a"), 0);
+    rig_run(rig, 10000);
     assert_string_equal(rig->last_log, "refused: address 0x49 of i2c-1; it is bound to 0x48");
     assert_int_equal(rig->log_lines, 1); /* of many calls */
     assert_int_equal(rig->chip[1].transfers, before);
     assert_int_equal(rig->chip[0].transfers, 0);
+    assert_int_equal(rig_runs(rig, PLUGIN), 0); /* what it was refused is no reading */
+    rig_drop(&m);
+}
+
+static void the_articles_plugin_at_another_address_is_not_committed(void **state)
+{
+    struct recipe r = driver;
+    struct rig_event e;
+
+    (void)state;
+    r.wat = "modules/plugin_tmp"; /* it has 0x48 in its code, and looks at no result */
+    r.sensor.address = 0x49;
+    struct module m = rig_make(&r);
+    assert_int_equal(rig_install(rig, &m, "a"), 0);
+    rig_run(rig, 10000);
+    assert_true(rig_told(rig, SM_EVENT_HEALTH_FAILED, &e));
+    assert_int_equal(rig_runs(rig, PLUGIN), 0);
+    rig_drop(&m);
 }
 
 static void imports_beyond_its_bus_are_refused(void **state)
@@ -602,6 +626,7 @@ int main(void)
         T(a_plugin_that_takes_too_long_is_stopped_and_not_its_reader),
         T(a_plugin_that_keeps_trapping_gives_way_to_the_one_before),
         T(a_plugin_reaches_its_own_address_only),
+        T(the_articles_plugin_at_another_address_is_not_committed),
         T(imports_beyond_its_bus_are_refused),
         T(a_vendor_keeps_to_its_scope),
         T(a_vendor_does_not_replace_the_plugin_of_another),

@@ -141,14 +141,17 @@ void desk_init(struct desk *d)
     memset(d, 0, sizeof *d);
     d->now_ms = 1000;
     d->port = (struct sm_host_port){d, log_line, &d->sensors, {d, now_ms}};
-    d->bus = (struct sm_bus){.name = "i2c-1", .kind = SM_BUS_I2C};
+    d->bus = (struct sm_bus){.name = "rs485", .kind = SM_BUS_SERIAL};
     sm_sensors_init(&d->sensors, &d->port.clock);
     d->sensors.tell = tell;
     d->sensors.tell_ctx = d;
     for (unsigned i = 0; i < DESK_SENSORS; i++) {
         struct played *p = &d->played[i];
-        p->sensor = (struct sm_sensor){
-            .id = id[i], .driver = &driver, .bus = i < 2 ? &d->bus : NULL, .ctx = d};
+        p->sensor = (struct sm_sensor){.id = id[i],
+                                       .driver = &driver,
+                                       .bus = i < 2 ? &d->bus : NULL,
+                                       .address = (uint8_t)(i + 1),
+                                       .ctx = d};
         p->temperature = 21500;
         p->humidity = 45000;
         need(sm_sensors_add(&d->sensors, &p->sensor) == 0, "a sensor");

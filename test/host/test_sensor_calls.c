@@ -497,7 +497,7 @@ static void a_module_that_dies_releases_all(void **state)
     assert_null(d.sensors.waiting);
 }
 
-static void requests_are_served_in_their_order_and_one_at_a_time_on_a_bus(void **state)
+static void requests_are_served_in_their_order_and_one_at_a_time_on_a_line(void **state)
 {
     (void)state;
     struct guest *g = desk_guest(&d, 2, GRANTS("sensor/B/temperature:r", "sensor/C/humidity:r"), 0);
@@ -513,7 +513,7 @@ static void requests_are_served_in_their_order_and_one_at_a_time_on_a_bus(void *
     assert_int_equal(desk_wait(g), 1);
     assert_int_equal(desk_wait(two), 1);
     assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
-    assert_int_equal(desk_read(g, "C", "humidity", 4), PENDING); /* on no bus: beside it */
+    assert_int_equal(desk_read(g, "C", "humidity", 4), PENDING); /* on no line: beside it */
     assert_string_equal(d.order, "ABBAACC");
     assert_int_equal(desk_wait(one), 1);
 }
@@ -651,6 +651,7 @@ static void a_sensor_that_comes_later_is_found(void **state)
     struct guest *g = desk_guest(&d, 2, GRANTS("sensor/D/temperature:r"), 0);
     late = *a;
     late.sensor.id = "D";
+    late.sensor.address = 9;
     failed(g, desk_read(g, "D", "temperature", 4), SM_HOST_NOT_FOUND);
     assert_int_equal(sm_sensors_add(&d.sensors, &late.sensor), 0);
     assert_int_equal(sm_sensors_add(&d.sensors, &late.sensor), SM_ERR_STATE);
@@ -683,7 +684,7 @@ static void sensors_that_break_the_rules_are_not_taken(void **state)
     odd.bus = SM_BUS_SPI;
     s.bus = &d.bus;
     assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
-    odd.bus = SM_BUS_I2C;
+    odd.bus = SM_BUS_SERIAL;
     assert_int_equal(sm_sensors_add(&d.sensors, &s), 0);
     s.id = "E/F";
     assert_int_equal(sm_sensors_add(&d.sensors, &s), SM_ERR_INVALID);
@@ -759,7 +760,7 @@ int main(void)
         T(the_highest_and_the_lowest_wish_win_as_the_rule_says),
         T(who_writes_first_holds_it_until_it_lets_go),
         T(a_module_that_dies_releases_all),
-        T(requests_are_served_in_their_order_and_one_at_a_time_on_a_bus),
+        T(requests_are_served_in_their_order_and_one_at_a_time_on_a_line),
         T(a_slow_sensor_suspends_one_module_and_others_go_on),
         T(a_request_that_hangs_is_ended),
         T(a_sensor_that_fails_is_started_anew_after_a_pause_that_grows),

@@ -285,6 +285,9 @@ static void a_sensor_keeps_to_its_rules(void **state)
         {"a5016254310266544d5031303503656932632d3104184805"
          "8283614101038361410103",
          "a capability stands twice", SM_KEY_SENSOR_VALUES, 34},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "81836573746174650103",
+         "every sensor has something of this name", SM_KEY_SENSOR_VALUES, 33},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect(plugin_with(cases[i].value), SM_ERR_INVALID, cases[i].key,
