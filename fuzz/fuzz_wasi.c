@@ -393,52 +393,58 @@ static void log_line(void *ctx, const char *module, const char *line)
 /* ---- Calls -------------------------------------------------------------------------------------
  */
 
-static const char *const names[] = {"path_open",
-                                    "path_filestat_get",
-                                    "path_filestat_set_times",
-                                    "path_create_directory",
-                                    "path_remove_directory",
-                                    "path_unlink_file",
-                                    "path_rename",
-                                    "path_link",
-                                    "path_symlink",
-                                    "path_readlink",
-                                    "fd_read",
-                                    "fd_write",
-                                    "fd_pread",
-                                    "fd_pwrite",
-                                    "fd_seek",
-                                    "fd_tell",
-                                    "fd_close",
-                                    "fd_renumber",
-                                    "fd_readdir",
-                                    "fd_fdstat_get",
-                                    "fd_fdstat_set_flags",
-                                    "fd_fdstat_set_rights",
-                                    "fd_filestat_get",
-                                    "fd_filestat_set_size",
-                                    "fd_filestat_set_times",
-                                    "fd_sync",
-                                    "fd_datasync",
-                                    "fd_advise",
-                                    "fd_allocate",
-                                    "fd_prestat_get",
-                                    "fd_prestat_dir_name",
-                                    "poll_oneoff",
-                                    "args_get",
-                                    "args_sizes_get",
-                                    "environ_get",
-                                    "environ_sizes_get",
-                                    "clock_res_get",
-                                    "clock_time_get",
-                                    "random_get",
-                                    "sched_yield",
-                                    "proc_exit",
-                                    "proc_raise",
-                                    "sock_accept",
-                                    "sock_recv",
-                                    "sock_send",
-                                    "sock_shutdown"};
+/* How the arguments of a call are made: d a descriptor, p a path and its length, R rights, w any
+ * word; "" words as its type has them. */
+static const struct {
+    const char *name, *shape;
+} calls[] = {
+    {"path_open", "dwpwRRww"},
+    {"path_filestat_get", "dwpw"},
+    {"path_filestat_set_times", "dwpwwwww"},
+    {"path_create_directory", "dp"},
+    {"path_remove_directory", "dp"},
+    {"path_unlink_file", "dp"},
+    {"path_rename", "dpdp"},
+    {"path_link", "dwpdp"},
+    {"path_symlink", "pdp"},
+    {"path_readlink", "dpwww"},
+    {"fd_read", ""},
+    {"fd_write", ""},
+    {"fd_pread", ""},
+    {"fd_pwrite", ""},
+    {"fd_seek", ""},
+    {"fd_tell", ""},
+    {"fd_close", ""},
+    {"fd_renumber", ""},
+    {"fd_readdir", ""},
+    {"fd_fdstat_get", ""},
+    {"fd_fdstat_set_flags", ""},
+    {"fd_fdstat_set_rights", ""},
+    {"fd_filestat_get", ""},
+    {"fd_filestat_set_size", ""},
+    {"fd_filestat_set_times", ""},
+    {"fd_sync", ""},
+    {"fd_datasync", ""},
+    {"fd_advise", ""},
+    {"fd_allocate", ""},
+    {"fd_prestat_get", ""},
+    {"fd_prestat_dir_name", ""},
+    {"poll_oneoff", ""},
+    {"args_get", ""},
+    {"args_sizes_get", ""},
+    {"environ_get", ""},
+    {"environ_sizes_get", ""},
+    {"clock_res_get", ""},
+    {"clock_time_get", ""},
+    {"random_get", ""},
+    {"sched_yield", ""},
+    {"proc_exit", ""},
+    {"proc_raise", ""},
+    {"sock_accept", ""},
+    {"sock_recv", ""},
+    {"sock_send", ""},
+    {"sock_shutdown", ""},
+};
 
 struct input {
     const uint8_t *at, *end;
@@ -448,6 +454,11 @@ static uint8_t byte(struct input *in)
 {
     return in->at < in->end ? *in->at++ : 0;
 }
+
+/* Where arguments like to point: each takes 16 bytes from PATHS on; a list of buffers follows. */
+static const char *const paths[16] = {"d",       "d/f",    "l",          "out/d", "abs", "loop",
+                                      "../ro/d", "d/up/f", "d/../d/./f", ".",     "..",  "d/",
+                                      "new",     "new/x",  "l/",         "/d"};
 
 /* Mostly small numbers and places in memory; also its end, and anything. */
 static uint32_t word(struct input *in)
@@ -468,9 +479,34 @@ static uint32_t word(struct input *in)
     return v;
 }
 
+/* Words of the next argument; how many. */
+static unsigned argument(struct input *in, char shape, uint32_t *args)
+{
+    uint8_t b = byte(in);
+
+    switch (shape) {
+    case 'd': args[0] = b < 200 ? 3 + b % 4 : b; return 1; /* granted: 3 for reading, 4 for all */
+    case 'p':
+        if (b >= 200) {
+            args[0] = word(in);
+            args[1] = word(in);
+        } else {
+            args[0] = PATHS + 16u * (b % 16);
+            args[1] = (uint32_t)strlen(paths[b % 16]);
+        }
+        return 2;
+    case 'R':
+        args[0] = b < 128 ? 1u << b % 30 | 1u << (b / 4) % 30 : b < 192 ? 0 : 0x0fffffff;
+        args[1] = b == 255;
+        return 2;
+    default: args[0] = b < 128 ? b : word(in); return 1;
+    }
+}
+
 static void one_call(struct sm_host *host, struct sm_wasm_inst *inst, struct input *in)
 {
-    const char *name = names[byte(in) % (sizeof names / sizeof *names)];
+    unsigned which = byte(in) % (sizeof calls / sizeof *calls);
+    const char *name = calls[which].name, *shape = calls[which].shape;
     struct sm_wasm_import import = {.module = {"wasi_snapshot_preview1", 22},
                                     .field = {name, (uint32_t)strlen(name)},
                                     .kind = SM_WASM_FUNC};
@@ -479,7 +515,9 @@ static void one_call(struct sm_host *host, struct sm_wasm_inst *inst, struct inp
     uint32_t args[16] = {0}, n = 0;
 
     CHECK(sm_host_resolve(host, &import, &out) == 0);
-    for (const char *type = out.host_type; *type != ':'; type++) {
+    for (; *shape; shape++)
+        n += argument(in, *shape, args + n);
+    for (const char *type = n == 0 ? out.host_type : ":"; *type != ':'; type++) {
         args[n++] = word(in);
         if (*type == 'I')
             args[n++] = byte(in) & 1 ? word(in) : 0;
@@ -514,9 +552,6 @@ static int64_t translate(const uint8_t *wasm, size_t len, uint8_t *image, uint8_
 /* An instance of (module (memory 1)), with paths where arguments like to point. */
 static struct sm_wasm_inst *instance(struct sm_wasm_store *store, const uint8_t *memory, size_t len)
 {
-    static const char *const paths[] = {"d",       "d/f",    "l",          "out/d", "abs", "loop",
-                                        "../ro/d", "d/up/f", "d/../d/./f", ".",     "..",  "d/",
-                                        "new",     "new/x",  "l/",         "/d"};
     static const uint8_t wasm[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 5, 3, 1, 0, 1};
     static _Alignas(8) uint8_t image[1024], pool[MEMORY + 4096], scratch[4096];
     static struct sm_wasm_module module;
@@ -532,8 +567,12 @@ static struct sm_wasm_inst *instance(struct sm_wasm_store *store, const uint8_t 
     CHECK(sm_wasm_open(&module, image, (size_t)image_len, wasm, sizeof wasm) == 0);
     CHECK(sm_wasm_instantiate(&inst, store, &module, &limits, &linker, &p, &which) == 0);
     uint8_t *base = sm_wasm_mem(inst, 0, 0);
-    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (unsigned i = 0; i < 16; i++)
         memcpy(base + PATHS + 16 * i, paths[i], strlen(paths[i]));
+    for (unsigned i = 0; i < 16; i++) { /* buffers behind them */
+        base[PATHS + 256 + 8 * i + 1] = 16;
+        base[PATHS + 256 + 8 * i + 4 + i % 2] = 20;
+    }
     memcpy(base, memory, len < MEMORY ? len : MEMORY);
     return inst;
 }
