@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <posix/json_read.h>
+#include <sandmote/sensors.h>
 #include <sandmote/wasi.h>
 
 #include "cli.h"
@@ -131,6 +132,32 @@ static bool read_wasi(const char *text, const struct sm_manifest *m, struct sm_j
 }
 
 /* The author's order does not matter: the format has one. */
+/* A word of the manifest's (SPEC-manifest.md), at most `most` bytes; how long it is, or 0. */
+static size_t word_length(const char *text, size_t most)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return len <= most ? len : 0;
+}
+
+/* sensor/SENSOR/NAME:r, :w or :rw. Another form would be packed, granted, and open nothing. */
+static bool read_sensor_grant(const char *text, struct sm_json_error *err)
+{
+    const char *rest = text + strlen("sensor/");
+    if (strncmp(text, "sensor/", strlen("sensor/")) != 0)
+        return true;
+    size_t id = word_length(rest, SM_SENSOR_ID_MAX);
+    size_t name = id && rest[id] == '/' ? word_length(rest + id + 1, SM_SENSOR_NAME_MAX) : 0;
+    const char *right = name ? rest + id + 1 + name : "";
+    bool alias = name && strncmp(rest + id + 1, SM_SENSOR_RATE_ALIAS, name) == 0 &&
+                 name == strlen(SM_SENSOR_RATE_ALIAS);
+    if (!alias && (!strcmp(right, ":r") || !strcmp(right, ":w") || !strcmp(right, ":rw")))
+        return true;
+    snprintf(err->text, sizeof err->text, "capabilities: \"%s\" %s", text,
+             alias ? "is granted under the name SampRate"
+                   : "is not sensor/SENSOR/NAME:r, :w or :rw, with the names written out");
+    return false;
+}
+
 static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
                               struct sm_json_error *err)
 {
@@ -143,7 +170,7 @@ static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
             return false;
         }
         copy(m->capability[i], text);
-        if (!read_wasi(text, m, err))
+        if (!read_wasi(text, m, err) || !read_sensor_grant(text, err))
             return false;
     }
     m->capabilities = (uint32_t)count;

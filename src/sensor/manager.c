@@ -441,6 +441,16 @@ static void advance(struct sm_sensors *m, struct sm_sensor *s, uint64_t now_ms)
         int err = step(m, s, now_ms);
         if (err > 0)
             return;
+        if (err == SM_ERR_UNSUPPORTED && (s->run.op == OP_SET || s->run.op == OP_GET)) {
+            /* This chip has no such attribute: nothing is wrong with the rest of it. */
+            bool asked = s->run.client != NULL;
+            s->run.op = OP_NONE;
+            set_idle_state(s);
+            finish(m, s, SM_ERR_NOT_FOUND, now_ms);
+            if (asked)
+                return;
+            continue;
+        }
         if (err < 0) {
             fail(m, s, err, now_ms);
             return;

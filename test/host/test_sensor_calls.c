@@ -309,6 +309,19 @@ static void what_is_granted_and_not_there_is_not_found(void **state)
     assert_int_equal(d.lines, 1);
 }
 
+static void an_attribute_that_a_chip_does_not_have_costs_only_its_request(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    unsigned starts = a->began[DO_START];
+    a->error[DO_SET] = SM_ERR_UNSUPPORTED;
+    failed(one, desk_config(one, "A", "gain", 3), SM_HOST_NOT_FOUND);
+    desk_run(&d, 10);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->began[DO_START], starts);
+    assert_int_equal(d.told, 0);
+}
+
 static void a_value_outside_its_range_is_refused_by_name(void **state)
 {
     (void)state;
@@ -749,6 +762,7 @@ int main(void)
         T(names_cannot_be_put_together_to_another_grant),
         T(capabilities_that_are_no_grants_grant_nothing),
         T(what_is_granted_and_not_there_is_not_found),
+        T(an_attribute_that_a_chip_does_not_have_costs_only_its_request),
         T(a_value_outside_its_range_is_refused_by_name),
         T(only_attributes_that_can_be_written_are),
         T(a_forged_handle_reaches_nothing),
