@@ -377,6 +377,30 @@ static void a_forged_handle_reaches_nothing(void **state)
                      4); /* the number means something else in another module */
 }
 
+/* The way of get() that is short looks at the same things. */
+static void a_handle_that_was_read_before_is_looked_at_again(void **state)
+{
+    (void)state;
+    int32_t t = desk_open(one, "A", "temperature");
+    assert_int_equal(desk_get(one, 0, 4), SM_HOST_INVALID);
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_get(one, t, 3), SM_HOST_SPACE);
+    assert_int_equal(desk_call(one, "get", (uint32_t[]){(uint32_t)t, MEMORY - 3, 4}), TRAPPED);
+    assert_int_equal(desk_call(one, "get", (uint32_t[]){(uint32_t)t, AT_BUF, 0xffffffff}), TRAPPED);
+    assert_int_equal(desk_call(one, "get", (uint32_t[]){(uint32_t)t, 0xffffffff, 4}), TRAPPED);
+    a->temperature = 1;
+    d.now_ms += 999;
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_i32(one, AT_BUF), 21500);
+    d.now_ms++;
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_i32(one, AT_BUF), 1);
+    assert_int_equal(desk_off(one, "A"), 1);
+    a->temperature = 2; /* off: its values are gone */
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_i32(one, AT_BUF), 2);
+}
+
 /* ---- Sharing --------------------------------------------------------------------------------- */
 
 static void a_sensor_stops_when_the_last_turns_it_off(void **state)
@@ -766,6 +790,7 @@ int main(void)
         T(a_value_outside_its_range_is_refused_by_name),
         T(only_attributes_that_can_be_written_are),
         T(a_forged_handle_reaches_nothing),
+        T(a_handle_that_was_read_before_is_looked_at_again),
         T(a_sensor_stops_when_the_last_turns_it_off),
         T(the_fastest_wins_and_each_has_its_own_view),
         T(nobody_is_slowed_down_by_another),
