@@ -1,7 +1,7 @@
 #!/bin/sh
 # The story of a fleet in the terminal: good updates, and every kind of bad one.
 #   demo/run.sh BUILD      BUILD holds the built programs and modules
-# Everything is real: one sandmote-fleet server and three sandmoted devices, each a process of its
+# Everything is real: one sandmote-fleet server and four sandmoted devices, each a process of its
 # own on this machine, talking TLS 1.3 over loopback. Exit status 0 only if every step ended as it
 # must; otherwise the folder with all logs is kept and named.
 # SPDX-License-Identifier: Apache-2.0
@@ -15,7 +15,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/sandmote-demo.XXXXXX")
 cd "$dir"
 patience=100 # fifths of a second that anything may take
 began=$(date +%s)
-server_pid='' wire_pid='' north_pid='' south_pid='' bench_pid=''
+server_pid='' wire_pid='' north_pid='' south_pid='' bench_pid='' shed_pid=''
 steps=0
 after=0
 
@@ -39,7 +39,7 @@ good() { printf '    %s%-10s%s %s\n' "$green" "$1" "$plain" "$2"; }
 
 # Only what this script started and has not ended yet.
 end() {
-    for pid in $north_pid $south_pid $bench_pid $wire_pid $server_pid; do
+    for pid in $north_pid $south_pid $bench_pid $shed_pid $wire_pid $server_pid; do
         kill "$pid" 2>/dev/null || true
     done
     wait
@@ -65,7 +65,7 @@ mark() {
     last=$(sandmote-fleet events --after "$after" --limit 10000 2>/dev/null | tail -n 1)
     after=${last%% *}
     after=${after:-0}
-    for device in north south bench; do
+    for device in north south bench shed; do
         [ -f $device.log ] || : >$device.log
         eval "seen_$device=$(wc -l <$device.log)"
     done
@@ -151,14 +151,17 @@ device() {
 # ---- The scene -----------------------------------------------------------------------------------
 
 printf '%sA greenhouse, its fleet, and what may happen to it%s\n\n' "$bold" "$plain"
-tell "One server and three devices, each a real process on this machine:"
+tell "One server and four devices, each a real process on this machine:"
 tell "  north   class mcu, 128 KiB for a module     a thermostat in C"
 tell "  south   class gateway                       the same thermostat in Rust"
 tell "  bench   class mpu, on a bad wire            a thermostat, and a heartbeat beside it"
+tell "  shed    class mpu, a chip on an I2C bus      believes a key set; takes vendors' plugins"
 
 "$here/certificates.sh" . localhost 127.0.0.1
 sandmote key new greenhouse.pem >tools.log 2>&1
 sandmote key new orchard.pem >>tools.log 2>&1
+sandmote key new vendor.pem >>tools.log 2>&1
+sandmote key new root1.pem >>tools.log 2>&1
 sandmote-fleet token operator.token >token.sha256
 
 cat >fleet.json <<END
@@ -186,7 +189,7 @@ configure() {
     echo 19000 >"$1.temperature"
     cat >"$1.json" <<END
 {"device": "$1", "fleet": "greenhouse", "class": "$2", "signers": ["greenhouse.pub.pem"],
- "capabilities": ["log", "sensor/BME280/*"],
+ "capabilities": ["log", "sensor/BME280/*"], "free_installs": 100,
  "flash": {"file": "$1.flash", "applications": 2, "slot_bytes": 1048576},
  "server": {"url": "https://127.0.0.1:$3", "ca": "ca.pem", "token_file": "$1.token",
             "first_poll_seconds": 0, "retry_seconds": 1, "retry_max_seconds": 2},
@@ -356,12 +359,58 @@ event bench COMMITTED 4.1.0
 runs bench "heartbeat 1.0.0, thermostat 4.1.0"
 alive
 
+# ---- Plugins -------------------------------------------------------------------------------------
+
+# The shed's fleet: one root, the greenhouse's signer, and a vendor for the TMP105 at 0x48.
+cat >keys.json <<END
+{"fleet": "shed", "threshold": 1, "roots": ["root1.pub.pem"],
+ "keys": [{"role": "signer", "key": "greenhouse.pub.pem"},
+          {"role": "vendor", "key": "vendor.pub.pem", "model": "TMP105", "bus": "i2c-1",
+           "addresses": ["0x48"], "capabilities": ["log"]}]}
+END
+{ sandmote trust commission keys.json -o 1.keys && sandmote trust sign --key root1.pem 1.keys; } \
+    >>tools.log 2>&1 || failed "sandmote trust"
+operator upload-keys 1.keys
+cat >shed.json <<END
+{"device": "shed", "fleet": "shed", "class": "mpu", "key_set": "1.keys",
+ "capabilities": ["log", "sensor/*", "plugin/i2c-1/*"],
+ "flash": {"file": "shed.flash", "slot_bytes": 262144, "plugins": 1},
+ "server": {"url": "https://127.0.0.1:$port", "ca": "ca.pem", "token_file": "shed.token",
+            "first_poll_seconds": 0, "retry_seconds": 1, "retry_max_seconds": 2},
+ "buses": [{"name": "i2c-1", "type": "simulated", "chips": ["TMP105@0x48 temperature=19"]}]}
+END
+operator enrol shed --channel shed --device-token shed.token
+device shed
+
+step "A vendor's plugin makes a sensor of a chip, and comes in with the module that needs it"
+pack plugin_tmp105 driver 's/greenhouse/shed/; s/"T1"/"BME280"/'
+sign driver vendor
+operator upload driver.wasm
+release thermostat-1 needs-driver \
+    's/greenhouse/shed/; s/"interface"/"requires": [{"name": "plugin-tmp105", "least": 1}], &/'
+operator assign shed needs-driver.wasm
+event shed REFUSED 1.0.0 "requires plugin-tmp105"
+tell "alone it is refused; the two of them are a set"
+operator assign shed driver.wasm needs-driver.wasm
+event shed COMMITTED 1.0.0
+log shed 'heater off'
+runs shed "plugin-tmp105 1.0.0"
+runs shed "thermostat 1.0.0"
+
+step "A plugin for an address that its vendor was not given"
+pack plugin_tmp105 elsewhere \
+    's/greenhouse/shed/; s/"address": 72/"address": 73/; s/"sequence": 1/"sequence": 2/'
+sign elsewhere vendor
+refused upload elsewhere.wasm
+runs shed "plugin-tmp105 1.0.0"
+
 # ---- The end -------------------------------------------------------------------------------------
 
 printf '\n%sIn the end%s\n' "$bold" "$plain"
 runs north "thermostat 2.0.0"
 runs south "thermostat-rs 2.0.0"
 runs bench "heartbeat 1.0.0, thermostat 4.1.0"
+runs shed "thermostat 1.0.0"
 end
 rm -rf "$dir"
 printf '\n%sAll %d steps ended as they must, in %d seconds.%s\n' "$green" $steps \

@@ -409,7 +409,7 @@ static int read_server(struct reading *r, const json_t *server)
 
 struct root {
     const char *device, *fleet, *cls, *native, *key_set;
-    uint64_t memory_bytes;
+    uint64_t memory_bytes, free_installs;
     json_t *signers, *builders, *capabilities, *flash, *server, *buses, *sensors, *core_dumps,
         *wasi, *golden;
 };
@@ -459,6 +459,7 @@ static int read_identity(struct reading *r, const struct root *in)
     c->device = in->device;
     c->fleet = in->fleet;
     c->cls = (enum sm_class)cls;
+    c->free_installs = (uint16_t)in->free_installs;
     c->memory_bytes = sm_class_limits((unsigned)cls)->memory_bytes;
     if (in->memory_bytes > c->memory_bytes)
         return fail(r, "memory_bytes: class %s has at most %llu", in->cls,
@@ -476,6 +477,7 @@ static int read_root(struct reading *r)
         {"fleet", SM_JSON_TEXT, true, 1, SM_FLEET_MAX, AT(fleet)},
         {"class", SM_JSON_TEXT, true, 1, 16, AT(cls)},
         {"memory_bytes", SM_JSON_UINT, false, 1024, 1ull << 32, AT(memory_bytes)},
+        {"free_installs", SM_JSON_UINT, false, 1, UINT16_MAX, AT(free_installs)},
         {"key_set", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key_set)},
         {"signers", SM_JSON_ARRAY, false, 1, CONFIG_SIGNERS_MAX, AT(signers)},
         {"native", SM_JSON_TEXT, false, 1, 16, AT(native)},

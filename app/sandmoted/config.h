@@ -10,6 +10,7 @@
  *   "builders": ["builder.pub.pem"],     public keys of the fleet's builders, beside signers
  *   "capabilities": ["log", "sensor/door*"],   what modules may be granted; default: nothing
  *   "memory_bytes": 1048576,             most memory of a module; default and limit: the class's
+ *   "free_installs": 4,                  installations without a commit before others must wait
  *   "flash": {
  *     "file": "dev-1.flash",             made when missing, with all its room
  *     "applications": 2,                 how many there can be; default 1
@@ -110,7 +111,8 @@ struct config {
     json_t *root; /* owns the texts */
     const char *device, *fleet;
     enum sm_class cls;
-    uint64_t memory_bytes; /* never 0 */
+    uint64_t memory_bytes;  /* never 0 */
+    uint16_t free_installs; /* 0: the device's default */
     struct sm_trust trust;
     struct sm_trust_key keys[SM_KEYSET_KEYS_MAX];
     char key_set[PATH_MAX]; /* "": trust is fixed */

@@ -227,7 +227,8 @@ static void configure(struct daemon *d)
                                .event = log_event,
                                .core_ctx = &d->core,
                                .core = c->core.folder[0] ? core_dump : NULL,
-                               .memory_bytes = c->memory_bytes};
+                               .memory_bytes = c->memory_bytes,
+                               .free_installs = c->free_installs};
     d->core = (struct core){&c->core, &d->device, d->device_cfg.scratch_len};
     d->device_cfg.scratch = reserve(d->device_cfg.scratch_len);
 }
