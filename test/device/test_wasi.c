@@ -96,6 +96,19 @@ static void a_command_gets_a_new_instance_each_period(void **state)
     }
 }
 
+static void the_log_of_a_command_is_limited_over_its_instances(void **state)
+{
+    struct recipe r = with_entry("_start");
+    (void)state;
+    r.period_ms = 10;
+    assert_int_equal(install(&r), 0);
+    rig->log_lines = 0;
+    rig_run(rig, 2000);
+    /* Of 200 lines: the burst, two seconds' worth, and as many that tell of those dropped. */
+    assert_in_range(rig->log_lines, SM_HOST_LOG_BURST,
+                    SM_HOST_LOG_BURST + 2 * (2 * SM_HOST_LOG_RATE + 1));
+}
+
 static void other_entries_keep_their_instance(void **state)
 {
     struct recipe r = with_entry("sleep");
@@ -253,6 +266,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_command_gets_a_new_instance_each_period),
+        CASE(the_log_of_a_command_is_limited_over_its_instances),
         CASE(other_entries_keep_their_instance),
         CASE(a_reactor_is_initialised_once),
         CASE(an_exit_with_a_code_is_a_trap_that_names_it),
