@@ -19,14 +19,15 @@ static const char good_base[] =
     "\"" ORIGIN "/configData\"},\"events\":{\"href\":\"" ORIGIN "/events\"},"
     "\"deploymentBase\":{\"href\":\"" ORIGIN "/deploymentBase/5?c=-1\"}}}";
 static const char good_deployment[] =
-    "{\"id\":\"5\",\"deployment\":{\"download\":\"forced\",\"update\":\"forced\",\"chunks\":[{"
+    "{\"id\":\"5\",\"deployment\":{\"download\":\"forced\",\"update\":\"forced\",\"set\":true,"
+    "\"chunks\":[{"
     "\"part\":\"bApp\",\"version\":\"1.2.0\",\"name\":\"a\",\"artifacts\":[{\"filename\":"
     "\"a.wasm\",\"hashes\":{\"sha1\":\"x\",\"sha256\":\"" SHA "\"},\"size\":64,\"_links\":{"
     "\"download\":{\"href\":\"" ORIGIN "/m\"}}},{\"filename\":\"a.wasm.sig\",\"hashes\":{},"
     "\"size\":64,\"_links\":{\"download\":{\"href\":\"" ORIGIN "/s\"}}},{\"filename\":"
     "\"a.1.native\",\"hashes\":{},\"size\":9,\"_links\":{\"download\":{\"href\":\"" ORIGIN
     "/i\"}}},{\"filename\":\"a.1.native.sig\",\"hashes\":{},\"size\":192,\"_links\":{"
-    "\"download\":{\"href\":\"" ORIGIN "/c\"}}}]},{\"part\":\"bApp\","
+    "\"download\":{\"href\":\"" ORIGIN "/c\"}}}]},{\"part\":\"plugin\","
     "\"version\":\"2\",\"name\":\"b\",\"artifacts\":[{\"filename\":\"b.wasm\",\"hashes\":{"
     "\"sha256\":\"" SHA "\"},\"size\":9,\"_links\":{\"download\":{\"href\":\"" ORIGIN
     "/n\"}}}]}]}}";
@@ -69,6 +70,8 @@ static void try_deployment(const uint8_t *data, size_t size)
     must(d.id[0] && d.count >= 1 && d.count <= SM_DDI_CHUNKS_MAX);
     for (size_t i = 0; i < d.count; i++) {
         must(sm_name_valid(d.chunk[i].name));
+        for (size_t k = 0; k < i; k++)
+            must(strcmp(d.chunk[k].name, d.chunk[i].name) != 0);
         must(d.chunk[i].size > 0 && d.chunk[i].module[0]);
         check_link(d.chunk[i].module);
         check_link(d.chunk[i].signature);

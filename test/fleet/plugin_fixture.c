@@ -28,6 +28,17 @@ static void make_vendor(const struct fleet_fixture *fx, const char *name,
         fail_msg("%s", why.text);
 }
 
+void operator_shell(const struct fleet_fixture *fx, const char *command)
+{
+    char line[1024];
+    snprintf(line, sizeof line,
+             "cd $DIR && export SANDMOTE_FLEET_SERVER=$URL SANDMOTE_FLEET_CA=ca.pem"
+             " SANDMOTE_FLEET_TOKEN_FILE=token && %s",
+             command);
+    if (fleet_shell(fx, line) != 0)
+        fail_msg("%s: %s", command, fleet_file(fx, "out"));
+}
+
 void vendors_setup(const struct fleet_fixture *fx, struct vendors *v)
 {
     static const char plan[] =

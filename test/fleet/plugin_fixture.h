@@ -14,6 +14,9 @@ struct vendors {
 void vendors_setup(const struct fleet_fixture *fx, struct vendors *v);
 void vendors_free(struct vendors *v);
 
+/* A shell command in DIR, with what `$FLEET` needs to ask as the operator; must succeed. */
+void operator_shell(const struct fleet_fixture *fx, const char *command);
+
 /* What a module is, beside the usual. */
 struct plan {
     const char *name;
@@ -23,7 +26,7 @@ struct plan {
     const char *capability[3];         /* ascending; or NULL */
     struct sm_plugin_sensor sensor;    /* of a plugin */
     bool removes;                      /* of a plugin */
-    uint32_t good_ticks; /* that its trial takes; 0: 3 */
+    uint32_t good_ticks;               /* that its trial takes; 0: 3 */
     struct sm_requirement requires[2]; /* ascending by name */
 };
 /* The sensor T1: a TMP105 at 0x48 of i2c-1. */

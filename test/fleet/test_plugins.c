@@ -19,13 +19,7 @@ static struct module m, other;
 
 static void shell(const char *command)
 {
-    char line[1024];
-    snprintf(line, sizeof line,
-             "cd $DIR && export SANDMOTE_FLEET_SERVER=$URL SANDMOTE_FLEET_CA=ca.pem"
-             " SANDMOTE_FLEET_TOKEN_FILE=token && %s",
-             command);
-    if (fleet_shell(&fx, line) != 0)
-        fail_msg("%s: %s", command, fleet_file(&fx, "out"));
+    operator_shell(&fx, command);
 }
 
 static int start(void **state)
