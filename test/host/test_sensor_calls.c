@@ -555,6 +555,20 @@ static void requests_are_served_in_their_order_and_one_at_a_time_on_a_line(void 
     assert_int_equal(desk_wait(one), 1);
 }
 
+static void nobody_overtakes_when_the_first_in_line_dies(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/A/temperature:r"), 0);
+    a->waits[DO_SAMPLE] = 3;
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(two, "A", "temperature", 4), PENDING);
+    desk_end(one);
+    a->waits[DO_SAMPLE] = 0;
+    assert_int_equal(desk_read(g, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_wait(two), 1);
+    assert_int_equal(desk_wait(g), 1);
+}
+
 static void a_slow_sensor_suspends_one_module_and_others_go_on(void **state)
 {
     (void)state;
@@ -800,6 +814,7 @@ int main(void)
         T(who_writes_first_holds_it_until_it_lets_go),
         T(a_module_that_dies_releases_all),
         T(requests_are_served_in_their_order_and_one_at_a_time_on_a_line),
+        T(nobody_overtakes_when_the_first_in_line_dies),
         T(a_slow_sensor_suspends_one_module_and_others_go_on),
         T(a_request_that_hangs_is_ended),
         T(a_sensor_that_fails_is_started_anew_after_a_pause_that_grows),
