@@ -119,6 +119,14 @@ build_engines() {
     done
 }
 
+# host_program OUT TO SOURCE-OR-FLAG...: links a program with the engine in OUT/host.
+host_program() {
+    engine=$1/host to=$2
+    shift 2
+    gcc -std=gnu11 -O2 -g -Wall -Wextra -I"$root/include" -I"$here" "$@" "$here/engine.c" \
+        "$engine/src/wasm/libsm_wasm.a" "$engine/libsm_base.a" -lm -o "$to"
+}
+
 # firmware OUT LEVEL TO.elf SOURCE-OR-FLAG...: links a program with the engine of that level, with
 # as much flash and RAM as the board has.
 firmware() {

@@ -51,8 +51,7 @@ modules() {
 on_host() {
     to=$1
     shift
-    gcc -std=gnu11 -O2 -I"$root/include" -I"$here" "$@" "$here/engine.c" "$here/port_host.c" \
-        "$out/host/src/wasm/libsm_wasm.a" "$out/host/libsm_base.a" -lm -o "$to.program"
+    host_program "$out" "$to.program" "$@" "$here/port_host.c"
     "$to.program" >"$to"
 }
 

@@ -30,20 +30,35 @@ static int bind_native(struct bench_engine *e)
     return err;
 }
 
-int bench_start(struct bench_engine *e)
+int bench_open(struct bench_engine *e)
+{
+    return sm_wasm_open(&e->module, e->image, (size_t)(e->image_end - e->image), e->wasm,
+                        (size_t)(e->wasm_end - e->wasm));
+}
+
+int bench_instantiate(struct bench_engine *e)
 {
     const struct sm_wasm_limits limits = {.memory_bytes = e->memory_bytes, .table_entries = 16384};
-    const struct sm_wasm_linker linker = {NULL, resolve};
+    const struct sm_wasm_linker doubling = {NULL, resolve};
     uint32_t which;
-    int err = sm_wasm_open(&e->module, e->image, (size_t)(e->image_end - e->image), e->wasm,
-                           (size_t)(e->wasm_end - e->wasm));
+    int err = sm_wasm_instantiate(&e->inst, &e->store, &e->module, &limits,
+                                  e->linker != NULL ? e->linker : &doubling, &e->pool, &which);
+
+    return err == 0 && e->native != NULL ? bind_native(e) : err;
+}
+
+void bench_ready(struct bench_engine *e)
+{
+    sm_wasm_exec_init(&e->exec, e->stack, e->stack_words, BENCH_DEPTH, &e->epoch);
+}
+
+int bench_start(struct bench_engine *e)
+{
+    int err = bench_open(e);
 
     if (err == 0)
-        err = sm_wasm_instantiate(&e->inst, &e->store, &e->module, &limits, &linker, &e->pool,
-                                  &which);
-    if (err == 0 && e->native != NULL)
-        err = bind_native(e);
-    sm_wasm_exec_init(&e->exec, e->stack, e->stack_words, BENCH_DEPTH, &e->epoch);
+        err = bench_instantiate(e);
+    bench_ready(e);
     return err;
 }
 

@@ -14,6 +14,7 @@ struct bench_engine {
     const uint8_t *wasm, *wasm_end, *image, *image_end; /* given; image aligned to 8 bytes */
     const uint8_t *native, *native_end;                 /* given, or NULL: interpreted */
     uint64_t memory_bytes;                              /* given: limit of linear memory */
+    const struct sm_wasm_linker *linker; /* given, or NULL: functions (i32) -> i32 that double */
     struct sm_wasm_pool pool;
     uint32_t *stack;
     size_t stack_words;
@@ -22,11 +23,16 @@ struct bench_engine {
     struct sm_wasm_inst *inst;
     struct sm_wasm_exec exec;
     volatile uint32_t epoch;
-    uint64_t native_state[32];
+    uint64_t native_state[128];
 };
 
-/* Opens and instantiates; imports may be functions (i32) -> i32 only, and all of them double their
- * argument. 0 or a negative sm_err. */
+/* The steps of a start: open the image, instantiate, give the execution its stack. 0 or a negative
+ * sm_err. */
+int bench_open(struct bench_engine *e);
+int bench_instantiate(struct bench_engine *e);
+void bench_ready(struct bench_engine *e);
+
+/* All three. */
 int bench_start(struct bench_engine *e);
 
 /* Makes the call of an export that takes an i32 and gives one, or of the start function (NULL),

@@ -194,6 +194,7 @@ static inline struct sm_sensor_view *sm_sensor_handle_view(const struct sm_senso
 }
 
 #define SM_SENSOR_PENDING 1
+#define SM_SENSOR_LONG    INT32_MAX /* more than any driver waits */
 
 /* A request of a client that has none under way; the right to it was checked. It turns the sensor
  * on. The way that most reads go is shorter: a view's values are good until until_ms.
@@ -208,6 +209,13 @@ static inline struct sm_sensor_view *sm_sensor_handle_view(const struct sm_senso
  * Nothing it has changed remains after an error. */
 int sm_sensor_client_request(struct sm_sensor_client *c, struct sm_sensor_view *v,
                              enum sm_sensor_request request, unsigned channel, int64_t value);
+/* The short way of a read of values, at the time now_ms of the registry's clock: for a client
+ * without a request, and a channel that is a capability of the view's sensor or all of them. As
+ * sm_sensor_client_request() answers; or SM_SENSOR_LONG, nothing was done and it has to be asked,
+ * because more is to be done than to call the driver. Whether the view's values are good still is
+ * for the caller to see. */
+int sm_sensor_client_measure(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
+                             uint64_t now_ms);
 bool sm_sensor_client_done(const struct sm_sensor_client *c);
 /* The result, once. */
 int sm_sensor_client_take(struct sm_sensor_client *c);

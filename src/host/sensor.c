@@ -35,10 +35,13 @@ _Static_assert(SM_SENSOR_NAME_MAX == SM_SENSOR_ID_MAX, "one length for both");
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
+/* In one line each: compilers make one store of that, and none of a loop when they save space. */
 static void put32(uint8_t *p, uint32_t v)
 {
-    for (unsigned i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
 }
 
 static void put64(uint8_t *p, int64_t v)
@@ -231,6 +234,12 @@ static int give(uint32_t *args, int code)
     return 0;
 }
 
+/* Whether a channel is what a sensor measures, or all of that. */
+static bool is_values(unsigned channel)
+{
+    return channel < SM_CHANNEL_ATTRIBUTE || channel == SM_CHANNEL_ALL;
+}
+
 static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
 {
     if (len >= 8) {
@@ -245,24 +254,32 @@ static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
     return 4;
 }
 
+/* Values of a view: bytes written, or a code. */
+static int put_values(const struct sm_sensor_view *v, unsigned channel, uint8_t *p, uint32_t len)
+{
+    uint32_t left = channel == SM_CHANNEL_ALL ? v->read & 0xff : 1u << channel;
+    uint32_t room = len;
+
+    _Static_assert(SM_CHANNEL_ATTRIBUTE == 8, "a bit for each capability");
+    for (const int32_t *value = v->value; left != 0; left >>= 1, value++) {
+        if (!(left & 1))
+            continue;
+        if (room < 4)
+            return SM_HOST_SPACE;
+        put32(p, (uint32_t)*value);
+        p += 4;
+        room -= 4;
+    }
+    return (int)(len - room);
+}
+
 /* The raw form of what was read: bytes written, or a code. */
 static int put_raw(const struct sm_host *h, uint8_t *p)
 {
     const struct sm_host_call *call = &h->call;
-    const struct sm_sensor_view *v = call->view;
-    uint32_t at = 0;
 
-    if (call->channel >= SM_CHANNEL_ATTRIBUTE && call->channel != SM_CHANNEL_ALL)
-        return put_attribute(h->sensors.value, p, call->len);
-    for (unsigned i = 0; i < SM_SENSOR_CAPABILITIES; i++) {
-        if (call->channel == SM_CHANNEL_ALL ? !(v->read >> i & 1) : i != call->channel)
-            continue;
-        if (call->len - at < 4)
-            return SM_HOST_SPACE;
-        put32(p + at, (uint32_t)v->value[i]);
-        at += 4;
-    }
-    return (int)at;
+    return is_values(call->channel) ? put_values(call->view, call->channel, p, call->len)
+                                    : put_attribute(h->sensors.value, p, call->len);
 }
 
 static uint64_t now_ms(const struct sm_host *h)
@@ -319,29 +336,46 @@ static int answer(struct sm_host *h, struct sm_wasm_inst *inst, int err, uint32_
     return give_done(h, args, code < 0 ? code : SM_HOST_OK);
 }
 
+/* What the manager has said to a request for h->call. */
+static int asked(struct sm_host *h, struct sm_wasm_inst *inst, int err, uint32_t *args)
+{
+    h->call.pending = err == SM_SENSOR_PENDING;
+    return h->call.pending ? SM_WASM_PENDING : answer(h, inst, err, args);
+}
+
 /* Ask the manager, for what h->call was filled in for. */
 static int ask(struct sm_host *h, struct sm_wasm_inst *inst, enum sm_sensor_request request,
                int64_t value, uint32_t *args)
 {
-    struct sm_host_call *call = &h->call;
-    int err = sm_sensor_client_request(&h->sensors, call->view, request, call->channel, value);
+    const struct sm_host_call *call = &h->call;
 
-    call->pending = err == SM_SENSOR_PENDING;
-    return call->pending ? SM_WASM_PENDING : answer(h, inst, err, args);
+    return asked(h, inst,
+                 sm_sensor_client_request(&h->sensors, call->view, request, call->channel, value),
+                 args);
 }
 
-/* The state is known without the sensor, and the view's values may be good still. */
+/* 0: the view has values, which may be good still. Else the way to them, as
+ * sm_sensor_client_measure() tells. */
+static int renew(struct sm_host *h, struct sm_sensor_view *v, unsigned channel)
+{
+    uint64_t now = now_ms(h);
+
+    return now < v->until_ms ? 0 : sm_sensor_client_measure(&h->sensors, v, channel, now);
+}
+
+/* The state is known without the sensor. */
 static int ask_to_read(struct sm_host *h, struct sm_wasm_inst *inst, uint32_t *args)
 {
-    const struct sm_sensor_view *v = h->call.view;
+    struct sm_sensor_view *v = h->call.view;
     unsigned channel = h->call.channel;
+    int how;
 
     if (channel == SM_CHANNEL_STATE) {
         h->sensors.value = v->sensor->run.state;
         return answer(h, inst, 0, args);
     }
-    if ((channel < SM_CHANNEL_ATTRIBUTE || channel == SM_CHANNEL_ALL) && now_ms(h) < v->until_ms)
-        return answer(h, inst, 0, args);
+    if (is_values(channel) && (how = renew(h, v, channel)) != SM_SENSOR_LONG)
+        return asked(h, inst, how, args);
     return ask(h, inst, SM_REQUEST_READ, 0, args);
 }
 
@@ -512,7 +546,7 @@ static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     return give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
 }
 
-/* What get() does when the view's values are too old, or for anything but one capability. */
+/* get() of anything but values, and what is refused. */
 static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct target t;
@@ -530,18 +564,25 @@ static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *
 static int get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle);
-    uint8_t *buf = sm_wasm_mem(caller, args[1], args[2]);
-    const struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
+    uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle), at = args[1], len = args[2];
+    uint8_t *buf = sm_wasm_mem(caller, at, len);
+    struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
+    int how;
 
     if (buf == NULL)
         return SM_ERR_ARG;
-    if (v == NULL || channel >= SM_CHANNEL_ATTRIBUTE || !(v->read >> channel & 1) || args[2] < 4 ||
-        now_ms(h) >= v->until_ms)
+    if (v == NULL || !is_values(channel) || !(v->read >> channel & 1) || len < 4)
         return get_slowly(h, caller, args);
-    put32(buf, (uint32_t)v->value[channel]);
-    args[0] = 4;
-    return 0;
+    how = renew(h, v, channel);
+    if (how == 0 && channel < SM_CHANNEL_ATTRIBUTE) { /* mostly */
+        put32(buf, (uint32_t)v->value[channel]);
+        return give(args, 4);
+    }
+    if (how == 0)
+        return give(args, put_values(v, channel, buf, len));
+    h->call = (struct sm_host_call){FORM_GET, (uint8_t)channel, false, at, len, v};
+    return how == SM_SENSOR_LONG ? ask(h, caller, SM_REQUEST_READ, 0, args)
+                                 : asked(h, caller, how, args);
 }
 
 /* set(handle, value) */

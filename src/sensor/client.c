@@ -164,9 +164,13 @@ struct sm_sensor_view *sm_sensor_view_of(const struct sm_sensor_client *c,
 
 void sm_sensor_view_update(struct sm_sensor_view *v, uint64_t now_ms)
 {
-    memcpy(v->value, v->sensor->run.value, sizeof v->value);
-    v->measured_ms = v->sensor->run.sampled_ms;
+    const struct sm_sensor *s = v->sensor;
+    unsigned n = s->driver->capabilities;
+
+    v->measured_ms = s->run.sampled_ms;
     v->until_ms = now_ms + v->interval_ms;
+    while (n-- > 0)
+        v->value[n] = s->run.value[n];
 }
 
 struct sm_sensor_view *sm_sensor_client_find(const struct sm_sensor_client *c, const char *id,
@@ -292,6 +296,34 @@ static int64_t known(const struct sm_sensor_client *c, const struct sm_sensor_vi
                : 0;
 }
 
+static void begin(struct sm_sensor_client *c, struct sm_sensor_view *v,
+                  enum sm_sensor_request request, unsigned channel)
+{
+    c->view = v;
+    c->request = (uint8_t)request;
+    c->channel = (uint8_t)channel;
+    c->measured = false;
+    c->was_on = v->on;
+    c->state = SM_CLIENT_WAITING;
+}
+
+static int outcome(struct sm_sensor_client *c)
+{
+    return c->state == SM_CLIENT_WAITING ? SM_SENSOR_PENDING : sm_sensor_client_take(c);
+}
+
+int sm_sensor_client_measure(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
+                             uint64_t now_ms)
+{
+    int how = sm_sensors_measure(c->sensors, v, now_ms);
+
+    if (how == 0 || how == SM_SENSOR_LONG)
+        return how;
+    begin(c, v, SM_REQUEST_READ, channel);
+    sm_sensors_follow(c->sensors, c, how, now_ms);
+    return outcome(c);
+}
+
 int sm_sensor_client_request(struct sm_sensor_client *c, struct sm_sensor_view *v,
                              enum sm_sensor_request request, unsigned channel, int64_t value)
 {
@@ -303,12 +335,7 @@ int sm_sensor_client_request(struct sm_sensor_client *c, struct sm_sensor_view *
 
     if (err)
         return err;
-    c->view = v;
-    c->request = (uint8_t)request;
-    c->channel = (uint8_t)channel;
-    c->measured = false;
-    c->was_on = v->on;
-    c->state = SM_CLIENT_WAITING;
+    begin(c, v, request, channel);
     v->on = true;
     if (request == SM_REQUEST_SET) {
         unsigned i = wish_of(channel);
@@ -320,7 +347,7 @@ int sm_sensor_client_request(struct sm_sensor_client *c, struct sm_sensor_view *
         sm_sensors_resolve(c->sensors, v->sensor);
     c->value = known(c, v, channel);
     sm_sensors_submit(c->sensors, c);
-    return c->state == SM_CLIENT_WAITING ? SM_SENSOR_PENDING : sm_sensor_client_take(c);
+    return outcome(c);
 }
 
 void sm_sensor_client_finish(struct sm_sensor_client *c, int err)

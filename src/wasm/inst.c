@@ -560,8 +560,8 @@ void *sm_wasm_user(const struct sm_wasm_inst *inst)
 
 void *sm_wasm_mem(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len)
 {
-    if ((uint64_t)addr + len > inst->memory->size) {
-        return NULL;
-    }
-    return inst->memory->base + addr;
+    const struct sm_wasm_memory *m = inst->memory;
+    size_t size = (size_t)m->size; /* it lies in the address space */
+
+    return len <= size && addr <= size - len ? m->base + addr : NULL;
 }

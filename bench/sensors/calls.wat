@@ -1,4 +1,4 @@
-;; What bench/sensors.c calls: for each sensor call a loop with one, and a loop with two.
+;; What bench/sensors/calls.c calls: for each sensor call a loop with one, and a loop with two.
 ;;
 ;; SPDX-License-Identifier: Apache-2.0
 (module

@@ -4,7 +4,7 @@
  * First with values that are recent enough, then measuring at each call with a driver that is done
  * at once, whose own instructions are not counted.
  *
- * Built with -DSENSORS="stem" (embed.h) of bench/wasm/sensors.wat. Exit status 1 when a call does
+ * Built with -DSENSORS="stem" (embed.h) of calls.wat. Exit status 1 when a call does
  * not end as it should.
  *
  * SPDX-License-Identifier: Apache-2.0 */
