@@ -120,10 +120,10 @@ run_programs() {
     on_host reads timed "$here/port_time.c"
     on_host reads timed-aot "$here/port_time.c" "$native_host"
     best timed reads-time
-    # A signal for each instruction is slow: what 32 reads take tells what each takes.
+    # A signal for each instruction is slow: what 8 reads take tells what each takes.
     for program in reads stages; do
-        on_host $program $program-counted "$here/port_host.c" -DMOST_READS=32
-        on_host $program "$program-counted-aot" "$here/port_host.c" -DMOST_READS=32 "$native_host"
+        on_host $program "$program-counted" "$here/port_host.c" -DMOST_READS=8
+        on_host $program "$program-counted-aot" "$here/port_host.c" -DMOST_READS=8 "$native_host"
         for turn in "" -aot; do "$out/$program-counted$turn" >"$out/$program-host$turn"; done
         for level in $levels; do
             on_m4 $program $program-$level "$level"

@@ -569,6 +569,31 @@ static void nobody_overtakes_when_the_first_in_line_dies(void **state)
     assert_int_equal(desk_wait(g), 1);
 }
 
+static void a_read_at_each_call_waits_for_a_bus_that_is_busy(void **state)
+{
+    (void)state;
+    struct guest *g = desk_guest(&d, 2, GRANTS("sensor/B/temperature:r"), 0);
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    b->waits[DO_SAMPLE] = 2;
+    assert_int_equal(desk_read(g, "B", "temperature", 4), PENDING);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), PENDING);
+    assert_int_equal(desk_wait(one), 1);
+    assert_int_equal(desk_wait(g), 1);
+}
+
+static void a_read_at_each_call_is_made_with_what_is_wished_then(void **state)
+{
+    (void)state;
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), 1);
+    assert_int_equal(desk_config(two, "A", "gain", 2), 1);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->chip[1], 2);
+    desk_end(two);
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_int_equal(a->chip[1], 8);
+}
+
 static void a_slow_sensor_suspends_one_module_and_others_go_on(void **state)
 {
     (void)state;
@@ -815,6 +840,9 @@ int main(void)
         T(a_module_that_dies_releases_all),
         T(requests_are_served_in_their_order_and_one_at_a_time_on_a_line),
         T(nobody_overtakes_when_the_first_in_line_dies),
+        T(requests_are_served_in_their_order_and_one_at_a_time_on_a_bus),
+        T(a_read_at_each_call_waits_for_a_bus_that_is_busy),
+        T(a_read_at_each_call_is_made_with_what_is_wished_then),
         T(a_slow_sensor_suspends_one_module_and_others_go_on),
         T(a_request_that_hangs_is_ended),
         T(a_sensor_that_fails_is_started_anew_after_a_pause_that_grows),
