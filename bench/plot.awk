@@ -59,10 +59,10 @@ END {
         printf "<rect x=\"%d\" y=\"36\" width=\"11\" height=\"11\" fill=\"%s\"/><text x=\"%d\" y=\"46\">%s</text>\n", at, colours[i], at + 16, words(series[i])
         at += 36 + 7.5 * length(series[i])
     }
-    step = most > 60 ? 20 : most > 30 ? 10 : most > 12 ? 5 : 2
+    step = most > 60 ? 20 : most > 30 ? 10 : most > 12 ? 5 : most > 4 ? 2 : 0.5
     for (tick = 0; tick <= most; tick += step) {
         printf "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#dddddd\"/>\n", x(tick), top - 6, x(tick), bottom
-        printf "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555555\" font-size=\"11\">%d</text>\n", x(tick), bottom + 14, tick
+        printf "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555555\" font-size=\"11\">%g</text>\n", x(tick), bottom + 14, tick
     }
     y = top
     for (k = 1; k <= kernels; k++) {
