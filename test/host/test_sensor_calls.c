@@ -840,7 +840,6 @@ int main(void)
         T(a_module_that_dies_releases_all),
         T(requests_are_served_in_their_order_and_one_at_a_time_on_a_line),
         T(nobody_overtakes_when_the_first_in_line_dies),
-        T(requests_are_served_in_their_order_and_one_at_a_time_on_a_bus),
         T(a_read_at_each_call_waits_for_a_bus_that_is_busy),
         T(a_read_at_each_call_is_made_with_what_is_wished_then),
         T(a_slow_sensor_suspends_one_module_and_others_go_on),
