@@ -37,11 +37,13 @@ static __attribute__((noinline)) void hash_to_scalar(struct sm_scalar *k, const 
 
 /* Whether it is R. An instruction that the processor skips, by a glitch in its supply, must not
  * make yes of no (doc/attacks.md): so it is looked at in two ways, each with a branch of its own,
- * and the answer lies in memory as no before. memcmp() comes first, as it leaves something that is
+ * and the answer lies in memory as no before, stored twice, since what lay there may look like yes.
+ * memcmp() comes first, as it leaves something that is
  * not 0 for no, should the answer itself not be fetched. */
 static int compare(const uint8_t have[32], const uint8_t r[32])
 {
     volatile int answer = SM_ERR_SIGNATURE;
+    answer = SM_ERR_SIGNATURE;
     if (memcmp(have, r, 32) == 0 && sm_ct_equal(have, r, 32))
         answer = SM_OK;
     return answer;

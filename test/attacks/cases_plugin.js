@@ -92,8 +92,10 @@ const device = [
   ['a plugin that reaches for another address of its bus', [26, 27], PLUGINS, async (w) => {
     const imports = [['sandmote', 'log', 0], ['env', 'i2c_read', 4]];
     const body = [...op.i32(0x49), ...op.i32(0), ...op.i32(64), ...op.i32(2), ...op.call(1)];
-    await w.installPlugin(w.plugin(2, { imports, body }));
+    const manifest = { 15: o.map({ 1: 3, 2: 1500 }) };
+    w.server.offer(evil(w, { imports, body, manifest })); // what it gives all the same is no value
     await w.says(/refused: address 0x49 of i2c-1; it is bound to 0x48/);
+    await w.event('HEALTH_FAILED', /^66/, 't1-driver');
     await w.runs('app 1');
   }],
   ['a plugin that reads into memory that it has not', [26, 28], PLUGINS, async (w) => {
