@@ -1,4 +1,4 @@
-/* Hashes and signatures, and the two habits that secrets need.
+/* Hashes, signatures, keys from secrets, sealed bytes, and the two habits that secrets need.
  *
  * One interface, two libraries; a program links exactly one of them:
  *   sm_crypto_openssl  libcrypto's code; what host programs link
@@ -19,6 +19,10 @@
 #define SM_SHA256_SIZE         32u
 #define SM_ED25519_PUBLIC_SIZE 32u
 #define SM_ED25519_SIG_SIZE    64u
+#define SM_AEAD_KEY_SIZE       32u
+#define SM_AEAD_NONCE_SIZE     12u
+#define SM_AEAD_TAG_SIZE       16u
+#define SM_HKDF_MAX            (255u * SM_SHA256_SIZE)
 #define SM_CRYPTO_STACK        2560u
 
 /* A SHA-256 under way (FIPS 180-4). Fields are private. It holds no pointer and no resource: it
@@ -50,6 +54,39 @@ void sm_sha256(const void *data, size_t len, uint8_t out[SM_SHA256_SIZE]);
  *   SM_ERR_MEMORY     libcrypto found no memory to check it: not verified (sm_crypto_openssl) */
 int sm_ed25519_verify(const uint8_t pub[SM_ED25519_PUBLIC_SIZE], const void *msg, size_t len,
                       const uint8_t sig[SM_ED25519_SIG_SIZE]) __attribute__((warn_unused_result));
+
+/* HMAC-SHA256 (RFC 2104) under way. Private; it holds what follows from the key: wipe it, or finish
+ * it, which wipes it. */
+struct sm_hmac {
+    struct sm_sha256 inner, outer;
+};
+
+void sm_hmac_init(struct sm_hmac *h, const void *key, size_t len);
+void sm_hmac_update(struct sm_hmac *h, const void *data, size_t len);
+void sm_hmac_final(struct sm_hmac *h, uint8_t out[SM_SHA256_SIZE]);
+
+/* HKDF-SHA256 (RFC 5869), extract and expand: size bytes from a secret. salt and info may be NULL
+ * when their lengths are 0. out overlaps nothing. SM_ERR_LIMIT when size is above SM_HKDF_MAX. */
+int sm_hkdf(uint8_t *out, size_t size, const void *secret, size_t secret_len, const void *salt,
+            size_t salt_len, const void *info, size_t info_len) __attribute__((warn_unused_result));
+
+/* Seal len bytes with ChaCha20-Poly1305 (RFC 8439): out takes len + SM_AEAD_TAG_SIZE bytes, and may
+ * be msg. aad is not encrypted, but must be the same to open. Never use a nonce twice with a key.
+ * Time depends on the lengths alone. len is at most 2^31.
+ *
+ * 0, or
+ *   SM_ERR_LIMIT   too long
+ *   SM_ERR_MEMORY  libcrypto found no memory (sm_crypto_openssl); out is undefined, and not msg */
+int sm_aead_seal(uint8_t *out, const uint8_t key[SM_AEAD_KEY_SIZE],
+                 const uint8_t nonce[SM_AEAD_NONCE_SIZE], const void *aad, size_t aad_len,
+                 const void *msg, size_t len) __attribute__((warn_unused_result));
+
+/* Open what was sealed: sealed_len - SM_AEAD_TAG_SIZE bytes to out, which may be sealed. On an
+ * error out holds nothing of the message. 0, or SM_ERR_SIGNATURE  not sealed with this key, nonce
+ * and aad, or shorter than a tag SM_ERR_LIMIT, SM_ERR_MEMORY  as above */
+int sm_aead_open(uint8_t *out, const uint8_t key[SM_AEAD_KEY_SIZE],
+                 const uint8_t nonce[SM_AEAD_NONCE_SIZE], const void *aad, size_t aad_len,
+                 const void *sealed, size_t sealed_len) __attribute__((warn_unused_result));
 
 /* Whether len bytes are equal, in time that depends on len alone: for comparing with secrets. */
 bool sm_ct_equal(const void *a, const void *b, size_t len);
