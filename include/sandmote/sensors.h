@@ -90,7 +90,7 @@ void sm_sensors_remove(struct sm_sensors *m, struct sm_sensor *s);
 /* Take a sensor, and its line when it is on one, for the owner's own use: nobody's request is begun
  * meanwhile. False: one of them is in use. */
 bool sm_sensors_hold(struct sm_sensors *m, struct sm_sensor *s);
-void sm_sensors_release(struct sm_sensors *m, struct sm_sensor *s);
+void sm_sensors_release(struct sm_sensor *s);
 
 /* NULL when there is none. */
 struct sm_sensor *sm_sensors_find(const struct sm_sensors *m, const char *id);

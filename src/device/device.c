@@ -264,7 +264,11 @@ static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
                                 &app->health_func, &app->has_health);
     if (!err && sm_dev_is_plugin(d, index))
         err = bind_plugin(d, index);
-    return err ? err : lay_out(d, index, false);
+    if (!err)
+        err = lay_out(d, index, false);
+    if (!err && sm_dev_is_plugin(d, index))
+        err = d->cfg->plugins->ops->up(d, index);
+    return err;
 }
 
 /* Whether a committed module that cannot be started is to give way. What hangs on the device's
@@ -369,8 +373,6 @@ static void start(struct sm_device *d, uint16_t index, unsigned slot)
         sm_dev_emit_golden(d, SM_EVENT_STARTED, "no application may run");
     else
         sm_dev_emit_passing(d, index, slot, SM_EVENT_STARTED, app->native ? "native" : "");
-    if (sm_dev_is_plugin(d, index))
-        d->cfg->plugins->ops->up(d, index);
     (void)run_start(d, index);
 }
 
@@ -431,12 +433,6 @@ static void count_trap(struct sm_record *r, uint32_t now_s, uint32_t window)
     r->trap_time_s[r->trap_count++] = now_s;
 }
 
-/* Whether it is on trial together with others. */
-static bool in_set(const struct sm_device *d, uint16_t index)
-{
-    return on_trial(d, index) && record_of(d, index)->set != 0;
-}
-
 /* The fault that ends a set's trial is on flash; now the trial is. */
 static void give_up_set(struct sm_device *d, uint16_t index)
 {
@@ -460,8 +456,9 @@ static void faulted(struct sm_device *d, uint16_t index, enum sm_event_kind kind
     sm_dev_note(next, slot, kind);
     count_trap(next, sm_dev_time_s(d), window_s(d));
     bool third = next->trap_count == SM_STORE_TRAPS;
+    bool set = trial && record_of(d, index)->set != 0;
     gives_up = trial ? third || app->good_ticks == 0 : third && sm_dev_may_return(d, index, !slot);
-    if (gives_up && !in_set(d, index))
+    if (gives_up && !set)
         sm_dev_condemn(next, slot);
     if (d->now_ms - app->up_ms >= (uint64_t)window_s(d) * 1000)
         app->backoff_ms = 0;
@@ -469,7 +466,6 @@ static void faulted(struct sm_device *d, uint16_t index, enum sm_event_kind kind
         back_off(d, index);
     else
         stop(d, index, d->now_ms + (gives_up ? 0 : app->manifest.period_ms));
-    bool set = in_set(d, index);
     if (sm_dev_put(d, index, next) == 0) {
         sm_dev_emit(d, index, slot, kind);
         if (gives_up && set)
@@ -868,7 +864,6 @@ uint32_t sm_device_step(struct sm_device *d, uint64_t now_ms)
     if (now_ms > d->now_ms)
         d->now_ms = now_ms;
     tidy_keys(d);
-    sm_dev_set_follow(d);
     sm_dev_watch_current(d);
     if (d->cfg->host->sensors != NULL)
         (void)sm_sensors_step(d->cfg->host->sensors);
@@ -931,6 +926,7 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         else if (cfg->more != NULL && cfg->cls != SM_CLASS_MCU)
             apps[i].host.more = cfg->more[i];
     }
+    sm_dev_set_follow(d); /* before anything can take the leader's word away */
     err = sm_dev_start_keys(d);
     if (!err)
         blame(d);

@@ -64,8 +64,9 @@ void sm_dev_report_golden(struct sm_device *d, enum sm_event_kind kind);
 /* ---- slot.c ---------------------------------------------------------------------------------- */
 
 /* Check a slot's module and image against their hashes and join them; make the image anew when the
- * engine is another one or the image rotted. 0, or, said, SM_ERR_CORRUPT (the module's bytes),
- * SM_ERR_IO, or the errors of a translation. */
+ * engine is another one or the image rotted. 0, or, said, SM_ERR_STATE (its record does not say
+ * that it was verified, or it was given up), SM_ERR_CORRUPT (the module's bytes), SM_ERR_IO, or the
+ * errors of a translation. */
 int sm_dev_open_slot(struct sm_device *d, uint16_t index, unsigned slot, struct sm_wasm_module *m);
 
 /* Translate the module in a slot, write its image beside it, and note it in *s (a slot of a record
@@ -154,8 +155,8 @@ struct sm_plugin_ops {
     int (*resolve)(void *plugin, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
     void (*bind)(struct sm_device *d, uint16_t index, const struct sm_plugin_sensor *s,
                  struct sm_host *host, struct sm_device_plugin *p);
-    /* Its sensor is there for modules, and no longer. */
-    void (*up)(struct sm_device *d, uint16_t index);
+    /* Its sensor is there for modules, or, said, why not; and no longer. */
+    int (*up)(struct sm_device *d, uint16_t index);
     void (*down)(struct sm_device *d, uint16_t index);
     /* Measure all its values, for nobody; its sensor and bus are held meanwhile. 0, a positive
      * number of milliseconds to come again after, SM_ERR_TRAP (its execution tells), or why there

@@ -412,7 +412,7 @@ static int measure(struct sm_device *d, uint16_t index)
     int got = read_values(d, index, values);
     p->holds = got > 0;
     if (!p->holds)
-        sm_sensors_release(sensors, &p->sensor);
+        sm_sensors_release(&p->sensor);
     return got;
 }
 
@@ -464,11 +464,15 @@ static void bind(struct sm_device *d, uint16_t index, const struct sm_plugin_sen
                                           .sample = sample};
 }
 
-static void up(struct sm_device *d, uint16_t index)
+static int up(struct sm_device *d, uint16_t index)
 {
     struct sm_device_plugin *p = sm_dev_plugin(d, index);
+    int err = sm_sensors_add(d->cfg->host->sensors, &p->sensor);
 
-    p->registered = sm_sensors_add(d->cfg->host->sensors, &p->sensor) == 0; /* it was free */
+    p->registered = err == 0;
+    return err ? sm_dev_say(d, err, "its sensor %s cannot be added: %s", p->sensor.id,
+                            sm_strerror(err))
+               : 0;
 }
 
 static void down(struct sm_device *d, uint16_t index)

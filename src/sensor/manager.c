@@ -241,9 +241,8 @@ bool sm_sensors_hold(struct sm_sensors *m, struct sm_sensor *s)
     return true;
 }
 
-void sm_sensors_release(struct sm_sensors *m, struct sm_sensor *s)
+void sm_sensors_release(struct sm_sensor *s)
 {
-    (void)m;
     s->run.op = OP_NONE;
 }
 

@@ -27,6 +27,23 @@ static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*", 
 
 struct rig *rig;
 
+const struct recipe rig_t1_driver = {.wat = "plugin_tmp",
+                                     .sequence = 1,
+                                     .name = "t1-driver",
+                                     .capability = {"log"},
+                                     .plugin = true,
+                                     .sensor = {.id = "T1",
+                                                .model = "TMP105",
+                                                .bus = "i2c-1",
+                                                .address = 0x48,
+                                                .values = 1,
+                                                .value = {{"temperature", SM_UNIT_CELSIUS, 3}}},
+                                     .how = SIGNED_BY_VENDOR};
+const struct recipe rig_t1_reader = {.wat = "reads_t1",
+                                     .sequence = 1,
+                                     .capability = {"log", "sensor/T1/temperature:r"},
+                                     .interface = 2};
+
 static void tick(int signal)
 {
     (void)signal;
@@ -478,10 +495,7 @@ static void plug_chips(struct rig *rig)
     rig->sim_clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = rig};
     sm_sim_bus_init(&rig->i2c, "i2c-1", SM_BUS_I2C, &rig->sim_clock);
     for (uint8_t i = 0; i < 2; i++)
-        assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i],
-                                     rig->right_justified ? &sm_sim_right16 : &sm_sim_tmp105,
-                                     0x48 + i),
-                         0);
+        assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[i], &sm_sim_tmp105, 0x48 + i), 0);
     sm_sim_bus_init(&rig->serial, "rs485", SM_BUS_SERIAL, &rig->sim_clock);
     assert_int_equal(sm_sim_plug(&rig->serial, &rig->chip[2], &sm_sim_modbus, 7), 0);
     sm_sim_bus_init(&rig->spi, "spi-0", SM_BUS_SPI, &rig->sim_clock);
@@ -614,6 +628,22 @@ int rig_install(struct rig *rig, const struct module *m, const char *action)
     int err = write_module(rig, m, action, false);
 
     return err ? err : sm_device_install_finish(&rig->dev);
+}
+
+int rig_try(struct rig *rig, const struct recipe *r)
+{
+    static unsigned action;
+    char name[16];
+    struct module m = rig_make(r);
+
+    snprintf(name, sizeof name, "a%u", action++);
+    int err = rig_install(rig, &m, name);
+    if (!err)
+        rig_run(rig, 2000);
+    rig_report(rig);
+    rig_run(rig, 10);
+    rig_drop(&m);
+    return err;
 }
 
 int rig_stage(struct rig *rig, const struct module *m, const char *action)

@@ -63,7 +63,6 @@ struct rig {
     struct sm_sim_clock sim_clock;
     struct sm_sim_bus i2c, serial, spi;
     struct sm_sim_chip chip[4];
-    bool right_justified; /* those at 0x48 and 0x49 are of another make, from the next boot on */
     struct sm_device_plugins plugins; /* what cfg.plugins points at */
     struct sm_device_plugin plugin[RIG_PLUGINS];
     _Alignas(16) uint8_t golden_image[2048];
@@ -141,6 +140,9 @@ enum native_signer { BY_BUILDER, BY_SIGNER, BY_STRANGER, BY_OTHER_FLEET };
 extern struct rig *rig;
 int rig_once(void **state);
 int rig_end(void **state);
+/* A plugin that drives the TMP105 at 0x48 as the sensor T1, and a module that logs its degrees, as
+ * two digits, or "no". */
+extern const struct recipe rig_t1_driver, rig_t1_reader;
 /* Keys and epoch alone, for programs with rigs of their own. */
 void rig_global_setup(void);
 /* Let time advance the epoch while a module runs, for tests with endless loops. */
@@ -177,6 +179,8 @@ int rig_boot(struct rig *rig);
 /* Run for ms, or until the device hangs; then it was reset by the watchdog, and true. */
 bool rig_hangs(struct rig *rig, uint32_t ms);
 
+/* Install what a recipe makes, in a deployment of its own, run two seconds, and report. */
+int rig_try(struct rig *rig, const struct recipe *r);
 /* begin, write in pieces, finish, under this deployment. */
 int rig_install(struct rig *rig, const struct module *m, const char *action);
 /* The same as one of the deployment's set: it is staged. */

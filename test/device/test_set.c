@@ -19,23 +19,6 @@ static struct flash_sim sim;
 static struct module old_app, old_driver, app, driver, bad_app, bad_driver;
 
 static const struct key_set_recipe first = {.version = 1, .issued_s = 1000, .vendors = true};
-static const struct recipe driver_1 = {.wat = "plugin_tmp",
-                                       .sequence = 1,
-                                       .name = "t1-driver",
-                                       .capability = {"log"},
-                                       .plugin = true,
-                                       .sensor = {.id = "T1",
-                                                  .model = "TMP105",
-                                                  .bus = "i2c-1",
-                                                  .address = 0x48,
-                                                  .values = 1,
-                                                  .value = {{"temperature", SM_UNIT_CELSIUS, 3}}},
-                                       .how = SIGNED_BY_VENDOR};
-static const struct recipe app_1 = {.wat = "reads_t1",
-                                    .sequence = 1,
-                                    .capability = {"log", "sensor/T1/temperature:r"},
-                                    .interface = 2};
-
 /* ---- Helpers --------------------------------------------------------------------------------- */
 
 static struct module made(struct recipe r, const char *wat, uint64_t sequence, uint64_t floor)
@@ -51,12 +34,12 @@ static struct module made(struct recipe r, const char *wat, uint64_t sequence, u
 static int once(void **state)
 {
     rig_once(state);
-    old_app = made(app_1, "reads_t1", 1, 0);
-    old_driver = made(driver_1, "plugin_tmp", 1, 0);
-    app = made(app_1, "reads_t1", 2, 2);
-    driver = made(driver_1, "plugin_tmp", 2, 2);
-    bad_app = made(app_1, "reads_trap", 2, 2);
-    bad_driver = made(driver_1, "plugin_nan", 2, 2);
+    old_app = made(rig_t1_reader, "reads_t1", 1, 0);
+    old_driver = made(rig_t1_driver, "plugin_tmp", 1, 0);
+    app = made(rig_t1_reader, "reads_t1", 2, 2);
+    driver = made(rig_t1_driver, "plugin_tmp", 2, 2);
+    bad_app = made(rig_t1_reader, "reads_trap", 2, 2);
+    bad_driver = made(rig_t1_driver, "plugin_nan", 2, 2);
     return 0;
 }
 
@@ -173,6 +156,26 @@ static void a_set_is_tried_and_committed_as_one(void **state)
     boot();
     run(1000);
     expect_both(2);
+}
+
+static void sets_that_are_committed_cost_no_pause(void **state)
+{
+    (void)state;
+    for (uint64_t sequence = 2; sequence < 9; sequence++) {
+        struct module a = made(rig_t1_reader, "reads_t1", sequence, 0),
+                      p = made(rig_t1_driver, "plugin_tmp", sequence, 0);
+        char action[12];
+        snprintf(action, sizeof action, "%u", (unsigned)sequence);
+        assert_int_equal(rig_stage(rig, &a, action), 0);
+        assert_int_equal(rig_stage(rig, &p, action), 0);
+        assert_int_equal(sm_device_set_start(&rig->dev, action), 0);
+        run(3000);
+        expect_both(sequence);
+        rig_report(rig);
+        run(100);
+        rig_drop(&a);
+        rig_drop(&p);
+    }
 }
 
 static void a_set_survives_restarts_before_and_during_its_trial(void **state)
@@ -457,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(nothing_of_a_set_runs_before_all_of_it_is_there),
         T(a_set_is_tried_and_committed_as_one),
+        T(sets_that_are_committed_cost_no_pause),
         T(a_set_survives_restarts_before_and_during_its_trial),
         T(a_set_whose_starts_are_used_up_is_given_up),
         T(a_bad_application_takes_its_set_back),

@@ -14,9 +14,6 @@ static struct flash_sim sim;
 
 static const struct key_set_recipe first = {.version = 1, .issued_s = 1000, .vendors = true};
 
-/* rig.h looks for modules beside test/device. */
-#define BUILT(name) "../../modules/out/" name
-
 static int fresh(void **state)
 {
     (void)state;
@@ -31,45 +28,26 @@ static int drop(void **state)
     return 0;
 }
 
-static void install(const struct recipe *r, const char *action)
+static void install(const struct recipe *r)
 {
-    struct module m = rig_make(r);
-
-    if (rig_install(rig, &m, action) != 0)
+    if (rig_try(rig, r) != 0)
         fail_msg("%s: %s", r->wat, sm_device_reason(&rig->dev));
-    rig_run(rig, 2000);
-    rig_report(rig);
-    rig_run(rig, 10);
-    rig_drop(&m);
 }
 
 /* A device with one chip at 0x48, a plugin for it and a module that logs its degrees. */
 static void start(const char *plugin, const struct sm_sim_model *chip, int32_t milli)
 {
-    const struct recipe driver = {.wat = plugin,
-                                  .sequence = 1,
-                                  .name = "t1-driver",
-                                  .plugin = true,
-                                  .sensor = {.id = "T1",
-                                             .model = "TMP105",
-                                             .bus = "i2c-1",
-                                             .address = 0x48,
-                                             .values = 1,
-                                             .value = {{"temperature", SM_UNIT_CELSIUS, 3}}},
-                                  .how = SIGNED_BY_VENDOR};
-    const struct recipe reader = {.wat = "reads_t1",
-                                  .sequence = 1,
-                                  .capability = {"log", "sensor/T1/temperature:r"},
-                                  .interface = 2};
+    struct recipe driver = rig_t1_driver;
 
+    driver.wat = plugin;
     rig_init_plugins(rig, &sim);
     assert_int_equal(rig_boot(rig), 0);
     sm_sim_bus_init(&rig->i2c, "i2c-1", SM_BUS_I2C, &rig->sim_clock);
     assert_int_equal(sm_sim_plug(&rig->i2c, &rig->chip[0], chip, 0x48), 0);
     rig->chip[0].value[0] = (struct sm_sim_value){milli, milli, 0};
     assert_int_equal(rig_commission(rig, &first), 0);
-    install(&driver, "a1");
-    install(&reader, "a2");
+    install(&driver);
+    install(&rig_t1_reader);
 }
 
 static void expect_reading(const char *text)
@@ -82,7 +60,7 @@ static void expect_reading(const char *text)
 static void the_article_s_plugin_reads_a_chip_that_is_right_justified(void **state)
 {
     (void)state;
-    start(BUILT("plugin_tmp"), &sm_sim_right16, 21500);
+    start("modules/plugin_tmp", &sm_sim_right16, 21500);
     expect_reading("21");
     rig->chip[0].value[0] = (struct sm_sim_value){4000, 4000, 0};
     rig_run(rig, 1000);
@@ -92,14 +70,14 @@ static void the_article_s_plugin_reads_a_chip_that_is_right_justified(void **sta
 static void of_a_tmp105_it_reads_sixteen_times_as_much(void **state)
 {
     (void)state;
-    start(BUILT("plugin_tmp"), &sm_sim_tmp105, 2000);
+    start("modules/plugin_tmp", &sm_sim_tmp105, 2000);
     expect_reading("32");
 }
 
 static void the_corrected_copy_reads_a_tmp105(void **state)
 {
     (void)state;
-    start(BUILT("plugin_tmp105"), &sm_sim_tmp105, 21500);
+    start("modules/plugin_tmp105", &sm_sim_tmp105, 21500);
     expect_reading("21");
     sm_sim_order_fault(&rig->chip[0], SM_SIM_NACK, 0, 0);
     rig_run(rig, 3000);
@@ -120,7 +98,7 @@ static void expect_healthy(const char *wat, const char *entry, const char *line)
     rig->cfg.store.slot_size = 10000;
     rig->last_log[0] = 0;
     assert_int_equal(rig_boot(rig), 0);
-    install(&r, "a1");
+    install(&r);
     assert_true(rig_told(rig, SM_EVENT_COMMITTED, NULL));
     assert_string_equal(rig->last_log, line);
 }
@@ -136,11 +114,11 @@ static void the_examples_pass_their_trial_in_every_language(void **state)
             print_message("skipped: no %s\n", path);
             continue;
         }
-        snprintf(name, sizeof name, BUILT("climate%s"), languages[i]);
+        snprintf(name, sizeof name, "modules/climate%s", languages[i]);
         expect_healthy(name, NULL, "climate: 55.0 %RH at 21.5 C: dry");
         drop(state);
         fresh(state);
-        snprintf(name, sizeof name, BUILT("logger%s"), languages[i]);
+        snprintf(name, sizeof name, "modules/logger%s", languages[i]);
         expect_healthy(name, NULL, "logger: 21.500 degC 55.000 %RH");
         drop(state);
         fresh(state);
@@ -150,7 +128,7 @@ static void the_examples_pass_their_trial_in_every_language(void **state)
 static void listing_2_of_the_paper_is_a_tick(void **state)
 {
     (void)state;
-    expect_healthy(BUILT("listing2"), "main", "");
+    expect_healthy("modules/listing2", "main", "");
     rig->sensor_is_slow = true;
     rig_run(rig, 2000); /* it wants a measurement each second */
     assert_true(rig->sensor_asked);
