@@ -74,8 +74,8 @@ native() {
 # The native program does what the modules do: here against the simulated chip.
 check_native() {
     gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I"$root/include" -I"$root/port" "$here/guests/native.c" \
-        "$here/guests/board_sim.c" "$build/port/sim/libsm_sim.a" "$build/src/sensor/libsm_sensor.a" \
-        "$build/libsm_base.a" -o "$work/native"
+        "$here/guests/board_sim.c" "$here/guests/board_host.c" "$build/port/sim/libsm_sim.a" \
+        "$build/src/sensor/libsm_sensor.a" "$build/libsm_base.a" -o "$work/native"
     "$work/native" >"$work/log" && grep -q "^[1-9]" "$work/log" ||
         { echo "bench/guests.sh: the native program fails" >&2 && exit 1; }
 }

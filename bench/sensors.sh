@@ -150,7 +150,8 @@ footprints() {
     "$engines/for-m4/translate" "$out/listing2.wasm" "$out/listing2.image"
     flash_and_ram footprint "-DMODULE=\"$out/listing2\"" "$here/sensors/footprint.c" \
         "$here/sensors/device.c"
-    flash_and_ram footprint-native "$here/sensors/native_m4.c" "$here/guests/native.c"
+    flash_and_ram footprint-native "$here/sensors/native_m4.c" "$here/guests/native.c" \
+        "$here/guests/board_sim.c"
 }
 
 # ---- Tables --------------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-/* A board for the native program: a simulated BME280 on a bus without delay. Says what was
- * measured, so that one sees that the program does what it is compared for.
+/* A board for the native program: a simulated BME280 on a bus without delay. board_host.c is what a
+ * process has beside it, ../sensors/native_m4.c what the emulated microcontroller has.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <sim/sim.h>
-#include "native.h"
+#include "board_sim.h"
 
 static struct sm_sim_clock sim_clock;
 static struct sm_sim_bus bus;
@@ -22,14 +21,14 @@ void board_wait_ms(uint32_t ms)
     sim_clock.ns += ms * 1000000ull;
 }
 
-__attribute__((constructor)) static void plug(void)
+void board_plug(void)
 {
     sm_sim_bus_init(&bus, "bus", SM_BUS_I2C, &sim_clock);
     sm_sim_plug(&bus, &chip, &sm_sim_bme280, 0x76);
     board_wait_ms(1000);
 }
 
-__attribute__((destructor)) static void say(void)
+unsigned board_transfers(void)
 {
-    printf("%u transfers\n", (unsigned)chip.transfers);
+    return (unsigned)chip.transfers;
 }

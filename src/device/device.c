@@ -401,8 +401,7 @@ static void commit(struct sm_device *d, uint16_t index)
     sm_dev_change(d, leader, &next);
     sm_dev_commit_slot(&next, app->slot);
     if (sm_dev_put(d, leader, &next) == 0) {
-        sm_dev_emit(d, leader, app->slot, SM_EVENT_COMMITTED);
-        app->installs = 0;
+        sm_dev_committed(d, leader, app->slot);
         sm_dev_set_follow(d);
         return;
     }

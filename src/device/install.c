@@ -464,7 +464,7 @@ static int put_removal(struct sm_device *d, struct sm_record *next, unsigned slo
     if (err)
         return err;
     sm_dev_emit(d, d->install.index, slot, SM_EVENT_INSTALLED);
-    sm_dev_emit(d, d->install.index, slot, SM_EVENT_COMMITTED);
+    sm_dev_committed(d, d->install.index, slot);
     return 0;
 }
 

@@ -38,6 +38,8 @@ bool sm_dev_usable(const struct sm_record *r, unsigned slot);
 void sm_dev_condemn(struct sm_record *next, unsigned slot);
 /* Change a record so that the module in a slot is the active one from now on; its floor counts. */
 void sm_dev_commit_slot(struct sm_record *next, unsigned slot);
+/* That a commit is on flash: tell the owner, and let the next installation come without a pause. */
+void sm_dev_committed(struct sm_device *d, uint16_t index, unsigned slot);
 /* Condemn, with an event and a line that say why, and put; when it is on trial in a set, all of the
  * set. */
 int sm_dev_give_up(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,

@@ -134,6 +134,12 @@ void sm_dev_commit_slot(struct sm_record *next, unsigned slot)
     sm_dev_note(next, slot, SM_EVENT_COMMITTED);
 }
 
+void sm_dev_committed(struct sm_device *d, uint16_t index, unsigned slot)
+{
+    d->apps[index].installs = 0;
+    sm_dev_emit(d, index, slot, SM_EVENT_COMMITTED);
+}
+
 static int give_up_one(struct sm_device *d, uint16_t index, unsigned slot, enum sm_event_kind kind,
                        int error, const char *why)
 {

@@ -197,11 +197,9 @@ static int follow(struct sm_device *d, uint16_t index, unsigned slot)
     sm_dev_commit_slot(&next, slot);
     next.set = 0;
     int err = sm_dev_put(d, index, &next);
-    if (err)
-        return err;
-    d->apps[index].installs = 0;
-    sm_dev_emit(d, index, slot, SM_EVENT_COMMITTED);
-    return 0;
+    if (!err)
+        sm_dev_committed(d, index, slot);
+    return err;
 }
 
 void sm_dev_set_follow(struct sm_device *d)
