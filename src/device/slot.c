@@ -9,12 +9,9 @@
 #include <string.h>
 #include "internal.h"
 
-static bool matches(const uint8_t *bytes, uint32_t len, const uint8_t *sha)
+static bool same(const uint8_t *a, const uint8_t *b)
 {
-    uint8_t have[SM_SHA256_SIZE];
-
-    sm_sha256(bytes, len, have);
-    return memcmp(have, sha, sizeof have) == 0;
+    return memcmp(a, b, SM_SHA256_SIZE) == 0;
 }
 
 /* ---- Translation ----------------------------------------------------------------------------- */
@@ -85,13 +82,25 @@ int sm_dev_make_image(struct sm_device *d, uint16_t index, unsigned slot, struct
 
 /* ---- Open ------------------------------------------------------------------------------------ */
 
+/* What the bytes of a slot hash to; beside the hashes of its record they are compared twice. */
+struct digests {
+    uint8_t module[SM_SHA256_SIZE];
+    uint8_t image[SM_SHA256_SIZE];
+};
+
+/* Whether there is an image of this engine that is as the record says; sets h->image if there is
+ * one to read. */
 static bool image_good(const struct sm_device *d, uint16_t index, unsigned slot,
-                       const struct sm_slot *s)
+                       const struct sm_slot *s, struct digests *h)
 {
     if (s->image_len == 0 || s->image_build != SM_WASM_BUILD || s->image_off % 8 != 0)
         return false;
     const uint8_t *image = sm_store_map(&d->store, index, slot, s->image_off, s->image_len);
-    return image != NULL && matches(image, s->image_len, s->image_sha);
+
+    if (image == NULL)
+        return false;
+    sm_sha256(image, s->image_len, h->image);
+    return same(h->image, s->image_sha);
 }
 
 static int remake(struct sm_device *d, uint16_t index, unsigned slot)
@@ -132,17 +141,28 @@ int sm_dev_open_slot(struct sm_device *d, uint16_t index, unsigned slot, struct 
 
     if (wasm == NULL)
         return sm_dev_say(d, SM_ERR_IO, "the slot cannot be read");
-    if (!matches(wasm, s->module_len, s->module_sha))
+    struct digests h;
+
+    sm_sha256(wasm, s->module_len, h.module);
+    if (!same(h.module, s->module_sha))
         return sm_dev_say(d, SM_ERR_CORRUPT,
                           "the module's bytes in slot %s do not match their "
                           "hash",
                           slot ? "B" : "A");
-    if (!image_good(d, index, slot, s)) {
-        int err = remake(d, index, slot);
+    int err = 0;
+
+    if (!image_good(d, index, slot, s, &h)) {
+        err = remake(d, index, slot);
         if (err)
             return err;
+        err = image_good(d, index, slot, s, &h) ? 0 : SM_ERR_IO;
     }
     const uint8_t *image = sm_store_map(&d->store, index, slot, s->image_off, s->image_len);
-    int err = image ? sm_wasm_open(m, image, s->image_len, wasm, s->module_len) : SM_ERR_IO;
+
+    /* Both hashes again, so that no one skipped instruction opens bytes that have another. */
+    if (!same(h.module, s->module_sha) || !same(h.image, s->image_sha))
+        err = SM_ERR_CORRUPT;
+    if (!err)
+        err = image ? sm_wasm_open(m, image, s->image_len, wasm, s->module_len) : SM_ERR_IO;
     return err ? sm_dev_say(d, err, "the image does not open: %s", sm_strerror(err)) : 0;
 }
