@@ -72,11 +72,11 @@ int sm_hkdf(uint8_t *out, size_t size, const void *secret, size_t secret_len, co
 
 /* Seal len bytes with ChaCha20-Poly1305 (RFC 8439): out takes len + SM_AEAD_TAG_SIZE bytes, and may
  * be msg. aad is not encrypted, but must be the same to open. Never use a nonce twice with a key.
- * Time depends on the lengths alone. len is at most 2^31.
+ * Time depends on the lengths alone. len and aad_len are below 2^31.
  *
  * 0, or
  *   SM_ERR_LIMIT   too long
- *   SM_ERR_MEMORY  libcrypto found no memory (sm_crypto_openssl); out is undefined, and not msg */
+ *   SM_ERR_MEMORY  libcrypto found no memory (sm_crypto_openssl); out is undefined */
 int sm_aead_seal(uint8_t *out, const uint8_t key[SM_AEAD_KEY_SIZE],
                  const uint8_t nonce[SM_AEAD_NONCE_SIZE], const void *aad, size_t aad_len,
                  const void *msg, size_t len) __attribute__((warn_unused_result));

@@ -41,6 +41,8 @@ static inline void sm_store_be32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
+#define SM_AEAD_MAX 0x7fffffffu /* bytes to seal: EVP takes an int */
+
 /* What a library adds to the shared stream: h after count blocks of 64 bytes. */
 void sm_sha256_blocks(uint32_t h[8], const uint8_t *blocks, size_t count);
 
@@ -57,6 +59,11 @@ void sm_compact_sha512_init(struct sm_compact_sha512 *s);
 void sm_compact_sha512_update(struct sm_compact_sha512 *s, const void *data, size_t len);
 void sm_compact_sha512_final(struct sm_compact_sha512 *s, uint8_t out[64]);
 
+/* Of ChaCha20-Poly1305, without the checks of lengths; len is that of the message. */
+void sm_compact_aead_seal(uint8_t *out, const uint8_t key[32], const uint8_t nonce[12],
+                          const void *aad, size_t aad_len, const void *msg, size_t len);
+int sm_compact_aead_open(uint8_t *out, const uint8_t key[32], const uint8_t nonce[12],
+                         const void *aad, size_t aad_len, const void *sealed, size_t len);
 int sm_compact_ed25519_verify(const uint8_t pub[32], const void *msg, size_t len,
                               const uint8_t sig[64]);
 

@@ -40,3 +40,58 @@ int sm_ed25519_verify(const uint8_t pub[SM_ED25519_PUBLIC_SIZE], const void *msg
     ERR_pop_to_mark();
     return result;
 }
+
+/* A context with key, nonce and aad in it, or NULL. */
+static EVP_CIPHER_CTX *aead_begin(bool seal, const uint8_t *key, const uint8_t *nonce,
+                                  const void *aad, size_t aad_len)
+{
+    int n;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (ctx && EVP_CipherInit_ex(ctx, EVP_chacha20_poly1305(), NULL, key, nonce, seal) == 1 &&
+        (aad_len == 0 || EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len) == 1))
+        return ctx;
+    EVP_CIPHER_CTX_free(ctx);
+    return NULL;
+}
+
+int sm_aead_seal(uint8_t *out, const uint8_t key[SM_AEAD_KEY_SIZE],
+                 const uint8_t nonce[SM_AEAD_NONCE_SIZE], const void *aad, size_t aad_len,
+                 const void *msg, size_t len)
+{
+    int n, result = SM_ERR_MEMORY;
+    if (len > SM_AEAD_MAX || aad_len > SM_AEAD_MAX)
+        return SM_ERR_LIMIT;
+    ERR_set_mark();
+    EVP_CIPHER_CTX *ctx = aead_begin(true, key, nonce, aad, aad_len);
+    if (ctx && (len == 0 || EVP_CipherUpdate(ctx, out, &n, msg, (int)len) == 1) &&
+        EVP_CipherFinal_ex(ctx, out + len, &n) == 1 &&
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SM_AEAD_TAG_SIZE, out + len) == 1)
+        result = 0;
+    EVP_CIPHER_CTX_free(ctx);
+    ERR_pop_to_mark();
+    return result;
+}
+
+int sm_aead_open(uint8_t *out, const uint8_t key[SM_AEAD_KEY_SIZE],
+                 const uint8_t nonce[SM_AEAD_NONCE_SIZE], const void *aad, size_t aad_len,
+                 const void *sealed, size_t sealed_len)
+{
+    uint8_t tag[SM_AEAD_TAG_SIZE], none[SM_AEAD_TAG_SIZE];
+    int n, result = SM_ERR_MEMORY;
+    if (sealed_len < SM_AEAD_TAG_SIZE)
+        return SM_ERR_SIGNATURE;
+    size_t len = sealed_len - SM_AEAD_TAG_SIZE;
+    if (len > SM_AEAD_MAX || aad_len > SM_AEAD_MAX)
+        return SM_ERR_LIMIT;
+    memcpy(tag, (const uint8_t *)sealed + len, sizeof tag);
+    ERR_set_mark();
+    EVP_CIPHER_CTX *ctx = aead_begin(false, key, nonce, aad, aad_len);
+    if (ctx && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
+        (len == 0 || EVP_CipherUpdate(ctx, out, &n, sealed, (int)len) == 1))
+        result = EVP_CipherFinal_ex(ctx, none, &n) == 1 ? 0 : SM_ERR_SIGNATURE;
+    if (result) /* it decrypts before it has seen the tag */
+        sm_wipe(out, len);
+    EVP_CIPHER_CTX_free(ctx);
+    ERR_pop_to_mark();
+    return result;
+}

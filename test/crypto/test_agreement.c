@@ -293,6 +293,52 @@ static void the_block_functions_agree(void **state)
     }
 }
 
+/* All lengths up to two blocks and a bit, and some longer ones, with all kinds of aad. */
+static void what_one_seals_the_other_opens(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    uint8_t key[32], nonce[12], aad[80], msg[1300], theirs[1316], ours[1316], out[1300];
+    for (size_t len = 0; len <= sizeof msg; len += len < 140 ? 1 : 97) {
+        size_t aad_len = draw(&seed) % (sizeof aad + 1);
+        fill(&seed, key, sizeof key);
+        fill(&seed, nonce, sizeof nonce);
+        fill(&seed, aad, sizeof aad);
+        fill(&seed, msg, len);
+        if (len % 3 == 0) /* carries of Poly1305 */
+            memset(msg, 0xff, len);
+        assert_int_equal(sm_aead_seal(theirs, key, nonce, aad, aad_len, msg, len), 0);
+        sm_compact_aead_seal(ours, key, nonce, aad, aad_len, msg, len);
+        assert_memory_equal(ours, theirs, len + 16);
+        assert_int_equal(sm_compact_aead_open(out, key, nonce, aad, aad_len, theirs, len), 0);
+        assert_memory_equal(out, msg, len);
+        ours[draw(&seed) % (len + 16)] ^= 0x80;
+        assert_int_equal(sm_aead_open(out, key, nonce, aad, aad_len, ours, len + 16),
+                         SM_ERR_SIGNATURE);
+        assert_int_equal(sm_compact_aead_open(out, key, nonce, aad, aad_len, ours, len),
+                         SM_ERR_SIGNATURE);
+    }
+}
+
+/* Polynomials near the prime: blocks of 0xff and small numbers under every clamped key's extremes.
+ */
+static void poly1305_agrees_near_its_prime(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    uint8_t key[32], nonce[12], aad[160], theirs[16], ours[16];
+    for (int i = 0; i < 20000; i++) {
+        size_t aad_len = 1 + draw(&seed) % sizeof aad;
+        fill(&seed, key, sizeof key);
+        fill(&seed, nonce, sizeof nonce);
+        for (size_t j = 0; j < aad_len; j++)
+            aad[j] = draw(&seed) % 8 ? 0xff : (uint8_t)draw(&seed);
+        assert_int_equal(sm_aead_seal(theirs, key, nonce, aad, aad_len, NULL, 0), 0);
+        sm_compact_aead_seal(ours, key, nonce, aad, aad_len, NULL, 0);
+        assert_memory_equal(ours, theirs, 16);
+    }
+}
+
 static int print_counts(void **state)
 {
     (void)state;
@@ -310,6 +356,8 @@ int main(void)
         cmocka_unit_test(special_points_get_one_answer),
         cmocka_unit_test(mixed_order_is_judged_without_the_cofactor),
         cmocka_unit_test(the_block_functions_agree),
+        cmocka_unit_test(what_one_seals_the_other_opens),
+        cmocka_unit_test(poly1305_agrees_near_its_prime),
     };
     return cmocka_run_group_tests(tests, NULL, print_counts);
 }

@@ -96,6 +96,37 @@ static const char *text(const json_t *object, const char *key)
     return value;
 }
 
+/* Every test of a file, with its group; how many. 0 after skipping. */
+static unsigned each_case(const char *file, void (*check)(const json_t *group, const json_t *test))
+{
+    json_t *root = wycheproof(file), *group, *test;
+    unsigned n = 0;
+    size_t i, j;
+    if (!root)
+        return 0;
+    json_array_foreach(json_object_get(root, "testGroups"), i, group)
+    {
+        json_array_foreach(json_object_get(group, "tests"), j, test)
+        {
+            check(group, test);
+            n++;
+        }
+    }
+    assert_int_equal(n, json_integer_value(json_object_get(root, "numberOfTests")));
+    json_decref(root);
+    return n;
+}
+
+static int case_number(const json_t *test)
+{
+    return (int)json_integer_value(json_object_get(test, "tcId"));
+}
+
+static bool is_valid(const json_t *test)
+{
+    return strcmp(text(test, "result"), "valid") == 0;
+}
+
 static void check_wycheproof_case(const uint8_t pub[32], const json_t *test, unsigned count[2])
 {
     uint8_t msg[2048], sig[128];
@@ -234,6 +265,146 @@ static void a_hash_may_replace_what_it_hashes(void **state)
     assert_memory_equal(buffer, expected, 32);
 }
 
+/* ---- HMAC, HKDF ------------------------------------------------------------------------------ */
+
+static void check_hmac(const json_t *group, const json_t *test)
+{
+    uint8_t key[256], msg[2048], tag[32], mac[32];
+    size_t key_len = from_hex(key, sizeof key, text(test, "key"));
+    size_t len = from_hex(msg, sizeof msg, text(test, "msg"));
+    size_t tag_len = from_hex(tag, sizeof tag, text(test, "tag"));
+    struct sm_hmac h;
+    static const struct sm_hmac wiped;
+    sm_hmac_init(&h, key, key_len);
+    sm_hmac_update(&h, msg, len / 2);
+    sm_hmac_update(&h, msg + len / 2, len - len / 2);
+    sm_hmac_final(&h, mac);
+    assert_memory_equal(&h, &wiped, sizeof h);
+    assert_int_equal(tag_len * 8, json_integer_value(json_object_get(group, "tagSize")));
+    if ((memcmp(mac, tag, tag_len) == 0) != is_valid(test))
+        fail_msg("tcId %d", case_number(test));
+}
+
+static void check_hkdf(const json_t *group, const json_t *test)
+{
+    static uint8_t out[SM_HKDF_MAX + 1], okm[SM_HKDF_MAX + 1];
+    uint8_t ikm[256], salt[256], info[256];
+    (void)group;
+    size_t size = (size_t)json_integer_value(json_object_get(test, "size"));
+    size_t ikm_len = from_hex(ikm, sizeof ikm, text(test, "ikm"));
+    size_t salt_len = from_hex(salt, sizeof salt, text(test, "salt"));
+    size_t info_len = from_hex(info, sizeof info, text(test, "info"));
+    int result = sm_hkdf(out, size, ikm, ikm_len, salt, salt_len, info, info_len);
+    if (!is_valid(test)) { /* asks for too much */
+        assert_int_equal(result, SM_ERR_LIMIT);
+        return;
+    }
+    assert_int_equal(result, 0);
+    assert_int_equal(from_hex(okm, sizeof okm, text(test, "okm")), size);
+    if (memcmp(out, okm, size) != 0)
+        fail_msg("tcId %d", case_number(test));
+}
+
+static void wycheproof_hmac_and_hkdf_are_met(void **state)
+{
+    (void)state;
+    unsigned hmac = each_case("hmac_sha256_test.json", check_hmac);
+    unsigned hkdf = each_case("hkdf_sha256_test.json", check_hkdf);
+    if (!hmac || !hkdf)
+        skip();
+    print_message("wycheproof: %u of HMAC, %u of HKDF\n", hmac, hkdf);
+}
+
+/* ---- ChaCha20-Poly1305 ----------------------------------------------------------------------- */
+
+struct sealed {
+    uint8_t key[32], nonce[12], aad[600], msg[600], out[616];
+    size_t aad_len, len;
+};
+
+static void check_chachapoly(const json_t *group, const json_t *test)
+{
+    struct sealed c;
+    uint8_t nonce[64], expected[616], opened[600];
+    (void)group;
+    from_hex(c.key, sizeof c.key, text(test, "key"));
+    if (from_hex(nonce, sizeof nonce, text(test, "iv")) != sizeof c.nonce) {
+        assert_false(is_valid(test)); /* not for an interface that takes 12 bytes */
+        return;
+    }
+    memcpy(c.nonce, nonce, sizeof c.nonce);
+    c.aad_len = from_hex(c.aad, sizeof c.aad, text(test, "aad"));
+    c.len = from_hex(c.msg, sizeof c.msg, text(test, "msg"));
+    assert_int_equal(from_hex(expected, sizeof expected, text(test, "ct")), c.len);
+    assert_int_equal(from_hex(expected + c.len, 16, text(test, "tag")), 16);
+    int result = sm_aead_open(opened, c.key, c.nonce, c.aad, c.aad_len, expected, c.len + 16);
+    if (result != (is_valid(test) ? 0 : SM_ERR_SIGNATURE))
+        fail_msg("tcId %d: got %d", case_number(test), result);
+    if (!is_valid(test))
+        return;
+    assert_memory_equal(opened, c.msg, c.len);
+    assert_int_equal(sm_aead_seal(c.out, c.key, c.nonce, c.aad, c.aad_len, c.msg, c.len), 0);
+    assert_memory_equal(c.out, expected, c.len + 16);
+}
+
+static void wycheproof_chacha20_poly1305_is_met(void **state)
+{
+    (void)state;
+    unsigned n = each_case("chacha20_poly1305_test.json", check_chachapoly);
+    if (!n)
+        skip();
+    print_message("wycheproof: %u of ChaCha20-Poly1305\n", n);
+}
+
+static void sealing_and_opening_work_in_place(void **state)
+{
+    (void)state;
+    uint8_t key[32] = {1}, nonce[12] = {2}, bytes[200 + 16], away[200 + 16], msg[200];
+    for (size_t len = 0; len <= 200; len += 25) {
+        for (size_t i = 0; i < len; i++)
+            msg[i] = (uint8_t)(i * 7 + len);
+        memcpy(bytes, msg, len);
+        assert_int_equal(sm_aead_seal(away, key, nonce, "aad", 3, msg, len), 0);
+        assert_int_equal(sm_aead_seal(bytes, key, nonce, "aad", 3, bytes, len), 0);
+        assert_memory_equal(bytes, away, len + 16);
+        assert_int_equal(sm_aead_open(bytes, key, nonce, "aad", 3, bytes, len + 16), 0);
+        assert_memory_equal(bytes, msg, len);
+    }
+}
+
+static void what_does_not_open_leaves_nothing_of_the_message(void **state)
+{
+    (void)state;
+    static const uint8_t key[32] = {3}, nonce[12] = {4};
+    uint8_t msg[100], sealed[116], out[100];
+    memset(msg, 0xa5, sizeof msg);
+    assert_int_equal(sm_aead_seal(sealed, key, nonce, NULL, 0, msg, sizeof msg), 0);
+    for (unsigned bit = 0; bit < sizeof sealed * 8; bit += 3) {
+        sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        memset(out, 0, sizeof out);
+        assert_int_equal(sm_aead_open(out, key, nonce, NULL, 0, sealed, sizeof sealed),
+                         SM_ERR_SIGNATURE);
+        for (unsigned i = 0; i < sizeof out; i++)
+            assert_int_equal(out[i], 0);
+        sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(sm_aead_open(out, key, nonce, "x", 1, sealed, sizeof sealed),
+                     SM_ERR_SIGNATURE);
+    for (size_t len = 0; len < sizeof sealed; len++)
+        assert_int_equal(sm_aead_open(out, key, nonce, NULL, 0, sealed, len), SM_ERR_SIGNATURE);
+    assert_int_equal(sm_aead_open(out, key, nonce, NULL, 0, sealed, sizeof sealed), 0);
+}
+
+static void too_much_to_seal_is_refused(void **state)
+{
+    (void)state;
+    uint8_t key[32] = {0}, nonce[12] = {0}, out[16] = {0};
+    volatile size_t much = 0x80000000u; /* the compiler is not to know that out is shorter */
+    assert_int_equal(sm_aead_seal(out, key, nonce, NULL, 0, out, much), SM_ERR_LIMIT);
+    assert_int_equal(sm_aead_seal(out, key, nonce, out, much, out, 0), SM_ERR_LIMIT);
+    assert_int_equal(sm_aead_open(out, key, nonce, NULL, 0, out, much + 16), SM_ERR_LIMIT);
+}
+
 /* ---- Secrets --------------------------------------------------------------------------------- */
 
 static void comparing_sees_every_bit(void **state)
@@ -275,6 +446,11 @@ int main(void)
         cmocka_unit_test(a_stream_may_be_cut_anywhere),
         cmocka_unit_test(a_copied_stream_goes_its_own_way),
         cmocka_unit_test(a_hash_may_replace_what_it_hashes),
+        cmocka_unit_test(wycheproof_hmac_and_hkdf_are_met),
+        cmocka_unit_test(wycheproof_chacha20_poly1305_is_met),
+        cmocka_unit_test(sealing_and_opening_work_in_place),
+        cmocka_unit_test(what_does_not_open_leaves_nothing_of_the_message),
+        cmocka_unit_test(too_much_to_seal_is_refused),
         cmocka_unit_test(comparing_sees_every_bit),
         cmocka_unit_test(wiping_leaves_zeros_and_no_more),
     };
