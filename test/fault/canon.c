@@ -133,21 +133,30 @@ static unsigned unstable_bits(uint32_t off, uint32_t len)
     return bits;
 }
 
+/* The 8 bytes at p. */
+static uint64_t word_at(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 /* In which halves of sectors something is, surely (1) or as it reads (2): what of it an erase that
- * is cut leaves. Two bits each. */
+ * is cut leaves. Two bits each. Halves and records are multiples of 8 bytes. */
 static uint64_t extent_of(uint32_t off)
 {
     const struct flash_sim *sim = &world->sim;
     uint32_t half = sim->flash.sector_size / 2, end = off + SM_RECORD_SIZE;
-    uint64_t extent = 0;
+    uint64_t extent = 0, blank = sim->flash.erased * 0x0101010101010101u;
+    uint32_t next = (off / half + 1) * half;
 
-    for (unsigned shift = 0; off < end; shift += 2) {
-        uint32_t next = (off / half + 1) * half < end ? (off / half + 1) * half : end;
-        bool sure = false, weak = false;
-        for (; off < next; off++) {
-            uint8_t mask = sim->unstable[off];
-            weak |= ((sim->old[off] ^ sim->flash.erased) & mask) != 0;
-            sure |= ((sim->bytes[off] ^ sim->flash.erased) & ~mask) != 0;
+    for (unsigned shift = 0; off < end; shift += 2, off = next, next += half) {
+        uint64_t sure = 0, weak = 0;
+        for (; off < next && off < end && sure == 0; off += 8) {
+            uint64_t mask = world->sim.any_unstable ? word_at(sim->unstable + off) : 0;
+            weak |= mask == 0 ? 0 : (word_at(sim->old + off) ^ blank) & mask;
+            sure |= (word_at(sim->bytes + off) ^ blank) & ~mask;
         }
         extent |= (sure ? 1ull : weak ? 2 : 0) << shift;
     }

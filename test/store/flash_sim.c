@@ -125,17 +125,23 @@ static void program_random(struct flash_sim *sim, uint32_t off, const uint8_t *p
         *last = was;
 }
 
-/* One bit, of those that change if there are any, keeps changing its mind: of all torn states the
- * one that is most like a whole. */
+/* Bits of a byte that are programmed and keep their value. */
+static uint8_t firm_bits(const struct flash_sim *sim, uint32_t off)
+{
+    return (uint8_t)((sim->bytes[off] ^ sim->flash.erased) & ~sim->unstable[off]);
+}
+
+/* One bit more, of those that change if there are any, keeps changing its mind: of all torn states
+ * the one that is most like a whole. */
 static void weaken_one_bit(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
     uint32_t at = sim_random(sim) % len, bit = sim_random(sim) % 8;
 
-    for (uint32_t i = 0; i < len && sim->bytes[off + at] == sim->flash.erased; i++)
+    for (uint32_t i = 0; i < len && firm_bits(sim, off + at) == 0; i++)
         at = (at + 1) % len;
-    if (sim->bytes[off + at] == sim->flash.erased)
-        return; /* nothing in it to be weak */
-    for (uint32_t i = 0; i < 8 && !((sim->bytes[off + at] ^ sim->flash.erased) >> bit & 1); i++)
+    if (firm_bits(sim, off + at) == 0)
+        return; /* nothing in it to become weak */
+    for (uint32_t i = 0; i < 8 && !(firm_bits(sim, off + at) >> bit & 1); i++)
         bit = (bit + 1) % 8;
     make_unstable(sim, off + at, (uint8_t)(1u << bit));
 }

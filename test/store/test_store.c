@@ -715,6 +715,33 @@ static void an_image_begins_in_a_sector_of_its_own(void **state)
     sim_free(&life.sim);
 }
 
+/* ---- The simulated flash itself -------------------------------------------------------------- */
+
+static void cut_the_erase_that_weakens_a_bit(struct flash_sim *sim)
+{
+    sim_power(sim, SIM_ERASE_POINTS - 2);
+    if (setjmp(sim->power) == 0)
+        (void)sim->flash.erase(sim->flash.ctx, 0);
+}
+
+/* Else what becomes of an equal flash would hang on luck: doc/fault.md compares that. */
+static void a_cut_that_weakens_a_bit_takes_another_one_each_time(void **state)
+{
+    struct flash_sim sim;
+
+    (void)state;
+    for (uint32_t seed = 1; seed <= 32; seed++) {
+        sim_init(&sim, 64, 1, 32, 0xff);
+        sim.rng = seed;
+        sim.bytes[0] = 0xfc; /* two bits programmed */
+        cut_the_erase_that_weakens_a_bit(&sim);
+        assert_int_equal(__builtin_popcount(sim.unstable[0]), 1);
+        cut_the_erase_that_weakens_a_bit(&sim);
+        assert_int_equal(__builtin_popcount(sim.unstable[0]), 2);
+        sim_free(&sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +762,7 @@ int main(void)
         cmocka_unit_test(a_slot_whose_flash_ignores_a_program_or_erase_is_not_taken_for_written),
         cmocka_unit_test(a_slot_is_not_written_past_its_end_nor_beside_it),
         cmocka_unit_test(an_image_begins_in_a_sector_of_its_own),
+        cmocka_unit_test(a_cut_that_weakens_a_bit_takes_another_one_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
