@@ -116,7 +116,7 @@ static bool read_wasi(const char *text, const struct sm_manifest *m, struct sm_j
 {
     char name[SM_WASI_DIR_MAX + 1];
     bool write;
-    if (!sm_host_needs_more(text))
+    if (sm_host_part_of(text) != SM_HOST_WASI)
         return true;
     if (m->classes & 1u << SM_CLASS_MCU)
         snprintf(err->text, sizeof err->text, "capabilities: \"%s\": class mcu has no WASI", text);

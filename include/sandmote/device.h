@@ -182,8 +182,8 @@ struct sm_device_cfg {
     void *scratch;
     size_t scratch_len;
 
-    /* For each application what its instances import beside host.h, which is WASI (wasi.h); NULL:
-     * none do. Class mcu has none. */
+    /* For each application what its instances import beside host.h: WASI (wasi.h), the network
+     * (network.h), in this order; NULL: nothing. Class mcu has no WASI, whatever stands here. */
     struct sm_host_more *const *more;
 
     const struct sm_device_native *native;   /* NULL: native images are refused */

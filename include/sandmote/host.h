@@ -4,16 +4,18 @@
  *   sandmote.uptime_ms() -> i64          no capability
  *   wasi_sn.*                            capabilities "sensor/<sensor>/<name>:r", ":w" or ":rw";
  *                                        each of the calls when there is at least one of these
+ *   wasi_sn.*                            capabilities "topic/<filter>:p", ":s" or ":ps", where the
+ *                                        platform has a network: network.h
  *   wasi_snapshot_preview1.*             capability "wasi", where the platform has it: wasi.h
  *
  * Imports are checked before execution: one for which nothing is granted does not link, and
  * anything else is unknown. Sensors and names are checked at each call. Every pointer goes through
  * sm_wasm_mem(); one that leaves the module's memory traps the module.
  *
- * The sensor calls, what they take and give, and their codes are in SPEC.md. Refused ones (not
+ * The calls of wasi_sn, what they take and give, and their codes are in SPEC.md. Refused ones (not
  * granted, or a value outside its attribute's range) never trap: they are counted, and logged once
  * for each cause and instance, up to SM_HOST_CAUSES of them. A call that has to wait for a sensor
- * suspends its module.
+ * or for the network suspends its module.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_HOST_H
@@ -50,7 +52,7 @@ struct sm_host_port {
 /* Causes of refusals that are logged; beyond these they are only counted. */
 #define SM_HOST_CAUSES 8u
 
-/* Why a sensor call did not do it; SPEC.md. */
+/* Why a call of wasi_sn did not do it; SPEC.md. */
 enum sm_host_code {
     SM_HOST_OK = 0,
     SM_HOST_DENIED = -1,
@@ -59,7 +61,16 @@ enum sm_host_code {
     SM_HOST_BUSY = -4,
     SM_HOST_IO = -5,
     SM_HOST_SPACE = -6,
-    SM_HOST_INVALID = -7
+    SM_HOST_INVALID = -7,
+    SM_HOST_STATE = -8,
+    SM_HOST_RATE = -9,
+    SM_HOST_REJECTED = -10
+};
+
+/* Tokens that time brings back, up to a number. */
+struct sm_host_bucket {
+    uint64_t ms; /* when it was last filled up */
+    uint32_t room;
 };
 
 /* A sensor call under way: how and where its outcome goes. */
@@ -73,11 +84,19 @@ struct sm_host_call {
 
 struct sm_host;
 
-/* Imports beside those above, for platforms that bring them: WASI (wasi.h). One of these belongs to
- * one instance at a time. Whoever makes one fills in the functions; a program that makes none links
- * none of what is behind them. */
+/* What of the host serves a capability: this header's part, or one that a platform may bring. */
+enum sm_host_part { SM_HOST_ITSELF, SM_HOST_WASI, SM_HOST_NETWORK };
+enum sm_host_part sm_host_part_of(const char *capability);
+
+/* Imports beside those above, for platforms that bring them: WASI (wasi.h), the network
+ * (network.h). One of these belongs to one instance at a time. Whoever makes one fills in the
+ * functions; a program that makes none links none of what is behind them. */
 struct sm_host_more {
-    /* Which of the manifest's capabilities it cannot serve: its index, or -1 for all are well. */
+    struct sm_host_more *next; /* another part; set before the first instance. NULL: no more */
+    enum sm_host_part part;
+    const char *lacks; /* why check() has found something, for people */
+    /* Which of the manifest's capabilities for its part it cannot serve: its index, or -1 for all
+     * are well. */
     int (*check)(struct sm_host_more *more, const struct sm_manifest *grants);
     /* A new instance, whose host is borrowed until end(). 0, or an enum sm_err: it has not begun.
      */
@@ -108,8 +127,8 @@ struct sm_host {
     uint32_t refused;               /* calls */
     uint32_t cause[SM_HOST_CAUSES]; /* hashes of those that were logged */
     uint32_t causes;
-    uint64_t log_ms; /* when log_room was last filled up */
-    uint32_t log_room, log_dropped;
+    struct sm_host_bucket log;
+    uint32_t log_dropped;
     uint32_t tail_len;
     char tail[SM_HOST_TAIL];
 };
@@ -144,7 +163,7 @@ int sm_host_wake(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm
 /* Whether the module has ended itself, and with which code. */
 bool sm_host_exited(const struct sm_host *host, uint32_t *code);
 
-/* How many sensor calls of the instance were refused. */
+/* How many calls of the instance were refused. */
 uint32_t sm_host_refused(const struct sm_host *host);
 
 /* The last lines that the instance has logged, each ended by a newline. Valid until it logs again.
@@ -155,14 +174,16 @@ struct sm_wasm_name sm_host_tail(const struct sm_host *host);
  * 0, SM_ERR_NOT_FOUND (no such function) or SM_ERR_DENIED (not granted). */
 int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
 
-/* Whether a capability is one that only sm_host.more can serve: of WASI. */
-bool sm_host_needs_more(const char *capability);
+/* The one of the parts beginning with `more` that is `part`, or NULL. */
+struct sm_host_more *sm_host_more_of(struct sm_host_more *more, enum sm_host_part part);
 
 /* Whether the instance was granted this very capability. */
 bool sm_host_has(const struct sm_host *host, const char *capability);
 
 /* Whether `wanted` is one of n granted capabilities, where a granted one that ends with '*' stands
- * for all that begin like it. */
+ * for all that begin like it; and one of topics for all topics that its filter covers, with its
+ * rights or less ("topic/hall/#:ps", "topic/hall/+/door:p"); "rate/8" and "queue/8" for any such
+ * number up to theirs. */
 bool sm_host_granted(const char *const *granted, size_t n, const char *wanted);
 
 #endif

@@ -158,4 +158,9 @@ bool sm_mqttsn_filter_wild(const uint8_t *filter, size_t len);
 bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const uint8_t *name,
                               size_t name_len);
 
+/* Whether a valid filter matches every name that another one matches. In doubt false: "+/#" is not
+ * found to be all of "#". */
+bool sm_mqttsn_filter_covers(const uint8_t *filter, size_t filter_len, const uint8_t *wanted,
+                             size_t wanted_len);
+
 #endif

@@ -59,22 +59,35 @@ static int check_sizes(struct sm_device *d, const struct sm_manifest *m, uint16_
     return 0;
 }
 
-/* What WASI is asked for, where there is any, and for directories that are there. */
+/* Whether a part of the host that capabilities need is there, whatever else they ask of it. */
+static int check_part(struct sm_device *d, const char *capability, enum sm_host_part part,
+                      struct sm_host_more *more)
+{
+    bool never = part == SM_HOST_WASI && d->cfg->cls == SM_CLASS_MCU;
+
+    if (part == SM_HOST_ITSELF || (!never && sm_host_more_of(more, part) != NULL))
+        return 0;
+    return sm_dev_say(d, SM_ERR_DENIED, "asks for %s: %s %s has no %s", capability,
+                      never ? "class" : "this device of class", sm_class_name(d->cfg->cls),
+                      part == SM_HOST_WASI ? "WASI" : "network");
+}
+
+/* What WASI and the network are asked for, where there are any, and for directories that are there.
+ */
 static int check_more(struct sm_device *d, const struct sm_manifest *m, uint16_t index)
 {
     struct sm_host_more *more = d->apps[index].host.more;
-    int lacks = -1;
+    int err = 0;
 
-    for (uint32_t i = 0; i < m->capabilities && more == NULL; i++)
-        if (sm_host_needs_more(m->capability[i]))
-            return sm_dev_say(d, SM_ERR_DENIED, "asks for %s: %s %s has no WASI", m->capability[i],
-                              d->cfg->cls == SM_CLASS_MCU ? "class" : "this device of class",
-                              sm_class_name(d->cfg->cls));
-    if (more != NULL)
-        lacks = more->check(more, m);
-    return lacks < 0 ? 0
-                     : sm_dev_say(d, SM_ERR_DENIED, "asks for %s: there is no such directory",
-                                  m->capability[lacks]);
+    for (uint32_t i = 0; i < m->capabilities && !err; i++)
+        err = check_part(d, m->capability[i], sm_host_part_of(m->capability[i]), more);
+    for (; more != NULL && !err; more = more->next) {
+        int lacks = more->check(more, m);
+        if (lacks >= 0)
+            err =
+                sm_dev_say(d, SM_ERR_DENIED, "asks for %s: %s", m->capability[lacks], more->lacks);
+    }
+    return err;
 }
 
 int sm_dev_admit(struct sm_device *d, const struct sm_manifest *m, uint16_t index)

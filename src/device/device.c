@@ -221,7 +221,8 @@ static int lay_out(struct sm_device *d, uint16_t index, bool again)
     sm_host_open_sensors(&app->host, (uint8_t *)app->pool + stack);
     int err = sm_host_begin(&app->host);
     if (err)
-        return sm_dev_say(d, err, "its directories cannot be opened: %s", sm_strerror(err));
+        return sm_dev_say(d, err, "its directories or its network cannot be opened: %s",
+                          sm_strerror(err));
     err =
         sm_wasm_instantiate(&app->inst, &app->wasm, &app->module, &limits, &linker, &pool, &which);
     if (err)
@@ -888,6 +889,13 @@ static bool cfg_fits(const struct sm_device_cfg *c)
            (c->store.plugins == 0 || c->plugins != NULL);
 }
 
+/* Class mcu has no WASI, whatever its firmware says. */
+static struct sm_host_more *parts_for(const struct sm_device_cfg *cfg, struct sm_host_more *more)
+{
+    return more != NULL && more->part == SM_HOST_WASI && cfg->cls == SM_CLASS_MCU ? more->next
+                                                                                  : more;
+}
+
 int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
                     struct sm_device_app *apps, struct sm_record *records, uint64_t now_ms)
 {
@@ -922,8 +930,8 @@ int sm_device_start(struct sm_device *d, const struct sm_device_cfg *cfg,
         apps[i].slot = apps[i].rest_slot = SM_STORE_NO_SLOT;
         if (sm_dev_is_plugin(d, i))
             memset(sm_dev_plugin(d, i), 0, sizeof *sm_dev_plugin(d, i));
-        else if (cfg->more != NULL && cfg->cls != SM_CLASS_MCU)
-            apps[i].host.more = cfg->more[i];
+        else if (cfg->more != NULL)
+            apps[i].host.more = parts_for(cfg, cfg->more[i]);
     }
     sm_dev_set_follow(d); /* before anything can take the leader's word away */
     err = sm_dev_start_keys(d);

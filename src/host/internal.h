@@ -17,9 +17,71 @@ const struct sm_host_function *sm_host_find(const struct sm_host_function *f, un
                                             const struct sm_wasm_import *import);
 int sm_host_bind(struct sm_wasm_extern *out, const struct sm_host_function *f, void *ctx);
 
+/* A text in the module's memory. */
+struct sm_host_text {
+    const char *bytes;
+    size_t len; /* one more than what is asked for, when it is too long */
+};
+
+/* A text that ends with a zero byte, of `most` bytes at most; false when memory ends before it
+ * does.
+ */
+bool sm_host_take_text(struct sm_wasm_inst *inst, uint32_t addr, size_t most,
+                       struct sm_host_text *t);
+bool sm_host_text_is(const struct sm_host_text *t, const char *text);
+
+/* Take a token, of which time brings `rate` a second; `burst` is the most there can be. Time fills
+ * up in whole tokens only, so that many short calls do not round it away. */
+bool sm_host_take(struct sm_host_bucket *b, uint64_t now_ms, uint32_t rate, uint32_t burst);
+
+/* Count a refusal; for the first of its cause there is a line in the log, "refused " and the n
+ * parts, which together are the cause. */
+void sm_host_refuse(struct sm_host *h, const struct sm_host_text *part, unsigned n);
+
+/* A call that gives 1 or 0, and one that gives a number or a code. */
+int sm_host_give_done(struct sm_host *h, uint32_t *args, int code);
+static inline int sm_host_give(uint32_t *args, int code)
+{
+    args[0] = (uint32_t)code;
+    return 0;
+}
+
+/* In one line each: compilers make one store of that, and none of a loop when they save space. */
+static inline void sm_host_put16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void sm_host_put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+
+/* Whether any capability of the network is granted, so that its calls link. */
+bool sm_host_has_network(const struct sm_host *h);
+
+/* ---- grant.c --------------------------------------------------------------------------------- */
+
+/* The parts of "topic/<filter>:<rights>", in the capability. */
+struct sm_topic_grant {
+    const uint8_t *filter;
+    size_t len;
+    bool publish, subscribe;
+};
+
+/* False when a capability is no such, and then grants nothing. */
+bool sm_topic_grant(const char *capability, struct sm_topic_grant *g);
+
+/* The number, 1 to 999999, of "<prefix><n>". */
+bool sm_number_grant(const char *capability, const char *prefix, uint32_t *n);
+
 /* ---- sensor.c -------------------------------------------------------------------------------- */
 
-#define SM_HOST_SENSOR_FUNCTIONS 11u
+#define SM_HOST_SENSOR_FUNCTIONS 10u
 extern const struct sm_host_function sm_host_sensor_functions[SM_HOST_SENSOR_FUNCTIONS];
 
 /* Whether any sensor capability is granted, so that the calls link. */

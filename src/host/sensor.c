@@ -26,119 +26,50 @@ enum form {
 
 enum { RECORD_BYTES = 24 };
 
-/* A name in the module's memory. len is SM_SENSOR_NAME_MAX + 1 when it is too long to be one. */
-struct text {
-    const char *bytes;
-    size_t len;
-};
 _Static_assert(SM_SENSOR_NAME_MAX == SM_SENSOR_ID_MAX, "one length for both");
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
-/* In one line each: compilers make one store of that, and none of a loop when they save space. */
-static void put32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-    p[2] = (uint8_t)(v >> 16);
-    p[3] = (uint8_t)(v >> 24);
-}
-
 static void put64(uint8_t *p, int64_t v)
 {
-    put32(p, (uint32_t)v);
-    put32(p + 4, (uint32_t)((uint64_t)v >> 32));
+    sm_host_put32(p, (uint32_t)v);
+    sm_host_put32(p + 4, (uint32_t)((uint64_t)v >> 32));
 }
 
-/* A text that ends with a zero byte; false when memory ends before it does. */
-static bool take_text(struct sm_wasm_inst *inst, uint32_t addr, struct text *t)
+/* The name of a sensor, a capability or an attribute. */
+static bool take_text(struct sm_wasm_inst *inst, uint32_t addr, struct sm_host_text *t)
 {
-    uint64_t size = sm_wasm_inst_memory(inst)->size;
-
-    t->bytes = sm_wasm_mem(inst, addr, 0);
-    for (t->len = 0; t->len <= SM_SENSOR_NAME_MAX; t->len++) {
-        if (t->bytes == NULL || (uint64_t)addr + t->len >= size)
-            return false;
-        if (t->bytes[t->len] == 0)
-            return true;
-    }
-    return true;
-}
-
-static bool is(const struct text *t, const char *text)
-{
-    return t->len == strlen(text) && memcmp(t->bytes, text, t->len) == 0;
+    return sm_host_take_text(inst, addr, SM_SENSOR_NAME_MAX, t);
 }
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
-static uint32_t hash(uint32_t h, const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (uint8_t)bytes[i]) * 16777619u;
-    return (h ^ 0xff) * 16777619u; /* an end, so that two texts are not taken for two others */
-}
-
-static size_t append(char *line, size_t at, const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        line[at++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '?';
-    return at;
-}
-
-/* Whether a cause is new, and there is room to remember it. */
-static bool new_cause(struct sm_host *h, uint32_t cause)
-{
-    for (uint32_t i = 0; i < h->causes; i++)
-        if (h->cause[i] == cause)
-            return false;
-    if (h->causes == SM_HOST_CAUSES)
-        return false;
-    h->cause[h->causes++] = cause;
-    return true;
-}
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof literal - 1                                                                \
+    }
 
 /* right and why as they stand in the log: ":r", ": not granted". */
-static void refuse(struct sm_host *h, const struct text *sensor, const struct text *name,
-                   const char *right, const char *why)
+static void refuse(struct sm_host *h, const struct sm_host_text *sensor,
+                   const struct sm_host_text *name, const char *right, const char *why)
 {
-    char line[SM_HOST_LOG_MAX + 1] = "refused sensor/";
-    size_t at = strlen(line);
-    uint32_t cause = hash(2166136261u, sensor->bytes, sensor->len);
+    const struct sm_host_text part[] = {TEXT("sensor/"),        *sensor,
+                                        {"/", name->len > 0},   *name,
+                                        {right, strlen(right)}, {why, strlen(why)}};
 
-    _Static_assert(15 + 2 * (SM_SENSOR_NAME_MAX + 1) + 1 + 40 <= SM_HOST_LOG_MAX, "a line fits");
-    cause = hash(cause, name->bytes, name->len);
-    cause = hash(hash(cause, right, strlen(right)), why, strlen(why));
-    if (h->refused < UINT32_MAX)
-        h->refused++;
-    if (h->port->log == NULL || !new_cause(h, cause))
-        return;
-    at = append(line, at, sensor->bytes, sensor->len);
-    if (name->len > 0) {
-        line[at++] = '/';
-        at = append(line, at, name->bytes, name->len);
-    }
-    at = append(line, at, right, strlen(right));
-    at = append(line, at, why, strlen(why));
-    line[at] = 0;
-    h->port->log(h->port->ctx, h->grants->name, line);
+    sm_host_refuse(h, part, sizeof part / sizeof *part);
 }
 
-static struct text id_of(const struct sm_sensor_view *v)
+static struct sm_host_text id_of(const struct sm_sensor_view *v)
 {
-    return (struct text){v->id, v->id_len};
+    return (struct sm_host_text){v->id, v->id_len};
 }
 
-static struct text name_of(const struct sm_sensor_view *v, unsigned channel)
+static struct sm_host_text name_of(const struct sm_sensor_view *v, unsigned channel)
 {
     const char *name = sm_sensor_channel_name(v->sensor->driver, channel);
 
-    return name == NULL ? (struct text){"*", 1} : (struct text){name, strlen(name)};
-}
-
-uint32_t sm_host_refused(const struct sm_host *host)
-{
-    return host->refused;
+    return name == NULL ? (struct sm_host_text){"*", 1} : (struct sm_host_text){name, strlen(name)};
 }
 
 /* ---- Finding --------------------------------------------------------------------------------- */
@@ -150,9 +81,9 @@ struct target {
 };
 
 /* The sensor of that id, when anything of it is granted. 0 or a code, refusals noted. */
-static int find_sensor(struct sm_host *h, const struct text *sensor, struct target *t)
+static int find_sensor(struct sm_host *h, const struct sm_host_text *sensor, struct target *t)
 {
-    static const struct text nothing = {"", 0};
+    static const struct sm_host_text nothing = {"", 0};
 
     t->view = sm_sensor_client_find(&h->sensors, sensor->bytes, sensor->len);
     if (t->view != NULL)
@@ -162,10 +93,12 @@ static int find_sensor(struct sm_host *h, const struct text *sensor, struct targ
 }
 
 /* Names to a channel with that right; '*' needs either. */
-static int find(struct sm_host *h, const struct text *sensor, const struct text *name, char right,
-                struct target *t)
+static int find(struct sm_host *h, const struct sm_host_text *sensor,
+                const struct sm_host_text *name, char right, struct target *t)
 {
-    struct text n = is(name, SM_SENSOR_RATE_ALIAS) ? (struct text){SM_SENSOR_RATE_NAME, 8} : *name;
+    struct sm_host_text n = sm_host_text_is(name, SM_SENSOR_RATE_ALIAS)
+                                ? (struct sm_host_text){SM_SENSOR_RATE_NAME, 8}
+                                : *name;
     const char rights[] = {':', right, 0};
     int channel;
 
@@ -201,7 +134,7 @@ static int find_handle(struct sm_host *h, uint32_t handle, char right, struct ta
         return SM_HOST_INVALID;
     if ((right == 'w' ? t->view->write : t->view->read) >> t->channel & 1)
         return SM_HOST_OK;
-    struct text sensor = id_of(t->view), name = name_of(t->view, t->channel);
+    struct sm_host_text sensor = id_of(t->view), name = name_of(t->view, t->channel);
     refuse(h, &sensor, &name, right == 'w' ? ":w" : ":r", ": not granted");
     return SM_HOST_DENIED;
 }
@@ -220,20 +153,6 @@ static int code_of(int err)
     }
 }
 
-/* A call that gives 1 or 0. */
-static int give_done(struct sm_host *h, uint32_t *args, int code)
-{
-    h->last_error = code;
-    args[0] = code == SM_HOST_OK;
-    return 0;
-}
-
-static int give(uint32_t *args, int code)
-{
-    args[0] = (uint32_t)code;
-    return 0;
-}
-
 /* Whether a channel is what a sensor measures, or all of that. */
 static bool is_values(unsigned channel)
 {
@@ -250,7 +169,7 @@ static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
         return SM_HOST_SPACE;
     if (value < INT32_MIN || value > INT32_MAX)
         return SM_HOST_RANGE;
-    put32(p, (uint32_t)value);
+    sm_host_put32(p, (uint32_t)value);
     return 4;
 }
 
@@ -266,7 +185,7 @@ static int put_values(const struct sm_sensor_view *v, unsigned channel, uint8_t 
             continue;
         if (room < 4)
             return SM_HOST_SPACE;
-        put32(p, (uint32_t)*value);
+        sm_host_put32(p, (uint32_t)*value);
         p += 4;
         room -= 4;
     }
@@ -324,7 +243,7 @@ static int answer(struct sm_host *h, struct sm_wasm_inst *inst, int err, uint32_
     if (p == NULL)
         return SM_ERR_ARG;
     if (err == SM_ERR_LIMIT) {
-        struct text sensor = id_of(call->view), name = name_of(call->view, call->channel);
+        struct sm_host_text sensor = id_of(call->view), name = name_of(call->view, call->channel);
         refuse(h, &sensor, &name, ":w", ": outside its range");
     }
     if (code == SM_HOST_OK && (call->form == FORM_READ || call->form == FORM_GET))
@@ -332,8 +251,8 @@ static int answer(struct sm_host *h, struct sm_wasm_inst *inst, int err, uint32_
     if (code == SM_HOST_OK && call->form == FORM_SAMPLE)
         code = put_sample(h, p);
     if (call->form > FORM_READ)
-        return give(args, code);
-    return give_done(h, args, code < 0 ? code : SM_HOST_OK);
+        return sm_host_give(args, code);
+    return sm_host_give_done(h, args, code < 0 ? code : SM_HOST_OK);
 }
 
 /* What the manager has said to a request for h->call. */
@@ -419,14 +338,14 @@ static int get_sensors(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int turn_on(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    struct text sensor;
+    struct sm_host_text sensor;
     struct target t;
 
     if (!take_text(caller, args[0], &sensor))
         return SM_ERR_ARG;
     int code = find_sensor(h, &sensor, &t);
     if (code != SM_HOST_OK)
-        return give_done(h, args, code);
+        return sm_host_give_done(h, args, code);
     h->call = (struct sm_host_call){.form = FORM_DONE, .view = t.view};
     return ask(h, caller, SM_REQUEST_ON, 0, args);
 }
@@ -435,7 +354,7 @@ static int turn_on(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int turn_off(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    struct text sensor;
+    struct sm_host_text sensor;
     struct target t;
 
     if (!take_text(caller, args[0], &sensor))
@@ -443,21 +362,21 @@ static int turn_off(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     int code = find_sensor(h, &sensor, &t);
     if (code == SM_HOST_OK)
         sm_sensor_client_off(&h->sensors, t.view);
-    return give_done(h, args, code);
+    return sm_host_give_done(h, args, code);
 }
 
 /* config(sensor, attribute, value) */
 static int config(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    struct text sensor, name;
+    struct sm_host_text sensor, name;
     struct target t;
 
     if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name))
         return SM_ERR_ARG;
     int code = find(h, &sensor, &name, 'w', &t);
     if (code != SM_HOST_OK)
-        return give_done(h, args, code);
+        return sm_host_give_done(h, args, code);
     h->call =
         (struct sm_host_call){.form = FORM_DONE, .channel = (uint8_t)t.channel, .view = t.view};
     return ask(h, caller, SM_REQUEST_SET, (int32_t)args[2], args);
@@ -488,34 +407,25 @@ static int read(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     struct sm_host *h = ctx;
     uint32_t len = args[3];
     uint8_t *buf = sm_wasm_mem(caller, args[2], len);
-    struct text sensor, name;
+    struct sm_host_text sensor, name;
     struct target t;
 
     if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name) || buf == NULL)
         return SM_ERR_ARG;
     int code = find(h, &sensor, &name, 'r', &t);
     if (code == SM_HOST_OK && t.channel == SM_CHANNEL_CAPABILITIES)
-        return give_done(h, args,
-                         put_names(t.view->sensor->driver, 0, SM_CHANNEL_ATTRIBUTE, buf, len));
+        return sm_host_give_done(
+            h, args, put_names(t.view->sensor->driver, 0, SM_CHANNEL_ATTRIBUTE, buf, len));
     if (code == SM_HOST_OK && t.channel == SM_CHANNEL_ATTRIBUTES)
-        return give_done(h, args,
-                         put_names(t.view->sensor->driver, SM_CHANNEL_ATTRIBUTE,
-                                   SM_SENSOR_ATTRIBUTES + 1, buf, len));
+        return sm_host_give_done(h, args,
+                                 put_names(t.view->sensor->driver, SM_CHANNEL_ATTRIBUTE,
+                                           SM_SENSOR_ATTRIBUTES + 1, buf, len));
     if (code == SM_HOST_OK && len < 4)
         code = SM_HOST_SPACE;
     if (code != SM_HOST_OK)
-        return give_done(h, args, code);
+        return sm_host_give_done(h, args, code);
     h->call = (struct sm_host_call){FORM_READ, (uint8_t)t.channel, false, args[2], len, t.view};
     return ask_to_read(h, caller, args);
-}
-
-/* lastError() */
-static int last_error(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
-{
-    const struct sm_host *h = ctx;
-
-    (void)caller;
-    return give(args, h->last_error);
 }
 
 /* ---- Handles --------------------------------------------------------------------------------- */
@@ -524,13 +434,13 @@ static int last_error(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    struct text sensor, name;
+    struct sm_host_text sensor, name;
     struct target t;
     int code;
 
     if (!take_text(caller, args[0], &sensor) || !take_text(caller, args[1], &name))
         return SM_ERR_ARG;
-    if (is(&name, "*")) {
+    if (sm_host_text_is(&name, "*")) {
         code = find_sensor(h, &sensor, &t);
         t.channel = SM_CHANNEL_ALL;
         if (code == SM_HOST_OK && !(t.view->read >> SM_CHANNEL_ALL & 1)) {
@@ -543,7 +453,7 @@ static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
             (t.channel == SM_CHANNEL_CAPABILITIES || t.channel == SM_CHANNEL_ATTRIBUTES))
             code = SM_HOST_INVALID; /* lists, for read() */
     }
-    return give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
+    return sm_host_give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
 }
 
 /* get() of anything but values, and what is refused. */
@@ -555,7 +465,7 @@ static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *
     if (code == SM_HOST_OK && args[2] < 4)
         code = SM_HOST_SPACE;
     if (code != SM_HOST_OK)
-        return give(args, code);
+        return sm_host_give(args, code);
     h->call = (struct sm_host_call){FORM_GET, (uint8_t)t.channel, false, args[1], args[2], t.view};
     return ask_to_read(h, caller, args);
 }
@@ -575,11 +485,11 @@ static int get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
         return get_slowly(h, caller, args);
     how = renew(h, v, channel);
     if (how == 0 && channel < SM_CHANNEL_ATTRIBUTE) { /* mostly */
-        put32(buf, (uint32_t)v->value[channel]);
-        return give(args, 4);
+        sm_host_put32(buf, (uint32_t)v->value[channel]);
+        return sm_host_give(args, 4);
     }
     if (how == 0)
-        return give(args, put_values(v, channel, buf, len));
+        return sm_host_give(args, put_values(v, channel, buf, len));
     h->call = (struct sm_host_call){FORM_GET, (uint8_t)channel, false, at, len, v};
     return how == SM_SENSOR_LONG ? ask(h, caller, SM_REQUEST_READ, 0, args)
                                  : asked(h, caller, how, args);
@@ -593,7 +503,7 @@ static int set(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     int code = find_handle(h, args[0], 'w', &t);
 
     if (code != SM_HOST_OK)
-        return give(args, code);
+        return sm_host_give(args, code);
     h->call =
         (struct sm_host_call){.form = FORM_SET, .channel = (uint8_t)t.channel, .view = t.view};
     return ask(h, caller, SM_REQUEST_SET, (int64_t)(args[1] | (uint64_t)args[2] << 32), args);
@@ -611,7 +521,7 @@ static int sample(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (code == SM_HOST_OK && t.channel == SM_CHANNEL_ALL)
         code = SM_HOST_INVALID;
     if (code != SM_HOST_OK)
-        return give(args, code);
+        return sm_host_give(args, code);
     h->call = (struct sm_host_call){FORM_SAMPLE, (uint8_t)t.channel, false,
                                     args[1],     RECORD_BYTES,       t.view};
     return ask_to_read(h, caller, args);
@@ -641,13 +551,13 @@ static int info(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     if (p == NULL)
         return SM_ERR_ARG;
     if (v == NULL || channel > SM_CHANNEL_STATE || !((v->read | v->write) >> channel & 1))
-        return give(args, SM_HOST_INVALID);
+        return sm_host_give(args, SM_HOST_INVALID);
     memset(p, 0, RECORD_BYTES);
     put_range(p, v->sensor->driver, channel);
     put_unit(p, v->sensor->driver, channel);
     p[18] = (uint8_t)((v->read >> channel & 1) | (v->write >> channel & 1) << 1);
     p[19] = channel >= SM_CHANNEL_ATTRIBUTE;
-    return give(args, SM_HOST_OK);
+    return sm_host_give(args, SM_HOST_OK);
 }
 
 /* ---- Life and linking ------------------------------------------------------------------------ */
@@ -658,7 +568,6 @@ const struct sm_host_function sm_host_sensor_functions[SM_HOST_SENSOR_FUNCTIONS]
     {"wasi_sn", "turnOff", "i:i", turn_off},
     {"wasi_sn", "config", "iii:i", config},
     {"wasi_sn", "read", "iiii:i", read},
-    {"wasi_sn", "lastError", ":i", last_error},
     {"wasi_sn", "open", "ii:i", open},
     {"wasi_sn", "get", "iii:i", get},
     {"wasi_sn", "set", "iI:i", set},

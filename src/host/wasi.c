@@ -294,6 +294,8 @@ void sm_wasi_init(struct sm_wasi *wasi, const struct sm_wasi_port *port)
 {
     memset(wasi, 0, sizeof *wasi);
     wasi->port = port;
+    wasi->more.part = SM_HOST_WASI;
+    wasi->more.lacks = "there is no such directory";
     wasi->more.check = check;
     wasi->more.begin = begin;
     wasi->more.end = end;

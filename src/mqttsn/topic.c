@@ -81,8 +81,9 @@ static size_t level(const uint8_t *text, size_t len)
     return n;
 }
 
-bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const uint8_t *name,
-                              size_t name_len)
+/* A name is a filter that stands for itself, so this is matching too. */
+bool sm_mqttsn_filter_covers(const uint8_t *filter, size_t filter_len, const uint8_t *name,
+                             size_t name_len)
 {
     if (name_len > 0 && name[0] == '$' && filter_len > 0 && (filter[0] == '+' || filter[0] == '#'))
         return false;
@@ -91,6 +92,8 @@ bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const ui
         size_t fl = level(filter + f, filter_len - f), nl = level(name + n, name_len - n);
         if (fl == 1 && filter[f] == '#')
             return true;
+        if (nl == 1 && name[n] == '#')
+            return false;
         bool any = fl == 1 && filter[f] == '+', same = fl == nl;
         for (size_t i = 0; same && !any && i < fl; i++)
             same = filter[f + i] == name[n + i];
@@ -106,4 +109,10 @@ bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const ui
     if (f == filter_len)
         return n == name_len;
     return filter_len - f == 2 && filter[f + 1] == '#'; /* "a/#" matches "a" too */
+}
+
+bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const uint8_t *name,
+                              size_t name_len)
+{
+    return sm_mqttsn_filter_covers(filter, filter_len, name, name_len);
 }
