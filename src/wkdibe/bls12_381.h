@@ -149,8 +149,6 @@ void sm_bls_g2_sub(struct sm_bls_g2 *difference, const struct sm_bls_g2 *a,
 void sm_bls_g2_double(struct sm_bls_g2 *sum, const struct sm_bls_g2 *a);
 void sm_bls_g2_neg(struct sm_bls_g2 *p, const struct sm_bls_g2 *a);
 void sm_bls_g2_mul(struct sm_bls_g2 *p, const struct sm_bls_g2 *a, const struct sm_bls_scalar *k);
-void sm_bls_g2_mul_public(struct sm_bls_g2 *p, const struct sm_bls_g2 *a,
-                          const struct sm_bls_scalar *k);
 /* k times the generator; k may be secret. */
 void sm_bls_g2_mul_generator(struct sm_bls_g2 *p, const struct sm_bls_scalar *k);
 bool sm_bls_g2_equal(const struct sm_bls_g2 *a, const struct sm_bls_g2 *b);

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sandmote/crypto.h>
 #include <string.h>
-#include "bls12_381.h"
+#include "bls_curve.h"
 
 #define WORDS 8
 
@@ -183,4 +183,86 @@ void sm_bls_scalar_reduce(struct sm_bls_scalar *s, const uint8_t *in, size_t len
     sm_wipe(low, sizeof low);
     sm_wipe(high, sizeof high);
     sm_wipe(&reduced, sizeof reduced);
+}
+
+/* ---- Digits to the base of the curve's parameter
+ * ------------------------------------------------- */
+
+/* n = quotient * divisor + rest, a bit at a time; the divisor has words words, and its highest bit
+ * is set. */
+static void divide(uint32_t quotient[WORDS], uint32_t *rest, const uint32_t n[WORDS],
+                   const uint32_t *divisor, int words)
+{
+    uint32_t less[WORDS];
+    memset(rest, 0, (size_t)words * sizeof *rest);
+    memset(quotient, 0, WORDS * sizeof *quotient);
+    for (int bit = 32 * WORDS - 1; bit >= 0; bit--) {
+        uint32_t in = n[bit / 32] >> bit % 32 & 1;
+        uint64_t borrow = 0;
+        for (int i = 0; i < words; i++) {
+            uint32_t out = rest[i] >> 31;
+            rest[i] = rest[i] << 1 | in;
+            in = out;
+            uint64_t d = (uint64_t)rest[i] - divisor[i] - borrow;
+            less[i] = (uint32_t)d;
+            borrow = d >> 63;
+        }
+        uint32_t take = in | (uint32_t)(borrow ^ 1), mask = 0 - take;
+        for (int i = 0; i < words; i++)
+            rest[i] ^= (rest[i] ^ less[i]) & mask;
+        quotient[bit / 32] |= take << bit % 32;
+    }
+    sm_wipe(less, sizeof less);
+}
+
+void sm_bls_scalar_split(uint32_t low[4], uint32_t high[4], const struct sm_bls_scalar *k)
+{
+    static const uint32_t x_squared[4] = {0x00000000, 0x00000001, 0x0001a402, 0xac45a401};
+    uint32_t quotient[WORDS];
+    divide(quotient, low, k->w, x_squared, 4);
+    memcpy(high, quotient, 4 * sizeof *high);
+    sm_wipe(quotient, sizeof quotient);
+}
+
+/* k if it is odd, and else r - k: one of both is, and x is even, so digit 0 is odd. */
+static uint32_t make_odd(uint32_t n[WORDS], const struct sm_bls_scalar *k)
+{
+    uint32_t even = (k->w[0] & 1) ^ 1, mask = 0 - even;
+    uint64_t borrow = 0;
+    for (int i = 0; i < WORDS; i++) {
+        uint64_t d = (uint64_t)order[i] - k->w[i] - borrow;
+        borrow = d >> 63;
+        n[i] = k->w[i] ^ ((k->w[i] ^ (uint32_t)d) & mask);
+    }
+    return even;
+}
+
+/* (A. Faz-Hernandez, P. Longa, A. Sanchez, Efficient and secure algorithms for GLV-based scalar
+ * multiplication, 2013, algorithm 1.) */
+void sm_bls_recode(struct sm_bls_recoded *out, const struct sm_bls_scalar *k)
+{
+    static const uint32_t x[2] = {0x00010000, 0xd2010000};
+    uint32_t n[WORDS], quotient[WORDS], rest[2];
+    uint64_t digit[4];
+    out->negate = make_odd(n, k);
+    for (int i = 0; i < 4; i++) {
+        divide(quotient, rest, n, x, 2);
+        memcpy(n, quotient, sizeof n);
+        digit[i] = rest[0] | (uint64_t)rest[1] << 32;
+    }
+    for (int i = 0; i < SM_BLS_RECODED; i++) {
+        digit[0] >>= 1;
+        uint8_t minus = (uint8_t)(i < SM_BLS_RECODED - 1 ? (digit[0] & 1) ^ 1 : 0), index = 0;
+        for (int j = 1; j < 4; j++) {
+            uint8_t bit = digit[j] & 1;
+            index |= (uint8_t)(bit << (j - 1));
+            digit[j] = (digit[j] >> 1) + (bit & minus);
+        }
+        out->minus[i] = minus;
+        out->index[i] = index;
+    }
+    sm_wipe(n, sizeof n);
+    sm_wipe(quotient, sizeof quotient);
+    sm_wipe(rest, sizeof rest);
+    sm_wipe(digit, sizeof digit);
 }

@@ -1,0 +1,189 @@
+/* The optimal ate pairing: Miller's loop over |x|, and the final exponentiation.
+ *
+ * Points T of the loop are homogeneous on the twist y^2 = x^3 + 4 xi, which (x, y) -> (x/w^2,
+ * y/w^3) takes to the curve. A line is needed up to factors of Fp2 only: the exponentiation sends
+ * those to 1, and the powers of w and the denominators with them. So does it with all lines at (0,
+ * 0), which is what a pair with infinity is given.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/crypto.h>
+#include "bls_gt.h"
+
+/* The tangent at t, at (x, y), and t = 2 t. With a = x_T y_T, b = y_T^2, c = z_T^2, e = 12 xi c:
+ *   line  (b - e) - 3 x_T^2 x w^2 + 2 y_T z_T y w^3
+ *   2 T   (2 a (b - 3 e), b^2 + 3 e (2 b - e), 8 b y_T z_T)
+ * Comments are weights. */
+static void double_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const struct sm_bls_fp *x,
+                        const struct sm_bls_fp *y)
+{
+    struct sm_bls_fp2 a, b, e, h, s, u;
+    fp2_mul(&a, &t->x, &t->y);
+    fp2_sqr(&b, &t->y);
+    fp2_sqr(&e, &t->z);
+    fp2_mul_xi(&e, &e);
+    fp_scale12(&e.c0, &e.c0);
+    fp_scale12(&e.c1, &e.c1);
+    fp2_scale(&s, &t->y, 2);
+    fp2_mul(&h, &s, &t->z);
+    fp2_mul_fp(&line->c3, &h, y);
+    fp2_sqr(&s, &t->x);
+    fp2_scale(&s, &s, -3);
+    fp2_mul_fp(&line->c2, &s, x); /* 3 1 */
+    fp2_sub(&line->c0, &b, &e);   /* 2 */
+
+    fp2_scale(&a, &a, 2);
+    fp2_scale(&u, &e, 3);
+    fp2_sub(&s, &b, &u);    /* 4 */
+    fp2_mul(&t->x, &a, &s); /* 2 4 */
+    fp2_scale(&s, &b, 2);
+    fp2_sub(&s, &s, &e);             /* 3 */
+    fp2_dot2(&t->y, &b, &b, &u, &s); /* 1 + 3 3 */
+    fp2_scale(&b, &b, 4);
+    fp2_mul(&t->z, &b, &h); /* 4 1 */
+}
+
+/* The line through t and q, at (x, y), and t = t + q. With s = y_T - y_Q z_T, u = x_T - x_Q z_T:
+ *   line   (s x_Q - u y_Q) - s x w^2 + u y w^3
+ *   T + Q  (u h, s (u^2 x_T - h) - u^3 y_T, u^3 z_T), h = u^3 + s^2 z_T - 2 u^2 x_T */
+static void add_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const struct sm_bls_fp2 q[2],
+                     const struct sm_bls_fp *x, const struct sm_bls_fp *y)
+{
+    struct sm_bls_fp2 s, u, minus, u2, u3, h, xu;
+    fp2_mul(&s, &q[1], &t->z);
+    fp2_sub(&s, &t->y, &s); /* 2 */
+    fp2_mul(&u, &q[0], &t->z);
+    fp2_sub(&u, &t->x, &u); /* 2 */
+    fp2_neg(&minus, &u);
+    fp2_dot2(&line->c0, &s, &q[0], &minus, &q[1]); /* 2 + 2 */
+    fp2_mul_fp(&line->c3, &u, y);
+    fp2_neg(&minus, &s);
+    fp2_mul_fp(&line->c2, &minus, x);
+
+    fp2_sqr(&u2, &u);
+    fp2_mul(&u3, &u2, &u);
+    fp2_mul(&xu, &u2, &t->x);
+    fp2_sqr(&h, &s);
+    fp2_mul(&h, &h, &t->z);
+    fp2_add(&h, &h, &u3);
+    fp2_sub(&h, &h, &xu);
+    fp2_sub(&h, &h, &xu);   /* 4 */
+    fp2_mul(&t->x, &u, &h); /* 2 4 */
+    fp2_sub(&xu, &xu, &h);  /* 5 */
+    fp2_neg(&minus, &u3);
+    fp2_dot2(&t->y, &s, &xu, &minus, &t->y); /* 2 5 + 1 */
+    fp2_mul(&t->z, &u3, &t->z);
+}
+
+/* One pair on its way through the loop. */
+struct pair {
+    struct sm_bls_g2 t;
+    struct sm_bls_fp2 q[2];
+    struct sm_bls_fp x, y;
+};
+
+/* A pair with infinity gets (0, 0) and the generator. */
+static void start(struct pair *pair, const struct sm_bls_g1 *p, const struct sm_bls_g2 *q)
+{
+    struct sm_bls_fp zero = {{0}};
+    struct sm_bls_g2 generator;
+    sm_bls_g2_generator(&generator);
+    sm_bls_ulimb infinite =
+        mask_of((uint32_t)sm_bls_g1_is_infinity(p) | (uint32_t)sm_bls_g2_is_infinity(q));
+    sm_bls_g1_affine(&pair->x, &pair->y, p);
+    sm_bls_g2_affine(&pair->q[0], &pair->q[1], q);
+    fp_move(&pair->x, &zero, infinite);
+    fp_move(&pair->y, &zero, infinite);
+    fp2_move(&pair->q[0], &generator.x, infinite);
+    fp2_move(&pair->q[1], &generator.y, infinite);
+    pair->t.x = pair->q[0];
+    pair->t.y = pair->q[1];
+    pair->t.z = generator.z;
+}
+
+static void miller_loop(struct sm_bls_gt *f, struct pair *pairs, size_t n)
+{
+    struct sm_bls_line line;
+    sm_bls_gt_one(f);
+    for (int bit = 62; bit >= 0; bit--) {
+        sm_bls_gt_sqr(f, f);
+        for (struct pair *p = pairs; p < pairs + n; p++) {
+            double_step(&line, &p->t, &p->x, &p->y);
+            sm_bls_gt_mul_line(f, f, &line);
+        }
+        if (!(SM_BLS_PARAMETER >> bit & 1))
+            continue;
+        for (struct pair *p = pairs; p < pairs + n; p++) {
+            add_step(&line, &p->t, p->q, &p->x, &p->y);
+            sm_bls_gt_mul_line(f, f, &line);
+        }
+    }
+    sm_bls_gt_inv(f, f); /* x is negative; up to a factor that the exponentiation removes */
+    sm_wipe(&line, sizeof line);
+}
+
+/* a^x in the cyclotomic subgroup; a is not the result. */
+static void exp_parameter(struct sm_bls_gt *e, const struct sm_bls_gt *a)
+{
+    *e = *a;
+    for (int bit = 62; bit >= 0; bit--) {
+        sm_bls_gt_cyclotomic_sqr(e, e);
+        if (SM_BLS_PARAMETER >> bit & 1)
+            sm_bls_gt_mul(e, e, a);
+    }
+    sm_bls_gt_inv(e, e);
+}
+
+/* f^(3 (p^12 - 1)/r). After (p^6 - 1)(p^2 + 1), what remains is
+ *   3 (p^4 - p^2 + 1)/r = (x - 1)^2 (x + p)(x^2 + p^2 - 1) + 3
+ * (D. Hayashida, K. Hayasaka, T. Teruya, Efficient final exponentiation via cyclotomic structure
+ * for pairings over families of elliptic curves, 2020). */
+static void final_exponentiation(struct sm_bls_gt *e, struct sm_bls_gt *f)
+{
+    struct sm_bls_gt s, t;
+    sm_bls_gt_invert(&s, f);
+    sm_bls_gt_inv(f, f);
+    sm_bls_gt_mul(&s, f, &s);
+    sm_bls_gt_frobenius(&t, &s);
+    sm_bls_gt_frobenius(&t, &t);
+    sm_bls_gt_mul(f, &s, &t);
+
+    s = *f;
+    for (int i = 0; i < 2; i++) { /* x - 1 */
+        exp_parameter(&t, &s);
+        sm_bls_gt_inv(&s, &s);
+        sm_bls_gt_mul(&s, &s, &t);
+    }
+    exp_parameter(&t, &s); /* x + p */
+    sm_bls_gt_frobenius(&s, &s);
+    sm_bls_gt_mul(&s, &s, &t);
+    exp_parameter(&t, &s); /* x^2 + p^2 - 1 */
+    exp_parameter(e, &t);
+    sm_bls_gt_frobenius(&t, &s);
+    sm_bls_gt_frobenius(&t, &t);
+    sm_bls_gt_mul(e, e, &t);
+    sm_bls_gt_inv(&t, &s);
+    sm_bls_gt_mul(e, e, &t);
+    sm_bls_gt_cyclotomic_sqr(&t, f); /* 3 */
+    sm_bls_gt_mul(&t, &t, f);
+    sm_bls_gt_mul(e, e, &t);
+    sm_wipe(&s, sizeof s);
+    sm_wipe(&t, sizeof t);
+}
+
+void sm_bls_pairing_product(struct sm_bls_gt *e, const struct sm_bls_g1 *const p[],
+                            const struct sm_bls_g2 *const q[], size_t n)
+{
+    struct pair pairs[SM_BLS_PAIRS_MAX];
+    struct sm_bls_gt f;
+    for (size_t i = 0; i < n; i++)
+        start(&pairs[i], p[i], q[i]);
+    miller_loop(&f, pairs, n);
+    final_exponentiation(e, &f);
+    sm_wipe(pairs, sizeof pairs);
+    sm_wipe(&f, sizeof f);
+}
+
+void sm_bls_pairing(struct sm_bls_gt *e, const struct sm_bls_g1 *p, const struct sm_bls_g2 *q)
+{
+    sm_bls_pairing_product(e, &p, &q, 1);
+}
