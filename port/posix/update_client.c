@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sandmote/offer.h>
 
 #include "log.h"
 
@@ -154,19 +155,6 @@ static void mark_postmortem(struct sm_update *u)
         sm_log(SM_LOG_WARN, "%s", sm_device_reason(u->cfg->device));
 }
 
-/* The slot with the release that removed this plugin, or NULL: it is empty, nothing was wrong with
- * it, and it raised the floor to its own sequence. */
-static const struct sm_slot *removal_in(const struct sm_record *r)
-{
-    for (unsigned i = 0; r->active == SM_STORE_NO_SLOT && i < 2; i++) {
-        const struct sm_slot *s = &r->slot[i];
-        if (s->state == SM_SLOT_EMPTY && s->error == 0 && s->sequence > 0 &&
-            s->sequence == r->floor)
-            return s;
-    }
-    return NULL;
-}
-
 /* What the device is and which modules run, as the body of a configData request. */
 static char *write_attributes(const struct sm_update *u)
 {
@@ -184,7 +172,7 @@ static char *write_attributes(const struct sm_update *u)
     for (uint16_t i = 0; i < u->cfg->device->store.layout.modules; i++) {
         if (sm_device_app(u->cfg->device, i, &info) < 0)
             continue;
-        const struct sm_slot *removal = removal_in(info.record);
+        const struct sm_slot *removal = sm_offer_removal(info.record);
         if (info.slot != SM_STORE_NO_SLOT)
             sm_ddi_add_module(data, false, info.record->name, &info.record->slot[info.slot]);
         else if (removal)
@@ -226,9 +214,7 @@ static void know_server(struct sm_update *u)
  * whose set is damaged needs that one again. */
 static uint32_t next_keys(const struct sm_update *u)
 {
-    const struct sm_device *d = u->cfg->device;
-    const struct sm_keyset *set = sm_device_keys(d);
-    uint32_t next = set ? set->version + 1 : sm_device_keys_missing(d);
+    uint32_t next = sm_offer_next_keys(u->cfg->device);
     return next <= u->base.keys_version && next != u->keys_refused ? next : 0;
 }
 
@@ -287,53 +273,19 @@ static struct sm_install_request request_of(const struct sm_update *u)
     return req;
 }
 
-/* What the device knows of the name that is offered; false when it does not know it. */
-static bool find_offered(const struct sm_update *u, const struct sm_ddi_chunk *offer,
-                         struct sm_app_info *info)
-{
-    uint16_t index;
-    return sm_device_find(u->cfg->device, offer->name, &index) == 0 &&
-           sm_device_app(u->cfg->device, index, info) == 0;
-}
-
-/* The slot that holds this module in that state, or NULL. */
-static const struct sm_slot *slot_with(const struct sm_update *u, const struct sm_ddi_chunk *offer,
-                                       enum sm_slot_state state)
-{
-    struct sm_app_info info;
-    if (!find_offered(u, offer, &info))
-        return NULL;
-    for (unsigned i = 0; i < 2; i++) {
-        const struct sm_slot *s = &info.record->slot[i];
-        bool active = state != SM_SLOT_COMMITTED || info.record->active == i;
-        if (active && s->state == state && !memcmp(s->module_sha, offer->sha256, SM_SHA256_SIZE))
-            return s;
-    }
-    return NULL;
-}
-
-/* Whether this is the release that removed the plugin of its name. */
-static bool removed_by(const struct sm_update *u, const struct sm_ddi_chunk *offer)
-{
-    struct sm_app_info info;
-    const struct sm_slot *s = find_offered(u, offer, &info) ? removal_in(info.record) : NULL;
-    return s && !memcmp(s->module_sha, offer->sha256, SM_SHA256_SIZE);
-}
-
 /* Whether it is in its slot, verified, as one of the set of this deployment. */
-static bool staged(const struct sm_update *u, const struct sm_ddi_chunk *offer)
+static bool staged(struct sm_update *u, size_t at)
 {
-    const struct sm_slot *s = u->deployment.set ? slot_with(u, offer, SM_SLOT_STAGED) : NULL;
-    return s && !strcmp(s->action, u->deployment.id);
+    u->at = at;
+    struct sm_install_request req = request_of(u);
+    return sm_offer_state(u->cfg->device, &req) == SM_OFFER_STAGED;
 }
 
 /* The device does not want it again in this deployment: say why, if the slot still knows. */
 static void settle_failed(struct sm_update *u)
 {
-    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
-    const struct sm_slot *s = slot_with(u, offer, SM_SLOT_FAILED);
-    if (!s)
-        s = slot_with(u, offer, SM_SLOT_EMPTY);
+    struct sm_install_request req = request_of(u);
+    const struct sm_slot *s = sm_offer_failed(u->cfg->device, &req);
     settle(u, SM_FATE_BAD, "%s", s && s->detail[0] ? s->detail : sm_device_reason(u->cfg->device));
 }
 
@@ -342,10 +294,7 @@ static void settle_failed(struct sm_update *u)
 static void give_up(struct sm_update *u, int error, const char *why)
 {
     struct sm_install_request req = request_of(u);
-    struct sm_device *d = u->cfg->device;
-    int err = sm_device_install_abort(d, error, why);
-    if (err == SM_ERR_STATE && sm_device_install_begin(d, &req) >= 0)
-        sm_device_install_abort(d, error, why);
+    sm_offer_give_up(u->cfg->device, &req, error, why);
     settle(u, SM_FATE_BAD, "%s", why);
 }
 
@@ -528,23 +477,20 @@ static bool go_on_with(struct sm_update *u)
 {
     const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
     struct sm_device *d = u->cfg->device;
-    if (slot_with(u, offer, SM_SLOT_COMMITTED)) {
-        settle(u, SM_FATE_GOOD, "committed");
-        return false;
+    struct sm_install_request req = request_of(u);
+    switch (sm_offer_state(d, &req)) {
+    case SM_OFFER_COMMITTED: settle(u, SM_FATE_GOOD, "committed"); return false;
+    case SM_OFFER_REMOVED: settle(u, SM_FATE_GOOD, "removed"); return false;
+    case SM_OFFER_TRIAL:
+    case SM_OFFER_STAGED: return false;
+    case SM_OFFER_WANTED: break;
     }
-    if (removed_by(u, offer)) {
-        settle(u, SM_FATE_GOOD, "removed");
-        return false;
-    }
-    if (slot_with(u, offer, SM_SLOT_TRIAL) || staged(u, offer))
-        return false;
     if (!u->chunk[u->at].signed_) {
         fetch_signature(u);
         return u->work != SM_UPDATE_NOTHING;
     }
     if (u->chunk[u->at].complete)
         return complete(u);
-    struct sm_install_request req = request_of(u);
     int64_t from = sm_device_install_begin(d, &req);
     if (from >= 0 && from < offer->size) {
         fetch_module(u, (uint64_t)from);
@@ -618,7 +564,9 @@ static void give_feedback(struct sm_update *u)
  * trial, else why the set comes to nothing. */
 static void settle_with_set(struct sm_update *u, const char *why)
 {
-    const struct sm_slot *s = slot_with(u, &u->deployment.chunk[u->at], SM_SLOT_FAILED);
+    const struct sm_ddi_chunk *offer = &u->deployment.chunk[u->at];
+    const struct sm_slot *s =
+        sm_offer_slot(u->cfg->device, offer->name, offer->sha256, SM_SLOT_FAILED);
     bool told = s && !strcmp(s->action, u->deployment.id) && s->detail[0];
     settle(u, SM_FATE_BAD, "%s", told ? s->detail : why);
 }
@@ -635,32 +583,18 @@ static void drop_set(struct sm_update *u, const char *why)
             settle_with_set(u, why);
 }
 
-/* What is staged for another deployment than this will never be started: the server has given that
- * one up. A set on trial is not concerned. */
 static void drop_strays(struct sm_update *u, const char *id)
 {
-    struct sm_device *d = u->cfg->device;
-    struct sm_app_info info;
-    char action[SM_STORE_ACTION];
-    for (uint16_t i = 0; i < d->store.layout.modules; i++) {
-        if (sm_device_app(d, i, &info) < 0)
-            continue;
-        for (unsigned slot = 0; slot < 2; slot++) {
-            const struct sm_slot *s = &info.record->slot[slot];
-            if (s->state != SM_SLOT_STAGED || !strcmp(s->action, id))
-                continue;
-            snprintf(action, sizeof action, "%s", s->action);
-            if (sm_device_set_drop(d, action, "the server gave its set up") < 0)
-                sm_log(SM_LOG_WARN, "deployment %s: %s", action, sm_device_reason(d));
-        }
-    }
+    if (sm_offer_drop_strays(u->cfg->device, id) < 0)
+        sm_log(SM_LOG_WARN, "modules of sets that were given up: %s",
+               sm_device_reason(u->cfg->device));
 }
 
 /* Whether every module of the set that is not in force is staged. */
-static bool set_is_there(const struct sm_update *u)
+static bool set_is_there(struct sm_update *u)
 {
     for (size_t i = 0; i < u->deployment.count; i++)
-        if (u->chunk[i].fate == SM_FATE_OPEN && !staged(u, &u->deployment.chunk[i]))
+        if (u->chunk[i].fate == SM_FATE_OPEN && !staged(u, i))
             return false;
     return true;
 }

@@ -523,18 +523,27 @@ int rig_offer(struct rig *rig, const struct key_set_recipe *r)
     return sm_device_keys_offer(&rig->dev, set.bytes, set.len);
 }
 
-int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger)
+size_t rig_statement(const struct sm_statement_plan *p, bool by_stranger,
+                     uint8_t out[SM_STATEMENT_MAX])
 {
-    uint8_t bytes[SM_STATEMENT_MAX], sig[64];
+    uint8_t sig[64];
     struct sm_keys_why why;
-    int n = sm_statement_to_sign(p, bytes, sizeof bytes);
+    int n = sm_statement_to_sign(p, out, SM_STATEMENT_MAX);
 
     assert_true(n > 0);
-    assert_int_equal(
-        sm_keys_sign(by_stranger ? &g.stranger : &g.server, bytes, (size_t)n, sig, &why), 0);
-    n = sm_statement_encode(p, sig, bytes, sizeof bytes);
+    assert_int_equal(sm_keys_sign(by_stranger ? &g.stranger : &g.server, out, (size_t)n, sig, &why),
+                     0);
+    n = sm_statement_encode(p, sig, out, SM_STATEMENT_MAX);
     assert_true(n > 0);
-    return sm_device_statement(&rig->dev, bytes, (size_t)n, rig->nonce);
+    return (size_t)n;
+}
+
+int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger)
+{
+    uint8_t bytes[SM_STATEMENT_MAX];
+    size_t n = rig_statement(p, by_stranger, bytes);
+
+    return sm_device_statement(&rig->dev, bytes, n, rig->nonce);
 }
 
 int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence)

@@ -173,6 +173,10 @@ int rig_state(struct rig *rig, uint64_t issued_s, uint64_t sequence);
 /* The same as the plan says, signed by the server or the stranger. */
 int rig_state_plan(struct rig *rig, const struct sm_statement_plan *p, bool by_stranger);
 
+/* Its bytes alone. */
+size_t rig_statement(const struct sm_statement_plan *p, bool by_stranger,
+                     uint8_t out[SM_STATEMENT_MAX]);
+
 /* Power on, or reset by the watchdog, with memory that holds nothing of before. */
 int rig_boot(struct rig *rig);
 
