@@ -37,7 +37,7 @@ struct sm_mqttsn_gateway {
     uint8_t id;                       /* GwId; 0 when the caller named the gateway */
     bool fixed;                       /* named by the caller: never forgotten */
     bool advertised;                  /* until_ms counts */
-    uint32_t failures;                /* the order of trying: the least first */
+    uint32_t failed;                  /* 0: not; else the later, the higher */
     uint64_t until_ms;                /* forgotten without a new ADVERTISE */
 };
 
@@ -55,7 +55,6 @@ struct sm_mqttsn_request {
     bool retain, again;
     int8_t qos;
     uint8_t topic_type, code;
-    uint8_t rounds; /* after refusals */
     uint16_t topic, msg_id, len;
     uint16_t generation;
     int err;
@@ -83,7 +82,7 @@ struct sm_mqttsn_config {
     uint8_t *inbox;        /* messages that came; each takes SM_MQTTSN_INBOX_HEAD and its payload */
     uint32_t inbox_size;
 };
-#define SM_MQTTSN_INBOX_HEAD 8u
+#define SM_MQTTSN_INBOX_HEAD 6u
 
 /* ---- The client ---- */
 
@@ -110,14 +109,15 @@ struct sm_mqttsn_counts {
 /* A wait for an answer; private. */
 struct sm_mqttsn_exchange {
     uint8_t step;    /* 0: none; its meaning is the exchange's own */
-    uint8_t tries;   /* sends so far; 0: to be sent now */
-    uint16_t target; /* request or topic */
+    uint8_t tries;   /* sends so far */
+    uint8_t rounds;  /* begun anew after refusals */
+    uint16_t target; /* number of a topic, or a request */
     uint16_t msg_id;
-    uint64_t due_ms; /* send again */
+    uint64_t due_ms; /* send, or send again */
 };
 
 struct sm_mqttsn_reply {
-    uint8_t type, code, to;
+    uint8_t type, code;
     uint16_t topic_id, msg_id;
 };
 #define SM_MQTTSN_REPLIES  8u /* that may wait for sm_mqttsn_poll() */
@@ -136,28 +136,29 @@ struct sm_mqttsn {
     struct sm_mqttsn_config cfg;
     struct sm_mqttsn_counts counts;
     const struct sm_mqttsn_will *will;
-    struct sm_mqttsn_address gateway; /* of the connection */
-    struct sm_mqttsn_request control; /* connect, disconnect, sleep, awake, search */
-    struct sm_mqttsn_exchange ctl, ping, reg, sub, pub, wll, found;
+    struct sm_mqttsn_address gateway; /* of the connection, or being tried */
+    struct sm_mqttsn_address session; /* the gateway that has our session */
+    struct sm_mqttsn_request control; /* the caller's search, connect, disconnect, sleep or awake */
+    struct sm_mqttsn_exchange ctl, ping, reg, sub, pub, wll, info;
     struct sm_mqttsn_reply replies[SM_MQTTSN_REPLIES];
     uint16_t received[SM_MQTTSN_RECEIVED];
     uint8_t nreplies, nreceived;
     uint8_t state;        /* enum sm_mqttsn_state */
     bool clean;           /* as the caller wished to connect */
-    bool resume;          /* the next CONNACK goes on with the session that there was */
     bool wakes;           /* CONNECT only ends our sleep */
+    bool searched;        /* gateways were searched for, so search again when they are lost */
     uint8_t radius;       /* of the search */
-    uint8_t tried;        /* gateways tried since the connection was wanted */
-    uint8_t congested;    /* of these, so many had no room */
-    uint8_t rounds;       /* of trying all of them */
+    uint8_t tried;        /* gateways tried since a connection was wanted */
+    uint8_t code;         /* with which the last of them refused */
+    uint8_t missed;       /* times in a row that nobody answered a sleeper */
     uint16_t keepalive_s; /* as the caller wished */
     uint16_t sleep_s;     /* as the caller wished; 0: not to sleep */
     uint16_t next_msg_id, generation;
-    uint32_t random, inbox_used;
-    uint32_t backoff_ms; /* before the next attempt to reconnect */
-    uint64_t sent_ms;    /* the gateway's last sign of us */
-    uint64_t active_ms;  /* since when ACTIVE */
-    uint64_t asleep_until_ms;
+    uint32_t random, inbox_used, backoff_ms;
+    uint32_t failures;  /* of gateways, for their order */
+    uint64_t sent_ms;   /* the gateway's last sign of us */
+    uint64_t active_ms; /* since when there is the connection */
+    uint64_t asleep_ms; /* when to give the gateway a sign again */
 };
 
 /* Begin. SM_ERR_ARG when the configuration lacks something or breaks a limit; cfg is copied, its
@@ -175,10 +176,12 @@ void sm_mqttsn_feed(struct sm_mqttsn *sn, const uint8_t *bytes, size_t len,
  * transport could not send counts as lost on the way. */
 int sm_mqttsn_poll(struct sm_mqttsn *sn, uint64_t now_ms, uint8_t *out, size_t size,
                    struct sm_mqttsn_address *to);
-#define SM_MQTTSN_DATAGRAM(longest) ((longest) + 9u) /* longest name, payload, will; at least 64   \
-                                                      */
+#define SM_MQTTSN_DATAGRAM(longest)                                                                \
+    ((longest) + 9u) /* longest name, payload, will; at least 64                                   \
+                      */
 
-/* When to call sm_mqttsn_poll() again; UINT64_MAX: when something has happened. */
+/* When to call sm_mqttsn_poll() again if nothing happens before; UINT64_MAX: never. Valid once that
+ * gave 0, and until the next feed or request. */
 uint64_t sm_mqttsn_deadline(const struct sm_mqttsn *sn);
 
 enum sm_mqttsn_state sm_mqttsn_state(const struct sm_mqttsn *sn);
@@ -193,7 +196,8 @@ const struct sm_mqttsn_address *sm_mqttsn_gateway(const struct sm_mqttsn *sn);
  * Each returns a token (positive), or
  *   SM_ERR_ARG    an argument is out of its range
  *   SM_ERR_STATE  not in this state
- *   SM_ERR_BUSY   another one of search, connect, disconnect, sleep, awake is under way
+ *   SM_ERR_BUSY   another one of search, connect, disconnect, sleep, awake is under way, or its
+ *                 result was not taken; the same of updates of the will
  *   SM_ERR_LIMIT  no room: for requests, topics, gateways, the name or the payload
  * and then nothing has changed. */
 
@@ -231,11 +235,11 @@ struct sm_mqttsn_connect {
     const struct sm_mqttsn_will *will; /* NULL: none; borrowed until the next connect or will */
 };
 
-/* Connect to the gateway that failed least; without one known, search first. In DISCONNECTED, LOST
- * (at once, then) and ASLEEP, where it ends the sleep and only keepalive_s counts. Later, when the
- * gateway does not answer any more or ends the connection, the client connects again by itself: to
- * other gateways first, then with growing pauses; it subscribes again to what it had. A clean
- * connection begun by the caller starts without subscriptions. */
+/* Connect to the gateway that never failed or did longest ago; without one known, search first. In
+ * DISCONNECTED, LOST (at once, then) and ASLEEP, where it ends the sleep and only keepalive_s
+ * counts. Later, when the gateway does not answer any more or ends the connection, the client
+ * connects again by itself: to other gateways first, then with growing pauses; it subscribes again
+ * to what it had. A clean connection begun by the caller starts without subscriptions. */
 int sm_mqttsn_connect(struct sm_mqttsn *sn, const struct sm_mqttsn_connect *how, uint64_t now_ms);
 
 /* End the connection, from any state. Requests under way end with SM_ERR_STATE. The state is
@@ -257,24 +261,22 @@ int sm_mqttsn_awake(struct sm_mqttsn *sn, uint64_t now_ms);
  * names are their own numbers. */
 
 /* Register a topic name. In ACTIVE; done at once when the gateway's id is known already. */
-int sm_mqttsn_register(struct sm_mqttsn *sn, const char *name, size_t len, uint64_t now_ms);
+int sm_mqttsn_register(struct sm_mqttsn *sn, const char *name, size_t len);
 
 /* Publish. type and topic as above; qos 0, 1, 2, or -1 with a predefined or short topic. data is
  * copied. In ACTIVE; with QoS -1 in any state, once a gateway is known. QoS 0 and -1 are done when
  * sent. */
 int sm_mqttsn_publish(struct sm_mqttsn *sn, enum sm_mqttsn_topic_type type, uint16_t topic, int qos,
-                      bool retain, const void *data, size_t len, uint64_t now_ms);
+                      bool retain, const void *data, size_t len);
 
 /* Subscribe to a name or filter; or to a predefined id or short name, or a number that there is. */
-int sm_mqttsn_subscribe(struct sm_mqttsn *sn, const char *filter, size_t len, uint8_t qos,
-                        uint64_t now_ms);
+int sm_mqttsn_subscribe(struct sm_mqttsn *sn, const char *filter, size_t len, uint8_t qos);
 int sm_mqttsn_subscribe_topic(struct sm_mqttsn *sn, enum sm_mqttsn_topic_type type, uint16_t topic,
-                              uint8_t qos, uint64_t now_ms);
-int sm_mqttsn_unsubscribe(struct sm_mqttsn *sn, enum sm_mqttsn_topic_type type, uint16_t topic,
-                          uint64_t now_ms);
+                              uint8_t qos);
+int sm_mqttsn_unsubscribe(struct sm_mqttsn *sn, enum sm_mqttsn_topic_type type, uint16_t topic);
 
 /* Give the gateway another will, or none (NULL). In ACTIVE. Borrowed as in sm_mqttsn_connect(). */
-int sm_mqttsn_update_will(struct sm_mqttsn *sn, const struct sm_mqttsn_will *will, uint64_t now_ms);
+int sm_mqttsn_update_will(struct sm_mqttsn *sn, const struct sm_mqttsn_will *will);
 
 /* The name of a number of type SM_MQTTSN_TOPIC_NORMAL and its length, or NULL. */
 const char *sm_mqttsn_topic_name(const struct sm_mqttsn *sn, uint16_t topic, size_t *len);
