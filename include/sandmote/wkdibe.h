@@ -103,15 +103,16 @@ int sm_ibe_rng_init(struct sm_ibe_rng *rng, const struct sm_entropy *entropy, co
 
 /* ---- Parameters and keys --------------------------------------------------------------------- */
 
-/* Points, checked; in the form that the arithmetic wants. Private. */
+/* Points that have been checked, uncompressed; and a value of the pairing in the form that the
+ * arithmetic wants. Private. */
 struct sm_ibe_g1 {
-    uint64_t w[12];
+    uint8_t bytes[96];
 };
 struct sm_ibe_g2 {
-    uint64_t w[24];
+    uint8_t bytes[192];
 };
 struct sm_ibe_gt {
-    uint64_t w[72];
+    uint64_t w[84];
 };
 
 /* The public parameters. 2.8 KB: all points that follow from the seed are there. Private but for

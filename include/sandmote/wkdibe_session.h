@@ -84,14 +84,20 @@ int sm_ibe_tree_decode(struct sm_ibe_tree *tree, struct sm_ibe_leaf *leaf, uint8
 /* Bytes of a header for a pattern with `wild` WILD slots and `fixed` values, to a cover of `nodes`
  * (one when there is no tree). */
 #define SM_IBE_HEADER_SIZE(fixed, wild, nodes)                                                     \
-    (48u + 32u * (fixed) + (4u + 32u + SM_IBE_CIPHERTEXT(wild)) * (nodes))
+    (50u + 32u * (fixed) + (4u + 32u + SM_IBE_CIPHERTEXT(wild)) * (nodes))
+
+/* What both sides of a session have. Private. */
+struct sm_ibe_session {
+    uint8_t id[SM_IBE_SESSION_ID];
+    uint8_t key[SM_AEAD_KEY_SIZE];
+    uint8_t context[SM_SHA256_SIZE]; /* hash of the header but for its ciphertexts */
+};
 
 /* Private but for epoch. Secret: wipe it. */
 struct sm_ibe_sender {
     const struct sm_ibe_tree *tree; /* borrowed; NULL: nobody is revoked */
     uint64_t epoch, sequence;
-    uint8_t header_hash[SM_SHA256_SIZE];
-    uint8_t key[SM_AEAD_KEY_SIZE];
+    struct sm_ibe_session session;
 };
 
 /* Open a session and write its header.
@@ -122,13 +128,14 @@ int sm_ibe_seal(struct sm_ibe_sender *sender, uint8_t *out, size_t size, const v
 /* The sessions of one sender: the newest and the one before, whose last messages may still be under
  * way. Private but for epoch. Zero it before its first use; secret: wipe it. */
 struct sm_ibe_receiver {
-    uint64_t epoch; /* of the newest header taken; keep it to refuse older ones after a restart */
+    uint64_t epoch; /* of the newest header taken. After a restart: the kept one refuses that header
+                       too; one less takes it again, with every message that came before */
     struct sm_ibe_received {
         bool open;
         uint64_t next, seen; /* numbers below next; of the 64 before it, a bit each */
         uint8_t header_hash[SM_SHA256_SIZE];
-        uint8_t key[SM_AEAD_KEY_SIZE];
-    } session[2];
+        struct sm_ibe_session session;
+    } received[2];
 };
 
 /* Take a header, with whichever of the keys opens it; whoever can write headers for the parameters

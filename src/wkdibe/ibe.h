@@ -1,0 +1,105 @@
+/* Inside the scheme: what its files share, over the public structs and the curve (bls12_381.h).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SM_WKDIBE_IBE_H
+#define SM_WKDIBE_IBE_H
+
+#include <sandmote/wkdibe.h>
+#include "bls12_381.h"
+
+/* What points, scalars and keys are hashed for: no two purposes share a hash. */
+#define IBE_DST_POINT   "SANDMOTE-IBE-V1-POINT-with-BLS12381G1_XMD:SHA-256_SSWU_RO_"
+#define IBE_DST_VALUE   "SANDMOTE-IBE-V1-VALUE"
+#define IBE_DST_RANDOM  "SANDMOTE-IBE-V1-RANDOM"
+#define IBE_DST_MESSAGE "SANDMOTE-IBE-V1-MESSAGE"
+#define IBE_DST_CCA     "SANDMOTE-IBE-V1-CCA"
+#define IBE_DST_CHECK   "SANDMOTE-IBE-V1-CHECK"
+
+/* The first byte of every encoding. */
+enum { IBE_PARAMS = 1, IBE_MASTER = 2, IBE_KEY = 3, IBE_TREE = 4, IBE_HEADER = 5, IBE_MESSAGE = 6 };
+
+/* ---- Patterns -------------------------------------------------------------------------------- */
+
+void ibe_pattern_hash(const struct sm_ibe_pattern *p, uint8_t hash[SM_SHA256_SIZE]);
+/* The scalar of a FIXED slot, 0 of a NULL one. SM_ERR_INVALID when the struct is broken. */
+int ibe_pattern_scalar(const struct sm_ibe_pattern *p, unsigned slot,
+                       struct sm_bls_scalar *v) SM_IBE_CHECKED;
+
+/* ---- Randomness ------------------------------------------------------------------------------ */
+
+/* A random scalar but zero, for a purpose and, if there is one, a pattern. */
+int ibe_random_scalar(struct sm_bls_scalar *s, struct sm_ibe_rng *rng, const char *purpose,
+                      const struct sm_ibe_pattern *p) SM_IBE_CHECKED;
+int ibe_random_bytes(uint8_t out[SM_SHA256_SIZE], struct sm_ibe_rng *rng, const char *purpose,
+                     const struct sm_ibe_pattern *p) SM_IBE_CHECKED;
+
+/* A hash that leaves nothing of the secret in memory. */
+void ibe_secret_hash(uint8_t hash[SM_SHA256_SIZE], const void *secret, size_t len);
+
+/* ---- Points ---------------------------------------------------------------------------------- */
+
+void ibe_g1_store(struct sm_ibe_g1 *to, const struct sm_bls_g1 *p);
+void ibe_g2_store(struct sm_ibe_g2 *to, const struct sm_bls_g2 *p);
+/* SM_ERR_INVALID when the struct holds no point. */
+int ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from) SM_IBE_CHECKED;
+int ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from) SM_IBE_CHECKED;
+
+/* X of a pattern: g3 and, of each FIXED slot i, its value times h_i. */
+int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
+                      const struct sm_ibe_pattern *p) SM_IBE_CHECKED;
+/* Whether e(a, g) = Z e(x, b), which holds for a key and for a signature. */
+bool ibe_relation_holds(const struct sm_ibe_params *params, const struct sm_bls_g1 *a,
+                        const struct sm_bls_g1 *x, const struct sm_bls_g2 *b);
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* The key's first element as it would be for a pattern that it matches. It is not randomised, so it
+ * must not leave the function that asked for it; wipe it there. */
+int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
+                   const struct sm_ibe_pattern *to) SM_IBE_CHECKED;
+
+/* ---- Encapsulation of a given seed ----------------------------------------------------------- */
+
+#define IBE_SEED_SIZE 32u
+
+/* A seed, and a hash of what else it is to be bound to. */
+struct ibe_seed {
+    uint8_t bytes[IBE_SEED_SIZE], context[SM_SHA256_SIZE];
+};
+
+/* A ciphertext that gives the seed to all keys that match: what it is made with follows from the
+ * seed, its context and the target, so one seed makes different ciphertexts for different patterns,
+ * and whoever has the seed can check all of it. Bytes written, or SM_ERR_MEMORY. */
+int ibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
+             const struct sm_ibe_target *target, const struct ibe_seed *seed) SM_IBE_CHECKED;
+/* The seed's context is the caller's. *good: all ones when the ciphertext is what ibe_wrap makes of
+ * the seed that comes out, else 0; the seed is then not to be used. Errors as sm_ibe_decaps. */
+int ibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params *params,
+               const struct sm_ibe_key *key, const struct sm_ibe_target *target,
+               const uint8_t *ciphertext, size_t len) SM_IBE_CHECKED;
+
+/* ---- Encodings ------------------------------------------------------------------------------- */
+
+static inline void ibe_put32(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static inline void ibe_put64(uint8_t *p, uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static inline uint32_t ibe_get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t ibe_get64(const uint8_t *p)
+{
+    return (uint64_t)ibe_get32(p) << 32 | ibe_get32(p + 4);
+}
+
+#endif

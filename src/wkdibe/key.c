@@ -1,0 +1,317 @@
+/* Keys: made from the master key, delegated, encoded. Owns nothing.
+ *
+ * A key for P is a0 = msk + r X_P, a1 = r g, b_i = r h_i of each WILD slot and, when it signs,
+ * b_s = r h_s, with an r of its own. Delegation adds a fresh s to r, always: the siblings of a key
+ * that was merely specialised share its r, and their differences give parts of it away that its
+ * holder was not to have.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include "ibe.h"
+
+static int check(const struct sm_ibe_params *params, const uint8_t *id,
+                 const struct sm_ibe_pattern *p)
+{
+    if (memcmp(id, params->id, SM_SHA256_SIZE) != 0)
+        return SM_ERR_KEY;
+    return p->slots == params->slots ? 0 : SM_ERR_ARG;
+}
+
+/* *to = what is there, if anything, and r times h. */
+static int add_multiple(struct sm_ibe_g1 *to, const struct sm_ibe_g1 *from,
+                        const struct sm_ibe_g1 *h, const struct sm_bls_scalar *r)
+{
+    struct sm_bls_g1 p, sum;
+    int err = ibe_g1_load(&p, h);
+    if (err)
+        return err;
+    sm_bls_g1_mul(&p, &p, r);
+    if (from) {
+        err = ibe_g1_load(&sum, from);
+        if (!err)
+            sm_bls_g1_add(&p, &p, &sum);
+    }
+    if (!err)
+        ibe_g1_store(to, &p);
+    sm_wipe(&p, sizeof p);
+    sm_wipe(&sum, sizeof sum);
+    return err;
+}
+
+/* What the new key begins with: a0 for its pattern, and the key it comes from, if any. */
+struct origin {
+    const struct sm_bls_g1 *a0;
+    const struct sm_ibe_key *from;
+};
+
+/* The origin randomised with r. */
+static int randomise(struct sm_ibe_key *key, const struct sm_ibe_params *params, struct origin o,
+                     const struct sm_bls_scalar *r)
+{
+    struct sm_bls_g1 x;
+    struct sm_bls_g2 a1, old;
+    int err = ibe_pattern_point(&x, params, &key->pattern);
+    if (err)
+        return err;
+    sm_bls_g1_mul(&x, &x, r);
+    sm_bls_g1_add(&x, &x, o.a0);
+    ibe_g1_store(&key->a0, &x);
+    sm_wipe(&x, sizeof x);
+    sm_bls_g2_mul_generator(&a1, r);
+    if (o.from) {
+        err = ibe_g2_load(&old, &o.from->a1);
+        if (!err)
+            sm_bls_g2_add(&a1, &a1, &old);
+    }
+    if (!err)
+        ibe_g2_store(&key->a1, &a1);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            err = add_multiple(&key->b[i], o.from ? &o.from->b[i] : NULL, &params->h[i], r);
+    if (!err && key->signs)
+        err = add_multiple(&key->bs, o.from ? &o.from->bs : NULL, &params->hs, r);
+    return err;
+}
+
+/* The whole key: wiped when something fails. */
+static int make(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                const struct sm_ibe_pattern *pattern, bool signs, struct origin o,
+                struct sm_ibe_rng *rng)
+{
+    struct sm_bls_scalar r;
+    memset(key, 0, sizeof *key);
+    memcpy(key->params_id, params->id, sizeof params->id);
+    key->pattern = *pattern;
+    key->signs = signs;
+    int err = ibe_random_scalar(&r, rng, o.from ? "delegate" : "keygen", pattern);
+    if (!err)
+        err = randomise(key, params, o, &r);
+    sm_wipe(&r, sizeof r);
+    if (err)
+        sm_wipe(key, sizeof *key);
+    return err;
+}
+
+int sm_ibe_keygen(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                  const struct sm_ibe_master *master, const struct sm_ibe_pattern *pattern,
+                  bool signs, struct sm_ibe_rng *rng)
+{
+    struct sm_bls_g1 msk;
+    int err = check(params, master->params_id, pattern);
+    if (!err)
+        err = ibe_g1_load(&msk, &master->msk);
+    if (!err)
+        err = make(key, params, pattern, signs, (struct origin){&msk, NULL}, rng);
+    sm_wipe(&msk, sizeof msk);
+    return err;
+}
+
+int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
+                   const struct sm_ibe_pattern *to)
+{
+    struct sm_bls_g1 b[SM_IBE_SLOTS_MAX + 1];
+    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX + 1];
+    unsigned n = 0;
+    int err = ibe_g1_load(a, &key->a0);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++) {
+        if (key->pattern.kind[i] != SM_IBE_WILD || to->kind[i] != SM_IBE_FIXED)
+            continue;
+        err = ibe_g1_load(&b[n], &key->b[i]);
+        if (!err)
+            err = ibe_pattern_scalar(to, i, &v[n++]);
+    }
+    if (!err && n > 0) {
+        struct sm_bls_g1 sum;
+        sm_bls_g1_sum(&sum, b, v, n);
+        sm_bls_g1_add(a, a, &sum);
+        sm_wipe(&sum, sizeof sum);
+    }
+    sm_wipe(b, n * sizeof b[0]);
+    return err;
+}
+
+int sm_ibe_delegate(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                    const struct sm_ibe_key *from, const struct sm_ibe_pattern *pattern, bool signs,
+                    struct sm_ibe_rng *rng)
+{
+    struct sm_bls_g1 a0;
+    int err = check(params, from->params_id, pattern);
+    if (err)
+        return err;
+    if (key == from)
+        return SM_ERR_ARG;
+    if (!sm_ibe_pattern_refines(&from->pattern, pattern) || (signs && !from->signs))
+        return SM_ERR_DENIED;
+    err = ibe_specialise(&a0, from, pattern);
+    if (!err)
+        err = make(key, params, pattern, signs, (struct origin){&a0, from}, rng);
+    sm_wipe(&a0, sizeof a0);
+    return err;
+}
+
+/* ---- Encoding: head, pattern, a1, a0, b_i in turn, b_s ----------------------------------------
+ */
+
+#define HEAD 34u
+
+static int put_point(uint8_t *out, size_t size, size_t *at, const struct sm_ibe_g1 *point)
+{
+    struct sm_bls_g1 p;
+    if (size - *at < SM_IBE_G1_SIZE)
+        return SM_ERR_MEMORY;
+    int err = ibe_g1_load(&p, point);
+    if (!err)
+        sm_bls_g1_encode(out + *at, &p);
+    sm_wipe(&p, sizeof p);
+    *at += SM_IBE_G1_SIZE;
+    return err;
+}
+
+static int put_points(const struct sm_ibe_key *key, uint8_t *out, size_t size, size_t *at)
+{
+    int err = put_point(out, size, at, &key->a0);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            err = put_point(out, size, at, &key->b[i]);
+    if (!err && key->signs)
+        err = put_point(out, size, at, &key->bs);
+    return err;
+}
+
+int sm_ibe_key_encode(const struct sm_ibe_key *key, uint8_t *out, size_t size)
+{
+    struct sm_bls_g2 a1;
+    if (size < HEAD)
+        return SM_ERR_MEMORY;
+    out[0] = IBE_KEY;
+    out[1] = key->signs;
+    memcpy(out + 2, key->params_id, SM_SHA256_SIZE);
+    int len = sm_ibe_pattern_encode(&key->pattern, out + HEAD, size - HEAD);
+    if (len < 0)
+        return len;
+    size_t at = HEAD + (size_t)len;
+    if (size - at < SM_IBE_G2_SIZE)
+        return SM_ERR_MEMORY;
+    int err = ibe_g2_load(&a1, &key->a1);
+    if (err)
+        return err;
+    sm_bls_g2_encode(out + at, &a1);
+    at += SM_IBE_G2_SIZE;
+    err = put_points(key, out, size, &at);
+    if (err) {
+        sm_wipe(out, size);
+        return err;
+    }
+    return (int)at;
+}
+
+static int take_point(struct sm_ibe_g1 *to, const uint8_t **at)
+{
+    struct sm_bls_g1 p;
+    int err = sm_bls_g1_decode(&p, *at, SM_IBE_G1_SIZE, SM_BLS_STRICT);
+    if (!err)
+        ibe_g1_store(to, &p);
+    *at += SM_IBE_G1_SIZE;
+    sm_wipe(&p, sizeof p);
+    return err;
+}
+
+/* The points behind the pattern, which are as many as it says. */
+static int take_points(struct sm_ibe_key *key, const uint8_t *at)
+{
+    struct sm_bls_g2 a1;
+    int err = sm_bls_g2_decode(&a1, at, SM_IBE_G2_SIZE, SM_BLS_STRICT);
+    if (err)
+        return err;
+    ibe_g2_store(&key->a1, &a1);
+    at += SM_IBE_G2_SIZE;
+    err = take_point(&key->a0, &at);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            err = take_point(&key->b[i], &at);
+    if (!err && key->signs)
+        err = take_point(&key->bs, &at);
+    return err;
+}
+
+/* The elements beside a0 with their h_i, each times a number that follows from the whole key. */
+struct check_sum {
+    struct sm_bls_g1 left, right;
+    uint8_t seed[SM_SHA256_SIZE + 1];
+};
+
+static int add_to_check(struct check_sum *c, const struct sm_ibe_g1 *b, const struct sm_ibe_g1 *h,
+                        unsigned label)
+{
+    struct sm_bls_scalar k;
+    struct sm_bls_g1 p;
+    c->seed[SM_SHA256_SIZE] = (uint8_t)label;
+    int err =
+        sm_bls_hash_to_scalar(&k, c->seed, sizeof c->seed, IBE_DST_CHECK, sizeof IBE_DST_CHECK - 1);
+    if (!err)
+        err = ibe_g1_load(&p, b);
+    if (err)
+        return err;
+    sm_bls_g1_mul(&p, &p, &k);
+    sm_bls_g1_add(&c->left, &c->left, &p);
+    err = ibe_g1_load(&p, h);
+    if (err)
+        return err;
+    sm_bls_g1_mul_public(&p, &p, &k);
+    sm_bls_g1_add(&c->right, &c->right, &p);
+    return 0;
+}
+
+/* Whether all of it has one r and belongs to the parameters: e(a0, g) = Z e(X_P, a1) and
+ * e(b_i, g) = e(h_i, a1), all at once with multipliers that the key's maker could not choose. */
+static int belongs(const struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                   const uint8_t *bytes, size_t len)
+{
+    struct check_sum c;
+    struct sm_bls_g2 a1;
+    sm_sha256(bytes, len, c.seed);
+    int err = ibe_g1_load(&c.left, &key->a0);
+    if (!err)
+        err = ibe_pattern_point(&c.right, params, &key->pattern);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            err = add_to_check(&c, &key->b[i], &params->h[i], i);
+    if (!err && key->signs)
+        err = add_to_check(&c, &key->bs, &params->hs, SM_IBE_SLOTS_MAX);
+    if (!err)
+        err = ibe_g2_load(&a1, &key->a1);
+    if (!err && !ibe_relation_holds(params, &c.left, &c.right, &a1))
+        err = SM_ERR_INVALID;
+    sm_wipe(&c, sizeof c);
+    return err;
+}
+
+int sm_ibe_key_decode(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                      const uint8_t *bytes, size_t len)
+{
+    if (len == 0)
+        return SM_ERR_MALFORMED;
+    if (bytes[0] != IBE_KEY)
+        return SM_ERR_UNSUPPORTED;
+    if (len < HEAD || bytes[1] > 1)
+        return SM_ERR_MALFORMED;
+    if (memcmp(bytes + 2, params->id, SM_SHA256_SIZE) != 0)
+        return SM_ERR_KEY;
+    memset(key, 0, sizeof *key);
+    memcpy(key->params_id, params->id, SM_SHA256_SIZE);
+    key->signs = bytes[1];
+    int n = sm_ibe_pattern_decode(&key->pattern, bytes + HEAD, len - HEAD);
+    if (n < 0)
+        return n;
+    if (key->pattern.slots != params->slots)
+        return SM_ERR_INVALID;
+    size_t points = 1u + sm_ibe_pattern_wilds(&key->pattern) + key->signs;
+    if (len - HEAD - (size_t)n != SM_IBE_G2_SIZE + points * SM_IBE_G1_SIZE)
+        return SM_ERR_MALFORMED;
+    int err = take_points(key, bytes + HEAD + n);
+    if (!err)
+        err = belongs(key, params, bytes, len);
+    if (err)
+        sm_wipe(key, sizeof *key);
+    return err;
+}
