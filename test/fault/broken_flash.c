@@ -67,8 +67,8 @@ static void heal(void)
 
 static void make_start(unsigned g)
 {
-    world_init(geometries[g].sector, geometries[g].unit, geometries[g].erased);
-    if (live(&newer) != 0 || live(&newer) != 0 || live(&idle) != 0 || world_runs() != ACTIVE)
+    world_init(ONE_APPLICATION, geometries[g].sector, geometries[g].unit, geometries[g].erased);
+    if (live(&newer) != 0 || live(&newer) != 0 || live(&idle) != 0 || world_runs(0) != ACTIVE)
         wrong("the story does not begin: %s", world->broken);
     sim_init(&start, geometries[g].sector, world->sim.flash.sector_count, geometries[g].unit,
              geometries[g].erased);
@@ -109,7 +109,7 @@ static bool fail_at(unsigned story, const struct how *how, uint64_t op)
     int err = world_session(in);
     bool met = world->sim.ops > op;
     bool noticed = world->dev.store.health.fault != 0;
-    bool as_without = err == 0 && world_runs() == stories[story].runs;
+    bool as_without = err == 0 && world_runs(0) == stories[story].runs;
     if (err == 2)
         wrong("%s, operation %llu %s: %s", stories[story].name, (unsigned long long)op, how->name,
               world->broken);
@@ -123,7 +123,7 @@ static bool fail_at(unsigned story, const struct how *how, uint64_t op)
         wrong("%s, operation %llu %s, next start: %s", stories[story].name, (unsigned long long)op,
               how->name, world->broken);
     heal();
-    if (live(&newer) != 0 || !world_settled(world->offered))
+    if (live(&newer) != 0 || !world_settled(world->offered, false))
         wrong("%s, operation %llu %s: no update after it: %s", stories[story].name,
               (unsigned long long)op, how->name, world->broken);
     return met;
@@ -148,8 +148,8 @@ enum part { RECORDS, MODULE, IMAGE, OTHER };
 static enum part part_of(uint32_t off)
 {
     const struct sm_layout *l = world_layout();
-    const struct sm_slot *s = &world->record.slot[world->record.active];
-    struct sm_region slot = sm_store_slot(&world->dev.store, 0, world->record.active);
+    const struct sm_slot *s = &world->records[0].slot[world->records[0].active];
+    struct sm_region slot = sm_store_slot(&world->dev.store, 0, world->records[0].active);
 
     if (off < l->log[1].off + l->log[1].size)
         return RECORDS;
@@ -168,13 +168,13 @@ static void rot(uint32_t off, enum part part)
     uint32_t want = part == MODULE ? BEFORE : ACTIVE;
     if (err == 2)
         wrong("a bit at %u: %s", (unsigned)off, world->broken);
-    else if (world_runs() != want)
-        wrong("a bit at %u: %u runs", (unsigned)off, (unsigned)world_runs());
+    else if (world_runs(0) != want)
+        wrong("a bit at %u: %u runs", (unsigned)off, (unsigned)world_runs(0));
     if (part == MODULE && !(world->emitted >> SM_EVENT_CORRUPT_SLOT & 1))
         wrong("a bit at %u of the module: not told", (unsigned)off);
     if (part == IMAGE && !(world->emitted >> SM_EVENT_REPAIRED & 1))
         wrong("a bit at %u of the image: not told", (unsigned)off);
-    if (live(&newer) != 0 || !world_settled(world->offered))
+    if (live(&newer) != 0 || !world_settled(world->offered, false))
         wrong("a bit at %u: no update after it: %s", (unsigned)off, world->broken);
 }
 
@@ -224,7 +224,7 @@ static void wear(void)
     back_to_start();
     memset(world->sim.wear, 0, world->sim.flash.sector_count * sizeof *world->sim.wear);
     for (unsigned i = 0; i < WEAR_UPDATES; i++)
-        if (live(&newer) != 0 || !world_settled(world->offered))
+        if (live(&newer) != 0 || !world_settled(world->offered, false))
             wrong("update %u: %s", i, world->broken);
     printf("  %u updates erase each sector", WEAR_UPDATES);
     uint32_t spread = print_wear("of the records", records);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include "canon.h"
 
-enum { PLACES_MAX = 64, CONTENTS_MAX = 16, NUMBERS_MAX = 16 * CONTENTS_MAX, FORM_MAX = 2048 };
+enum { PLACES_MAX = 64, CONTENTS_MAX = 24, NUMBERS_MAX = 16 * CONTENTS_MAX, FORM_MAX = 4096 };
 enum look_kind { LOOK_BLANK, LOOK_NONE, LOOK_RECORD };
 
 struct look {
@@ -24,6 +24,10 @@ struct place {
     uint32_t weak;       /* 0 stable, 1 one unstable bit, 2 many */
     uint64_t extent;     /* of what is no record in some look */
 };
+
+/* Numbers of which only the order counts, among those of a kind: what an application's record and
+ * the key set's has, what a driver's has, and those of sets. */
+enum { OF_APPLICATION, OF_DRIVER, OF_SETS, NUMBERS };
 
 /* A record that may be found in force: one not older than the latest that surely is there. */
 struct content {
@@ -47,8 +51,10 @@ static struct {
     /* While a form is made. */
     struct content contents[CONTENTS_MAX];
     unsigned ncontents;
-    uint64_t numbers[NUMBERS_MAX];
-    unsigned nnumbers;
+    struct numbers {
+        uint64_t list[NUMBERS_MAX];
+        unsigned n;
+    } numbers[NUMBERS];
     uint8_t form[FORM_MAX];
     size_t len;
     bool weak;
@@ -262,7 +268,8 @@ static bool sure(unsigned n)
 struct area {
     uint32_t generation; /* the highest in any look; 0 none */
     uint16_t copied;
-    uint64_t base[2]; /* number of the latest record of each index that stands twice, surely */
+    uint64_t base[MODULES_MAX + 1]; /* number of the latest record of each index that surely stands
+                                     * twice */
     bool complete_sure, complete_maybe;
     bool trusted_sure, trusted_maybe; /* something at the last place of its copies, or behind */
 };
@@ -357,31 +364,35 @@ static void put(uint64_t byte)
     c.form[c.len++] = (uint8_t)byte;
 }
 
-static void note(uint64_t number)
+static void note(unsigned which, uint64_t number)
 {
-    unsigned i = c.nnumbers;
+    struct numbers *to = &c.numbers[which];
+    unsigned i = to->n;
 
-    for (unsigned k = 0; k < c.nnumbers; k++)
-        if (c.numbers[k] == number)
+    for (unsigned k = 0; k < to->n; k++)
+        if (to->list[k] == number)
             return;
-    for (; i > 0 && c.numbers[i - 1] > number; i--)
-        c.numbers[i] = c.numbers[i - 1];
-    c.numbers[i] = number;
-    c.nnumbers++;
+    if (to->n == NUMBERS_MAX)
+        abort();
+    for (; i > 0 && to->list[i - 1] > number; i--)
+        to->list[i] = to->list[i - 1];
+    to->list[i] = number;
+    to->n++;
 }
 
-static void put_rank(uint64_t number)
+static void put_rank(unsigned which, uint64_t number)
 {
+    const struct numbers *among = &c.numbers[which];
     unsigned i = 0;
 
-    while (i < c.nnumbers && c.numbers[i] != number)
+    while (i < among->n && among->list[i] != number)
         i++;
     put(number == 0 ? 0xff : i);
 }
 
 static bool counts(const struct sm_slot *s)
 {
-    return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_COMMITTED;
+    return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_COMMITTED || s->state == SM_SLOT_STAGED;
 }
 
 /* The floor that the device has when the slot's module is committed: below its own a module's floor
@@ -396,7 +407,7 @@ static void note_versions(const struct sm_record *r)
     for (unsigned k = 0; k < 2; k++) {
         const struct key_set *set = key_set_of(r->slot[k].module_sha);
         if (set)
-            note(set->version);
+            note(OF_APPLICATION, set->version);
     }
 }
 
@@ -406,34 +417,65 @@ static bool just_older(uint64_t number, uint64_t n)
     return number + 1 == n && (number % 2 == 1 || number < SEQUENCE_FIRST);
 }
 
+/* A slot may yet be committed, which makes its floor the device's. */
+static bool may_commit(const struct sm_slot *s)
+{
+    return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_STAGED;
+}
+
+static bool is_keys(const struct content *x)
+{
+    return x->tag.index == world_layout()->modules;
+}
+
+static void note_module(unsigned which, const struct sm_record *r)
+{
+    note(which, r->floor);
+    if (r->set != 0)
+        note(OF_SETS, r->set);
+    for (unsigned k = 0; k < 2; k++) {
+        const struct subject *s = subject_of(r->slot[k].module_sha);
+        if (counts(&r->slot[k]))
+            note(which, r->slot[k].sequence);
+        if (may_commit(&r->slot[k]))
+            note(which, floor_after(r, &r->slot[k]));
+        if (s)
+            note(which, s->sequence);
+    }
+}
+
 /* Of the numbers only their order counts, and which is just older than another. */
 static void note_numbers(void)
 {
-    c.nnumbers = 0;
+    const struct numbers *of = &c.numbers[OF_APPLICATION];
+
+    for (unsigned which = 0; which < NUMBERS; which++)
+        c.numbers[which].n = 0;
     for (unsigned i = 0; i < c.ncontents; i++) {
-        const struct sm_record *r = &c.contents[i].r;
-        if (c.contents[i].tag.index == 1) {
-            note_versions(r);
-            continue;
-        }
-        note(r->floor);
-        for (unsigned k = 0; k < 2; k++) {
-            const struct subject *s = subject_of(r->slot[k].module_sha);
-            if (counts(&r->slot[k]))
-                note(r->slot[k].sequence);
-            if (r->slot[k].state == SM_SLOT_TRIAL)
-                note(floor_after(r, &r->slot[k]));
-            if (s)
-                note(s->sequence);
+        if (is_keys(&c.contents[i]))
+            note_versions(&c.contents[i].r);
+        else
+            note_module(c.contents[i].tag.index, &c.contents[i].r);
+    }
+    for (unsigned i = 1; i < of->n; i++)
+        put(just_older(of->list[i - 1], of->list[i]));
+}
+
+/* Whether a server may offer what failed again, as one half of a set whose other half is there. */
+static void put_failed_partner(unsigned index, const struct subject *s)
+{
+    for (unsigned i = 0; i < c.ncontents; i++) {
+        const struct content *x = &c.contents[i];
+        for (unsigned k = 0; k < 2 && !is_keys(x) && x->tag.index != index; k++) {
+            const struct subject *m = subject_of(x->r.slot[k].module_sha);
+            put(s && m && m->sequence == s->sequence);
         }
     }
-    for (unsigned i = 1; i < c.nnumbers; i++)
-        put(just_older(c.numbers[i - 1], c.numbers[i]));
 }
 
 /* What a failure on record is to the modules in the slots. One that no server will offer again is
  * as good as none: it only takes a place, which the next failures push it out of all the same. */
-static void put_failed(const struct sm_record *r, const struct sm_failed *f)
+static void put_failed(unsigned index, const struct sm_record *r, const struct sm_failed *f)
 {
     const struct subject *s = subject_of(f->sha);
     unsigned relation = 0;
@@ -446,6 +488,8 @@ static void put_failed(const struct sm_record *r, const struct sm_failed *f)
         relation |= (unsigned)(m && just_older(s->sequence, m->sequence)) << (2 * k + 1);
     }
     put(relation);
+    if (world_layout()->modules > 1)
+        put_failed_partner(index, s);
     if (relation && deployment_of(f->action, &letter, &sequence))
         put((uint8_t)letter);
 }
@@ -477,10 +521,12 @@ static void put_live(uint32_t off, uint32_t len, const uint8_t *expected)
     c.len += sizeof h;
 }
 
-static void put_bytes(const struct sm_slot *s, unsigned slot, const struct subject *m)
+static void put_bytes(unsigned index, const struct sm_slot *s, unsigned slot,
+                      const struct subject *m)
 {
     const struct sm_layout *l = world_layout();
-    uint32_t off = l->slots.off + slot * l->slot_size;
+    uint32_t off = index < l->applications ? l->slots.off + slot * l->slot_size
+                                           : l->plugins.off + slot * l->plugin_size;
 
     if (s->state == SM_SLOT_RECEIVING && s->received > 0) {
         put_live(off, SM_SLOT_MODULE, m ? m->sig : NULL);
@@ -495,7 +541,7 @@ static void put_bytes(const struct sm_slot *s, unsigned slot, const struct subje
 
 /* Of a slot that nothing runs from, only who may be offered again counts. Which events wait makes
  * no difference to the device, only whether any does: rules see to them at each change. */
-static void put_slot(const struct sm_record *r, unsigned slot)
+static void put_slot(unsigned index, const struct sm_record *r, unsigned slot)
 {
     const struct sm_slot *s = &r->slot[slot];
     const struct subject *m = subject_of(s->module_sha);
@@ -504,35 +550,54 @@ static void put_slot(const struct sm_record *r, unsigned slot)
     put(s->unreported != 0);
     put(m ? 1 + m->kind : 0);
     if (m)
-        put_rank(m->sequence);
+        put_rank(index, m->sequence);
     put((uint8_t)s->action[0]);
     if (s->state == SM_SLOT_RECEIVING) {
         put(s->received);
         put(s->received >> 8);
     }
     if (counts(s)) {
-        put_rank(s->sequence);
+        put_rank(index, s->sequence);
         put(s->image_len == 0 ? 0 : 1 + (s->image_build != SM_WASM_BUILD));
     }
-    if (s->state == SM_SLOT_TRIAL)
-        put_rank(floor_after(r, s));
-    put_bytes(s, slot, m);
+    if (may_commit(s))
+        put_rank(index, floor_after(r, s));
+    put_bytes(index, s, slot, m);
 }
 
-static void put_record(const struct sm_record *r)
+/* What a record is to those of other modules: of a set with them, and, of an application, by which
+ * of their releases its need is met. */
+static void put_company(unsigned index, const struct sm_record *r)
+{
+    put_rank(OF_SETS, r->set);
+    for (unsigned i = 0; i < c.ncontents && index == 0; i++) {
+        const struct content *x = &c.contents[i];
+        for (unsigned k = 0; k < 4 && !is_keys(x) && x->tag.index != index; k++) {
+            const struct subject *s = subject_of(r->slot[k / 2].module_sha);
+            const struct subject *m = subject_of(x->r.slot[k % 2].module_sha);
+            put(s == NULL || m == NULL || s->kind != SUBJECT_NEEDS
+                    ? 3
+                    : (m->sequence > s->sequence) * 2 + (m->sequence == s->sequence));
+        }
+    }
+}
+
+static void put_record(unsigned index, const struct sm_record *r)
 {
     put(r->active);
     put(r->boots_left);
     put(r->trap_count);
     for (unsigned i = 0; i < r->trap_count; i++)
         put(r->time_s - r->trap_time_s[i] >= world->cfg.trap_window_s);
-    put_rank(r->floor);
+    put_rank(index, r->floor);
     put(r->name[0] != 0);
     put(r->slot[0].install < r->slot[1].install);
     for (unsigned i = 0; i < SM_STORE_FAILED; i++)
-        put_failed(r, &r->failed[i]);
-    put_slot(r, 0);
-    put_slot(r, 1);
+        put_failed(index, r, &r->failed[i]);
+    put_slot(index, r, 0);
+    put_slot(index, r, 1);
+    if (world_layout()->modules > 1)
+        put_company(index, r);
 }
 
 /* Which modules of the application a key set stops: those in slots of its records. */
@@ -541,7 +606,7 @@ static void put_stops(const struct key_set *set)
     unsigned which = 0, n = 0;
 
     for (unsigned i = 0; i < c.ncontents; i++)
-        for (unsigned k = 0; k < 2 && c.contents[i].tag.index == 0; k++)
+        for (unsigned k = 0; k < 2 && !is_keys(&c.contents[i]); k++)
             which |= (unsigned)(subject_of(c.contents[i].r.slot[k].module_sha) == set->stops)
                      << n++;
     put(set->stops != NULL);
@@ -585,7 +650,7 @@ static void put_keys(const struct sm_record *r)
         put(r->slot[i].error != 0);
         put(set ? 1 + set->bad : 0);
         if (set) {
-            put_rank(set->version);
+            put_rank(OF_APPLICATION, set->version);
             put_stops(set);
         }
         if (r->active == i)
@@ -674,7 +739,7 @@ static void put_remains(void)
 /* The order of the records' numbers, and what the device has promised of them. */
 static void put_order(void)
 {
-    unsigned below[2] = {0}, equal[2] = {0};
+    unsigned below[MODULES_MAX + 1] = {0}, equal[MODULES_MAX + 1] = {0};
 
     for (unsigned i = 0; i < c.ncontents; i++) {
         unsigned rank = 0;
@@ -685,7 +750,7 @@ static void put_order(void)
         below[index] += c.contents[i].r.seq < world->known.seq[index];
         equal[index] |= c.contents[i].r.seq == world->known.seq[index];
     }
-    for (unsigned index = 0; index < 2; index++) {
+    for (unsigned index = 0; index <= world_layout()->modules; index++) {
         put(below[index]);
         put(equal[index]);
         put(world->known.seq[index] != 0);
@@ -715,10 +780,10 @@ static void make_form(void)
     put_order();
     note_numbers();
     for (unsigned i = 0; i < c.ncontents; i++)
-        if (c.contents[i].tag.index == 0)
-            put_record(&c.contents[i].r);
-        else
+        if (is_keys(&c.contents[i]))
             put_keys(&c.contents[i].r);
+        else
+            put_record(c.contents[i].tag.index, &c.contents[i].r);
 }
 
 bool canon_weak(void)

@@ -20,6 +20,7 @@ static const char usage[] =
     "  --only N,N,... only these inputs\n"
     "  --main         those that come to an end in minutes to hours\n"
     "  --keys         a device with key sets, and inputs about them\n"
+    "  --plugin       a device with a plugin, and inputs about it and sets with it\n"
     "  --states N     only the first N states\n"
     "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
     "  --jobs N       geometries at a time\n"
@@ -28,7 +29,7 @@ static const char usage[] =
     "  --inputs       list the inputs\n"
     "  --replay ID    go the path to a state or a failure again, and tell what happens\n";
 
-static struct explore_limits limits = {.inputs = UINT64_MAX, .pairs = 1000};
+static struct explore_limits limits = {.pairs = 1000};
 static const char *done_file;
 static bool is_quick;
 
@@ -37,17 +38,18 @@ static void print_result(unsigned geometry, const struct explore_result *r)
     const struct geometry *g = &geometries[geometry];
 
     printf("%2u: sector %5u, unit %2u, erased %02x: %llu states%s, %llu edges, %llu boots, depth "
-           "%u, %llu pairs; good update in %u boots, return in %u, after hangs in %u\n",
+           "%u, %llu pairs; good update in %u boots, return in %u, after %s in %u\n",
            geometry, (unsigned)g->sector, (unsigned)g->unit, g->erased,
            (unsigned long long)r->states, r->closed ? "" : " (not all explored)",
            (unsigned long long)r->edges, (unsigned long long)r->boots, r->depth,
-           (unsigned long long)r->pairs, r->clean[0], r->clean[1], r->clean[2]);
+           (unsigned long long)r->pairs, r->clean[0], r->clean[1],
+           r->setting == WITH_DRIVER ? "a bad driver" : "hangs", r->clean[2]);
     if (r->failed)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
 }
 
-/* Quick: one geometry to the end with good, absent and bad updates; of one with key sets and of all
- * others the beginning. */
+/* Quick: one geometry to the end with good, absent and bad updates; of one with key sets, of one
+ * with a plugin, and of all others the beginning. */
 static struct explore_limits quick(unsigned geometry)
 {
     struct explore_limits l = limits;
@@ -55,9 +57,14 @@ static struct explore_limits quick(unsigned geometry)
     if (geometry == 0) {
         l.inputs = core_inputs;
     } else if (geometry == 1) {
-        l.key_sets = true;
+        l.setting = WITH_KEY_SETS;
         l.inputs = keys_inputs;
         l.states = 200;
+    } else if (geometry == 13) {
+        l.setting = WITH_DRIVER;
+        l.inputs = plugin_inputs;
+        l.states = 60;
+        l.pairs = 300;
     } else {
         l.states = 2;
         l.pairs = 0;
@@ -180,8 +187,11 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--states") == 0)
             limits.states = number(argv[++i]);
         else if (strcmp(argv[i], "--keys") == 0) {
-            limits.key_sets = true;
+            limits.setting = WITH_KEY_SETS;
             limits.inputs = keys_inputs;
+        } else if (strcmp(argv[i], "--plugin") == 0) {
+            limits.setting = WITH_DRIVER;
+            limits.inputs = plugin_inputs;
         } else if (strcmp(argv[i], "--main") == 0)
             limits.inputs = main_inputs;
         else if (strcmp(argv[i], "--pairs") == 0)
@@ -195,6 +205,8 @@ int main(int argc, char **argv)
         else if (n < JOBS_MAX && number(argv[i]) < ngeometries)
             which[n++] = number(argv[i]);
     }
+    if (limits.inputs == 0)
+        limits.inputs = common_inputs;
     if (n == 0)
         for (; n < ngeometries; n++)
             which[n] = n;

@@ -53,7 +53,7 @@ struct pair {
 
 static struct {
     unsigned geometry;
-    bool key_sets;
+    enum setting setting;
     struct state *states;
     uint32_t nstates, room_states;
     uint32_t *lists;
@@ -317,7 +317,12 @@ static void at_point(void *ctx, uint32_t off, uint32_t len)
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
 
-/* The id: geometry, then the sessions; each input.luck.cut, the cut a point or "e" for none. */
+/* What stands behind the geometry in an id. */
+static const char *const settings[] = {
+    [ONE_APPLICATION] = "", [WITH_KEY_SETS] = "k", [WITH_DRIVER] = "p"};
+
+/* The id: geometry, setting, then the sessions; each input.luck.cut, the cut a point or "e" for
+ * none. */
 static void path_id(uint32_t state, const struct step *last, char *out, size_t size)
 {
     struct step steps[256];
@@ -327,7 +332,7 @@ static void path_id(uint32_t state, const struct step *last, char *out, size_t s
         steps[n++] = *last;
     for (; state != 0 && n < 256; state = x.states[state].parent)
         steps[n++] = x.states[state].step;
-    size_t len = (size_t)snprintf(out, size, "%u%s", x.geometry, x.key_sets ? "k" : "");
+    size_t len = (size_t)snprintf(out, size, "%u%s", x.geometry, settings[x.setting]);
     while (n-- > 0 && len < size - 40) {
         len += (size_t)snprintf(out + len, size - len, "-%u.%u.", steps[n].input, steps[n].luck);
         if (steps[n].point == END)
@@ -393,11 +398,11 @@ static int live_all(uint32_t state)
     return 0;
 }
 
-/* Boots without a cut, the first of which that can takes a new module, until the device is where it
- * should be; then how many. */
-static int settle(uint32_t state, unsigned health, unsigned most, unsigned *took)
+/* Boots without a cut, the first of which that can takes a new module or set, until the device is
+ * where it should be; then how many. */
+static int settle(uint32_t state, struct input in, unsigned most, unsigned *took)
 {
-    struct input in = {.health = (uint8_t)health, .offer = NEWER};
+    bool set = in.offer == SET_NEWER;
     uint32_t target = 0;
     char text[160];
 
@@ -411,7 +416,7 @@ static int settle(uint32_t state, unsigned health, unsigned most, unsigned *took
             target = world->offered;
             in.offer = NOTHING;
         }
-        if (how == 0 && target && world_settled(target)) {
+        if (how == 0 && target && world_settled(target, set)) {
             *took = boots > *took ? boots : *took;
             return 0;
         }
@@ -425,11 +430,18 @@ static int settle(uint32_t state, unsigned health, unsigned most, unsigned *took
 static int settle_all(uint32_t state)
 {
     static const struct {
-        unsigned health, most;
-    } ways[SETTLED] = {{ALL_GOOD, 2}, {TRIAL_TRAPS, 2}, {TRIAL_HANGS, 8}};
+        struct input in;
+        unsigned most;
+    } ways[2][SETTLED] = {{{{ALL_GOOD, NEWER, 0, 0, 0}, 2},
+                           {{TRIAL_TRAPS, NEWER, 0, 0, 0}, 2},
+                           {{TRIAL_HANGS, NEWER, 0, 0, 0}, 8}},
+                          {{{ALL_GOOD, SET_NEWER, 0, 0, 0}, 2},
+                           {{TRIAL_TRAPS, SET_NEWER, 0, 0, 0}, 2},
+                           {{DRIVER_TRAPS, SET_NEWER, 0, 0, 0}, 2}}};
+    bool driver = x.setting == WITH_DRIVER;
 
     for (unsigned i = 0; i < SETTLED; i++) {
-        if (settle(state, ways[i].health, ways[i].most, &x.out->clean[i]) == 2) {
+        if (settle(state, ways[driver][i].in, ways[driver][i].most, &x.out->clean[i]) == 2) {
             fail(state, NULL, world->broken);
             return 2;
         }
@@ -474,14 +486,13 @@ static int compare_pairs(void)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-static void open_world(unsigned geometry, bool key_sets)
+static void open_world(unsigned geometry, enum setting setting)
 {
     const struct geometry *g = &geometries[geometry];
 
-    world_init(g->sector, g->unit, g->erased);
-    if (key_sets)
-        world_use_key_sets();
+    world_init(setting, g->sector, g->unit, g->erased);
     x.geometry = geometry;
+    x.setting = setting;
 }
 
 static void begin(unsigned geometry, const struct explore_limits *limits,
@@ -489,8 +500,8 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
 {
     memset(out, 0, sizeof *out);
     x.out = out;
-    open_world(geometry, limits->key_sets);
-    x.key_sets = limits->key_sets;
+    out->setting = limits->setting;
+    open_world(geometry, limits->setting);
     rehash_blobs();
     rehash_seen();
     x.inputs = limits->inputs;
@@ -549,21 +560,23 @@ static int replay_step(const struct step *step, struct known *known)
     if (how == 2)
         printf("  BROKEN: %s\n", world->broken);
     else
-        printf("  the session ends; %u runs\n", how == 0 ? world_runs() : 0);
+        printf("  the session ends; %u runs\n", how == 0 ? world_runs(0) : 0);
     return how;
 }
 
 int explore_replay(const char *id)
 {
     unsigned geometry, input, luck, point;
-    struct known known = {{0, 0}};
+    struct known known = {{0}};
     int n = 0, how = 0;
 
     if (sscanf(id, "%u%n", &geometry, &n) != 1 || geometry >= ngeometries)
         return 2;
-    bool key_sets = id[n] == 'k';
-    n += key_sets;
-    open_world(geometry, key_sets);
+    enum setting setting = id[n] == 'k'   ? WITH_KEY_SETS
+                           : id[n] == 'p' ? WITH_DRIVER
+                                          : ONE_APPLICATION;
+    n += setting != ONE_APPLICATION;
+    open_world(geometry, setting);
     world->trace = true;
     for (id += n; *id == '-'; id += n) {
         struct step step;

@@ -18,7 +18,7 @@ enum { SETTLED = 3 };
 
 struct explore_limits {
     uint64_t inputs; /* those to try, a bit each */
-    bool key_sets;   /* of a device that has them, instead of a fixed trust store */
+    enum setting setting;
     unsigned states; /* 0: until there is no new one */
     unsigned pairs;  /* of flashes with equal keys, to compare what becomes of them */
     bool progress;   /* tell on stderr how far it is */
@@ -28,8 +28,10 @@ struct explore_result {
     uint64_t states, explored, edges, boots, pairs;
     unsigned depth;          /* sessions from blank flash to the state farthest away */
     unsigned clean[SETTLED]; /* boots at most that a good update took, and the return from a bad
-                              * one: one that traps, one that hangs until the watchdog */
-    bool closed;             /* no state is left to explore */
+                              * one: one that traps, one that hangs until the watchdog; or, of
+                              * sets, one whose application traps, one whose driver does */
+    enum setting setting;
+    bool closed; /* no state is left to explore */
     bool failed;
     char id[4000]; /* of the path to what failed */
     char what[200];

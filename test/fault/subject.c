@@ -15,6 +15,9 @@
 static const uint8_t wasm[] = {
 #include "subject.inc"
 };
+static const uint8_t driver_wasm[] = {
+#include "driver.inc"
+};
 
 enum {
     MODULE_MAX = 1024,
@@ -25,13 +28,14 @@ enum {
 };
 
 static struct {
-    EVP_PKEY *key, *golden_key, *root, *stranger;
+    EVP_PKEY *key, *vendor, *golden_key, *root, *stranger;
     struct key_set *sets[KEY_SETS][SETS_A_VERSION];
     const struct key_set *sets_by_sha[BUCKETS];
     struct subject golden;
     uint8_t golden_public[32];
-    struct sm_trust trust;
-    struct sm_trust_key keys[1];
+    struct sm_trust trust, vendor_trust;
+    struct sm_trust_key keys[1], vendor_keys[2];
+    struct sm_keyset vendor_set;
     struct subject *made[SEQUENCES][SUBJECT_KINDS];
     const struct subject *by_sha[BUCKETS];
     struct {
@@ -62,6 +66,12 @@ static EVP_PKEY *key_of(EVP_PKEY **kept, const char seed_text[static 1])
 static EVP_PKEY *key(void)
 {
     return key_of(&g.key, "the same in every run of it");
+}
+
+/* A vendor is trusted within the scope that a key set gives. */
+static EVP_PKEY *vendor_key(void)
+{
+    return key_of(&g.vendor, "a vendor of sensors");
 }
 
 const struct sm_trust *subject_trust(void)
@@ -108,26 +118,52 @@ static void translate(struct subject *s)
     sm_sha256(s->image, s->image_len, s->image_sha);
 }
 
+static bool is_driver(const struct subject *s)
+{
+    return s->kind >= DRIVER_PLAIN;
+}
+
+/* What a manifest says of a module by its kind. */
+static void describe(struct sm_manifest *m, const struct subject *s, const char *name)
+{
+    m->kind = is_driver(s) ? SM_KIND_PLUGIN : SM_KIND_APPLICATION;
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->security_floor = s->kind == SUBJECT_FLOOR ? s->sequence : FLOOR_LOW;
+    if (s->kind == SUBJECT_NEEDS) {
+        m->requirements = 1;
+        snprintf(m->requires[0].name, sizeof m->requires[0].name, "%s", DRIVER_NAME);
+        m->requires[0].least = s->sequence;
+        m->requires[0].most = INT64_MAX;
+    }
+    if (is_driver(s) && s->kind != DRIVER_GONE)
+        m->sensor = (struct sm_plugin_sensor){.id = "L1",
+                                              .model = "L",
+                                              .bus = DRIVER_BUS,
+                                              .address = DRIVER_ADDRESS,
+                                              .values = 1,
+                                              .value = {{"light", SM_UNIT_LUX, 0}}};
+}
+
 static void pack(struct subject *s, EVP_PKEY *by, const char *name)
 {
+    const uint8_t *code = is_driver(s) ? driver_wasm : wasm;
+    size_t code_len = is_driver(s) ? sizeof driver_wasm : sizeof wasm;
     struct sm_manifest m;
     struct sm_manifest_detail detail;
 
     sm_manifest_defaults(&m);
-    m.kind = SM_KIND_APPLICATION;
     snprintf(m.fleet, sizeof m.fleet, "%s", SUBJECT_FLEET);
-    snprintf(m.name, sizeof m.name, "%s", name);
     snprintf(m.version, sizeof m.version, "1");
     m.sequence = s->sequence;
-    m.security_floor = s->kind == SUBJECT_FLOOR ? s->sequence : FLOOR_LOW;
     m.classes = 1u << SM_CLASS_MCU;
     m.period_ms = 10;
     m.memory_bytes = 0;
     m.stack_bytes = 256;
     m.interface = 1;
-    m.good_ticks = 1;
+    m.good_ticks = is_driver(s) ? DRIVER_TICKS : 1;
     m.timeout_ms = 45;
-    int64_t len = sm_manifest_pack(&m, wasm, sizeof wasm, s->bytes, MODULE_MAX, &detail);
+    describe(&m, s, name);
+    int64_t len = sm_manifest_pack(&m, code, code_len, s->bytes, MODULE_MAX, &detail);
     need(len > 0, detail.rule);
     s->len = (uint32_t)len;
     sign(s, by, s->len);
@@ -135,6 +171,7 @@ static void pack(struct subject *s, EVP_PKEY *by, const char *name)
         memcpy(s->bytes + s->len, "\0\1\0", 3);
         s->len += 3;
     }
+    s->good = s->kind != SUBJECT_EVIL && s->kind != DRIVER_EVIL;
     sm_sha256(s->bytes, s->len, s->sha);
     translate(s);
 }
@@ -176,7 +213,7 @@ static void list(const struct subject *s)
     while (g.by_sha[at] != NULL)
         at = (at + 1) % BUCKETS;
     g.by_sha[at] = s;
-    for (const char *letter = "dex"; *letter; letter++) {
+    for (const char *letter = "dexs"; *letter; letter++) {
         char text[SM_STORE_ACTION];
         int len = snprintf(text, sizeof text, "%c%u", *letter, s->sequence);
         uint32_t crc = sm_crc32c(0, text, (size_t)len);
@@ -200,7 +237,10 @@ const struct subject *subject(uint32_t sequence, enum subject_kind kind)
     need(*s != NULL && ((*s)->bytes = calloc(1, MODULE_MAX)) != NULL, "no memory");
     (*s)->sequence = sequence;
     (*s)->kind = kind;
-    pack(*s, key(), "subject");
+    if (is_driver(*s)) /* that it is gone says the fleet; of all else that is no signature */
+        pack(*s, kind == DRIVER_PLAIN ? vendor_key() : key(), DRIVER_NAME);
+    else
+        pack(*s, key(), SUBJECT_NAME);
     list(*s);
     return *s;
 }
@@ -244,6 +284,15 @@ static void sign_set(struct key_set *set, EVP_PKEY *by, const uint8_t root[32])
     set->len = (uint32_t)len;
 }
 
+static void add_key(struct sm_keyset_plan *plan, enum sm_role role, EVP_PKEY *k)
+{
+    struct sm_keyset_plan_key *to = &plan->key[plan->nkeys++];
+    size_t len = 32;
+
+    to->role = role;
+    need(EVP_PKEY_get_raw_public_key(k, to->key, &len) == 1, "no public key");
+}
+
 static void make_set(struct key_set *set)
 {
     static struct sm_keyset_plan plan;
@@ -254,11 +303,10 @@ static void make_set(struct key_set *set)
     memset(&plan, 0, sizeof plan);
     snprintf(plan.fleet, sizeof plan.fleet, "%s", SUBJECT_FLEET);
     plan.version = set->version;
-    plan.threshold = plan.nroots = plan.nkeys = 1;
+    plan.threshold = plan.nroots = 1;
     plan.issued_s = 1000000;
     need(EVP_PKEY_get_raw_public_key(root, plan.root[0], &len) == 1, "no public key");
-    plan.key[0].role = SM_ROLE_SIGNER;
-    need(EVP_PKEY_get_raw_public_key(key(), plan.key[0].key, &len) == 1, "no public key");
+    add_key(&plan, SM_ROLE_SIGNER, key());
     if (set->stops) {
         plan.nrevoked = 1;
         plan.revoked[0].kind = SM_REVOKED_MODULE;
@@ -272,6 +320,33 @@ static void make_set(struct key_set *set)
     set->len = (uint32_t)n;
     sign_set(set, set->bad ? key_of(&g.stranger, "a stranger") : root, plan.root[0]);
     sm_sha256(set->bytes, set->len, set->sha);
+}
+
+const struct sm_trust *subject_vendor_trust(void)
+{
+    static struct sm_keyset_plan plan;
+    static uint8_t bytes[2048];
+    struct sm_manifest_detail detail;
+    size_t len = 32;
+
+    if (g.vendor_trust.capacity != 0)
+        return &g.vendor_trust;
+    snprintf(plan.fleet, sizeof plan.fleet, "%s", SUBJECT_FLEET);
+    plan.version = plan.threshold = plan.nroots = 1;
+    plan.issued_s = 1000000;
+    need(EVP_PKEY_get_raw_public_key(key_of(&g.root, "a root"), plan.root[0], &len) == 1,
+         "no public key");
+    add_key(&plan, SM_ROLE_SIGNER, key());
+    add_key(&plan, SM_ROLE_VENDOR, vendor_key());
+    snprintf(plan.key[1].model, sizeof plan.key[1].model, "L");
+    snprintf(plan.key[1].bus, sizeof plan.key[1].bus, "%s", DRIVER_BUS);
+    plan.key[1].addresses = 1;
+    plan.key[1].address[0] = DRIVER_ADDRESS;
+    int n = sm_keyset_make(&plan, bytes, sizeof bytes, &detail);
+    need(n > 0 && sm_keyset_read(&g.vendor_set, bytes, (size_t)n, &detail) == 0, detail.rule);
+    sm_trust_init(&g.vendor_trust, g.vendor_keys, 2);
+    need(sm_keyset_trust(&g.vendor_set, 0, &g.vendor_trust) == 0, "no trust");
+    return &g.vendor_trust;
 }
 
 /* A version has one set without revocations, a badly signed one, and those that stop a module. */

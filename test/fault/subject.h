@@ -5,9 +5,17 @@
 #include "world.h"
 
 #define SUBJECT_FLEET "fleet"
+#define SUBJECT_NAME  "subject"
+#define DRIVER_NAME   "driver"
+#define DRIVER_BUS    "i2c-1"
 
-/* The trust store that believes the key which signs them. */
+/* A driver's trial takes longer than its application's, so that a set waits for it. */
+enum { DRIVER_ADDRESS = 0x48, DRIVER_TICKS = 2 };
+
+/* The trust store that believes the key which signs applications; and one that believes also the
+ * key which signs plugins. */
 const struct sm_trust *subject_trust(void);
+const struct sm_trust *subject_vendor_trust(void);
 
 /* The golden module: the same code under a manifest of its own, by another key. */
 const struct subject *subject_golden(void);

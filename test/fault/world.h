@@ -15,12 +15,16 @@
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
-/* The same code under different manifests. Sequences have one length in CBOR, so all modules of a
- * kind have the same length. */
+/* Applications, all of the same code under different manifests, and drivers: plugins, the same.
+ * Sequences have one length in CBOR, so all modules of a kind have the same length. */
 enum subject_kind {
     SUBJECT_PLAIN, /* its security floor is below everything */
     SUBJECT_FLOOR, /* its security floor is its own sequence */
     SUBJECT_EVIL,  /* the plain one of this sequence and its signature, and bytes behind */
+    SUBJECT_NEEDS, /* a plain one that needs the driver of its own sequence, or a later one */
+    DRIVER_PLAIN,  /* signed by its vendor */
+    DRIVER_EVIL,   /* the same, signed by the key that signs applications */
+    DRIVER_GONE,   /* a release that removes the driver */
     SUBJECT_KINDS
 };
 
@@ -29,6 +33,7 @@ enum { SEQUENCE_FIRST = 1000, SEQUENCES = 3000, FLOOR_LOW = 300 };
 struct subject {
     uint32_t sequence;
     enum subject_kind kind;
+    bool good; /* signed by who may sign it */
     uint8_t *bytes, *image;
     uint32_t len, image_len;
     uint8_t sig[64], sha[32], image_sha[32];
@@ -65,25 +70,31 @@ enum health {
     TRIAL_HANGS, /* and with a hang of the device, which the watchdog resets */
     LATE_TRAPS,  /* good on trial; committed, the newest module traps at each tick */
     ALL_TRAP,    /* every module traps at each tick */
-    WAS_HUNG     /* all are good now, but the watchdog found the one to run hanging last time */
+    WAS_HUNG,    /* all are good now, but the watchdog found the one to run hanging last time */
+    DRIVER_TRAPS /* the driver on trial traps, an application is good */
 };
 
 enum offer {
-    UNREACHABLE, /* no contact */
-    NOTHING,     /* contact, nothing to install */
-    NEWER,       /* a module newer than all, under a deployment of its own */
-    NEWER_FLOOR, /* the same, and nothing older may run once it is committed */
-    AGAIN,       /* what the slot not in force holds or held, in the same deployment */
-    AGAIN_FRESH, /* the same in another one */
-    OLDER,       /* a module just older than the active one, if that is not such a one itself */
-    EVIL,        /* a module that nobody signed as it is */
-    TORN,        /* newer, and the connection breaks in the middle */
-    GARBLED,     /* newer, and a byte changes on the way */
-    DEAF,        /* newer, from a server that reports do not reach */
-    KEYS_NEXT,   /* the next key set */
-    KEYS_STOP,   /* the next one, which revokes the active module, at once */
-    KEYS_OLD,    /* the one before the one in force */
-    KEYS_BAD,    /* the next one, signed by nobody who may */
+    UNREACHABLE,     /* no contact */
+    NOTHING,         /* contact, nothing to install */
+    NEWER,           /* a module newer than all, under a deployment of its own */
+    NEWER_FLOOR,     /* the same, and nothing older may run once it is committed */
+    AGAIN,           /* what the slot not in force holds or held, in the same deployment */
+    AGAIN_FRESH,     /* the same in another one */
+    OLDER,           /* a module just older than the active one, if that is not such a one itself */
+    EVIL,            /* a module that nobody signed as it is */
+    TORN,            /* newer, and the connection breaks in the middle */
+    GARBLED,         /* newer, and a byte changes on the way */
+    DEAF,            /* newer, from a server that reports do not reach */
+    KEYS_NEXT,       /* the next key set */
+    KEYS_STOP,       /* the next one, which revokes the active module, at once */
+    KEYS_OLD,        /* the one before the one in force */
+    KEYS_BAD,        /* the next one, signed by nobody who may */
+    DRIVER_NEWER,    /* a driver newer than all */
+    DRIVER_REMOVAL,  /* a release that removes it */
+    DRIVER_UNSIGNED, /* one that its vendor did not sign */
+    SET_NEWER,       /* an application and the driver that it needs, together */
+    SET_AGAIN,       /* what is there of such a set, of an earlier session */
     OFFERS
 };
 
@@ -96,17 +107,28 @@ struct input {
 
 extern const struct input inputs[];
 extern const unsigned ninputs;
-extern const uint64_t core_inputs; /* bits: good updates, none, bad ones */
-extern const uint64_t keys_inputs; /* good updates, none, key sets */
-extern const uint64_t main_inputs; /* what closes within minutes to hours */
+extern const uint64_t core_inputs;   /* bits: good updates, none, bad ones */
+extern const uint64_t keys_inputs;   /* good updates, none, key sets */
+extern const uint64_t main_inputs;   /* what closes within minutes to hours */
+extern const uint64_t plugin_inputs; /* good updates, sets and drivers, good and bad */
+extern const uint64_t common_inputs; /* those that mean something without a driver */
 void input_text(const struct input *in, char *out, size_t size);
 
 /* ---- The world ------------------------------------------------------------------------------- */
 
-/* Numbers of the last record of the application and of the key set that was put, or that a mount
- * found; 0 none. What the device has acted on, and must find again. */
+/* Devices differ in whom they trust, and in what they have room for. */
+enum setting {
+    ONE_APPLICATION, /* and a fixed trust store */
+    WITH_KEY_SETS,   /* one application; commissioned with a key set */
+    WITH_DRIVER      /* an application and a plugin; a fixed trust store */
+};
+
+enum { MODULES_MAX = 2 };
+
+/* Numbers of the last record of each module, and behind them of the key set, that was put, or that
+ * a mount found; 0 none. What the device has acted on, and must find again. */
 struct known {
-    uint64_t seq[2];
+    uint64_t seq[MODULES_MAX + 1];
 };
 
 enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_GOLDEN = 1024, WORLD_EVENTS = 16 };
@@ -115,9 +137,13 @@ struct world {
     struct flash_sim sim;
     struct sm_device dev;
     struct sm_device_cfg cfg;
-    struct sm_device_app app;
-    struct sm_record record;
+    struct sm_device_app apps[MODULES_MAX];
+    struct sm_record records[MODULES_MAX];
     struct sm_host_port host;
+    struct sm_sensors sensors;
+    struct sm_bus bus;
+    struct sm_device_plugin plugin;
+    struct sm_device_plugins plugins;
     struct sm_device_golden golden;
     struct sm_trust_key keys[4];
     uint64_t now_ms;
@@ -128,9 +154,9 @@ struct world {
     struct known known;
     uint64_t acked[WORLD_EVENTS]; /* ids that the server got in this session */
     unsigned nacked;
-    unsigned starts_paid; /* of the trial, in this session */
-    uint32_t ticks;       /* calls that a module began in this session */
-    bool operator_asked;  /* the operator's return is under way */
+    unsigned starts_paid[MODULES_MAX]; /* of the trial, in this session */
+    uint32_t ticks[MODULES_MAX];       /* calls that a module began in this session */
+    bool operator_asked;               /* the operator's return is under way */
 
     uint32_t offered; /* sequence of the module that the device took; 0 none */
 
@@ -141,16 +167,14 @@ struct world {
     jmp_buf end; /* of a session: 1 watchdog, 2 a rule is broken */
     char broken[200];
 
-    _Alignas(16) uint8_t pool[WORLD_POOL];
+    _Alignas(16) uint8_t pool[MODULES_MAX][WORLD_POOL];
     _Alignas(16) uint8_t scratch[WORLD_SCRATCH];
     _Alignas(16) uint8_t golden_image[WORLD_GOLDEN];
 };
 
 /* One world a process. Makes the keys; world_init() a device on blank flash of this geometry. */
 extern struct world *world;
-void world_init(uint32_t sector, uint32_t unit, uint8_t erased);
-/* The device has a key set from its commissioning on, instead of a fixed trust store. */
-void world_use_key_sets(void);
+void world_init(enum setting setting, uint32_t sector, uint32_t unit, uint8_t erased);
 
 /* The layout of this geometry's flash. */
 const struct sm_layout *world_layout(void);
@@ -163,11 +187,11 @@ void world_before(const struct input *in);
 int world_session(const struct input *in);
 
 /* Whether the session that just ended left the device where it should be with the module that it
- * was offered: a good one is committed and runs; a bad one was tried and what was active before
- * runs; and all is reported. */
-bool world_settled(uint32_t sequence);
+ * was offered, or with the set of both modules of this sequence: a good one is committed and runs;
+ * a bad one was tried and what was active before runs; and all is reported. */
+bool world_settled(uint32_t sequence, bool set);
 
-/* What runs: the sequence of a verified module, 1 for the golden one, or 0. */
-uint32_t world_runs(void);
+/* What runs at a place: the sequence of a verified module, 1 for the golden one, or 0. */
+uint32_t world_runs(unsigned index);
 
 #endif
