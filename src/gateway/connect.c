@@ -1,0 +1,365 @@
+/* How sessions begin, move, sleep and end: CONNECT with its will, PINGREQ, DISCONNECT.
+ *
+ * Who is who. With DTLS the proven identity says it. On plain UDP nothing is proven, so a client's IP
+ * address (and node behind a forwarder) is its identity: another port of it may go on with the
+ * session, another address only when the session has no living client. Whether it lives is asked
+ * (PINGREQ, c->moving); a client asleep cannot answer, so its session stays where it is until its
+ * sleep is over.
+ *
+ *   CONNECT --will--> CONNECTING (WILLTOPICREQ, WILLMSGREQ) --own connection--> ACTIVE
+ *   CONNECT --------> CONNECTING when it has a connection of its own, else ACTIVE at once
+ *   ACTIVE --DISCONNECT(d)--> ASLEEP --PINGREQ(id)--> AWAKE --queue empty, PINGRESP--> ASLEEP
+ *   ASLEEP, AWAKE --CONNECT--> ACTIVE, its flags not looked at: it only says that it is awake
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core.h"
+
+#define PATIENCE_MS 5000u /* without the broker; then clients are told of congestion */
+
+static void refuse(struct gw *g, const struct gw_addr *to, uint8_t code)
+{
+    g->figures.refused++;
+    gw_reply(g, to, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNACK, .code = code});
+}
+
+static bool same_sender(const struct gw_client *c, const struct gw_addr *from, const char *identity)
+{
+    if (c->identity || identity)
+        return c->identity && identity && !strcmp(c->identity, identity);
+    return !memcmp(c->addr.ip, from->ip, sizeof from->ip) && c->addr.node_len == from->node_len &&
+           !memcmp(c->addr.node, from->node, sizeof from->node);
+}
+
+/* A session without a client: nothing more is sent to where it was. */
+static void leave_address(struct gw *g, struct gw_client *c)
+{
+    gw_client_moved(g, c, &(struct gw_addr){0});
+}
+
+/* Whether a sender that is not the session's may have it; answers when not. */
+static bool may_take_over(struct gw *g, struct gw_client *c, const struct gw_addr *from,
+                          const char *identity)
+{
+    bool alive = c->state != GW_DISCONNECTED && c->state != GW_LOST;
+    if (c->identity) {
+        refuse(g, from, SM_MQTTSN_NOT_SUPPORTED);
+        return false;
+    }
+    if (identity || !alive)
+        return true;
+    if (c->state == GW_ASLEEP) {
+        refuse(g, from, SM_MQTTSN_CONGESTION);
+    } else if (!c->moving) {
+        gw_send_simple(g, c, SM_MQTTSN_PINGREQ, 0);
+        c->asked = c->moving = true;
+        c->sent_ms = g->now_ms;
+        gw_client_due(g, c, g->now_ms + GW_PROBE_MS);
+    }
+    return false;
+}
+
+void gw_probe_over(struct gw *g, struct gw_client *c)
+{
+    c->moving = false;
+    if (c->asked)
+        gw_client_lost(g, c);
+}
+
+/* Another client speaks from this address, so the one that had it is gone. */
+static void clear_address(struct gw *g, const struct gw_addr *from, const struct gw_client *but)
+{
+    struct gw_client *old = gw_client_by_addr(g, from);
+    if (!old || old == but)
+        return;
+    uint32_t index = old->index;
+    if (old->state == GW_DISCONNECTED || old->state == GW_LOST)
+        leave_address(g, old);
+    else
+        gw_client_lost(g, old);
+    if (g->clients[index])
+        leave_address(g, g->clients[index]);
+}
+
+void gw_connected(struct gw *g, struct gw_client *c, uint8_t code)
+{
+    if (code != SM_MQTTSN_ACCEPTED) {
+        g->figures.refused++;
+        gw_send_code(g, c, SM_MQTTSN_CONNACK, code);
+        gw_client_free(g, c);
+        return;
+    }
+    g->figures.connects++;
+    gw_client_state(g, c, GW_ACTIVE);
+    c->untouched = true;
+    gw_client_save(g, c);
+    gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    gw_pump(g, c);
+}
+
+static void open_own(struct gw *g, struct gw_client *c)
+{
+    c->will_step = 0;
+    gw_client_state(g, c, GW_CONNECTING);
+    if (c->link) {
+        gw_link_again(g, c->link);
+        return;
+    }
+    gw_flows_clear(g, c);
+    c->link = gw_link_new(g, c->index, 0);
+    gw_subscriptions_move(g, c);
+}
+
+/* Without a link to the broker nobody is accepted; a short loss is not worth the five minutes that
+ * "congestion" makes clients wait. */
+static void broker_missing(struct gw *g, struct gw_client *c)
+{
+    if (g->now_ms - g->shared[0]->since_ms >= PATIENCE_MS)
+        gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_CONGESTION);
+    if (c->clean)
+        gw_client_free(g, c);
+    else
+        gw_client_state(g, c, GW_DISCONNECTED);
+}
+
+static void begin(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    if (p->will) {
+        gw_client_state(g, c, GW_CONNECTING);
+        c->will_step = 1;
+        gw_send_simple(g, c, SM_MQTTSN_WILLTOPICREQ, 0);
+    } else if (c->link || c->rule->own_connection || c->will) {
+        open_own(g, c);
+    } else if (!gw_ready(g)) {
+        broker_missing(g, c);
+    } else {
+        gw_connected(g, c, SM_MQTTSN_ACCEPTED);
+    }
+}
+
+/* What a retransmitted CONNECT gets, when its answer was lost; false when it is a new one. */
+static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr *from,
+                         const struct sm_mqttsn_packet *p)
+{
+    if (memcmp(&c->addr, from, sizeof *from) != 0)
+        return false;
+    if (c->state == GW_CONNECTING && c->wants_will == p->will) {
+        if (c->will_step)
+            gw_send_simple(g, c, c->will_step == 1 ? SM_MQTTSN_WILLTOPICREQ : SM_MQTTSN_WILLMSGREQ,
+                           0);
+        return true;
+    }
+    if (c->state != GW_ACTIVE || !c->untouched || c->wants_will != p->will)
+        return false;
+    gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    return true;
+}
+
+static void forget_will(struct gw *g, struct gw_client *c)
+{
+    if (!c->will)
+        return;
+    gw_name_drop(g, c->will->topic);
+    free(c->will->data);
+    free(c->will);
+    c->will = NULL;
+}
+
+/* The session as this CONNECT wants it. */
+static void take_on(struct gw *g, struct gw_client *c, const char *identity,
+                    const struct sm_mqttsn_packet *p)
+{
+    if (p->clean) {
+        gw_client_wipe(g, c);
+        forget_will(g, c);
+        if (c->link)
+            gw_link_end(g, c->link);
+        c->link = NULL;
+    }
+    gw_queue_rewind(g, c);
+    c->clean = p->clean;
+    c->wants_will = p->will;
+    c->keepalive_s = p->duration_s;
+    if (!c->identity && identity) {
+        c->identity = gw_alloc(strlen(identity) + 1);
+        strcpy(c->identity, identity);
+    }
+    c->proven |= identity != NULL;
+    for (unsigned i = 0; i < c->ntopics; i++) /* to be sent anew before it is used (6.10) */
+        c->topics[i].known = false;
+}
+
+static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from)
+{
+    gw_client_moved(g, c, from);
+    gw_client_state(g, c, GW_ACTIVE);
+    gw_client_save(g, c);
+    gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    gw_pump(g, c);
+}
+
+void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identity,
+                   const struct sm_mqttsn_packet *p, size_t len)
+{
+    struct gw_client *c = gw_client_by_id(g, p->data, p->len);
+    if (c && answer_again(g, c, from, p))
+        return;
+    if (!gw_take_token(g, from))
+        return;
+    const struct gw_rule *rule = gw_rule_for(g, identity, p->data, p->len);
+    if (p->protocol != SM_MQTTSN_PROTOCOL_ID || !rule || memchr(p->data, 0, p->len)) {
+        refuse(g, from, SM_MQTTSN_NOT_SUPPORTED);
+        return;
+    }
+    if (!c && g->figures.clients >= g->cfg.max_clients) {
+        refuse(g, from, SM_MQTTSN_CONGESTION);
+        return;
+    }
+    if (c && !same_sender(c, from, identity) && !may_take_over(g, c, from, identity))
+        return;
+    clear_address(g, from, c);
+    bool moved = c && memcmp(&c->addr, from, sizeof *from) != 0;
+    if (!c)
+        c = gw_client_new(g, from, p->data, p->len);
+    g->figures.takeovers += moved;
+    if (moved)
+        gw_client_moved(g, c, from);
+    if (!c->received)
+        c->received = (uint32_t)len;
+    c->heard_ms = g->now_ms;
+    c->rule = rule;
+    if (identity)
+        c->proven = true;
+    if (c->state == GW_ASLEEP || c->state == GW_AWAKE) {
+        wake(g, c, from);
+        return;
+    }
+    take_on(g, c, identity, p);
+    begin(g, c, p);
+}
+
+/* ---- Wills ----------------------------------------------------------------------------------- */
+
+static struct gw_will *will_of(struct gw_client *c)
+{
+    if (!c->will)
+        c->will = gw_alloc(sizeof *c->will);
+    return c->will;
+}
+
+/* False: the topic is none that this client may publish to. */
+static bool set_will_topic(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    if (!sm_mqttsn_name_valid(p->data, p->len) || !gw_may_publish(c, p->data, p->len)) {
+        g->figures.denied++;
+        return false;
+    }
+    struct gw_will *w = will_of(c);
+    gw_name_drop(g, w->topic);
+    w->topic = gw_name(g, p->data, p->len);
+    w->qos = (uint8_t)(p->qos < 0 ? 0 : p->qos);
+    w->retain = p->retain;
+    return true;
+}
+
+static void set_will_data(struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    struct gw_will *w = will_of(c);
+    free(w->data);
+    w->data = gw_alloc(p->len);
+    if (p->len)
+        memcpy(w->data, p->data, p->len);
+    w->len = p->len;
+}
+
+void gw_on_will(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    if (p->type == SM_MQTTSN_WILLTOPIC && c->will_step) {
+        if (!p->len) { /* no will after all */
+            forget_will(g, c);
+            c->wants_will = false;
+            c->will_step = 0;
+            begin(g, c, &(struct sm_mqttsn_packet){0});
+        } else if (!set_will_topic(g, c, p)) {
+            gw_connected(g, c, SM_MQTTSN_NOT_SUPPORTED);
+        } else {
+            c->will_step = 2;
+            gw_send_simple(g, c, SM_MQTTSN_WILLMSGREQ, 0);
+        }
+    } else if (p->type == SM_MQTTSN_WILLMSG && c->will_step == 2) {
+        set_will_data(c, p);
+        open_own(g, c);
+    } else {
+        g->figures.unexpected++;
+    }
+}
+
+/* MQTT 3.1.1 cannot change a will, so the client's connection is made anew with the other one. */
+void gw_on_will_update(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    bool topic = p->type == SM_MQTTSN_WILLTOPICUPD;
+    uint8_t answer = topic ? SM_MQTTSN_WILLTOPICRESP : SM_MQTTSN_WILLMSGRESP;
+    bool good = c->link && c->will && c->will->topic;
+    if (good && topic && !p->len)
+        forget_will(g, c);
+    else if (good && topic)
+        good = set_will_topic(g, c, p);
+    else if (good)
+        set_will_data(c, p);
+    if (good)
+        gw_link_again(g, c->link);
+    gw_send_code(g, c, answer, good ? SM_MQTTSN_ACCEPTED : SM_MQTTSN_NOT_SUPPORTED);
+}
+
+/* ---- Sleep and the end ----------------------------------------------------------------------- */
+
+void gw_on_ping(struct gw *g, struct gw_client *c, const struct gw_addr *from, const char *identity,
+                const struct sm_mqttsn_packet *p, size_t len)
+{
+    if (p->len) {
+        struct gw_client *named = gw_client_by_id(g, p->data, p->len);
+        c = named && same_sender(named, from, identity) ? named : NULL;
+    }
+    if (!c || c->state == GW_DISCONNECTED || c->state == GW_LOST || c->state == GW_CONNECTING) {
+        g->figures.strangers++;
+        if (gw_take_token(g, from))
+            gw_reply(g, from, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT});
+        return;
+    }
+    if (memcmp(&c->addr, from, sizeof *from) != 0) {
+        clear_address(g, from, c);
+        gw_client_moved(g, c, from);
+        c->proven = identity != NULL;
+        c->received = (uint32_t)len;
+        g->figures.takeovers++;
+    }
+    c->heard_ms = g->now_ms;
+    c->silent = 0;
+    c->asked = false;
+    if (c->state == GW_ASLEEP) {
+        gw_client_state(g, c, GW_AWAKE);
+        gw_pump(g, c);
+    } else if (c->state == GW_ACTIVE) {
+        gw_send_simple(g, c, SM_MQTTSN_PINGRESP, 0);
+        gw_pump(g, c);
+    }
+}
+
+static void sleep_now(struct gw *g, struct gw_client *c, uint16_t seconds)
+{
+    c->sleep_s = seconds;
+    gw_queue_rewind(g, c);
+    gw_client_state(g, c, GW_ASLEEP);
+    gw_client_save(g, c);
+    gw_queue_store(g, c);
+}
+
+void gw_on_disconnect(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    bool sleeps = p->duration_s && c->state != GW_CONNECTING;
+    gw_send_simple(g, c, SM_MQTTSN_DISCONNECT, 0);
+    if (sleeps) {
+        sleep_now(g, c, p->duration_s);
+        return;
+    }
+    gw_client_parted(g, c, GW_DISCONNECTED);
+}
