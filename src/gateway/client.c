@@ -212,9 +212,9 @@ void gw_client_free(struct gw *g, struct gw_client *c)
     free(c);
 }
 
-/* The connection is over, the session is kept unless it was a clean one. What was stored in time need
- * not come from the broker again, so that is first. The will is the broker's to publish: of a lost
- * client, its own connection ends without DISCONNECT. */
+/* The connection is over, the session is kept unless it was a clean one. What was stored in time
+ * need not come from the broker again, so that is first. The will is the broker's to publish: of a
+ * lost client, its own connection ends without DISCONNECT. */
 void gw_client_parted(struct gw *g, struct gw_client *c, enum gw_state state)
 {
     gw_queue_rewind(g, c);
@@ -268,8 +268,8 @@ static uint64_t state_end(const struct gw *g, const struct gw_client *c)
     case GW_ASLEEP: return c->since_ms + tolerant_ms(c->sleep_s);
     case GW_ACTIVE:
     case GW_AWAKE:
-        return c->heard_ms + (c->keepalive_s ? tolerant_ms(c->keepalive_s)
-                                             : g->cfg.keepalive_max_s * 1000ull);
+        return c->heard_ms +
+               (c->keepalive_s ? tolerant_ms(c->keepalive_s) : g->cfg.keepalive_max_s * 1000ull);
     default: return c->since_ms + g->cfg.session_s * 1000ull;
     }
 }
@@ -316,20 +316,20 @@ void gw_client_save(struct gw *g, struct gw_client *c)
     if (!g->store.client_put || !gw_client_durable(c))
         return;
     bool first = !c->row;
-    c->row = g->store.client_put(
-        g->store.ctx,
-        &(struct gw_stored_client){c->row, c->id, c->identity, c->addr, c->state, c->clean,
-                                   c->link != NULL, c->keepalive_s, c->sleep_s});
+    c->row = g->store.client_put(g->store.ctx,
+                                 &(struct gw_stored_client){c->row, c->id, c->identity, c->addr,
+                                                            c->state, c->clean, c->link != NULL,
+                                                            c->keepalive_s, c->sleep_s});
     if (!first)
         return;
     for (unsigned i = 0; i < c->ntopics; i++)
         g->store.topic_put(g->store.ctx, c->row, c->topics[i].id,
                            (struct gw_text){c->topics[i].name->text, c->topics[i].name->len});
     for (unsigned i = 0; i < c->nsubs; i++)
-        g->store.filter_put(g->store.ctx, c->row,
-                            (struct gw_text){c->subs[i].filter->name->text,
-                                             c->subs[i].filter->name->len},
-                            c->subs[i].qos);
+        g->store.filter_put(
+            g->store.ctx, c->row,
+            (struct gw_text){c->subs[i].filter->name->text, c->subs[i].filter->name->len},
+            c->subs[i].qos);
     for (unsigned i = 0; c->flows && i < GW_FLOWS; i++)
         if (c->flows->flow[i].phase)
             gw_flow_save(g, c, &c->flows->flow[i]);

@@ -1,7 +1,7 @@
 /* How sessions begin, move, sleep and end: CONNECT with its will, PINGREQ, DISCONNECT.
  *
- * Who is who. With DTLS the proven identity says it. On plain UDP nothing is proven, so a client's IP
- * address (and node behind a forwarder) is its identity: another port of it may go on with the
+ * Who is who. With DTLS the proven identity says it. On plain UDP nothing is proven, so a client's
+ * IP address (and node behind a forwarder) is its identity: another port of it may go on with the
  * session, another address only when the session has no living client. Whether it lives is asked
  * (PINGREQ, c->moving); a client asleep cannot answer, so its session stays where it is until its
  * sleep is over.

@@ -1,7 +1,7 @@
 /* What the files of the gateway share: its structs and who offers what to whom.
  *
- * Indexes instead of pointers where a thing may vanish while others speak of it: a client is named by
- * its place in g->clients, which is GW_NONE once it is gone.
+ * Indexes instead of pointers where a thing may vanish while others speak of it: a client is named
+ * by its place in g->clients, which is GW_NONE once it is gone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_GATEWAY_CORE_H
@@ -15,11 +15,11 @@
 #include "mqtt.h"
 
 #define GW_NONE      UINT32_MAX
-#define GW_FLOWS     8u     /* QoS 2 messages of one client that are remembered */
-#define GW_LINKS_MAX 8u     /* shared connections to the broker */
-#define GW_SHAPES    256u   /* different forms of wildcard filters */
-#define GW_BUCKETS   4096u  /* rate limits of addresses; two may share one */
-#define GW_WHEEL     256u   /* slots of a quarter of a second */
+#define GW_FLOWS     8u    /* QoS 2 messages of one client that are remembered */
+#define GW_LINKS_MAX 8u    /* shared connections to the broker */
+#define GW_SHAPES    256u  /* different forms of wildcard filters */
+#define GW_BUCKETS   4096u /* rate limits of addresses; two may share one */
+#define GW_WHEEL     256u  /* slots of a quarter of a second */
 #define GW_SLOT_MS   250u
 #define GW_SILENT    8192u  /* octets sent to a client that says nothing, until it is asked */
 #define GW_PROBE_MS  2000u  /* for the old address of a client that comes from a new one */
@@ -142,13 +142,13 @@ struct gw_client {
     struct gw_will *will;
     char *identity;
     uint32_t index, next_id, next_addr, wheel_next, wheel_prev;
-    uint32_t received, sent;   /* octets, while the address is unproven */
-    uint32_t silent;           /* octets sent since it last said something */
+    uint32_t received, sent; /* octets, while the address is unproven */
+    uint32_t silent;         /* octets sent since it last said something */
     uint32_t queued_bytes;
-    uint32_t tokens, token_s;  /* of its rate limit */
+    uint32_t tokens, token_s; /* of its rate limit */
     uint16_t ntopics, topics_room, nsubs, subs_room;
     uint16_t queued;
-    uint32_t serial;           /* no other session has or had it */
+    uint32_t serial;            /* no other session has or had it */
     uint16_t up_msg, up_packet; /* the last QoS 1 message that waits for the broker, 0: none */
     uint16_t sub_msg;           /* the last SUBSCRIBE that does */
     uint16_t keepalive_s, sleep_s;
@@ -179,7 +179,7 @@ struct gw_filter {
     uint32_t *subscribers; /* indexes of clients */
     uint32_t count, room;
     struct gw_filter *next_hash, *next, *before; /* in its bucket; of its link */
-    uint8_t qos;    /* at the broker */
+    uint8_t qos;                                 /* at the broker */
     bool wild;
 };
 
@@ -189,7 +189,7 @@ enum gw_pending_kind { GW_FREE, GW_PUB1, GW_PUB2, GW_REL, GW_SUB, GW_UNSUB };
 
 /* Something that waits for the broker's answer; its packet id says where in the table. */
 struct gw_pending {
-    struct gw_name *filter; /* SUB */
+    struct gw_name *filter;  /* SUB */
     uint32_t client, serial; /* both must fit, else the session is gone */
     uint16_t packet_id, msg_id, topic_id;
     uint8_t kind, qos;
@@ -212,7 +212,7 @@ struct gw_link {
     struct gw_filter *filters;
     uint8_t *received; /* bits: packet ids of QoS 2 from the broker not released yet; or NULL */
     uint64_t retry_ms, heard_ms, sent_ms, since_ms;
-    uint32_t client; /* whose own, or GW_NONE */
+    uint32_t client;           /* whose own, or GW_NONE */
     uint32_t room, used, qos2; /* of pending; those of them with QoS 2 */
     uint32_t wait_ms;
     uint16_t last_id;
@@ -230,7 +230,8 @@ struct gw_bucket {
     uint64_t at_ms;
 };
 
-struct gw_shape { /* a form of wildcard filters: how many levels, which of them `+`, `#` at the end */
+struct gw_shape { /* a form of wildcard filters: how many levels, which of them `+`, `#` at the end
+                   */
     uint64_t plus;
     uint32_t count;
     uint8_t levels;
@@ -281,7 +282,8 @@ bool gw_send_simple(struct gw *g, struct gw_client *c, uint8_t type, uint16_t ms
 void gw_send_code(struct gw *g, struct gw_client *c, uint8_t type, uint8_t code);
 
 /* client.c: sessions and their states */
-struct gw_client *gw_client_new(struct gw *g, const struct gw_addr *addr, const void *id, size_t len);
+struct gw_client *gw_client_new(struct gw *g, const struct gw_addr *addr, const void *id,
+                                size_t len);
 struct gw_client *gw_client_by_addr(struct gw *g, const struct gw_addr *a);
 struct gw_client *gw_client_by_id(struct gw *g, const void *id, size_t len);
 void gw_client_free(struct gw *g, struct gw_client *c);
@@ -313,7 +315,8 @@ const struct gw_rule *gw_rule_for(const struct gw *g, const char *identity, cons
                                   size_t len);
 bool gw_may_publish(const struct gw_client *c, const void *topic, size_t len);
 bool gw_may_subscribe(const struct gw_client *c, const void *filter, size_t len);
-bool gw_filter_covers(const uint8_t *wide, size_t wide_len, const uint8_t *narrow, size_t narrow_len);
+bool gw_filter_covers(const uint8_t *wide, size_t wide_len, const uint8_t *narrow,
+                      size_t narrow_len);
 bool gw_filters_overlap(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 bool gw_in_prefixes(const struct gw_prefixes *list, const struct gw_addr *a);
 bool gw_take_token(struct gw *g, const struct gw_addr *a);
@@ -347,7 +350,7 @@ void gw_resubscribe(struct gw *g, struct gw_link *l);
 struct gw_filter *gw_filter_find(struct gw *g, struct gw_link *own, const void *text, size_t len);
 struct gw_filter *gw_filter_add(struct gw *g, struct gw_link *own, struct gw_name *name);
 struct gw_filter *gw_filter_place(struct gw *g, struct gw_link *l, struct gw_name *name);
-void gw_filter_forget(struct gw *g, struct gw_filter *f); /* at once, saying nothing */
+void gw_filter_forget(struct gw *g, struct gw_filter *f);  /* at once, saying nothing */
 void gw_filter_release(struct gw *g, struct gw_filter *f); /* when nobody is left */
 void gw_filter_join(struct gw *g, struct gw_filter *f, struct gw_client *c, uint8_t qos);
 /* Whether a retained message of this topic is for this subscriber, and from now on no more. */
@@ -367,7 +370,8 @@ void gw_pump(struct gw *g, struct gw_client *c); /* send what can be sent */
 void gw_resend(struct gw *g, struct gw_client *c);
 void gw_queue_store(struct gw *g, struct gw_client *c); /* all that waits */
 void gw_queue_clear(struct gw *g, struct gw_client *c);
-void gw_queue_rewind(struct gw *g, struct gw_client *c); /* what was in flight is to be sent again */
+void gw_queue_rewind(struct gw *g,
+                     struct gw_client *c); /* what was in flight is to be sent again */
 void gw_queue_restore(struct gw *g, struct gw_client *c, struct gw_msg *m,
                       const struct gw_stored_delivery *s);
 void gw_msg_unused(struct gw *g, struct gw_msg *m); /* frees it when nobody waits for it */
@@ -381,7 +385,8 @@ struct gw_link *gw_link_of(struct gw *g, struct gw_client *c);
  * end the broker publishes the will. */
 void gw_link_end(struct gw *g, struct gw_link *l);
 void gw_link_park(struct gw *g, struct gw_link *l, bool politely);
-void gw_link_again(struct gw *g, struct gw_link *l); /* connect anew, with what the client has now */
+void gw_link_again(struct gw *g,
+                   struct gw_link *l); /* connect anew, with what the client has now */
 bool gw_link_ready(const struct gw *g, const struct gw_link *l); /* and takes more */
 void gw_link_put(struct gw *g, struct gw_link *l, const struct mqtt_packet *p);
 /* A packet id for something that waits; NULL when all are taken. */

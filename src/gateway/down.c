@@ -1,12 +1,13 @@
-/* From the broker to clients: queues, REGISTER before an unknown topic, acknowledgements, repetition.
+/* From the broker to clients: queues, REGISTER before an unknown topic, acknowledgements,
+ * repetition.
  *
  * One message at a time goes to a client (c->flying: the first of its queue, or a REGISTER for it),
  * in the order that they came. A message is one gw_msg, and a gw_delivery in each client's queue.
  *
- * When the broker hears of it. QoS 1: when each of its clients has acknowledged it or it is stored for
- * those that have not, which happens after cfg.settle_ms at the latest; until then a gateway that dies
- * gets it again. QoS 2: at once, because it is stored for its clients at once. What a clean session
- * waits for is never stored: such a session ends with the gateway.
+ * When the broker hears of it. QoS 1: when each of its clients has acknowledged it or it is stored
+ * for those that have not, which happens after cfg.settle_ms at the latest; until then a gateway
+ * that dies gets it again. QoS 2: at once, because it is stored for its clients at once. What a
+ * clean session waits for is never stored: such a session ends with the gateway.
  *
  * An address that has not proven itself gets no QoS 0: a REGISTER with random ids goes first, whose
  * answer proves it.
@@ -226,11 +227,12 @@ static bool send_register(struct gw *g, struct gw_client *c, const uint8_t *name
                           uint16_t id)
 {
     uint16_t msg_id = gw_random16(g);
-    if (!gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_REGISTER,
-                                                  .topic_id = id,
-                                                  .msg_id = msg_id,
-                                                  .data = name,
-                                                  .len = (uint16_t)len}))
+    if (!gw_send(g, c,
+                 &(struct sm_mqttsn_packet){.type = SM_MQTTSN_REGISTER,
+                                            .topic_id = id,
+                                            .msg_id = msg_id,
+                                            .data = name,
+                                            .len = (uint16_t)len}))
         return false;
     c->reg_msg = msg_id;
     c->reg_topic = id;
@@ -239,8 +241,8 @@ static bool send_register(struct gw *g, struct gw_client *c, const uint8_t *name
     return true;
 }
 
-/* Something that only the address's owner can answer: the topic that goes to it anyway, or when that
- * is too long for what it may be sent, a name of one character. */
+/* Something that only the address's owner can answer: the topic that goes to it anyway, or when
+ * that is too long for what it may be sent, a name of one character. */
 static void prove(struct gw *g, struct gw_client *c, const struct gw_name *name, uint16_t id)
 {
     if (!id || !send_register(g, c, name->text, name->len, id))

@@ -1,12 +1,13 @@
 /* What clients subscribed to, and which connection to the broker it is subscribed on.
  *
  * A broker may send one copy of a message for each filter of a connection that fits, and MQTT 3.1.1
- * does not say which copy is for which. So no two filters on one shared connection overlap: one that
- * would goes to the next connection, and each copy goes to the subscribers of the one filter that fits.
+ * does not say which copy is for which. So no two filters on one shared connection overlap: one
+ * that would goes to the next connection, and each copy goes to the subscribers of the one filter
+ * that fits.
  *
- * Wildcard filters are found by their shapes (how many levels, which of them are `+`, whether `#` ends
- * it): for each shape in use that fits a topic, the one filter of that shape that could match it is
- * looked up in the table. There are few shapes where there are many filters, and no more than
+ * Wildcard filters are found by their shapes (how many levels, which of them are `+`, whether `#`
+ * ends it): for each shape in use that fits a topic, the one filter of that shape that could match
+ * it is looked up in the table. There are few shapes where there are many filters, and no more than
  * GW_SHAPES.
  *
  * Retained messages come whenever a filter is subscribed to, and only for the client that did so: a
@@ -182,8 +183,7 @@ struct gw_filter *gw_filter_add(struct gw *g, struct gw_link *own, struct gw_nam
         return f ? f : gw_filter_place(g, own, name);
     f = gw_filter_place(g, placed(g, name, sm_mqttsn_filter_wild(name->text, name->len)), name);
     if (f && g->store.placed_put)
-        g->store.placed_put(g->store.ctx, f->link->number,
-                            (struct gw_text){name->text, name->len});
+        g->store.placed_put(g->store.ctx, f->link->number, (struct gw_text){name->text, name->len});
     return f;
 }
 
@@ -342,8 +342,7 @@ static void leave(struct gw *g, struct gw_client *c, unsigned i)
             at = &(*at)->next;
     }
     if (c->row && g->store.filter_drop)
-        g->store.filter_drop(g->store.ctx, c->row,
-                             (struct gw_text){f->name->text, f->name->len});
+        g->store.filter_drop(g->store.ctx, c->row, (struct gw_text){f->name->text, f->name->len});
     gw_filter_release(g, f);
 }
 
@@ -432,12 +431,13 @@ static bool named(struct gw *g, const struct sm_mqttsn_packet *p, uint8_t name[2
     return sm_mqttsn_filter_valid(out->bytes, out->len);
 }
 
-static void answer(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p, uint8_t code)
+static void answer(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p,
+                   uint8_t code)
 {
-    gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBACK,
-                                             .topic_id = p->topic_id,
-                                             .msg_id = p->msg_id,
-                                             .code = code});
+    gw_send(
+        g, c,
+        &(struct sm_mqttsn_packet){
+            .type = SM_MQTTSN_SUBACK, .topic_id = p->topic_id, .msg_id = p->msg_id, .code = code});
 }
 
 /* Asks the broker, each time: a filter that is there already is asked for again for its retained
@@ -521,27 +521,28 @@ void gw_subscribed(struct gw *g, struct gw_link *l, struct gw_pending *w,
                    const struct mqtt_packet *p)
 {
     struct gw_client *c = gw_pending_client(g, w);
-    struct gw_filter *f =
-        w->filter ? find(g, l->client == GW_NONE ? NULL : l, w->filter) : NULL;
+    struct gw_filter *f = w->filter ? find(g, l->client == GW_NONE ? NULL : l, w->filter) : NULL;
     struct gw_subscription *s = c && f ? sub_of(c, f) : NULL;
     if (c && c->sub_msg == w->msg_id)
         c->sub_msg = 0;
     if (s && p->code == MQTT_REFUSED) {
         leave(g, c, (unsigned)(s - c->subs));
         g->figures.denied++;
-        gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBACK,
-                                                 .msg_id = w->msg_id,
-                                                 .code = SM_MQTTSN_NOT_SUPPORTED});
+        gw_send(g, c,
+                &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBACK,
+                                           .msg_id = w->msg_id,
+                                           .code = SM_MQTTSN_NOT_SUPPORTED});
     } else if (s) {
         if (s->qos > p->code)
             s->qos = p->code;
         if (c->row && g->store.filter_put)
-            g->store.filter_put(g->store.ctx, c->row,
-                                (struct gw_text){f->name->text, f->name->len}, s->qos);
-        gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBACK,
-                                                 .qos = (int8_t)s->qos,
-                                                 .topic_id = granted_id(g, c, f, w),
-                                                 .msg_id = w->msg_id});
+            g->store.filter_put(g->store.ctx, c->row, (struct gw_text){f->name->text, f->name->len},
+                                s->qos);
+        gw_send(g, c,
+                &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBACK,
+                                           .qos = (int8_t)s->qos,
+                                           .topic_id = granted_id(g, c, f, w),
+                                           .msg_id = w->msg_id});
     }
     gw_link_forget(g, l, w);
 }

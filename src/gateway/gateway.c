@@ -1,9 +1,9 @@
 /* The gateway's front: its life, which message goes where, what may leave.
  *
- * No amplification. Until an address has proven itself, c->received and c->sent count its octets and
- * gw_send() withholds what would make it more than three times as much (RFC 9000, section 8.1, has
- * the rule). It is proven by an acknowledgement whose ids were random and sent to it alone: REGACK,
- * PUBACK, PUBREC. Whoever has no session is never sent more than came (gw_reply()).
+ * No amplification. Until an address has proven itself, c->received and c->sent count its octets
+ * and gw_send() withholds what would make it more than three times as much (RFC 9000, section 8.1,
+ * has the rule). It is proven by an acknowledgement whose ids were random and sent to it alone:
+ * REGACK, PUBACK, PUBREC. Whoever has no session is never sent more than came (gw_reply()).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
@@ -50,6 +50,13 @@ struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io, const str
     g->shared[0] = gw_link_new(g, GW_NONE, 0);
     g->shared_count = 1;
     return g;
+}
+
+void gw_stop(struct gw *g)
+{
+    for (struct gw_link *l = g->links; l; l = l->next)
+        if (l->state != GW_LINK_GONE)
+            gw_link_park(g, l, true);
 }
 
 void gw_free(struct gw *g)
@@ -172,9 +179,8 @@ void gw_send_code(struct gw *g, struct gw_client *c, uint8_t type, uint8_t code)
 
 size_t gw_advertise(const struct gw *g, uint16_t duration_s, uint8_t *out, size_t size)
 {
-    struct sm_mqttsn_packet p = {.type = SM_MQTTSN_ADVERTISE,
-                                 .gateway_id = g->cfg.gateway_id,
-                                 .duration_s = duration_s};
+    struct sm_mqttsn_packet p = {
+        .type = SM_MQTTSN_ADVERTISE, .gateway_id = g->cfg.gateway_id, .duration_s = duration_s};
     int n = sm_mqttsn_encode(&p, out, size);
     return n < 0 ? 0 : (size_t)n;
 }
@@ -221,8 +227,7 @@ static bool takes(const struct gw_client *c, uint8_t type)
     case GW_ASLEEP:
         return type == SM_MQTTSN_PUBLISH || type == SM_MQTTSN_PUBREL ||
                type == SM_MQTTSN_DISCONNECT || type == SM_MQTTSN_REGISTER;
-    case GW_CONNECTING:
-        return type == SM_MQTTSN_DISCONNECT;
+    case GW_CONNECTING: return type == SM_MQTTSN_DISCONNECT;
     default: return false;
     }
 }
@@ -239,8 +244,8 @@ static void on_search(struct gw *g, const struct gw_addr *from)
 {
     if (!gw_in_prefixes(&g->cfg.search, from) || !gw_take_token(g, from))
         return;
-    gw_reply(g, from, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_GWINFO,
-                                                 .gateway_id = g->cfg.gateway_id});
+    gw_reply(g, from,
+             &(struct sm_mqttsn_packet){.type = SM_MQTTSN_GWINFO, .gateway_id = g->cfg.gateway_id});
 }
 
 static void on_message(struct gw *g, const struct gw_addr *from, const char *identity,

@@ -4,10 +4,10 @@
  * Runs on hosts only, so it allocates; a process that gets no memory ends. One thread.
  *
  * What comes in: gw_input() a datagram, gw_link_up/bytes/down() what happens to a connection to the
- * broker, gw_tick() the time. What goes out: datagrams through io->send, streams through each link's
- * buffer (gw_link_next()), and everything that must survive a restart through the store. The rule
- * that makes restarts safe is the caller's to keep: what was stored is committed before datagrams and
- * streams of the same round leave.
+ * broker, gw_tick() the time. What goes out: datagrams through io->send, streams through each
+ * link's buffer (gw_link_next()), and everything that must survive a restart through the store. The
+ * rule that makes restarts safe is the caller's to keep: what was stored is committed before
+ * datagrams and streams of the same round leave.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_GATEWAY_H
@@ -154,12 +154,15 @@ struct gw;
 
 /* cfg, io, store and what they point to must outlive the result. store may be NULL: then nothing
  * survives. Never NULL. */
-struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io, const struct gw_store *store);
+struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io,
+                  const struct gw_store *store);
+/* Before the end: the broker is told that the connections end, and publishes no wills. */
+void gw_stop(struct gw *g);
 void gw_free(struct gw *g);
 
-/* After gw_new() and before anything else, what the store has, in this order: filters' places, packet
- * ids received, clients, then what is theirs, messages before deliveries. SM_ERR_INVALID for what
- * does not fit together, and then it is left out. */
+/* After gw_new() and before anything else, what the store has, in this order: filters' places,
+ * packet ids received, clients, then what is theirs, messages before deliveries. SM_ERR_INVALID for
+ * what does not fit together, and then it is left out. */
 int gw_restore_placed(struct gw *g, unsigned link, struct gw_text filter);
 int gw_restore_received(struct gw *g, unsigned link, uint16_t packet_id);
 int gw_restore_client(struct gw *g, const struct gw_stored_client *c, uint64_t now_ms);
@@ -190,7 +193,7 @@ enum gw_link_wish {
     GW_LINK_NONE,
     GW_LINK_OPEN,  /* wants a connection; answer with gw_link_up() or gw_link_down() */
     GW_LINK_WRITE, /* has bytes to write */
-    GW_LINK_CLOSE  /* write what there is, close, forget the link: it is freed by gw_link_closed() */
+    GW_LINK_CLOSE /* write what there is, close, forget the link: it is freed by gw_link_closed() */
 };
 
 /* The next link that wants something; NULL when none does. A link is given once for each wish. */

@@ -5,8 +5,8 @@
  *   any --lost--> IDLE; a shared one tries again, an own one is its client's end
  *   any --gw_link_end--> GONE, freed when the caller has closed it
  *
- * Sessions at the broker are kept (clean session 0), but for clean clients' own ones, so that it holds
- * messages while the gateway is away.
+ * Sessions at the broker are kept (clean session 0), but for clean clients' own ones, so that it
+ * holds messages while the gateway is away.
  *
  * The table of what waits has a power of two places; an entry stands at its packet id modulo the
  * size. Ids go round through all 65535 before one is used again, so that a stale one of before a
@@ -67,8 +67,10 @@ struct gw_link *gw_link_next(struct gw *g, enum gw_link_wish *what)
         struct gw_link *l = g->wishes;
         g->wishes = l->next_wish;
         l->listed = false;
-        *what = l->close ? GW_LINK_CLOSE : l->open ? GW_LINK_OPEN : l->write ? GW_LINK_WRITE
-                                                                            : GW_LINK_NONE;
+        *what = l->close   ? GW_LINK_CLOSE
+                : l->open  ? GW_LINK_OPEN
+                : l->write ? GW_LINK_WRITE
+                           : GW_LINK_NONE;
         l->close = l->open = l->write = false;
         if (*what != GW_LINK_NONE)
             return l;
@@ -490,10 +492,13 @@ static int consume(struct gw *g, struct gw_link *l, const uint8_t *bytes, size_t
             return err;
         at += (size_t)n;
     }
-    return n < 0 ? n : l->state == GW_LINK_READY || l->state == GW_LINK_GREETING ? (int)at : (int)len;
+    return n < 0                                                       ? n
+           : l->state == GW_LINK_READY || l->state == GW_LINK_GREETING ? (int)at
+                                                                       : (int)len;
 }
 
-int gw_link_bytes(struct gw *g, struct gw_link *l, const uint8_t *bytes, size_t len, uint64_t now_ms)
+int gw_link_bytes(struct gw *g, struct gw_link *l, const uint8_t *bytes, size_t len,
+                  uint64_t now_ms)
 {
     g->now_ms = now_ms;
     l->heard_ms = now_ms;

@@ -135,7 +135,8 @@ static uint8_t *write_text(uint8_t *at, const void *text, size_t len)
 static int64_t body_size(const struct mqtt_packet *p)
 {
     switch (p->type) {
-    case MQTT_PUBLISH: return p->qos > 2 ? SM_ERR_ARG : 2ll + p->topic_len + (p->qos ? 2 : 0) + p->len;
+    case MQTT_PUBLISH:
+        return p->qos > 2 ? SM_ERR_ARG : 2ll + p->topic_len + (p->qos ? 2 : 0) + p->len;
     case MQTT_PUBACK:
     case MQTT_PUBREC:
     case MQTT_PUBREL:
@@ -158,12 +159,10 @@ int mqtt_size(const struct mqtt_packet *p)
 
 static unsigned first_octet(const struct mqtt_packet *p)
 {
-    unsigned flags = p->type == MQTT_PUBLISH
-                         ? (p->dup ? 8u : 0u) | (unsigned)p->qos << 1 | (p->retain ? 1u : 0u)
-                     : p->type == MQTT_PUBREL || p->type == MQTT_SUBSCRIBE ||
-                             p->type == MQTT_UNSUBSCRIBE
-                         ? 2u
-                         : 0u;
+    unsigned flags =
+        p->type == MQTT_PUBLISH ? (p->dup ? 8u : 0u) | (unsigned)p->qos << 1 | (p->retain ? 1u : 0u)
+        : p->type == MQTT_PUBREL || p->type == MQTT_SUBSCRIBE || p->type == MQTT_UNSUBSCRIBE ? 2u
+                                                                                             : 0u;
     return (unsigned)p->type << 4 | flags;
 }
 

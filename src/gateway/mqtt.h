@@ -38,9 +38,9 @@ struct mqtt_packet {
     uint8_t type; /* enum mqtt_type */
     uint8_t qos;  /* PUBLISH; SUBSCRIBE: the one asked for */
     bool dup, retain;
-    bool session;  /* CONNACK: the broker has a session of before */
-    uint8_t code;  /* CONNACK, SUBACK */
-    uint16_t id;   /* all but PUBLISH of QoS 0 and those without fields */
+    bool session; /* CONNACK: the broker has a session of before */
+    uint8_t code; /* CONNACK, SUBACK */
+    uint16_t id;  /* all but PUBLISH of QoS 0 and those without fields */
     uint16_t topic_len;
     uint32_t len;
     const uint8_t *topic; /* PUBLISH: name; SUBSCRIBE, UNSUBSCRIBE: one filter */

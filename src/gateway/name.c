@@ -1,5 +1,5 @@
-/* Texts of topics and filters: each is there once and is counted, so that a thousand clients with one
- * topic have one text, and comparing two topics is comparing two pointers.
+/* Texts of topics and filters: each is there once and is counted, so that a thousand clients with
+ * one topic have one text, and comparing two topics is comparing two pointers.
  *
  * The hash is seeded at random: strangers choose the texts.
  *

@@ -1,7 +1,8 @@
 /* Who may do what: rules for clients, prefixes of addresses, rates.
  *
- * Rates are token buckets in thousandths of a token. Those of addresses stand in a table of fixed size
- * by a seeded hash: two addresses that share a bucket share a rate, and nobody can make it grow.
+ * Rates are token buckets in thousandths of a token. Those of addresses stand in a table of fixed
+ * size by a seeded hash: two addresses that share a bucket share a rate, and nobody can make it
+ * grow.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
@@ -63,8 +64,8 @@ static size_t expand(const struct gw_client *c, const char *filter, char out[FIL
 
 typedef bool compare(const uint8_t *, size_t, const uint8_t *, size_t);
 
-static bool any(const struct gw_client *c, const char *const *filters, size_t count,
-                compare *fits, const void *text, size_t len)
+static bool any(const struct gw_client *c, const char *const *filters, size_t count, compare *fits,
+                const void *text, size_t len)
 {
     char filter[FILTER_ROOM];
     for (size_t i = 0; i < count; i++) {
@@ -119,7 +120,8 @@ static bool wild_start(const uint8_t *f)
     return f[0] == '+' || f[0] == '#';
 }
 
-bool gw_filter_covers(const uint8_t *wide, size_t wide_len, const uint8_t *narrow, size_t narrow_len)
+bool gw_filter_covers(const uint8_t *wide, size_t wide_len, const uint8_t *narrow,
+                      size_t narrow_len)
 {
     size_t at = 0, by = 0;
     struct level w, n;
@@ -176,8 +178,7 @@ static bool is_v4(const struct gw_addr *a)
 bool gw_take_token(struct gw *g, const struct gw_addr *a)
 {
     uint64_t full = g->cfg.connects_burst * 1000ull;
-    struct gw_bucket *b =
-        &g->buckets[gw_hash(g->seed, a->ip, is_v4(a) ? 16 : 8) % GW_BUCKETS];
+    struct gw_bucket *b = &g->buckets[gw_hash(g->seed, a->ip, is_v4(a) ? 16 : 8) % GW_BUCKETS];
     uint64_t passed = g->now_ms - b->at_ms;
     uint64_t tokens = b->at_ms ? b->tokens + passed * g->cfg.connects_per_second : full;
     tokens = tokens > full ? full : tokens;
@@ -196,7 +197,8 @@ bool gw_client_token(struct gw *g, struct gw_client *c)
     if (!rate)
         return true;
     if (c->token_s != now_s) { /* one second's worth at a time, two at most */
-        c->tokens = c->token_s && now_s - c->token_s < 2 && c->tokens < rate ? c->tokens + rate : rate;
+        c->tokens =
+            c->token_s && now_s - c->token_s < 2 && c->tokens < rate ? c->tokens + rate : rate;
         c->token_s = now_s;
     }
     if (!c->tokens) {

@@ -3,19 +3,17 @@
  * Nothing is acknowledged to a client before the broker has acknowledged it. QoS 1 is kept in the
  * link's table alone: after a loss the client sends it again, which at-least-once allows.
  *
- * QoS 2, exactly once over losses of either connection and restarts of the gateway (c->flows, and the
- * same in the store, committed before anything of the round leaves):
- *   PUBLISH(m)      new: a packet id p, SENT is stored, PUBLISH(p)
- *                   SENT, connection is another: PUBLISH(p) again, marked as a duplicate
- *                   HELD or DONE: PUBREC(m)
- *   PUBREC(p)       HELD is stored; then PUBREL(p) to the broker, PUBREC(m) to the client
- *   PUBREL(m)       DONE, PUBCOMP(m)
- * With SENT after a restart, the broker knows p or has never heard of it, and PUBLISH(p) is right
- * for both. With HELD, PUBREL(p) is. PUBREL does not wait for the client's, because the broker takes
- * only so many messages at once, and clients that vanish in the middle would use them up.
+ * QoS 2, exactly once over losses of either connection and restarts of the gateway (c->flows, and
+ * the same in the store, committed before anything of the round leaves): PUBLISH(m)      new: a
+ * packet id p, SENT is stored, PUBLISH(p) SENT, connection is another: PUBLISH(p) again, marked as
+ * a duplicate HELD or DONE: PUBREC(m) PUBREC(p)       HELD is stored; then PUBREL(p) to the broker,
+ * PUBREC(m) to the client PUBREL(m)       DONE, PUBCOMP(m) With SENT after a restart, the broker
+ * knows p or has never heard of it, and PUBLISH(p) is right for both. With HELD, PUBREL(p) is.
+ * PUBREL does not wait for the client's, because the broker takes only so many messages at once,
+ * and clients that vanish in the middle would use them up.
  *
- * Datagrams come late and twice: a message that is DONE and comes again within cfg.duplicate_ms, same
- * id and same content, is the same message.
+ * Datagrams come late and twice: a message that is DONE and comes again within cfg.duplicate_ms,
+ * same id and same content, is the same message.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
@@ -71,9 +69,8 @@ struct gw_topic *gw_topic_add(struct gw *g, struct gw_client *c, struct gw_name 
     }
     memmove(&c->topics[i + 1], &c->topics[i], (c->ntopics - i) * sizeof *c->topics);
     c->ntopics++;
-    c->topics[i] = (struct gw_topic){.name = gw_name_ref(name),
-                                     .id = id,
-                                     .publish = gw_may_publish(c, name->text, name->len)};
+    c->topics[i] = (struct gw_topic){
+        .name = gw_name_ref(name), .id = id, .publish = gw_may_publish(c, name->text, name->len)};
     if (c->row && g->store.topic_put)
         g->store.topic_put(g->store.ctx, c->row, id, (struct gw_text){name->text, name->len});
     return &c->topics[i];
@@ -128,8 +125,8 @@ static struct gw_flow *flow_of(const struct gw_client *c, uint16_t msg_id)
     return NULL;
 }
 
-/* The next place that nothing SENT is in. One that is HELD is given up: its message is published, and
- * its client is four messages further. */
+/* The next place that nothing SENT is in. One that is HELD is given up: its message is published,
+ * and its client is four messages further. */
 static struct gw_flow *flow_place(struct gw_client *c)
 {
     if (!c->flows)
@@ -187,12 +184,13 @@ static void put(struct gw *g, struct gw_link *l, const struct up *u, uint16_t pa
                                       .len = u->p->len});
 }
 
-static void answer(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p, uint8_t code)
+static void answer(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p,
+                   uint8_t code)
 {
-    gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_PUBACK,
-                                             .topic_id = p->topic_id,
-                                             .msg_id = p->msg_id,
-                                             .code = code});
+    gw_send(
+        g, c,
+        &(struct sm_mqttsn_packet){
+            .type = SM_MQTTSN_PUBACK, .topic_id = p->topic_id, .msg_id = p->msg_id, .code = code});
 }
 
 static void publish_once(struct gw *g, struct gw_client *c, struct gw_link *l, const struct up *u)
@@ -255,10 +253,8 @@ static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_li
         return;
     }
     w->msg_id = u->p->msg_id;
-    *f = (struct gw_flow){.hash = hash,
-                          .msg_id = u->p->msg_id,
-                          .packet_id = w->packet_id,
-                          .phase = GW_FLOW_SENT};
+    *f = (struct gw_flow){
+        .hash = hash, .msg_id = u->p->msg_id, .packet_id = w->packet_id, .phase = GW_FLOW_SENT};
     gw_flow_save(g, c, f);
     g->figures.published_qos2++;
     put(g, l, u, w->packet_id, false);
@@ -379,16 +375,17 @@ static void on_held(struct gw *g, struct gw_link *l, struct gw_pending *w, struc
         gw_send_simple(g, c, SM_MQTTSN_PUBREC, w->msg_id);
 }
 
-void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w, const struct mqtt_packet *p)
+void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
+                  const struct mqtt_packet *p)
 {
     struct gw_client *c = gw_pending_client(g, w);
     if (p->type == MQTT_PUBACK && w->kind == GW_PUB1) {
         if (c && c->up_packet == w->packet_id)
             c->up_msg = c->up_packet = 0;
         if (c && (c->state == GW_ACTIVE || c->state == GW_AWAKE || c->state == GW_ASLEEP))
-            gw_send(g, c, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_PUBACK,
-                                                     .topic_id = w->topic_id,
-                                                     .msg_id = w->msg_id});
+            gw_send(g, c,
+                    &(struct sm_mqttsn_packet){
+                        .type = SM_MQTTSN_PUBACK, .topic_id = w->topic_id, .msg_id = w->msg_id});
         gw_link_forget(g, l, w);
     } else if (p->type == MQTT_PUBREC && w->kind == GW_PUB2) {
         on_held(g, l, w, c);

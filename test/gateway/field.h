@@ -1,0 +1,90 @@
+/* A small field for tests: a real broker, real gateways, clients that speak by hand.
+ *
+ * Each folder, broker and gateway is of one test and goes with it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_GATEWAY_FIELD_H
+#define TEST_GATEWAY_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <gateway/mqtt.h>
+#include <sandmote/mqttsn.h>
+
+#define FIELD_WAIT_MS 5000 /* for what must come */
+#define FIELD_NOT_MS  150  /* for what must not */
+
+struct field {
+    char dir[64];
+    unsigned broker_port;
+    pid_t broker;
+};
+
+struct gateway {
+    struct field *field;
+    char name[16];
+    unsigned port, dtls_port, metrics_port;
+    pid_t pid;
+};
+
+/* Makes the folder and starts Mosquitto. False: there is none on this machine. */
+bool field_setup(struct field *f);
+void field_teardown(struct field *f);
+void field_start_broker(struct field *f);
+void field_stop_broker(struct field *f, int sig);
+void field_write(const struct field *f, const char *name, const char *text);
+/* "WORD" in a file's text; waits for it. */
+bool field_log_says(const struct field *f, const char *name, const char *word);
+
+/* more: members of the configuration, each with a comma before it; NULL: rules that allow all. */
+void gateway_start(struct gateway *g, struct field *f, const char *name, const char *more);
+int gateway_stop(struct gateway *g, int sig);
+/* The value of a figure, or -1. */
+long gateway_figure(const struct gateway *g, const char *name);
+
+/* An MQTT-SN client that does nothing by itself. */
+struct sensor {
+    int fd;
+    uint16_t next_id;
+    uint8_t bytes[2048]; /* of the last message; p points into it */
+    struct sm_mqttsn_packet p;
+};
+
+void sensor_open(struct sensor *s, const struct gateway *g);
+void sensor_close(struct sensor *s);
+void sensor_send(struct sensor *s, const struct sm_mqttsn_packet *p);
+void sensor_send_bytes(struct sensor *s, const void *bytes, size_t len);
+/* The next message must be of this type. */
+const struct sm_mqttsn_packet *sensor_expect(struct sensor *s, uint8_t type);
+void sensor_expect_nothing(struct sensor *s);
+bool sensor_receive(struct sensor *s, int wait_ms);
+
+void sensor_connect(struct sensor *s, const char *id, bool clean, uint16_t keepalive_s);
+uint16_t sensor_register(struct sensor *s, const char *topic);
+uint16_t sensor_subscribe(struct sensor *s, const char *filter, int8_t qos);
+/* Publishes and goes through the whole exchange. */
+void sensor_publish(struct sensor *s, uint16_t topic, int8_t qos, const char *text);
+uint16_t sensor_publish_only(struct sensor *s, uint16_t topic, int8_t qos, const char *text);
+/* Takes REGISTER (answers it) and PUBLISH with its acknowledgements; the payload must be text. */
+void sensor_expect_message(struct sensor *s, const char *text);
+
+/* A client of the broker itself. */
+struct listener {
+    int fd;
+    uint8_t bytes[65536];
+    size_t len;
+    struct mqtt_packet p;
+};
+
+void listener_open(struct listener *l, const struct field *f, const char *id);
+void listener_close(struct listener *l);
+void listener_subscribe(struct listener *l, const char *filter, uint8_t qos);
+void listener_publish(struct listener *l, const char *topic, const char *text, uint8_t qos,
+                      bool retain);
+/* The next PUBLISH, acknowledged; its payload must be text. */
+void listener_expect(struct listener *l, const char *topic, const char *text);
+bool listener_next(struct listener *l, int wait_ms);
+
+#endif

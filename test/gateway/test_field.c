@@ -1,0 +1,188 @@
+/* The real gateway in front of a real broker: what clients and broker see of each other.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "field.h"
+
+struct world {
+    struct field field;
+    struct gateway gateway;
+    struct listener listener;
+};
+
+static struct world w;
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!field_setup(&w.field))
+        return 0;
+    gateway_start(&w.gateway, &w.field, "gateway1", NULL);
+    listener_open(&w.listener, &w.field, "listener");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (!w.field.broker)
+        return 0;
+    listener_close(&w.listener);
+    assert_int_equal(gateway_stop(&w.gateway, SIGTERM), 0);
+    field_teardown(&w.field);
+    return 0;
+}
+
+static void connected(struct sensor *s, const char *id)
+{
+    sensor_open(s, &w.gateway);
+    sensor_connect(s, id, true, 60);
+}
+
+static void a_message_of_each_qos_reaches_the_broker(void **state)
+{
+    static const char *const texts[] = {"zero", "one", "two"};
+    struct sensor s;
+    (void)state;
+    listener_subscribe(&w.listener, "site/+/up", 2);
+    connected(&s, "sensor-1");
+    uint16_t topic = sensor_register(&s, "site/1/up");
+    for (int8_t qos = 0; qos <= 2; qos++) {
+        sensor_publish(&s, topic, qos, texts[qos]);
+        listener_expect(&w.listener, "site/1/up", texts[qos]);
+        assert_int_equal(w.listener.p.qos, qos);
+    }
+    sensor_close(&s);
+}
+
+static void a_message_of_each_qos_reaches_the_client(void **state)
+{
+    static const char *const texts[] = {"zero", "one", "two"};
+    struct sensor s;
+    (void)state;
+    connected(&s, "sensor-2");
+    uint16_t topic = sensor_subscribe(&s, "site/2/down", 2);
+    assert_int_not_equal(topic, 0);
+    for (uint8_t qos = 0; qos <= 2; qos++) {
+        listener_publish(&w.listener, "site/2/down", texts[qos], qos, false);
+        sensor_expect_message(&s, texts[qos]);
+        assert_int_equal(s.p.type == SM_MQTTSN_PUBREL ? 2 : s.p.qos, qos);
+    }
+    sensor_expect_nothing(&s);
+    sensor_close(&s);
+}
+
+static void a_wildcard_brings_a_register_before_the_message(void **state)
+{
+    struct sensor s;
+    (void)state;
+    connected(&s, "sensor-3");
+    assert_int_equal(sensor_subscribe(&s, "site/3/#", 1), 0);
+    listener_publish(&w.listener, "site/3/a/b", "deep", 1, false);
+    sensor_expect(&s, SM_MQTTSN_REGISTER);
+    assert_int_equal(s.p.len, strlen("site/3/a/b"));
+    sensor_send(&s, &(struct sm_mqttsn_packet){
+                        .type = SM_MQTTSN_REGACK, .topic_id = s.p.topic_id, .msg_id = s.p.msg_id});
+    sensor_expect_message(&s, "deep");
+    listener_publish(&w.listener, "site/3/a/b", "again", 1, false);
+    sensor_expect(&s, SM_MQTTSN_PUBLISH);
+    sensor_close(&s);
+}
+
+static void overlapping_filters_of_two_clients_bring_each_one_copy(void **state)
+{
+    struct sensor a, b, c;
+    (void)state;
+    connected(&a, "sensor-4a");
+    connected(&b, "sensor-4b");
+    connected(&c, "sensor-4c");
+    sensor_subscribe(&a, "site/4/#", 1);
+    sensor_subscribe(&b, "site/4/x", 1);
+    sensor_subscribe(&c, "+/4/x", 1);
+    listener_publish(&w.listener, "site/4/x", "once", 1, false);
+    sensor_expect_message(&a, "once");
+    sensor_expect_message(&b, "once");
+    sensor_expect_message(&c, "once");
+    sensor_expect_nothing(&a);
+    sensor_expect_nothing(&b);
+    sensor_expect_nothing(&c);
+    sensor_close(&a);
+    sensor_close(&b);
+    sensor_close(&c);
+}
+
+static void retained_messages_come_to_who_subscribes_and_nobody_else(void **state)
+{
+    struct sensor a, b;
+    (void)state;
+    listener_publish(&w.listener, "site/5/state", "kept", 1, true);
+    connected(&a, "sensor-5a");
+    sensor_subscribe(&a, "site/5/state", 1);
+    sensor_expect_message(&a, "kept");
+    connected(&b, "sensor-5b");
+    sensor_subscribe(&b, "site/5/state", 1);
+    sensor_expect_message(&b, "kept");
+    sensor_expect_nothing(&a);
+    sensor_close(&a);
+    sensor_close(&b);
+}
+
+static void after_unsubscribe_nothing_comes(void **state)
+{
+    struct sensor s;
+    (void)state;
+    connected(&s, "sensor-6");
+    sensor_subscribe(&s, "site/6", 1);
+    sensor_send(&s, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_UNSUBSCRIBE,
+                                               .msg_id = 99,
+                                               .data = (const uint8_t *)"site/6",
+                                               .len = 6});
+    assert_int_equal(sensor_expect(&s, SM_MQTTSN_UNSUBACK)->msg_id, 99);
+    listener_publish(&w.listener, "site/6", "nobody", 1, false);
+    sensor_expect_nothing(&s);
+    sensor_close(&s);
+}
+
+static void without_the_broker_nothing_is_acknowledged(void **state)
+{
+    struct sensor s;
+    (void)state;
+    connected(&s, "sensor-7");
+    uint16_t topic = sensor_register(&s, "site/7");
+    kill(w.field.broker, SIGSTOP);
+    uint16_t id = sensor_publish_only(&s, topic, 1, "held");
+    sensor_expect_nothing(&s);
+    kill(w.field.broker, SIGCONT);
+    assert_int_equal(sensor_expect(&s, SM_MQTTSN_PUBACK)->msg_id, id);
+    sensor_close(&s);
+}
+
+static void the_figures_say_what_happened(void **state)
+{
+    (void)state;
+    assert_true(gateway_figure(&w.gateway, "published_qos1_total") >= 2);
+    assert_int_equal(gateway_figure(&w.gateway, "published_qos2_total"), 1);
+    assert_int_equal(gateway_figure(&w.gateway, "broker_connected"), 1);
+    assert_int_equal(gateway_figure(&w.gateway, "no_such_thing"), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_of_each_qos_reaches_the_broker),
+        cmocka_unit_test(a_message_of_each_qos_reaches_the_client),
+        cmocka_unit_test(a_wildcard_brings_a_register_before_the_message),
+        cmocka_unit_test(overlapping_filters_of_two_clients_bring_each_one_copy),
+        cmocka_unit_test(retained_messages_come_to_who_subscribes_and_nobody_else),
+        cmocka_unit_test(after_unsubscribe_nothing_comes),
+        cmocka_unit_test(without_the_broker_nothing_is_acknowledged),
+        cmocka_unit_test(the_figures_say_what_happened),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
