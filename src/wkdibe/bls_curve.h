@@ -28,9 +28,10 @@ static inline uint32_t sm_bls_same(uint32_t a, uint32_t b)
     return ((a ^ b) - 1) >> 31;
 }
 
-/* (x, y) of a point; (0, 0) of infinity. */
-void sm_bls_g1_affine(struct sm_bls_fp *x, struct sm_bls_fp *y, const struct sm_bls_g1 *p);
-void sm_bls_g2_affine(struct sm_bls_fp2 *x, struct sm_bls_fp2 *y, const struct sm_bls_g2 *p);
+/* p = a where mask is all ones; unchanged where it is 0. */
+void sm_bls_g1_move(struct sm_bls_g1 *p, const struct sm_bls_g1 *a, sm_bls_ulimb mask);
+void sm_bls_g2_move(struct sm_bls_g2 *p, const struct sm_bls_g2 *a, sm_bls_ulimb mask);
+
 /* A point of the curve for a number: RFC 9380's map_to_curve of the suite, without the cofactor. */
 void sm_bls_g1_map(struct sm_bls_g1 *p, const struct sm_bls_fp *u);
 /* From a point of the curve to one of the group. */

@@ -43,6 +43,10 @@ struct sm_bls_wide {
     sm_bls_sum v[2 * LIMBS - 1];
 };
 
+/* p. Not a constant that the compiler knows: that would make it load each limb by itself before
+ * each multiplication. */
+extern const struct sm_bls_fp sm_bls_modulus;
+
 /* ---- Fp -----------------------------------------------------------------------------------------
  */
 
@@ -89,6 +93,9 @@ static inline sm_bls_ulimb mask_of(uint32_t bit)
 #define fp_wide_mul_add sm_bls_fp_wide_mul_add
 #define fp_wide_sqr     sm_bls_fp_wide_sqr
 #define fp_reduce       sm_bls_fp_reduce
+#define fp_reduce_plus  sm_bls_fp_reduce_plus
+#define fp_nearest      sm_bls_fp_nearest
+#define fp_tidy         sm_bls_fp_tidy
 #define fp_mul          sm_bls_fp_mul
 #define fp_sqr          sm_bls_fp_sqr
 #define fp_dot2         sm_bls_fp_dot2
@@ -111,6 +118,8 @@ void fp_wide_mul_add(struct sm_bls_wide *w, const struct sm_bls_fp *a, const str
 void fp_wide_sqr(struct sm_bls_wide *w, const struct sm_bls_fp *a);
 /* c = w / 2^392 mod p: weight 1. */
 void fp_reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w);
+/* The same plus a number of any weight, which is not c: weight 1, the values add up. */
+void fp_reduce_plus(struct sm_bls_fp *c, const struct sm_bls_wide *w, const struct sm_bls_fp *plus);
 
 void fp_mul(struct sm_bls_fp *c, const struct sm_bls_fp *a, const struct sm_bls_fp *b);
 void fp_sqr(struct sm_bls_fp *c, const struct sm_bls_fp *a);
@@ -119,6 +128,9 @@ void fp_dot2(struct sm_bls_fp *c, const struct sm_bls_fp *a, const struct sm_bls
              const struct sm_bls_fp *d, const struct sm_bls_fp *e);
 /* The same number with weight 1. */
 void fp_carry(struct sm_bls_fp *c, const struct sm_bls_fp *a);
+/* a - n p for the n that leaves a value below 0.6 p, of a value up to 60 p; the weight grows by n.
+ */
+void fp_nearest(struct sm_bls_fp *c, const struct sm_bls_fp *a);
 /* The same number modulo p, with weight 1 and a value below 0.6 p, of a value up to 60 p. */
 void fp_tidy(struct sm_bls_fp *c, const struct sm_bls_fp *a);
 /* 12 a with weight 1, of a weight up to 1000. */

@@ -53,13 +53,18 @@ void fp_carry(struct sm_bls_fp *c, const struct sm_bls_fp *a)
 
 /* The highest 28 bits count multiples of p: it has 106513 and a half of them, and 315/2^25 is as
  * near to 1/106513 as the 60 multiples need. */
-void fp_tidy(struct sm_bls_fp *c, const struct sm_bls_fp *a)
+void fp_nearest(struct sm_bls_fp *c, const struct sm_bls_fp *a)
 {
     struct sm_bls_fp multiple;
     int32_t high = (int32_t)(a->v[LIMBS - 1] >> (RADIX - 28));
     int32_t q = (high * 315 + (1 << 24)) >> 25;
-    fp_scale(&multiple, &modulus, q);
+    fp_scale(&multiple, &sm_bls_modulus, q);
     fp_sub(c, a, &multiple);
+}
+
+void fp_tidy(struct sm_bls_fp *c, const struct sm_bls_fp *a)
+{
+    fp_nearest(c, a);
     fp_carry(c, c);
 }
 
@@ -75,7 +80,7 @@ void fp_canonical(sm_bls_ulimb out[LIMBS], const struct sm_bls_fp *a)
     for (int i = 0; i < 2 * LIMBS - 1; i++)
         w.v[i] = i < LIMBS ? (sm_bls_sum)(sm_bls_column)a->v[i] : 0;
     fp_reduce(&t, &w); /* a number of (-p, p), and 0 only as 0 */
-    fp_add(&plus, &t, &modulus);
+    fp_add(&plus, &t, &sm_bls_modulus);
     propagate(&t, &t, 1, 0); /* now the sign is the last limb's */
     fp_move(&t, &plus, mask_of((sm_bls_ulimb)t.v[LIMBS - 1] >> (SM_BLS_LIMB_BITS - 1)));
     propagate(&t, &t, 1, 0);

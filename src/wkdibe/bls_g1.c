@@ -40,10 +40,7 @@ static void curve(FE *c, const FE *x)
 
 static bool decode_coordinate(FE *c, const uint8_t *in)
 {
-    uint8_t bytes[48];
-    memcpy(bytes, in, sizeof bytes);
-    bytes[0] &= 0x1f;
-    return fp_decode(c, bytes);
+    return fp_decode(c, in);
 }
 
 static void encode_coordinate(uint8_t *out, const FE *a)
@@ -120,7 +117,7 @@ static void add_digit(struct sm_bls_g1 *p, const struct terms *t, size_t term, i
     uint32_t index = i < WINDOWS ? (bits >> 1 ^ (0 - minus)) & 7 : 0;
     struct sm_bls_g1 entry = t->multiple[term][0];
     for (uint32_t j = 1; j < ENTRIES; j++)
-        move(&entry, &t->multiple[term][j], mask_of(sm_bls_same(index, j)));
+        sm_bls_g1_move(&entry, &t->multiple[term][j], mask_of(sm_bls_same(index, j)));
     negate_where(&entry, mask_of(minus));
     if (which == 1)
         endomorphism(&entry, &entry);
@@ -136,7 +133,7 @@ static void correct(struct sm_bls_g1 *p, const struct terms *t, size_t term, int
     if (which == 1)
         endomorphism(&minus, &minus);
     sm_bls_g1_infinity(&one_too_many);
-    move(&one_too_many, &minus, mask_of(t->even[term][which]));
+    sm_bls_g1_move(&one_too_many, &minus, mask_of(t->even[term][which]));
     sm_bls_g1_add(p, p, &one_too_many);
 }
 

@@ -47,10 +47,7 @@ static void curve(FE *c, const FE *x)
 /* c1 comes first. */
 static bool decode_coordinate(FE *c, const uint8_t *in)
 {
-    uint8_t bytes[48];
-    memcpy(bytes, in, sizeof bytes);
-    bytes[0] &= 0x1f;
-    return fp_decode(&c->c1, bytes) && fp_decode(&c->c0, in + 48);
+    return fp_decode(&c->c1, in) && fp_decode(&c->c0, in + 48);
 }
 
 static void encode_coordinate(uint8_t *out, const FE *a)
@@ -102,7 +99,7 @@ void sm_bls_g2_mul(struct sm_bls_g2 *p, const struct sm_bls_g2 *a, const struct 
         sm_bls_g2_double(p, p);
         entry = table[0];
         for (uint32_t i = 1; i < 8; i++)
-            move(&entry, &table[i], mask_of(sm_bls_same(digits.index[bit], i)));
+            sm_bls_g2_move(&entry, &table[i], mask_of(sm_bls_same(digits.index[bit], i)));
         negate_where(&entry, mask_of(digits.minus[bit]));
         sm_bls_g2_add(p, p, &entry);
     }

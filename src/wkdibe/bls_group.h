@@ -91,7 +91,7 @@ void NAME(sub)(struct POINT *difference, const struct POINT *a, const struct POI
     NAME(add)(difference, a, &minus);
 }
 
-static void move(struct POINT *p, const struct POINT *a, sm_bls_ulimb mask)
+void NAME(move)(struct POINT *p, const struct POINT *a, sm_bls_ulimb mask)
 {
     F(move)(&p->x, &a->x, mask);
     F(move)(&p->y, &a->y, mask);
@@ -137,7 +137,7 @@ static void mul_parameter(struct POINT *p, const struct POINT *a)
 }
 
 /* (x, y) of a point; (0, 0) of infinity. */
-void NAME(affine)(FE *x, FE *y, const struct POINT *p)
+static void affine(FE *x, FE *y, const struct POINT *p)
 {
     FE z;
     F(inv)(&z, &p->z);
@@ -184,8 +184,11 @@ int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
         return SM_ERR_MALFORMED;
 
     struct POINT q;
+    uint8_t x[COORDINATE];
+    memcpy(x, in, sizeof x);
+    x[0] &= (uint8_t) ~(COMPRESSED | INFINITY | HIGH);
     q.z = *unit();
-    if (!decode_coordinate(&q.x, in))
+    if (!decode_coordinate(&q.x, x))
         return SM_ERR_MALFORMED;
     if (compressed) {
         curve(&q.y, &q.x);
@@ -208,7 +211,7 @@ int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
 void NAME(encode)(uint8_t out[COORDINATE], const struct POINT *p)
 {
     FE x, y;
-    NAME(affine)(&x, &y, p);
+    affine(&x, &y, p);
     uint8_t infinity = (uint8_t)NAME(is_infinity)(p), high = (uint8_t)F(is_high)(&y);
     encode_coordinate(out, &x);
     out[0] |= (uint8_t)(COMPRESSED | infinity * INFINITY | high * HIGH);
@@ -217,7 +220,7 @@ void NAME(encode)(uint8_t out[COORDINATE], const struct POINT *p)
 void NAME(encode_uncompressed)(uint8_t out[2 * COORDINATE], const struct POINT *p)
 {
     FE x, y;
-    NAME(affine)(&x, &y, p);
+    affine(&x, &y, p);
     encode_coordinate(out, &x);
     encode_coordinate(out + COORDINATE, &y);
     out[0] |= (uint8_t)(NAME(is_infinity)(p) * INFINITY);

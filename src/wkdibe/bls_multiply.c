@@ -5,8 +5,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bls_multiply.h"
-#define SM_BLS_TABLES_MODULUS
-#include "bls_tables.h"
+
+/* -1/p modulo 2^56, which is right modulo 2^28 too. */
+#define FACTOR 0xf3fffcfffcfffdu
 
 void fp_wide_mul(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct sm_bls_fp *b)
 {
@@ -39,21 +40,34 @@ void fp_wide_sqr(struct sm_bls_wide *w, const struct sm_bls_fp *a)
 
 /* m[k] makes column k divisible by 2^RADIX, and its carry goes to the next. What is left of the
  * high columns is (w + m p) / 2^392: |m p| < 2^391 p gives p/2 and w the rest. */
-void fp_reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w)
+__attribute__((always_inline)) static inline void
+reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w, const struct sm_bls_fp *plus)
 {
     sm_bls_limb m[LIMBS];
     sm_bls_sum sum = 0;
 #define COLUMN(k)                                                                                  \
-    sum = column(sum + w->v[k], m, modulus.v + (k), k);                                            \
+    sum = column(sum + w->v[k], m, sm_bls_modulus.v + (k), k);                                     \
     m[k] = balance((sm_bls_ulimb)sum * (sm_bls_ulimb)FACTOR);                                      \
-    sum = shift_down(sum + product(m[k], modulus.v[0]));
+    sum = shift_down(sum + product(m[k], sm_bls_modulus.v[0]));
     EACH_LOW_COLUMN(COLUMN)
 #undef COLUMN
 #define COLUMN(k)                                                                                  \
-    sum = column(sum + w->v[k], m + FIRST(k), modulus.v + LIMBS - 1, COUNT(k));                    \
+    if (plus)                                                                                      \
+        sum += (sm_bls_sum)(sm_bls_column)plus->v[(k)-LIMBS];                                      \
+    sum = column(sum + w->v[k], m + FIRST(k), sm_bls_modulus.v + LIMBS - 1, COUNT(k));             \
     c->v[(k)-LIMBS] = balance(sum);                                                                \
     sum = shift_down(sum - (sm_bls_sum)(sm_bls_column)c->v[(k)-LIMBS]);
     EACH_HIGH_COLUMN(COLUMN)
 #undef COLUMN
-    c->v[LIMBS - 1] = (sm_bls_limb)sum;
+    c->v[LIMBS - 1] = (sm_bls_limb)sum + (plus ? plus->v[LIMBS - 1] : 0);
+}
+
+void fp_reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w)
+{
+    reduce(c, w, NULL);
+}
+
+void fp_reduce_plus(struct sm_bls_fp *c, const struct sm_bls_wide *w, const struct sm_bls_fp *plus)
+{
+    reduce(c, w, plus);
 }

@@ -9,14 +9,28 @@
 #include <sandmote/crypto.h>
 #include "bls_gt.h"
 
-/* The tangent at t, at (x, y), and t = 2 t. With a = x_T y_T, b = y_T^2, c = z_T^2, e = 12 xi c:
+/* One pair on its way through the loop. */
+struct pair {
+    struct sm_bls_g2 t, q;
+    struct sm_bls_g1 p;
+};
+
+/* The line at p, from one with coordinates: all times z. c0 has weight 2. */
+static void at_point(struct sm_bls_line *line, const struct sm_bls_g1 *p)
+{
+    fp2_mul_fp(&line->c0, &line->c0, &p->z);
+    fp2_mul_fp(&line->c2, &line->c2, &p->x);
+    fp2_mul_fp(&line->c3, &line->c3, &p->y);
+}
+
+/* The tangent at t, at p, and t = 2 t. With a = x_T y_T, b = y_T^2, c = z_T^2, e = 12 xi c:
  *   line  (b - e) - 3 x_T^2 x w^2 + 2 y_T z_T y w^3
  *   2 T   (2 a (b - 3 e), b^2 + 3 e (2 b - e), 8 b y_T z_T)
  * Comments are weights. */
-static void double_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const struct sm_bls_fp *x,
-                        const struct sm_bls_fp *y)
+static void double_step(struct sm_bls_line *line, struct pair *pair)
 {
-    struct sm_bls_fp2 a, b, e, h, s, u;
+    struct sm_bls_g2 *t = &pair->t;
+    struct sm_bls_fp2 a, b, e, s, u;
     fp2_mul(&a, &t->x, &t->y);
     fp2_sqr(&b, &t->y);
     fp2_sqr(&e, &t->z);
@@ -24,11 +38,9 @@ static void double_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const str
     fp_scale12(&e.c0, &e.c0);
     fp_scale12(&e.c1, &e.c1);
     fp2_scale(&s, &t->y, 2);
-    fp2_mul(&h, &s, &t->z);
-    fp2_mul_fp(&line->c3, &h, y);
+    fp2_mul(&line->c3, &s, &t->z);
     fp2_sqr(&s, &t->x);
-    fp2_scale(&s, &s, -3);
-    fp2_mul_fp(&line->c2, &s, x); /* 3 1 */
+    fp2_scale(&line->c2, &s, -3); /* 3 */
     fp2_sub(&line->c0, &b, &e);   /* 2 */
 
     fp2_scale(&a, &a, 2);
@@ -39,65 +51,64 @@ static void double_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const str
     fp2_sub(&s, &s, &e);             /* 3 */
     fp2_dot2(&t->y, &b, &b, &u, &s); /* 1 + 3 3 */
     fp2_scale(&b, &b, 4);
-    fp2_mul(&t->z, &b, &h); /* 4 1 */
+    fp2_mul(&t->z, &b, &line->c3); /* 4 1 */
+    at_point(line, &pair->p);
 }
 
-/* The line through t and q, at (x, y), and t = t + q. With s = y_T - y_Q z_T, u = x_T - x_Q z_T:
- *   line   (s x_Q - u y_Q) - s x w^2 + u y w^3
- *   T + Q  (u h, s (u^2 x_T - h) - u^3 y_T, u^3 z_T), h = u^3 + s^2 z_T - 2 u^2 x_T */
-static void add_step(struct sm_bls_line *line, struct sm_bls_g2 *t, const struct sm_bls_fp2 q[2],
-                     const struct sm_bls_fp *x, const struct sm_bls_fp *y)
+/* The line through t and q, at p, and t = t + q. With s = y_T z_Q - y_Q z_T, u = x_T z_Q - x_Q z_T:
+ *   line   (s x_Q - u y_Q) - s z_Q x w^2 + u z_Q y w^3
+ *   T + Q  (u h, s (u^2 x_T z_Q - h) - u^3 y_T z_Q, u^3 z_T z_Q),
+ *          h = u^3 + s^2 z_T z_Q - 2 u^2 x_T z_Q */
+static void add_step(struct sm_bls_line *line, struct pair *pair)
 {
-    struct sm_bls_fp2 s, u, minus, u2, u3, h, xu;
-    fp2_mul(&s, &q[1], &t->z);
+    struct sm_bls_g2 *t = &pair->t;
+    const struct sm_bls_g2 *q = &pair->q;
+    struct sm_bls_fp2 s, u, minus, u2, u3, h, zz;
+    fp2_mul(&t->x, &t->x, &q->z);
+    fp2_mul(&t->y, &t->y, &q->z);
+    fp2_mul(&zz, &t->z, &q->z);
+    fp2_mul(&s, &q->y, &t->z);
     fp2_sub(&s, &t->y, &s); /* 2 */
-    fp2_mul(&u, &q[0], &t->z);
+    fp2_mul(&u, &q->x, &t->z);
     fp2_sub(&u, &t->x, &u); /* 2 */
     fp2_neg(&minus, &u);
-    fp2_dot2(&line->c0, &s, &q[0], &minus, &q[1]); /* 2 + 2 */
-    fp2_mul_fp(&line->c3, &u, y);
+    fp2_dot2(&line->c0, &s, &q->x, &minus, &q->y); /* 2 + 2 */
     fp2_neg(&minus, &s);
-    fp2_mul_fp(&line->c2, &minus, x);
+    fp2_mul(&line->c2, &minus, &q->z);
+    fp2_mul(&line->c3, &u, &q->z);
 
     fp2_sqr(&u2, &u);
     fp2_mul(&u3, &u2, &u);
-    fp2_mul(&xu, &u2, &t->x);
+    fp2_mul(&u2, &u2, &t->x);
     fp2_sqr(&h, &s);
-    fp2_mul(&h, &h, &t->z);
+    fp2_mul(&h, &h, &zz);
     fp2_add(&h, &h, &u3);
-    fp2_sub(&h, &h, &xu);
-    fp2_sub(&h, &h, &xu);   /* 4 */
+    fp2_sub(&h, &h, &u2);
+    fp2_sub(&h, &h, &u2);   /* 4 */
     fp2_mul(&t->x, &u, &h); /* 2 4 */
-    fp2_sub(&xu, &xu, &h);  /* 5 */
+    fp2_sub(&h, &u2, &h);   /* 5 */
     fp2_neg(&minus, &u3);
-    fp2_dot2(&t->y, &s, &xu, &minus, &t->y); /* 2 5 + 1 */
-    fp2_mul(&t->z, &u3, &t->z);
+    fp2_dot2(&t->y, &s, &h, &minus, &t->y); /* 2 5 + 1 */
+    fp2_mul(&t->z, &u3, &zz);
+    at_point(line, &pair->p);
 }
 
-/* One pair on its way through the loop. */
-struct pair {
-    struct sm_bls_g2 t;
-    struct sm_bls_fp2 q[2];
-    struct sm_bls_fp x, y;
-};
-
-/* A pair with infinity gets (0, 0) and the generator. */
+/* A pair with infinity gets (0, 0) and the generator: there all lines are in Fp2. */
 static void start(struct pair *pair, const struct sm_bls_g1 *p, const struct sm_bls_g2 *q)
 {
-    struct sm_bls_fp zero = {{0}};
+    struct sm_bls_g1 origin;
     struct sm_bls_g2 generator;
-    sm_bls_g2_generator(&generator);
     sm_bls_ulimb infinite =
         mask_of((uint32_t)sm_bls_g1_is_infinity(p) | (uint32_t)sm_bls_g2_is_infinity(q));
-    sm_bls_g1_affine(&pair->x, &pair->y, p);
-    sm_bls_g2_affine(&pair->q[0], &pair->q[1], q);
-    fp_move(&pair->x, &zero, infinite);
-    fp_move(&pair->y, &zero, infinite);
-    fp2_move(&pair->q[0], &generator.x, infinite);
-    fp2_move(&pair->q[1], &generator.y, infinite);
-    pair->t.x = pair->q[0];
-    pair->t.y = pair->q[1];
-    pair->t.z = generator.z;
+    sm_bls_g1_generator(&origin);
+    memset(&origin.x, 0, sizeof origin.x);
+    memset(&origin.y, 0, sizeof origin.y);
+    sm_bls_g2_generator(&generator);
+    pair->p = *p;
+    sm_bls_g1_move(&pair->p, &origin, infinite);
+    pair->q = *q;
+    sm_bls_g2_move(&pair->q, &generator, infinite);
+    pair->t = pair->q;
 }
 
 static void miller_loop(struct sm_bls_gt *f, struct pair *pairs, size_t n)
@@ -107,13 +118,13 @@ static void miller_loop(struct sm_bls_gt *f, struct pair *pairs, size_t n)
     for (int bit = 62; bit >= 0; bit--) {
         sm_bls_gt_sqr(f, f);
         for (struct pair *p = pairs; p < pairs + n; p++) {
-            double_step(&line, &p->t, &p->x, &p->y);
+            double_step(&line, p);
             sm_bls_gt_mul_line(f, f, &line);
         }
         if (!(SM_BLS_PARAMETER >> bit & 1))
             continue;
         for (struct pair *p = pairs; p < pairs + n; p++) {
-            add_step(&line, &p->t, p->q, &p->x, &p->y);
+            add_step(&line, p);
             sm_bls_gt_mul_line(f, f, &line);
         }
     }

@@ -12,11 +12,9 @@
 #endif
 
 #ifdef SM_BLS_TABLES_MODULUS
-static const struct sm_bls_fp modulus =
+const struct sm_bls_fp sm_bls_modulus =
     {{L(-21845, -1048576), L(67108794, -5355), L(103030444, -99652849),
       L(-10014509, -13086420), L(74926981, 79351158), L(-72894909, -26630990), L(32127360, 106513)}};
-/* -1/p modulo 2^56, which is right modulo 2^28 too */
-#define FACTOR 0xf3fffcfffcfffdu
 #endif
 
 #ifdef SM_BLS_TABLES_FP
