@@ -11,7 +11,7 @@
 
 void fp_wide_mul(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct sm_bls_fp *b)
 {
-#define COLUMN(k) w->v[k] = column(0, a->v + FIRST(k), b->v + ((k)-FIRST(k)), COUNT(k));
+#define COLUMN(k) w->v[k] = column(0, a->v + FIRST(k), b->v + LAST(k), COUNT(k));
     EACH_LOW_COLUMN(COLUMN)
     EACH_HIGH_COLUMN(COLUMN)
 #undef COLUMN
@@ -19,7 +19,7 @@ void fp_wide_mul(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct 
 
 void fp_wide_mul_add(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct sm_bls_fp *b)
 {
-#define COLUMN(k) w->v[k] = column(w->v[k], a->v + FIRST(k), b->v + ((k)-FIRST(k)), COUNT(k));
+#define COLUMN(k) w->v[k] = column(w->v[k], a->v + FIRST(k), b->v + LAST(k), COUNT(k));
     EACH_LOW_COLUMN(COLUMN)
     EACH_HIGH_COLUMN(COLUMN)
 #undef COLUMN
@@ -32,7 +32,7 @@ void fp_wide_sqr(struct sm_bls_wide *w, const struct sm_bls_fp *a)
     fp_scale(&twice, a, 2);
 #define COLUMN(k)                                                                                  \
     w->v[k] = column((k) % 2 ? 0 : product(a->v[(k) / 2], a->v[(k) / 2]), twice.v + FIRST(k),      \
-                     a->v + ((k)-FIRST(k)), COUNT(k) / 2);
+                     a->v + LAST(k), COUNT(k) / 2);
     EACH_LOW_COLUMN(COLUMN)
     EACH_HIGH_COLUMN(COLUMN)
 #undef COLUMN

@@ -55,7 +55,8 @@ __attribute__((always_inline)) static inline sm_bls_sum column(sm_bls_sum sum, c
     TERM(1)
     TERM(2)
     TERM(3)
-    TERM(4) TERM(5) TERM(6)
+    TERM(4)
+    TERM(5) TERM(6)
 #if LIMBS == 14
         TERM(7) TERM(8) TERM(9) TERM(10) TERM(11) TERM(12) TERM(13)
 #endif
@@ -79,8 +80,9 @@ __attribute__((always_inline)) static inline sm_bls_sum column(sm_bls_sum sum, c
 #endif
 #endif
 
-/* The products of column k: n of them, a from FIRST(k) up. */
+/* The products of column k: COUNT(k), a from FIRST(k) up and b from LAST(k) down. */
 #define FIRST(k) ((k) < LIMBS ? 0 : (k)-LIMBS + 1)
+#define LAST(k)  ((k) < LIMBS ? (k) : LIMBS - 1)
 #define COUNT(k) ((k) < LIMBS ? (k) + 1 : 2 * LIMBS - 1 - (k))
 
 #endif
