@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <fleet/http.h>
+#include <fleet/mqtt.h>
 #include <posix/log.h>
 
 #include "fleet_cli.h"
@@ -23,22 +24,26 @@ static void allow_descriptors(uint64_t connections)
                (unsigned long long)limit.rlim_cur, (unsigned long long)connections);
 }
 
-static int open_store(struct sm_fleet *f)
+static int open_store(struct sm_fleet *f, char path[PATH_MAX])
 {
-    char path[PATH_MAX];
     int err = sm_fleet_artifacts_init(f);
     if (err)
         return err;
-    snprintf(path, sizeof path, "%.*s/fleet.db", PATH_MAX - 128, f->cfg.data);
+    snprintf(path, PATH_MAX, "%.*s/fleet.db", PATH_MAX - 128, f->cfg.data);
     return sm_fleet_db_open(&f->db, path);
 }
 
-static int serve(struct sm_fleet *f, const sigset_t *ends)
+static int serve(struct sm_fleet *f, const char *db_path, const sigset_t *ends)
 {
     int sig;
+    struct sm_fleet_mqtt *mqtt = NULL;
     struct sm_fleet_http *h = sm_fleet_http_start(f);
     if (!h)
         return FLEET_REFUSED;
+    if (f->cfg.mqtt.host && !(mqtt = sm_fleet_mqtt_start(&f->cfg, db_path))) {
+        sm_fleet_http_stop(h);
+        return FLEET_REFUSED;
+    }
     bool v6 = strchr(f->cfg.address, ':') != NULL;
     sm_log(SM_LOG_INFO, "listening on https://%s%s%s:%u, %zu operator%s, %u signer%s",
            v6 ? "[" : "", f->cfg.address, v6 ? "]" : "", sm_fleet_http_port(h),
@@ -46,6 +51,7 @@ static int serve(struct sm_fleet *f, const sigset_t *ends)
            f->cfg.trust.count == 1 ? "" : "s");
     sigwait(ends, &sig);
     sm_log(SM_LOG_INFO, "%s: stopping", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+    sm_fleet_mqtt_stop(mqtt);
     sm_fleet_http_stop(h);
     return FLEET_GOOD;
 }
@@ -66,9 +72,10 @@ int fleet_serve(const struct fleet_options *o, int argc, char **argv)
     sigaddset(&ends, SIGINT);
     sigprocmask(SIG_BLOCK, &ends, NULL); /* before the server's thread, which inherits it */
     allow_descriptors(fleet.cfg.max_connections);
+    char db_path[PATH_MAX];
     int code = FLEET_REFUSED;
-    if (!open_store(&fleet)) {
-        code = serve(&fleet, &ends);
+    if (!open_store(&fleet, db_path)) {
+        code = serve(&fleet, db_path, &ends);
         sm_fleet_db_close(&fleet.db);
     }
     sm_fleet_config_free(&fleet.cfg);

@@ -15,7 +15,7 @@
 struct raw {
     const char *address, *public_url, *tenant, *certificate, *key, *data, *statement_key;
     uint64_t port, poll_seconds, max_module_bytes, max_connections, statement_seconds;
-    json_t *signers, *builders, *operators;
+    json_t *signers, *builders, *operators, *mqtt;
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
@@ -96,6 +96,7 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
         {"signers", SM_JSON_ARRAY, true, 1, SM_FLEET_SIGNERS_MAX, AT(signers)},
         {"builders", SM_JSON_ARRAY, false, 0, SM_FLEET_BUILDERS_MAX, AT(builders)},
         {"operators", SM_JSON_ARRAY, true, 1, SM_FLEET_OPERATORS_MAX, AT(operators)},
+        {"mqtt", SM_JSON_OBJECT, false, 1, 16, AT(mqtt)},
         {0}};
 #undef AT
     *in = (struct raw){.address = "127.0.0.1",
@@ -130,6 +131,61 @@ static int read_statement_key(struct sm_fleet_config *cfg, const char *path, con
     return 0;
 }
 
+/* A prefix becomes the beginning of topics. */
+static bool prefix_valid(const char *text)
+{
+    size_t n = strlen(text);
+    return strcspn(text, "+#$") == n && text[0] != '/' && text[n - 1] != '/';
+}
+
+static int read_mqtt(struct sm_fleet_config *cfg, const char *path, const json_t *v,
+                     struct sm_json_error *err)
+{
+    struct sm_fleet_mqtt_config *c = &cfg->mqtt;
+    struct {
+        const char *host, *prefix, *client_id, *user, *password_file, *ca, *certificate, *key;
+        uint64_t port, messages_per_second;
+    } in = {.prefix = "sandmote", .client_id = "sandmote-fleet", .messages_per_second = 50};
+#define AT(member) (size_t)((char *)&in.member - (char *)&in)
+    const struct sm_json_field fields[] = {
+        {"host", SM_JSON_TEXT, true, 1, 255, AT(host)},
+        {"port", SM_JSON_UINT, false, 1, 65535, AT(port)},
+        {"prefix", SM_JSON_TEXT, false, 1, 128, AT(prefix)},
+        {"client_id", SM_JSON_TEXT, false, 1, 64, AT(client_id)},
+        {"user", SM_JSON_TEXT, false, 1, 255, AT(user)},
+        {"password_file", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(password_file)},
+        {"ca", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(ca)},
+        {"certificate", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(certificate)},
+        {"key", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key)},
+        {"messages_per_second", SM_JSON_UINT, false, 1, 100000, AT(messages_per_second)},
+        {0}};
+#undef AT
+    if (!v)
+        return 0;
+    if (sm_json_read(v, "mqtt", fields, false, &in, err) < 0)
+        return SM_ERR_INVALID;
+    if (!prefix_valid(in.prefix))
+        return fail(err, "mqtt.prefix: no wildcards, and no slash at its ends");
+    if (!in.certificate != !in.key || (in.certificate && !in.ca))
+        return fail(err, "mqtt: certificate and key belong together, and to a ca");
+    if (in.password_file && !in.user)
+        return fail(err, "mqtt.password_file: of which user?");
+    if ((in.ca && sm_file_beside(path, in.ca, c->ca, sizeof c->ca) < 0) ||
+        (in.certificate &&
+         sm_file_beside(path, in.certificate, c->certificate, sizeof c->certificate) < 0) ||
+        (in.key && sm_file_beside(path, in.key, c->key, sizeof c->key) < 0) ||
+        (in.password_file &&
+         sm_file_beside(path, in.password_file, c->password_file, sizeof c->password_file) < 0))
+        return fail(err, "mqtt: a path is too long");
+    c->host = in.host;
+    c->port = in.port ? in.port : in.ca ? 8883 : 1883;
+    c->prefix = in.prefix;
+    c->client_id = in.client_id;
+    c->user = in.user;
+    c->messages_per_second = in.messages_per_second;
+    return 0;
+}
+
 static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_error *err)
 {
     struct raw in;
@@ -157,6 +213,8 @@ static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_er
     for (size_t i = 0; i < json_array_size(in.operators); i++)
         if (add_operator(cfg, i, json_array_get(in.operators, i), err) < 0)
             return SM_ERR_INVALID;
+    if (read_mqtt(cfg, path, in.mqtt, err) < 0)
+        return SM_ERR_INVALID;
     return read_statement_key(cfg, path, in.statement_key, err);
 }
 

@@ -15,7 +15,16 @@
  *   "builders": [{"fleet": "plant-7", "key": "builder.pub.pem"}],  of native images; default: none
  *   "statement_key": "server.sign.pem",  private key that states what is current; default: none
  *   "statement_seconds": 86400,     how long that is true
- *   "operators": [{"name": "operator1", "token_sha256": "<hex>"}]
+ *   "operators": [{"name": "operator1", "token_sha256": "<hex>"}],
+ *   "mqtt": {                       devices behind an MQTT broker; default: none
+ *     "host": "127.0.0.1",
+ *     "port": 1883,                 default 1883, with ca 8883
+ *     "prefix": "sandmote",         topics are <prefix>/<device>/up and /down
+ *     "client_id": "sandmote-fleet",
+ *     "user": "fleet", "password_file": "mqtt.password",     default: none
+ *     "ca": "ca.pem", "certificate": "mqtt.pem", "key": "mqtt.key",   TLS 1.3; default: none
+ *     "messages_per_second": 50     that a device is answered with
+ *   }
  * }
  * Paths are relative to the file's folder. An unknown key is an error.
  *
@@ -37,6 +46,14 @@ struct sm_fleet_operator {
     uint8_t token_sha256[32];
 };
 
+/* Texts that are absent are NULL, paths "". */
+struct sm_fleet_mqtt_config {
+    const char *host; /* NULL: no MQTT */
+    const char *prefix, *client_id, *user;
+    uint64_t port, messages_per_second;
+    char password_file[PATH_MAX], ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX];
+};
+
 struct sm_fleet_config {
     json_t *root; /* owns the texts */
     const char *address, *public_url, *tenant;
@@ -48,6 +65,7 @@ struct sm_fleet_config {
     struct sm_trust_key keys[SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX];
     struct sm_fleet_operator operators[SM_FLEET_OPERATORS_MAX];
     size_t operator_count;
+    struct sm_fleet_mqtt_config mqtt;
 };
 
 /* Read the file and the keys that it names. *cfg must stay where it is (trust points into it).

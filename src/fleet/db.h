@@ -149,6 +149,10 @@ int sm_fleet_db_action(struct sm_fleet_db *db, const char *device, uint64_t *act
  * *count is set. SM_ERR_NOT_FOUND: no such open action. */
 int sm_fleet_db_action_modules(struct sm_fleet_db *db, const char *device, uint64_t action,
                                int64_t now, struct sm_fleet_module *out, size_t max, size_t *count);
+/* Append the ids of devices that have a pending action with an id above *after, at most limit;
+ * *after is then the id of the last. */
+int sm_fleet_db_actions_after(struct sm_fleet_db *db, uint64_t *after, uint64_t limit,
+                              json_t *array);
 /* Whether a module of this action requires another one of it: then they are installed together. */
 int sm_fleet_db_action_is_set(struct sm_fleet_db *db, uint64_t action, bool *set);
 /* A module that some action of this device names: SM_ERR_NOT_FOUND. */

@@ -64,6 +64,22 @@ int sm_fleet_db_action(struct sm_fleet_db *db, const char *device, uint64_t *act
     return r < 0 ? r : 0;
 }
 
+int sm_fleet_db_actions_after(struct sm_fleet_db *db, uint64_t *after, uint64_t limit,
+                              json_t *array)
+{
+    sqlite3_stmt *st = sm_db_prepare(db->sql,
+                                     "SELECT id, device FROM action"
+                                     " WHERE id > ? AND state = 'pending' ORDER BY id LIMIT ?",
+                                     "ii", (sqlite3_int64)*after, (sqlite3_int64)limit);
+    int r;
+    while ((r = sm_db_row(st)) > 0) {
+        *after = (uint64_t)sqlite3_column_int64(st, 0);
+        json_array_append_new(array, json_string(sm_db_column(st, 1)));
+    }
+    sqlite3_finalize(st);
+    return r;
+}
+
 static int modules_of(struct sm_fleet_db *db, uint64_t action, struct sm_fleet_module *out,
                       size_t max, size_t *count)
 {

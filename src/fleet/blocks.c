@@ -1,0 +1,450 @@
+/* Updates in blocks on the server (blocks.h). SPDX-License-Identifier: Apache-2.0 */
+#include "blocks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <posix/ddi.h>
+#include <posix/log.h>
+#include <sandmote/blocks.h>
+
+#define DEVICES             4096u /* whose fetches are remembered; a power of two */
+#define BURST               64u
+#define DEVICES_OF_ONE_LOOK 256u
+
+/* What a device fetches. Two devices with one place take turns: each finds its object again by the
+ * tag. */
+struct fetch {
+    char device[SM_FLEET_NAME_MAX + 1];
+    uint32_t tag; /* of the object, if there is one */
+    bool any;
+    struct sm_fleet_route route; /* how to get it: a module's file, or a key set */
+    uint8_t *bytes;              /* or it itself: a statement is another one each time */
+    size_t len;
+    uint32_t budget; /* messages */
+    int64_t since_ms;
+};
+
+struct sm_fleet_blocks {
+    const struct sm_fleet_blocks_cfg *cfg;
+    uint64_t last_action;
+    struct fetch fetch[DEVICES];
+};
+
+/* A message being answered. */
+struct talk {
+    struct sm_fleet_blocks *b;
+    struct sm_fleet *f;
+    const char *device;
+    struct fetch *fetch;
+    const struct sm_blocks_msg *m;
+};
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+/* The request as it would come over HTTPS, with this JSON as its body, which is given away. */
+static void handle(struct talk *t, struct sm_fleet_route route, json_t *body,
+                   struct sm_fleet_answer *a)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct sm_fleet_request q = {.route = route,
+                                 .who = t->device,
+                                 .base_url = "",
+                                 .body = {(const uint8_t *)text, text ? strlen(text) : 0}};
+    json_decref(body);
+    sm_fleet_answer_init(a);
+    sm_fleet_handle(t->f, &q, a);
+    free(text);
+}
+
+static void answer(struct talk *t, const struct sm_blocks_msg *m)
+{
+    uint8_t out[SM_BLOCKS_MOST];
+    int len = sm_blocks_encode(m, out, sizeof out);
+    if (len > 0)
+        t->b->cfg->send(t->b->cfg->send_ctx, t->device, out, (size_t)len);
+    else
+        sm_log(SM_LOG_ERROR, "device %s: no message can say what it asks for", t->device);
+}
+
+static void answer_plain(struct talk *t, enum sm_blocks_kind kind, uint32_t token)
+{
+    answer(t, &(struct sm_blocks_msg){.kind = (uint8_t)kind, .token = token});
+}
+
+/* ---- What a device tells --------------------------------------------------------------------- */
+
+/* It counts as told when the server took it, or never will; trouble of our own does not. */
+static int acknowledge(struct talk *t, struct sm_fleet_answer *a)
+{
+    unsigned status = a->status;
+    const char *why = json_string_value(json_object_get(a->json, "error"));
+    if (status >= 400 && status < 500)
+        sm_log(SM_LOG_WARN, "device %s: what it tells is not taken: %s", t->device, why ? why : "");
+    sm_fleet_answer_free(a);
+    if (status >= 500)
+        return SM_ERR_IO;
+    answer_plain(t, SM_BLOCKS_ACK, t->m->token);
+    return 0;
+}
+
+static int take_report(struct talk *t)
+{
+    const struct sm_blocks_msg *m = t->m;
+    char name[SM_NAME_MAX + 1], version[SM_VERSION_MAX + 1], detail[SM_BLOCKS_TEXT + 1];
+    struct sm_fleet_answer a;
+    sm_blocks_copy(m->name, name, sizeof name);
+    sm_blocks_copy(m->version, version, sizeof version);
+    sm_blocks_copy(m->detail, detail, sizeof detail);
+    struct sm_event e = {.kind = (enum sm_event_kind)m->event,
+                         .id = m->id,
+                         .name = name,
+                         .version = version,
+                         .detail = detail,
+                         .sequence = m->sequence,
+                         .sha = m->sha};
+    json_t *events = json_array();
+    json_array_append_new(events, sm_ddi_event(&e, "", m->uptime_ms));
+    handle(t, (struct sm_fleet_route){.op = SM_FLEET_DDI_EVENTS}, events, &a);
+    return acknowledge(t, &a);
+}
+
+static int take_result(struct talk *t)
+{
+    const struct sm_blocks_msg *m = t->m;
+    char action[SM_STORE_ACTION], detail[SM_BLOCKS_TEXT + 1];
+    struct sm_fleet_route route = {.op = SM_FLEET_DDI_FEEDBACK};
+    struct sm_fleet_answer a;
+    sm_blocks_copy(m->action, action, sizeof action);
+    sm_blocks_copy(m->detail, detail, sizeof detail);
+    char *text = sm_ddi_write_feedback(action, (enum sm_ddi_outcome)m->outcome, detail);
+    json_t *body = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    if (sm_fleet_number(action, &route.action) < 0)
+        route.action = 0; /* no action has this number */
+    handle(t, route, body, &a);
+    return acknowledge(t, &a);
+}
+
+static int take_state(struct talk *t)
+{
+    const struct sm_blocks_msg *m = t->m;
+    char name[SM_NAME_MAX + 1], cls[17];
+    struct sm_slot slot = {.sequence = m->sequence};
+    struct sm_fleet_answer a;
+    json_t *data = json_object();
+    sm_blocks_copy(m->cls, cls, sizeof cls);
+    sm_blocks_copy(m->name, name, sizeof name);
+    sm_blocks_copy(m->version, slot.version, sizeof slot.version);
+    memcpy(slot.module_sha, m->sha, sizeof slot.module_sha);
+    json_object_set_new(data, "class", json_string(cls));
+    if (m->keys)
+        json_object_set_new(data, "keyset", json_sprintf("%u", (unsigned)m->keys));
+    if (m->seconds)
+        json_object_set_new(data, "postmortems_lost", json_sprintf("%u", (unsigned)m->seconds));
+    if (m->flags & SM_BLOCKS_GOLDEN)
+        json_object_set_new(data, "golden", json_string("runs"));
+    if (m->flags & (SM_BLOCKS_RUNS | SM_BLOCKS_REMOVED))
+        sm_ddi_add_module(data, m->flags & SM_BLOCKS_REMOVED, name, &slot);
+    const char *mode = m->flags & SM_BLOCKS_FIRST ? "replace" : "merge";
+    handle(t, (struct sm_fleet_route){.op = SM_FLEET_DDI_CONFIG},
+           json_pack("{s:s, s:o}", "mode", mode, "data", data), &a);
+    return acknowledge(t, &a);
+}
+
+/* ---- What is there for it -------------------------------------------------------------------- */
+
+/* The modules of its open action; none: *action is 0. */
+static int open_action(struct talk *t, uint64_t *action, struct sm_fleet_module *m, size_t *count)
+{
+    struct sm_fleet_db *db = &t->f->db;
+    *count = 0;
+    int err = sm_fleet_db_action(db, t->device, action);
+    if (err || *action == 0)
+        return err;
+    err = sm_fleet_db_action_modules(db, t->device, *action, sm_time_now_ms(), m,
+                                     SM_FLEET_MODULES_MAX, count);
+    if (err == SM_ERR_NOT_FOUND) /* closed meanwhile */
+        *action = 0;
+    return err == SM_ERR_NOT_FOUND ? 0 : err;
+}
+
+static uint32_t latest_keys(struct talk *t, int *err)
+{
+    char fleet[SM_FLEET_MAX + 1];
+    json_t *versions = json_object();
+    sm_blocks_copy(t->m->fleet, fleet, sizeof fleet);
+    *err = sm_fleet_db_keys_latest(&t->f->db, versions);
+    uint32_t latest = (uint32_t)json_integer_value(json_object_get(versions, fleet));
+    json_decref(versions);
+    return latest;
+}
+
+static int take_poll(struct talk *t)
+{
+    struct sm_fleet_module modules[SM_FLEET_MODULES_MAX];
+    uint64_t action;
+    size_t count;
+    bool set = false;
+    char id[24] = "";
+    int err = sm_fleet_db_device_seen(&t->f->db, t->device, sm_time_now_ms());
+    if (!err)
+        err = open_action(t, &action, modules, &count);
+    if (!err && action)
+        err = sm_fleet_db_action_is_set(&t->f->db, action, &set);
+    if (err)
+        return err;
+    uint32_t keys = latest_keys(t, &err);
+    if (err)
+        return err;
+    if (action)
+        snprintf(id, sizeof id, "%llu", (unsigned long long)action);
+    answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_STATUS,
+                                      .token = t->m->token,
+                                      .seconds = (uint32_t)t->f->cfg.poll_seconds,
+                                      .keys = keys,
+                                      .flags = (uint8_t)((set ? SM_BLOCKS_SET : 0) |
+                                                         (t->f->cfg.states ? SM_BLOCKS_STATES : 0)),
+                                      .count = (uint8_t)count,
+                                      .action = sm_blocks_text(id)});
+    return 0;
+}
+
+/* ---- What is fetched ------------------------------------------------------------------------- */
+
+static void forget(struct fetch *f)
+{
+    free(f->bytes);
+    f->bytes = NULL;
+    f->any = false;
+}
+
+static struct sm_fleet_route module_file(const struct sm_fleet_module *m)
+{
+    struct sm_fleet_route route = {.op = SM_FLEET_DDI_ARTIFACT};
+    memcpy(route.sha256, m->sha256, sizeof route.sha256);
+    snprintf(route.file, sizeof route.file, "%s.wasm", m->name);
+    return route;
+}
+
+static void remember(struct fetch *f, const uint8_t *sha, struct sm_fleet_route route)
+{
+    forget(f);
+    f->any = true;
+    f->tag = sm_blocks_tag(sha);
+    f->route = route;
+}
+
+static int offer_module(struct talk *t)
+{
+    struct sm_fleet_module modules[SM_FLEET_MODULES_MAX];
+    uint64_t action, asked;
+    size_t count;
+    char id[SM_STORE_ACTION];
+    uint8_t sha[SM_SHA256_SIZE];
+    int err = open_action(t, &action, modules, &count);
+    if (err)
+        return err;
+    sm_blocks_copy(t->m->action, id, sizeof id);
+    if (sm_fleet_number(id, &asked) < 0 || asked != action || t->m->number >= count) {
+        answer_plain(t, SM_BLOCKS_NONE, t->m->token);
+        return 0;
+    }
+    const struct sm_fleet_module *m = &modules[t->m->number];
+    sm_hex_decode(m->sha256, sha, sizeof sha);
+    remember(t->fetch, sha, module_file(m));
+    answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_OFFER,
+                                      .token = t->m->token,
+                                      .what = SM_BLOCKS_MODULE,
+                                      .number = t->m->number,
+                                      .flags = m->plugin ? SM_BLOCKS_PLUGIN : 0,
+                                      .length = (uint32_t)m->size,
+                                      .signature = m->signature,
+                                      .sha = sha,
+                                      .name = sm_blocks_text(m->name),
+                                      .version = sm_blocks_text(m->version),
+                                      .sequence = m->sequence});
+    return 0;
+}
+
+/* A key set or a statement: what HTTPS would answer with, and keep. */
+static int offer_small(struct talk *t)
+{
+    struct sm_fleet_route route = {.op = SM_FLEET_DDI_KEYS, .action = t->m->number};
+    struct sm_fleet_answer a;
+    uint8_t sha[SM_SHA256_SIZE];
+    sm_blocks_copy(t->m->fleet, route.file, sizeof route.file);
+    if (t->m->what == SM_BLOCKS_CURRENT) {
+        route.op = SM_FLEET_DDI_CURRENT;
+        sm_hex_encode(t->m->nonce, SM_STATEMENT_NONCE, route.nonce);
+    }
+    handle(t, route, NULL, &a);
+    unsigned status = a.status;
+    if (status == 200 && a.bytes) {
+        sm_sha256(a.bytes, a.len, sha);
+        remember(t->fetch, sha, route);
+        t->fetch->bytes = a.bytes;
+        t->fetch->len = (size_t)a.len;
+        a.bytes = NULL;
+        answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_OFFER,
+                                          .token = t->m->token,
+                                          .what = t->m->what,
+                                          .number = t->m->number,
+                                          .length = (uint32_t)t->fetch->len,
+                                          .sha = sha});
+    } else if (status < 500) {
+        answer_plain(t, SM_BLOCKS_NONE, t->m->token);
+    }
+    sm_fleet_answer_free(&a);
+    return status >= 500 ? SM_ERR_IO : 0;
+}
+
+/* After a restart, or when another device has the place: a module of the open action with this tag.
+ */
+static int find_again(struct talk *t)
+{
+    struct sm_fleet_module m[SM_FLEET_MODULES_MAX];
+    uint64_t action;
+    size_t count;
+    uint8_t sha[SM_SHA256_SIZE];
+    int err = open_action(t, &action, m, &count);
+    for (size_t i = 0; !err && i < count; i++) {
+        sm_hex_decode(m[i].sha256, sha, sizeof sha);
+        if (sm_blocks_tag(sha) == t->m->tag)
+            remember(t->fetch, sha, module_file(&m[i]));
+    }
+    return err;
+}
+
+/* One block, from memory or from the file. False at the end, and when the budget is used up. */
+static bool send_block(struct talk *t, const struct sm_fleet_answer *file, uint32_t n)
+{
+    uint8_t room[SM_BLOCKS_MOST];
+    const uint8_t *bytes = t->fetch->bytes;
+    uint64_t from = (uint64_t)n * t->m->size, size = bytes ? t->fetch->len : file->size;
+    if (from >= size || t->fetch->budget == 0)
+        return false;
+    size_t len = size - from < t->m->size ? (size_t)(size - from) : t->m->size;
+    if (!bytes && pread(file->file, room, len, (off_t)(file->first + from)) != (ssize_t)len)
+        return false;
+    t->fetch->budget--;
+    answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_BLOCK,
+                                      .tag = t->m->tag,
+                                      .number = n,
+                                      .bytes = bytes ? bytes + from : room,
+                                      .bytes_len = (uint16_t)len});
+    return true;
+}
+
+static int take_want(struct talk *t)
+{
+    struct sm_fleet_answer a;
+    struct fetch *f = t->fetch;
+    sm_fleet_answer_init(&a);
+    if (!f->any || f->tag != t->m->tag) {
+        forget(f);
+        int err = find_again(t);
+        if (err)
+            return err;
+    }
+    if (f->any && !f->bytes)
+        handle(t, f->route, NULL, &a);
+    bool there = f->any && (f->bytes || a.file >= 0);
+    unsigned status = a.status;
+    for (uint32_t i = 0; there && i < SM_BLOCKS_WINDOW; i++)
+        if (t->m->mask >> i & 1 && !send_block(t, &a, t->m->first + i))
+            break;
+    sm_fleet_answer_free(&a);
+    if (!there && status >= 500)
+        return SM_ERR_IO;
+    if (!there)
+        answer_plain(t, SM_BLOCKS_NONE, t->m->tag);
+    return 0;
+}
+
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+/* Where a device's fetch is remembered; whoever was there before gives way. */
+static struct fetch *place_of(struct sm_fleet_blocks *b, const char *device)
+{
+    struct fetch *f = &b->fetch[sm_crc32c(0, device, strlen(device)) % DEVICES];
+    if (strcmp(f->device, device) == 0)
+        return f;
+    forget(f);
+    *f = (struct fetch){.budget = BURST};
+    snprintf(f->device, sizeof f->device, "%s", device);
+    return f;
+}
+
+/* Whether it may be answered now; each answer costs one. */
+static bool pay(const struct sm_fleet_blocks *b, struct fetch *f, int64_t now_ms)
+{
+    int64_t earned = (now_ms - f->since_ms) * b->cfg->per_second / 1000;
+    if (earned > 0 || now_ms < f->since_ms) {
+        f->since_ms = now_ms;
+        f->budget = earned > BURST - f->budget ? BURST : f->budget + (uint32_t)earned;
+    }
+    if (f->budget == 0)
+        return false;
+    f->budget--;
+    return true;
+}
+
+int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const void *bytes,
+                          size_t len, int64_t now_ms)
+{
+    struct sm_blocks_msg m;
+    uint8_t token[32];
+    int err = sm_blocks_decode(&m, bytes, len);
+    if (err)
+        return err;
+    if (!sm_fleet_name_valid(device))
+        return SM_ERR_NOT_FOUND;
+    struct fetch *f = place_of(b, device);
+    if (!pay(b, f, now_ms))
+        return SM_ERR_LIMIT;
+    err = sm_fleet_db_device_token(&b->cfg->fleet->db, device, token);
+    if (err)
+        return err;
+    struct talk t = {b, b->cfg->fleet, device, f, &m};
+    switch (m.kind) {
+    case SM_BLOCKS_POLL: return take_poll(&t);
+    case SM_BLOCKS_ASK: return m.what == SM_BLOCKS_MODULE ? offer_module(&t) : offer_small(&t);
+    case SM_BLOCKS_WANT: return take_want(&t);
+    case SM_BLOCKS_REPORT: return take_report(&t);
+    case SM_BLOCKS_RESULT: return take_result(&t);
+    case SM_BLOCKS_STATE: return take_state(&t);
+    default: return SM_ERR_UNSUPPORTED; /* a server's message */
+    }
+}
+
+int sm_fleet_blocks_news(struct sm_fleet_blocks *b)
+{
+    uint8_t news = SM_BLOCKS_NEWS;
+    json_t *devices = json_array(), *device;
+    size_t i;
+    int err = sm_fleet_db_actions_after(&b->cfg->fleet->db, &b->last_action, DEVICES_OF_ONE_LOOK,
+                                        devices);
+    json_array_foreach(devices, i, device)
+        b->cfg->send(b->cfg->send_ctx, json_string_value(device), &news, sizeof news);
+    json_decref(devices);
+    return err;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+struct sm_fleet_blocks *sm_fleet_blocks_new(const struct sm_fleet_blocks_cfg *cfg)
+{
+    struct sm_fleet_blocks *b = calloc(1, sizeof *b);
+    if (b)
+        b->cfg = cfg;
+    return b;
+}
+
+void sm_fleet_blocks_free(struct sm_fleet_blocks *b)
+{
+    for (size_t i = 0; b && i < DEVICES; i++)
+        forget(&b->fetch[i]);
+    free(b);
+}

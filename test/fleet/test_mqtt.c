@@ -1,0 +1,201 @@
+/* The server and a device without HTTPS, over a real broker: updates in blocks.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+
+#include "broker.h"
+#include "device_fixture.h"
+#include "mqtt_device.h"
+
+#define BIG   20000u /* bytes of padding */
+#define BLOCK 231u   /* bytes of a module in a message */
+
+static struct fleet_fixture fx;
+static struct broker broker;
+static struct module v1, v2;
+
+static void upload(const struct module *m)
+{
+    struct reply r = module_upload(&fx, m, 201);
+    reply_free(&r);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    fleet_prepare(&fx);
+    memset(&broker, 0, sizeof broker);
+    broker_start(&broker, &fx);
+    broker_configure(&broker, &fx, ", \"messages_per_second\": 2000");
+    fleet_start(&fx);
+    app_make(&fx, &v1, 1, 0);
+    app_make(&fx, &v2, 2, BIG);
+    upload(&v1);
+    upload(&v2);
+    fleet_enrol(&fx, "mote-1", "stable");
+    mqtt_device_begin("mote-1", fx.signer.public_key, broker.port);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    mqtt_device_end();
+    fleet_teardown(&fx);
+    broker_stop(&broker);
+    return 0;
+}
+
+/* What the server has of the device's latest action. */
+static void expect_action(const char *action_state)
+{
+    struct reply r = {0};
+    for (int i = 0; i < 100; i++) {
+        reply_free(&r);
+        r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
+        const char *is = json_string_value(json_at(r.json, "action.state"));
+        if (is && !strcmp(is, action_state))
+            break;
+        mqtt_device_run(50);
+    }
+    assert_json_text(r.json, "action.state", action_state);
+    reply_free(&r);
+}
+
+static void a_module_is_rolled_out_over_mqtt_and_the_server_knows_what_runs(void **state)
+{
+    (void)state;
+    mqtt_device_run(500);
+    assert_int_equal(fleet_assign(&fx, "stable", &v2, NULL), 1);
+    /* Not with its next poll, which is an hour away: the server tells it of news. */
+    assert_true(mqtt_device_runs(2, 0, 10000));
+    expect_action("finished");
+    fleet_expect_event(&fx, "INSTALLED", "app", "");
+    fleet_expect_event(&fx, "COMMITTED", "app", "");
+    mqtt_device_run(500);
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
+    assert_json_text(r.json, "modules.0.sha256", v2.sha256);
+    assert_json_text(r.json, "attributes.class", "edge");
+    assert_string_not_equal(json_string_value(json_at(r.json, "last_seen_at")), "");
+    reply_free(&r);
+    assert_int_equal(mqtt_device_blocks(), (v2.len + BLOCK - 1) / BLOCK);
+}
+
+static void a_tenth_of_all_messages_lost_is_only_slower(void **state)
+{
+    (void)state;
+    fleet_assign(&fx, "stable", &v2, NULL);
+    assert_true(mqtt_device_runs(2, 10, 30000));
+    expect_action("finished");
+}
+
+static void a_restart_of_device_broker_and_server_costs_no_more_than_a_while(void **state)
+{
+    (void)state;
+    fleet_assign(&fx, "stable", &v2, NULL);
+    assert_true(mqtt_device_has(12000, 10000));
+    mqtt_device_restart();
+    assert_true(mqtt_device_has(14000, 10000));
+    assert_int_equal(fleet_stop(&fx, SIGTERM), 0);
+    fleet_start(&fx);
+    assert_true(mqtt_device_has(17000, 10000));
+    broker_stop(&broker);
+    mqtt_device_run(300);
+    broker_start(&broker, &fx);
+    assert_true(mqtt_device_runs(2, 0, 20000));
+    expect_action("finished");
+    assert_true(mqtt_device_blocks() < (v2.len + BLOCK - 1) / BLOCK);
+}
+
+static void a_module_that_traps_is_reported_as_over_https(void **state)
+{
+    struct module trapping;
+    (void)state;
+    app_make_trapping(&fx, &trapping, 3);
+    upload(&trapping);
+    fleet_assign(&fx, "stable", &v1, NULL);
+    assert_true(mqtt_device_runs(1, 0, 10000));
+    expect_action("finished");
+    fleet_assign(&fx, "stable", &trapping, NULL);
+    mqtt_device_run(1500);
+    expect_action("failed");
+    fleet_expect_event(&fx, "ROLLED_BACK", "app", "");
+    assert_true(mqtt_device_runs(1, 0, 100));
+}
+
+static void devices_that_nobody_enrolled_and_messages_that_are_none_get_no_answer(void **state)
+{
+    static const uint8_t bytes[40] = {1, 2, 3};
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        mqtt_device_send("sandmote/mote-1/up", bytes, i);
+    mqtt_device_send("sandmote/mote-2/up", "\1\1\0\0\0\1\xf0\0\0\0\0\0\7plant-7", 20);
+    mqtt_device_send("sandmote/../up", "\1\1\0\0\0\1\xf0\0\0\0\0\0\7plant-7", 20);
+    mqtt_device_run(300);
+    char *log = fleet_file(&fx, "log");
+    assert_non_null(strstr(log, "device mote-2: a message of 20 bytes: no such thing"));
+    assert_non_null(strstr(log, "device mote-1: a message of 3 bytes"));
+    free(log);
+    fleet_assign(&fx, "stable", &v1, NULL);
+    assert_true(mqtt_device_runs(1, 0, 10000));
+}
+
+static void mistakes_in_the_configuration_are_named(void **state)
+{
+    static const struct {
+        const char *more, *says;
+    } wrong[] = {{", \"topic\": \"x\"", "topic"},
+                 {", \"prefix\": \"a/+\"", "mqtt.prefix"},
+                 {", \"prefix\": \"a/\"", "mqtt.prefix"},
+                 {", \"key\": \"server.key\"", "certificate and key belong together"},
+                 {", \"password_file\": \"token\"", "of which user"},
+                 {", \"messages_per_second\": 0", "messages_per_second"},
+                 {", \"user\": \"fleet\", \"password_file\": \"missing\"", "missing"},
+                 {", \"ca\": \"missing\"", "ca, certificate or key"}};
+    (void)state;
+    char *good = fleet_file(&fx, "fleet.json"), *at = strstr(good, ", \"mqtt\"");
+    assert_int_equal(fleet_stop(&fx, SIGTERM), 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        fleet_write(&fx, "fleet.json", good, (size_t)(at - good));
+        char *text = fleet_file(&fx, "fleet.json");
+        strcat(text, "}");
+        fleet_write(&fx, "fleet.json", text, strlen(text));
+        free(text);
+        broker_configure(&broker, &fx, wrong[i].more);
+        assert_int_not_equal(fleet_shell(&fx, "timeout 10 $FLEET serve --config $DIR/fleet.json"),
+                             0);
+        char *out = fleet_file(&fx, "out");
+        if (!strstr(out, wrong[i].says))
+            fail_msg("not \"%s\" in: %s", wrong[i].says, out);
+        free(out);
+    }
+    fleet_write(&fx, "fleet.json", good, strlen(good));
+    free(good);
+    fleet_start(&fx);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_module_is_rolled_out_over_mqtt_and_the_server_knows_what_runs),
+        T(a_tenth_of_all_messages_lost_is_only_slower),
+        T(a_restart_of_device_broker_and_server_costs_no_more_than_a_while),
+        T(a_module_that_traps_is_reported_as_over_https),
+        T(devices_that_nobody_enrolled_and_messages_that_are_none_get_no_answer),
+        T(mistakes_in_the_configuration_are_named),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}
