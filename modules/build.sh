@@ -87,12 +87,14 @@ for v in 1 2; do
         --cfg "thermostat_version=\"$v\""
 done
 c heartbeat heartbeat/heartbeat.c heartbeat/manifest.json
-for x in climate logger; do
+for x in climate logger field; do
     c $x $x/$x.c $x/manifest.json
     rust $x-rs $x/$x.rs $x/manifest.json
     [ -z "${ASC:-}" ] || assemblyscript $x-as $x/$x.ts $x/manifest.json
 done
-c listing2 listing2/listing2.c listing2/manifest.json $strip "$guest/c/start.c"
+for n in 2 3; do
+    c listing$n listing$n/listing$n.c listing$n/manifest.json $strip "$guest/c/start.c"
+done
 rust plugin_tmp plugin-tmp-rs/plugin_tmp.rs plugin-tmp-rs/plugin_tmp.json
 rust plugin_tmp105 plugin-tmp-rs/tmp105.rs plugin-tmp-rs/tmp105.json
 

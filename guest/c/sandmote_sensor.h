@@ -1,4 +1,4 @@
-/* Sensors for modules: the calls of "wasi_sn", host interface version 2, for C on wasm32.
+/* Sensors for modules: the calls of "wasi_sn", since host interface version 2, for C on wasm32.
  *
  * Every name of a call begins with wasi_sn_ here; wasi_sn.h gives them the paper's plain names.
  * Texts end with a zero byte. A pointer that leaves the module's memory traps. The calls link when
@@ -13,18 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "sandmote.h"
-
-enum wasi_sn_code {
-    WASI_SN_OK = 0,
-    WASI_SN_DENIED = -1,    /* not granted */
-    WASI_SN_NOT_FOUND = -2, /* no such sensor, capability or attribute */
-    WASI_SN_RANGE = -3,  /* outside the attribute's range, or does not fit into the buffer's type */
-    WASI_SN_BUSY = -4,   /* held by another module */
-    WASI_SN_IO = -5,     /* the bus or the sensor failed */
-    WASI_SN_SPACE = -6,  /* the buffer is too small */
-    WASI_SN_INVALID = -7 /* not a handle, or not one for this call */
-};
+#include "sandmote_code.h"
 
 /* Of the attribute "state", which every sensor has and only the runtime sets. */
 enum wasi_sn_state { WASI_SN_STOPPED, WASI_SN_ALIVE, WASI_SN_WORKING, WASI_SN_SLEEPING };
@@ -52,9 +41,6 @@ bool wasi_sn_config(const char *sensor, const char *attribute, int value);
  * enum wasi_sn_state as an int32_t. buf is unchanged when the answer is false. */
 SM_IMPORT("wasi_sn", "read")
 bool wasi_sn_read(const char *sensor, const char *name, void *buf, int len);
-
-/* Of the last of all calls of this header: an enum wasi_sn_code. */
-SM_IMPORT("wasi_sn", "lastError") int wasi_sn_lastError(void);
 
 /* ---- Handles: names are looked up once ---------------------------------------------------------
  */

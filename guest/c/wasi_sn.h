@@ -1,5 +1,6 @@
 /* The paper's names for the sensor calls (WASI-SN, section 4.1, Table 2), so that its Listing 2
- * compiles as printed: sandmote_sensor.h says what each does.
+ * compiles as printed: sandmote_sensor.h says what each does. wasi_sn_network.h has those of the
+ * network.
  *
  * With a C library read() is the library's, and here wasi_sn_read() remains.
  *

@@ -1,4 +1,4 @@
-/* What modules import: the host interface, version 2, with every call checked against grants.
+/* What modules import: the host interface, version 3, with every call checked against grants.
  *
  *   sandmote.log(ptr i32, len i32)       capability "log"
  *   sandmote.uptime_ms() -> i64          no capability
@@ -30,7 +30,7 @@
 #include <sandmote/sensors.h>
 #include <sandmote/wasm.h>
 
-#define SM_HOST_INTERFACE 2u /* the version offered: manifests may ask for this or less */
+#define SM_HOST_INTERFACE 3u /* the version offered: manifests may ask for this or less */
 
 #define SM_HOST_LOG_MAX   160u /* bytes of a line; the rest is cut off */
 #define SM_HOST_LOG_BURST 32u  /* lines at once */

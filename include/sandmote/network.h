@@ -105,16 +105,25 @@ struct sm_network_room {
 /* Bytes of memory for that. */
 #define SM_NETWORK_MEMORY(topics, gateways, queue, payload)                                        \
     ((gateways) * sizeof(struct sm_mqttsn_gateway) + sizeof(struct sm_mqttsn_request) +            \
-     (topics) * (sizeof(struct sm_mqttsn_topic) + SM_NETWORK_NAME_MAX + 1u) + (payload) +          \
+     (topics) * (sizeof(struct sm_mqttsn_topic) + SM_NETWORK_NAME_MAX) + (payload) +               \
      (queue) * (SM_MQTTSN_INBOX_HEAD + (payload)))
 
 /* A call under way. */
 struct sm_network_call {
     uint8_t kind;
-    uint8_t rights; /* that a topic's id will have */
     int token;
     uint32_t buf, len;
 };
+
+/* A capability "topic/<filter>:<rights>", taken apart. */
+struct sm_topic_grant {
+    const uint8_t *filter;
+    size_t len;
+    bool publish, subscribe;
+};
+
+/* False when a capability is no such; then it grants nothing. */
+bool sm_topic_grant(const char *capability, struct sm_topic_grant *g);
 
 /* Fields are private but more. Goes into the application's list of parts. */
 struct sm_network_session {
@@ -122,9 +131,10 @@ struct sm_network_session {
     struct sm_network *network;
     struct sm_network_session *next;
     struct sm_host *host; /* NULL: no instance */
+    struct sm_topic_grant grant[SM_CAPABILITIES_MAX];
+    uint32_t grants;
     struct sm_network_room room;
     struct sm_mqttsn_config memory; /* where the client's things are */
-    uint8_t *rights;                /* of each topic's number, in its memory too */
     struct sm_mqttsn client;
     struct sm_network_call call;
     struct sm_mqttsn_result result; /* of the call, once more.wake_ms is 0 */

@@ -5,6 +5,7 @@
 #define SM_HOST_INTERNAL_H
 
 #include <sandmote/host.h>
+#include <sandmote/network.h>
 
 /* One import. */
 struct sm_host_function {
@@ -65,16 +66,6 @@ static inline void sm_host_put32(uint8_t *p, uint32_t v)
 bool sm_host_has_network(const struct sm_host *h);
 
 /* ---- grant.c --------------------------------------------------------------------------------- */
-
-/* The parts of "topic/<filter>:<rights>", in the capability. */
-struct sm_topic_grant {
-    const uint8_t *filter;
-    size_t len;
-    bool publish, subscribe;
-};
-
-/* False when a capability is no such, and then grants nothing. */
-bool sm_topic_grant(const char *capability, struct sm_topic_grant *g);
 
 /* The number, 1 to 999999, of "<prefix><n>". */
 bool sm_number_grant(const char *capability, const char *prefix, uint32_t *n);

@@ -188,7 +188,7 @@ static void bad_modules_are_refused_and_the_running_one_is_untouched(void **stat
         {{.wat = "plain", .sequence = 3, .classes = 1}, SM_ERR_DENIED, "not for class gateway"},
         {{.wat = "plain", .sequence = 2, .period_ms = 33}, SM_ERR_ROLLBACK, "not above 2"},
         {{.wat = "plain", .sequence = 1}, SM_ERR_ROLLBACK, "sequence 1 is not above 2"},
-        {{.wat = "plain", .sequence = 3, .interface = 3}, SM_ERR_UNSUPPORTED, "interface 3"},
+        {{.wat = "plain", .sequence = 3, .interface = 4}, SM_ERR_UNSUPPORTED, "interface 4"},
         {{.wat = "plain", .sequence = 3, .memory = 1ull << 29},
          SM_ERR_LIMIT,
          "needs 536870912 bytes of memory, this device gives 268435456"},

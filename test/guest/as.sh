@@ -35,10 +35,28 @@ export function all(): i64 {
   line.milli(sn.get(handle, four));
   return sn.turnOff("BME280") ? sn.uptimeMs() - sn.sampled.timeMs : 0;
 }
+
+const text: StaticArray<u8> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+export function network(): i64 {
+  if (sn.start(1000) < 0 || sn.searchGW("ff02::1", 10000, 1, text) < 0) return sn.lastError();
+  if (!sn.connect("WASM", 30, "", 0)) return sn.Code.REJECTED;
+  const topic = sn.register("a/b");
+  if (!sn.publish(topic, 2, text) || !line.publish(topic, 0)) return sn.Code.RATE;
+  if (!sn.subscribe(topic, 1) || sn.subscribeTo("a/#", 1) < 0 || !sn.unsubscribe(topic)) return 1;
+  while (sn.hasMessage(0)) if (sn.peekMessage(0, text) < 0 || sn.getMessage(0, text) < 0) break;
+  if (!sn.sleep(60) || !sn.collect() || !sn.awake()) return 2;
+  sn.network();
+  sn.disconnect();
+  sn.stop();
+  return sn.status.link == sn.Link.Connected ? sn.status.dropped : sn.status.queue;
+}
 EOF
 expect 0 "$asc" x.ts --config "$root/guest/assemblyscript/asconfig.json" -o x.wasm
 expect 0 "$objdump" -x x.wasm
-for name in getSensors turnOn turnOff config read lastError open get set sample info; do
+for name in getSensors turnOn turnOff config read lastError open get set sample info start stop \
+    searchGW connect disconnect register publish subscribe subscribeTo unsubscribe hasMessage getMessage \
+    peekMessage sleep collect awake network; do
     shows "<- wasi_sn.$name"
 done
 shows '<- sandmote.uptime_ms'

@@ -6,7 +6,7 @@ sandmote=$1 root=$2 modules=$3 objdump=$4
 . "$root/test/cli/lib.sh"
 
 mkdir "a project" && cd "a project" || exit 1
-for name in climate logger listing2; do
+for name in climate logger listing2 field listing3; do
     cp "$root/modules/$name/$name.c" "$root/modules/$name/manifest.json" .
     mv manifest.json $name.json
 done
@@ -16,11 +16,13 @@ project(examples C)
 sandmote_module(climate SOURCES climate.c MANIFEST climate.json)
 sandmote_module(logger SOURCES logger.c)
 sandmote_module(listing2 SOURCES listing2.c MANIFEST listing2.json MAIN)
+sandmote_module(field SOURCES field.c MANIFEST field.json)
+sandmote_module(listing3 SOURCES listing3.c MANIFEST listing3.json MAIN)
 EOF
 expect 0 cmake -S . -B build -G Ninja -DCMAKE_TOOLCHAIN_FILE="$root/guest/c/sandmote.cmake" \
     -DSANDMOTE="$sandmote"
 expect 0 cmake --build build
-for name in climate logger listing2; do # what modules/build.sh makes of them, by flags of its own
+for name in climate logger listing2 field listing3; do # what modules/build.sh makes of them, by flags of its own
     is cmp build/$name.raw.wasm "$modules/$name.wasm"
 done
 expect 0 "$sandmote" inspect build/climate.wasm
@@ -79,5 +81,39 @@ for name in getSensors turnOn turnOff config read; do
     shows "<- wasi_sn.$name"
 done
 shows 'wasi_snapshot_preview1.fd_read'
+
+# The network's too, but for sleep(); and `register` is still a word of C.
+cat >x.c <<'EOF'
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <wasi_sn_network.h>
+int main(void)
+{
+    register int topic = register("a/b");
+    char data[4] = "abc";
+    struct wasi_sn_network now;
+
+    if (start(0) < 0 || !searchGW("ff02::1", 10000, 1) || !connect("c", 30, "", 0))
+        return wasi_sn_lastError();
+    if (publish(topic, 1, data) && publish(topic, 2, data, 3) && subscribe(topic, 0) &&
+        hasMessage(topic) && getMessage(topic, data, 4) > 0 && wasi_sn_sleep(60) &&
+        wasi_sn_collect() && awake() && wasi_sn_peekMessage(0, data, 4) < 0 &&
+        wasi_sn_subscribeTo("a/#", 1) > 0 && wasi_sn_unsubscribe(topic))
+        return wasi_sn_network(&now) + (int)sleep(1);
+    return disconnect() + stop();
+}
+EOF
+compile --target=wasm32-wasi
+for name in start stop searchGW connect disconnect register publish subscribe hasMessage getMessage \
+    sleep awake collect subscribeTo unsubscribe peekMessage network lastError; do
+    shows "<- wasi_sn.$name"
+done
+shows 'wasi_snapshot_preview1.poll_oneoff' # its own sleep()
+
+# Without a length only what has one is published.
+printf '#include <wasi_sn_network.h>\nint f(const char *p) { return publish(1, 0, p); }\n' >x.c
+expect 1 clang --target=wasm32 -std=c11 -nostdlib -I"$root/guest/c" -c x.c -o x.o
 
 finish

@@ -47,8 +47,37 @@ fn all() -> Result<i64, Error> {
     Ok(sum + handle.get()? as i64 + handle.get_wide()? + sensor.read(name!("humidity"))? as i64)
 }
 
+fn network() -> Result<u32, Error> {
+    use sandmote::network::*;
+    let (mut found, mut message, mut name) = ([0; 48], [0; 32], [0; 40]);
+    start(1000)?;
+    let at = Place { address: name!("ff02::1"), port: 10000 };
+    let gateway = search_gw(at, 1, &mut found)?;
+    connect(name!("WASM"), 30, Place { address: gateway, port: 47193 })?;
+    let topic = Topic::register(name!("a/b"))?;
+    topic.publish(Qos::ExactlyOnce, b"45.1")?;
+    topic.subscribe(Qos::AtMostOnce)?;
+    let all = Topic::subscribe_to(name!("a/#"), Qos::AtLeastOnce)?;
+    sleep(60)?;
+    collect()?;
+    awake()?;
+    while Topic::ANY.has_message() {
+        let about = all.peek_message(&mut name)?;
+        Line::new().raw(about.topic).int(about.len as i32).log();
+        Line::new().raw(all.get_message(&mut message)?).log();
+    }
+    topic.unsubscribe()?;
+    let now = status();
+    disconnect()?;
+    stop()?;
+    Ok(if now.link == Link::Connected { now.dropped + now.sent } else { now.queue as u32 })
+}
+
 #[no_mangle]
 pub extern "C" fn sensor_tick() {
+    if let Ok(sum) = network() {
+        Line::new().uint(sum).log();
+    }
     match all() {
         Err(Error::DENIED) => log("denied"),
         Err(Error(code)) => {

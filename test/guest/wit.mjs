@@ -34,14 +34,18 @@ const matches = (text, pattern) => [...text.matchAll(pattern)].map((m) => m[1]);
 
 const printed = await component(text, "checked-module");
 for (const part of [
-  '(import "sandmote:wasi-sn/sensor@2.0.0"',
-  '(import "sandmote:wasi-sn/log@2.0.0"',
+  '(import "sandmote:wasi-sn/sensor@3.0.0"',
+  '(import "sandmote:wasi-sn/network@3.0.0"',
+  '(import "sandmote:wasi-sn/log@3.0.0"',
   '"health" (func',
   '"sensor-tick"',
   '"turn-on"',
   '"read"',
   '"[static]channel.open"',
   '"[method]burst.get"',
+  '"search-gw"',
+  '"[static]topic.subscribe-to"',
+  '"[method]topic.get-message"',
 ]) {
   assert(printed.includes(part), `${part} is not in it`);
   checks++;
@@ -57,10 +61,12 @@ function hasEnum(cases, what) {
 }
 
 // Lists whose order is their number.
-const c = header("guest/c/sandmote_sensor.h");
-hasEnum(matches(c, /WASI_SN_([A-Z_]+) = -\d/g).map(kebab), "codes");
-same(matches(c, /WASI_SN_[A-Z_]+ = -(\d)/g).map(Number), [1, 2, 3, 4, 5, 6, 7], "codes' numbers");
+const codes = header("guest/c/sandmote_code.h"), c = header("guest/c/sandmote_sensor.h");
+hasEnum(matches(codes, /WASI_SN_([A-Z_]+) = -\d/g).map(kebab), "codes");
+same(matches(codes, /WASI_SN_[A-Z_]+ = -(\d+)/g).map(Number), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "numbers");
 hasEnum(matches(/enum wasi_sn_state \{([^}]*)\}/.exec(c)[1], /WASI_SN_([A-Z]+)/g).map(kebab), "states");
+const net = header("guest/c/sandmote_network.h");
+hasEnum(matches(net, /WASI_SN_LINK_([A-Z]+)/g).map(kebab), "links");
 
 const units = header("include/sandmote/sensor.h");
 hasEnum(matches(units, /X\(([A-Z]+), \d+, "/g).map(kebab), "units");

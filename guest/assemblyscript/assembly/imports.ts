@@ -20,3 +20,26 @@ export declare function read(sensor: usize, name: usize, buf: usize, len: i32): 
 @external("wasi_sn", "set") export declare function set(handle: i32, value: i64): i32;
 @external("wasi_sn", "sample") export declare function sample(handle: i32, buf: usize): i32;
 @external("wasi_sn", "info") export declare function info(handle: i32, buf: usize): i32;
+
+@external("wasi_sn", "start") export declare function start(port: i32): i32;
+@external("wasi_sn", "stop") export declare function stop(): i32;
+@external("wasi_sn", "searchGW")
+export declare function searchGW(address: usize, port: i32, hops: i32, buf: usize, len: i32): i32;
+@external("wasi_sn", "connect")
+export declare function connect(client: usize, keepAlive: i32, address: usize, port: i32): i32;
+@external("wasi_sn", "disconnect") export declare function disconnect(): i32;
+@external("wasi_sn", "register") export declare function register(topic: usize): i32;
+@external("wasi_sn", "publish")
+export declare function publish(topic: i32, qos: i32, data: usize, len: i32): i32;
+@external("wasi_sn", "subscribe") export declare function subscribe(topic: i32, qos: i32): i32;
+@external("wasi_sn", "subscribeTo") export declare function subscribeTo(filter: usize, qos: i32): i32;
+@external("wasi_sn", "unsubscribe") export declare function unsubscribe(topic: i32): i32;
+@external("wasi_sn", "hasMessage") export declare function hasMessage(topic: i32): i32;
+@external("wasi_sn", "getMessage")
+export declare function getMessage(topic: i32, buf: usize, len: i32): i32;
+@external("wasi_sn", "peekMessage")
+export declare function peekMessage(topic: i32, buf: usize, len: i32): i32;
+@external("wasi_sn", "sleep") export declare function sleep(seconds: i32): i32;
+@external("wasi_sn", "collect") export declare function collect(): i32;
+@external("wasi_sn", "awake") export declare function awake(): i32;
+@external("wasi_sn", "network") export declare function network(buf: usize): i32;

@@ -94,6 +94,13 @@ export namespace line {
     host.log(buffer, length);
     length = 0;
   }
+
+  /** As a message instead: publish(). */
+  export function publish(topic: i32, qos: i32): bool {
+    let done = host.publish(topic, qos, buffer, length) == 1;
+    length = 0;
+    return done;
+  }
 }
 
 /** The number of a unit is its place in this list. Outside of the function: inside, each call would
@@ -109,23 +116,29 @@ export function unitText(unit: i32): string {
 
 // ---- Sensors: the five calls of WASI-SN, true when done, else lastError() says why not -------------
 
-/** What lastError() and the calls with handles return. */
+/** What lastError() and the calls that give a number return. */
 export namespace Code {
   export const OK: i32 = 0;
   /** Not granted. */
   export const DENIED: i32 = -1;
-  /** No such sensor, capability or attribute. */
+  /** No such sensor, capability or attribute; no message; no gateway. */
   export const NOT_FOUND: i32 = -2;
-  /** Outside the attribute's range, or does not fit into what was asked for. */
+  /** An argument out of its range, or a value that does not fit into what was asked for. */
   export const RANGE: i32 = -3;
   /** Held by another module. */
   export const BUSY: i32 = -4;
-  /** The bus or the sensor failed. */
+  /** The bus or the sensor failed; nobody answered. */
   export const IO: i32 = -5;
-  /** The array is too small. */
+  /** The array is too small, or there is no room for one more. */
   export const SPACE: i32 = -6;
-  /** Not a handle, or not one for this call. */
+  /** Not a handle or a topic's id, or not one for this call. */
   export const INVALID: i32 = -7;
+  /** Not now: not started, not connected, asleep. */
+  export const STATE: i32 = -8;
+  /** Too many messages in a short time; later is well. */
+  export const RATE: i32 = -9;
+  /** The gateway refused it. */
+  export const REJECTED: i32 = -10;
 }
 
 /** Of the attribute "state", which every sensor has and only the runtime sets. */
@@ -159,7 +172,7 @@ export function read<T extends number>(sensor: string, name: string, into: Stati
                    into.length * sizeof<T>()) == 1;
 }
 
-/** Of the last of all calls for sensors. */
+/** Of the last call that returned a truth or a code. */
 export function lastError(): i32 {
   return host.lastError();
 }
@@ -253,4 +266,135 @@ export function sample(handle: i32): i32 {
 /** Ask what a handle stands for, into `informed`. 0 or a code. */
 export function info(handle: i32): i32 {
   return host.info(handle, changetype<usize>(informed));
+}
+
+// ---- The network: the MQTT-SN calls, true when done, else lastError() says why not ------------------
+
+// Names of topics have at most 63 bytes, addresses 47: what is longer keeps more, and is refused.
+const TOPIC_ROOM: i32 = 72;
+@lazy const topicName = memory.data(TOPIC_ROOM);
+@lazy const gatewayName = memory.data(TOPIC_ROOM);
+
+function putLong(text: string, at: usize): usize {
+  let n = min(text.length, TOPIC_ROOM - 1);
+  for (let i = 0; i < n; i++) store<u8>(at + i, <u8>text.charCodeAt(i));
+  store<u8>(at + n, 0);
+  return at;
+}
+
+/** Begin, on this UDP port of the device or, with 0, on any. The port that it is, or a code. What has
+ *  begun already stays as it is. */
+export function start(port: i32): i32 {
+  return host.start(port);
+}
+
+/** End it all: topic ids, subscriptions and messages are gone. Does not wait. */
+export function stop(): bool {
+  return host.stop() == 1;
+}
+
+/** Ask a multicast or broadcast address for gateways, at most so many hops away, 0 for the device's
+ *  own choice; "" and 0 for the device's. The bytes of the address of the first that answers, with a
+ *  zero byte, or a code. */
+export function searchGW(address: string, port: i32, hops: i32, into: StaticArray<u8>): i32 {
+  return host.searchGW(putLong(address, gatewayName), port, hops, changetype<usize>(into),
+                       into.length);
+}
+
+/** Connect to a gateway; address "" and port 0 for the one that was found, or else the device's.
+ *  client is a name of up to 23 letters, digits, '.', '_' and '-' ("" for the module's), put behind
+ *  the device's own prefix. keepAlive in seconds; 0 is 30. */
+export function connect(client: string, keepAlive: i32, address: string, port: i32): bool {
+  return host.connect(put(client, valueName), keepAlive, putLong(address, gatewayName), port) == 1;
+}
+
+export function disconnect(): bool {
+  return host.disconnect() == 1;
+}
+
+/** The id, above 0, of a topic to publish or subscribe to; or a code. Good until stop(). */
+export function register(topic: string): i32 {
+  return host.register(putLong(topic, topicName));
+}
+
+/** qos 0: sent once; 1: until the gateway has it, perhaps twice; 2: exactly once. */
+export function publish<T extends number>(topic: i32, qos: i32, data: StaticArray<T>): bool {
+  return host.publish(topic, qos, changetype<usize>(data), data.length * sizeof<T>()) == 1;
+}
+
+/** Receive what is published to a topic that has an id. */
+export function subscribe(topic: i32, qos: i32): bool {
+  return host.subscribe(topic, qos) == 1;
+}
+
+/** Receive what is published to any topic that a filter stands for: an id for hasMessage() and
+ *  getMessage(), or a code. */
+export function subscribeTo(filter: string, qos: i32): i32 {
+  return host.subscribeTo(putLong(filter, topicName), qos);
+}
+
+export function unsubscribe(topic: i32): bool {
+  return host.unsubscribe(topic) == 1;
+}
+
+/** Whether a message is there for a topic, or for any with 0. */
+export function hasMessage(topic: i32): bool {
+  return host.hasMessage(topic) == 1;
+}
+
+/** Take the oldest message for a topic, or for any with 0: its bytes, or a code. Code.SPACE: it is
+ *  longer than the array, and stays. */
+export function getMessage<T extends number>(topic: i32, into: StaticArray<T>): i32 {
+  return host.getMessage(topic, changetype<usize>(into), into.length * sizeof<T>());
+}
+
+/** The oldest message, which stays: bytes (u16), qos and whether it was retained (u8), bytes of its
+ *  topic's name (u32), then as much of the name as fits. The bytes of the name, or a code. */
+export function peekMessage(topic: i32, into: StaticArray<u8>): i32 {
+  return host.peekMessage(topic, changetype<usize>(into), into.length);
+}
+
+/** The gateway keeps messages for so many seconds at most (0: the keep-alive's). */
+export function sleep(seconds: i32): bool {
+  return host.sleep(seconds) == 1;
+}
+
+/** While asleep: fetch what the gateway has kept, and sleep on. */
+export function collect(): bool {
+  return host.collect() == 1;
+}
+
+/** Be there again, with all topics and subscriptions. */
+export function awake(): bool {
+  return host.awake() == 1;
+}
+
+export enum Link { Stopped, Started, Connected, Asleep, Lost }
+
+@unmanaged
+export class Status {
+  /** A Link. */
+  link: u8;
+  zero: u8;
+  zeros: u16;
+  /** Messages of the longest kind that can wait. */
+  queue: u16;
+  /** Ids that there can be. */
+  topics: u16;
+  /** The longest message to publish. */
+  messageBytes: u32;
+  /** Messages that came and had no room. */
+  dropped: u32;
+  /** Calls that were not granted, of sensors too. */
+  refused: u32;
+  sent: u32;
+  received: u32;
+}
+
+/** What network() has filled in. */
+@lazy export const status: Status = changetype<Status>(memory.data(28, 4));
+
+/** How things are, into `status`. */
+export function network(): void {
+  host.network(changetype<usize>(status));
 }

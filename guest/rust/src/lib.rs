@@ -6,6 +6,9 @@
 //! SPDX-License-Identifier: Apache-2.0
 #![no_std]
 
+mod call;
+pub use call::*;
+pub mod network;
 mod sensor;
 pub use sensor::*;
 
@@ -102,6 +105,18 @@ impl Line {
             }
         }
         self
+    }
+
+    /// Bytes that may be no text.
+    pub fn raw(&mut self, bytes: &[u8]) -> &mut Line {
+        for &byte in bytes {
+            self.byte(byte);
+        }
+        self
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or(&self.text)
     }
 
     pub fn uint(&mut self, value: u32) -> &mut Line {

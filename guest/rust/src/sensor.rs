@@ -1,10 +1,13 @@
-//! Sensors: the calls of "wasi_sn", host interface version 2.
+//! Sensors: the calls of "wasi_sn", since host interface version 2.
 //!
 //! The calls link when the manifest asks for at least one capability
 //! "sensor/<sensor>/<name>:r", ":w" or ":rw"; what is refused at a call is an [`Error`]. Calls that
 //! read or set turn the sensor on when it is not, so [`Sensor::turn_on`] may be left out.
 //!
 //! SPDX-License-Identifier: Apache-2.0
+
+use crate::call::{Error, Name};
+use crate::name;
 
 mod imports {
     #[link(wasm_import_module = "wasi_sn")]
@@ -17,90 +20,11 @@ mod imports {
         pub fn turn_off(sensor: *const u8) -> i32;
         pub fn config(sensor: *const u8, attribute: *const u8, value: i32) -> i32;
         pub fn read(sensor: *const u8, name: *const u8, buf: *mut u8, len: i32) -> i32;
-        #[link_name = "lastError"]
-        pub fn last_error() -> i32;
         pub fn open(sensor: *const u8, name: *const u8) -> i32;
         pub fn get(handle: i32, buf: *mut u8, len: i32) -> i32;
         pub fn set(handle: i32, value: i64) -> i32;
         pub fn sample(handle: i32, buf: *mut u8) -> i32;
         pub fn info(handle: i32, buf: *mut u8) -> i32;
-    }
-}
-
-/// Why a call was not done: the host's code, below 0.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Error(pub i32);
-
-impl Error {
-    /// Not granted.
-    pub const DENIED: Error = Error(-1);
-    /// No such sensor, capability or attribute.
-    pub const NOT_FOUND: Error = Error(-2);
-    /// Outside the attribute's range, or does not fit into what was asked for.
-    pub const RANGE: Error = Error(-3);
-    /// Held by another module.
-    pub const BUSY: Error = Error(-4);
-    /// The bus or the sensor failed.
-    pub const IO: Error = Error(-5);
-    /// The buffer is too small.
-    pub const SPACE: Error = Error(-6);
-    /// Not a handle for this call.
-    pub const INVALID: Error = Error(-7);
-
-    /// The number that a call returned, unless it is a code.
-    fn check(returned: i32) -> Result<i32, Error> {
-        if returned < 0 {
-            Err(Error(returned))
-        } else {
-            Ok(returned)
-        }
-    }
-
-    /// What a call that returns a Boolean came to.
-    fn unless(done: i32) -> Result<(), Error> {
-        if done == 1 {
-            Ok(())
-        } else {
-            Err(Error(unsafe { imports::last_error() }))
-        }
-    }
-}
-
-/// The name of a sensor, a capability or an attribute, ended by a zero byte as the host wants it:
-/// `name!("BME280")`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Name<'a>(&'a [u8]);
-
-/// A [`Name`] of a literal.
-#[macro_export]
-macro_rules! name {
-    ($text:literal) => {
-        $crate::Name::new(concat!($text, "\0"))
-    };
-}
-
-impl<'a> Name<'a> {
-    /// text ends with a zero byte; anything else does not compile when the name is a constant, and
-    /// panics when it is not.
-    pub const fn new(text: &'a str) -> Name<'a> {
-        let bytes = text.as_bytes();
-        assert!(!bytes.is_empty() && bytes[bytes.len() - 1] == 0);
-        Name(bytes)
-    }
-
-    /// Without the zero byte. Nothing, if the name is not ASCII, as all names are.
-    pub fn text(&self) -> &'a str {
-        match self.0.split_last() {
-            // ASCII is UTF-8; core's own check of that is larger than most modules.
-            Some((_, text)) if text.iter().all(|&byte| byte < 0x80) => unsafe {
-                core::str::from_utf8_unchecked(text)
-            },
-            _ => "",
-        }
-    }
-
-    fn ptr(&self) -> *const u8 {
-        self.0.as_ptr()
     }
 }
 
