@@ -37,7 +37,7 @@ enum statement {
 static const char *const texts[STATEMENTS] = {
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
-    [CLIENT_PUT] = "INSERT OR REPLACE INTO client VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [CLIENT_PUT] = "INSERT OR REPLACE INTO client VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CLIENT_DROP] = "DELETE FROM client WHERE row = ?",
     [TOPICS_DROP] = "DELETE FROM topic WHERE client = ?",
     [FILTERS_DROP] = "DELETE FROM filter WHERE client = ?",
@@ -61,7 +61,8 @@ static const char *const texts[STATEMENTS] = {
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS format (version TEXT);"
     "CREATE TABLE IF NOT EXISTS client (row INTEGER PRIMARY KEY, id TEXT UNIQUE, identity TEXT,"
-    " address BLOB, state INT, clean INT, own INT, keepalive INT, sleep INT);"
+    " address BLOB, state INT, clean INT, own INT, keepalive INT, sleep INT,"
+    " proven INT);"
     "CREATE TABLE IF NOT EXISTS topic (client INT, id INT, name BLOB, PRIMARY KEY (client, id))"
     " WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS filter (client INT, filter BLOB, qos INT,"
@@ -138,6 +139,7 @@ static int64_t client_put(void *ctx, const struct gw_stored_client *c)
     sqlite3_bind_int(st, 7, c->own);
     sqlite3_bind_int(st, 8, c->keepalive_s);
     sqlite3_bind_int(st, 9, c->sleep_s);
+    sqlite3_bind_int(st, 10, c->proven);
     run(s, CLIENT_PUT);
     return row;
 }
@@ -322,7 +324,8 @@ static int take_client(struct restoring *r, sqlite3_stmt *st)
                                  .clean = sqlite3_column_int(st, 5),
                                  .own = sqlite3_column_int(st, 6),
                                  .keepalive_s = (uint16_t)sqlite3_column_int(st, 7),
-                                 .sleep_s = (uint16_t)sqlite3_column_int(st, 8)};
+                                 .sleep_s = (uint16_t)sqlite3_column_int(st, 8),
+                                 .proven = sqlite3_column_int(st, 9)};
     struct gw_text addr = column(st, 3);
     r->s->client = c.row > r->s->client ? c.row : r->s->client;
     if (!c.id || addr.len != sizeof c.addr)

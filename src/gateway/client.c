@@ -316,10 +316,17 @@ void gw_client_save(struct gw *g, struct gw_client *c)
     if (!g->store.client_put || !gw_client_durable(c))
         return;
     bool first = !c->row;
-    c->row = g->store.client_put(g->store.ctx,
-                                 &(struct gw_stored_client){c->row, c->id, c->identity, c->addr,
-                                                            c->state, c->clean, c->link != NULL,
-                                                            c->keepalive_s, c->sleep_s});
+    c->row =
+        g->store.client_put(g->store.ctx, &(struct gw_stored_client){.row = c->row,
+                                                                     .id = c->id,
+                                                                     .identity = c->identity,
+                                                                     .addr = c->addr,
+                                                                     .state = c->state,
+                                                                     .clean = c->clean,
+                                                                     .own = c->link != NULL,
+                                                                     .proven = c->proven,
+                                                                     .keepalive_s = c->keepalive_s,
+                                                                     .sleep_s = c->sleep_s});
     if (!first)
         return;
     for (unsigned i = 0; i < c->ntopics; i++)
@@ -333,4 +340,13 @@ void gw_client_save(struct gw *g, struct gw_client *c)
     for (unsigned i = 0; c->flows && i < GW_FLOWS; i++)
         if (c->flows->flow[i].phase)
             gw_flow_save(g, c, &c->flows->flow[i]);
+}
+
+void gw_client_proven(struct gw *g, struct gw_client *c)
+{
+    if (c->proven)
+        return;
+    c->proven = true;
+    if (c->row)
+        gw_client_save(g, c);
 }

@@ -492,7 +492,7 @@ void gw_on_regack(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
     struct gw_topic *t = gw_topic_by_id(c, c->reg_topic);
     c->reg_msg = 0;
     c->tries = 0;
-    c->proven = true;
+    gw_client_proven(g, c);
     if (t && p->code == SM_MQTTSN_ACCEPTED)
         t->known = true;
     else if (t && !t->known && c->first && c->first->msg->topic == t->name)
@@ -532,7 +532,8 @@ void gw_on_puback(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
 {
     struct gw_delivery *d = c->flying ? c->first : NULL;
     bool fits = d && d->state == GW_SENT && d->msg_id == p->msg_id;
-    c->proven |= fits;
+    if (fits)
+        gw_client_proven(g, c);
     if (p->code == SM_MQTTSN_INVALID_TOPIC && (fits || !p->msg_id))
         unknown_topic(g, c, p->topic_id);
     else if (!fits || (d->qos != 1 && p->code == SM_MQTTSN_ACCEPTED))
@@ -549,7 +550,7 @@ void gw_on_pubrec(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
 {
     struct gw_delivery *d = c->flying ? c->first : NULL;
     if (d && d->qos == 2 && d->msg_id == p->msg_id) {
-        c->proven = true;
+        gw_client_proven(g, c);
         if (d->state == GW_SENT) {
             d->state = GW_RELEASED;
             if (d->row)

@@ -108,7 +108,7 @@ struct gw_stored_client {
     const char *id, *identity;
     struct gw_addr addr;
     uint8_t state;
-    bool clean, own;
+    bool clean, own, proven; /* proven: what stands in addr is this client's */
     uint16_t keepalive_s, sleep_s;
 };
 

@@ -91,7 +91,7 @@ void gw_link_set_fd(struct gw_link *l, int fd)
 const uint8_t *gw_link_output(const struct gw_link *l, size_t *len)
 {
     *len = l->out.len - l->out.at;
-    return l->out.bytes + l->out.at;
+    return *len ? l->out.bytes + l->out.at : NULL;
 }
 
 void gw_link_wrote(struct gw_link *l, size_t len)

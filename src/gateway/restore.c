@@ -65,6 +65,7 @@ int gw_restore_client(struct gw *g, const struct gw_stored_client *s, uint64_t n
     c->row = s->row;
     c->rule = rule;
     c->clean = s->clean;
+    c->proven = s->proven;
     c->keepalive_s = s->keepalive_s;
     c->sleep_s = s->sleep_s;
     if (s->identity) {

@@ -177,23 +177,30 @@ static unsigned port_in(const char *log, const char *before, const char *after)
 
 void gateway_start(struct gateway *g, struct field *f, const char *name, const char *more)
 {
-    char text[4096], file[32], log[32], up[] = "to the broker is up";
+    char text[4096], file[32], listen[96];
     memset(g, 0, sizeof *g);
     g->field = f;
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(file, sizeof file, "%s.json", name);
-    snprintf(log, sizeof log, "%s.log", name);
+    snprintf(listen, sizeof listen, ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": %u}]",
+             free_port());
     snprintf(
         text, sizeof text,
         "{\"name\": \"%s\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u},"
         "\"metrics\": {\"port\": 0}, \"state\": \"%s.db\", \"retry_seconds\": 1%s%s}",
-        name, f->broker_port, name,
-        more && strstr(more, "\"listen\"")
-            ? ""
-            : ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0}]",
+        name, f->broker_port, name, more && strstr(more, "\"listen\"") ? "" : listen,
         more ? more
              : ", \"clients\": [{\"id\": \"*\", \"publish\": [\"#\"], \"subscribe\": [\"#\"]}]");
     field_write(f, file, text);
+    gateway_again(g);
+}
+
+void gateway_again(struct gateway *g)
+{
+    char file[32], log[32], up[] = "to the broker is up";
+    struct field *f = g->field;
+    snprintf(file, sizeof file, "%s.json", g->name);
+    snprintf(log, sizeof log, "%s.log", g->name);
     g->pid = run(f, log, SANDMOTE_GATEWAY, "--config", file);
     bool good = field_log_says(f, log, up);
     char *said = text_of(f, log);
@@ -371,6 +378,24 @@ void sensor_expect_message(struct sensor *s, const char *text)
         assert_int_equal(sensor_expect(s, SM_MQTTSN_PUBREL)->msg_id, came.msg_id);
         answer(s, SM_MQTTSN_PUBCOMP);
     }
+}
+
+void sensor_send_simple(struct sensor *s, uint8_t type, uint16_t msg_id)
+{
+    sensor_send(s, &(struct sm_mqttsn_packet){.type = type, .msg_id = msg_id});
+}
+
+void sensor_wake(struct sensor *s, const char *id)
+{
+    sensor_send(s, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_PINGREQ,
+                                              .data = (const uint8_t *)id,
+                                              .len = (uint16_t)strlen(id)});
+}
+
+void sensor_sleep(struct sensor *s, uint16_t seconds)
+{
+    sensor_send(s, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT, .duration_s = seconds});
+    sensor_expect(s, SM_MQTTSN_DISCONNECT);
 }
 
 /* ---- Listeners ------------------------------------------------------------------------------- */

@@ -41,6 +41,8 @@ bool field_log_says(const struct field *f, const char *name, const char *word);
 /* more: members of the configuration, each with a comma before it; NULL: rules that allow all. */
 void gateway_start(struct gateway *g, struct field *f, const char *name, const char *more);
 int gateway_stop(struct gateway *g, int sig);
+/* The same once more: same files, same port. */
+void gateway_again(struct gateway *g);
 /* The value of a figure, or -1. */
 long gateway_figure(const struct gateway *g, const char *name);
 
@@ -60,6 +62,10 @@ void sensor_send_bytes(struct sensor *s, const void *bytes, size_t len);
 const struct sm_mqttsn_packet *sensor_expect(struct sensor *s, uint8_t type);
 void sensor_expect_nothing(struct sensor *s);
 bool sensor_receive(struct sensor *s, int wait_ms);
+void sensor_send_simple(struct sensor *s, uint8_t type, uint16_t msg_id);
+/* PINGREQ with the client's id, as one that was asleep. */
+void sensor_wake(struct sensor *s, const char *id);
+void sensor_sleep(struct sensor *s, uint16_t seconds);
 
 void sensor_connect(struct sensor *s, const char *id, bool clean, uint16_t keepalive_s);
 uint16_t sensor_register(struct sensor *s, const char *topic);

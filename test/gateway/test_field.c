@@ -34,8 +34,9 @@ static int teardown(void **state)
     if (!w.field.broker)
         return 0;
     listener_close(&w.listener);
-    assert_int_equal(gateway_stop(&w.gateway, SIGTERM), 0);
+    int status = gateway_stop(&w.gateway, SIGTERM);
     field_teardown(&w.field);
+    assert_int_equal(status, 0);
     return 0;
 }
 
