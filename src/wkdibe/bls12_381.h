@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <sandmote/error.h>
 
-#define SM_BLS_STACK 16384u
+#define SM_BLS_STACK 12288u
 
 #define SM_BLS_SCALAR_SIZE     32u
 #define SM_BLS_G1_SIZE         48u /* compressed */
