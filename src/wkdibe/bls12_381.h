@@ -2,12 +2,15 @@
  *
  * Internal to this library; nothing is allocated, nothing kept. Structs are declared for their size
  * and copied by assignment; their fields are private. An output may be one of the inputs unless
- * stated. Every function takes the same time and touches the same addresses for all values of its
- * points, scalars and GT elements, except those named _public, and the decoders and hashing, whose
- * input is public. What a function found (a bool, an error) is a public result. Secrets of the
- * caller are the caller's to wipe (sm_wipe); every function here wipes what it knew of scalars.
+ * stated. Every function executes the same instructions on the same addresses for all values of its
+ * scalars, points, GT elements and messages (of a length), except those named _public and the
+ * decoders of points, whose input is public: memcheck holds this for the host (test/bls/taint.c), a
+ * trace for the Cortex-M4 (test/firmware/trace). What a function found (a bool, an error) is a
+ * public result. Secrets of the caller are the caller's to wipe (sm_wipe); every function here
+ * wipes what it knew of scalars.
  *
- * C stack on a Cortex-M4 is at most SM_BLS_STACK bytes, callees included.
+ * C stack on a Cortex-M4 is at most SM_BLS_STACK bytes, callees included; `./dev bench --wkdibe`
+ * prints it for each operation.
  *
  * Sources: draft-irtf-cfrg-pairing-friendly-curves (curve), the ZCash encoding of points as in its
  * appendix C, RFC 9380 (hashing).

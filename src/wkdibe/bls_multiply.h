@@ -50,18 +50,25 @@ __attribute__((always_inline)) static inline sm_bls_sum column(sm_bls_sum sum, c
 {
 #define TERM(i)                                                                                    \
     if (n > i)                                                                                     \
-        sum += product(a[i], b[-(i)]);
-    TERM(0)
-    TERM(1)
-    TERM(2)
-    TERM(3)
-    TERM(4)
-    TERM(5) TERM(6)
+    sum += product(a[i], b[-(i)])
+    TERM(0);
+    TERM(1);
+    TERM(2);
+    TERM(3);
+    TERM(4);
+    TERM(5);
+    TERM(6);
 #if LIMBS == 14
-        TERM(7) TERM(8) TERM(9) TERM(10) TERM(11) TERM(12) TERM(13)
+    TERM(7);
+    TERM(8);
+    TERM(9);
+    TERM(10);
+    TERM(11);
+    TERM(12);
+    TERM(13);
 #endif
 #undef TERM
-            return sum;
+    return sum;
 }
 #if LIMBS == 7
 #define EACH_LOW_COLUMN(do)                                                                        \

@@ -156,12 +156,14 @@ int sm_bls_scalar_decode(struct sm_bls_scalar *s, const uint8_t in[SM_BLS_SCALAR
     for (size_t i = 0; i < SM_BLS_SCALAR_SIZE; i++)
         s->w[(31 - i) / 4] |= (uint32_t)in[i] << 8 * ((31 - i) % 4);
     subtract_order(reduced.w, s->w, 0);
-    bool below = sm_ct_equal(&reduced, s, sizeof reduced);
+    uint32_t different = 0;
+    for (int i = 0; i < WORDS; i++)
+        different |= reduced.w[i] ^ s->w[i];
+    uint32_t keep = 0 - ((~different & (different - 1)) >> 31); /* all ones if nothing differs */
+    for (int i = 0; i < WORDS; i++)
+        s->w[i] &= keep;
     sm_wipe(&reduced, sizeof reduced);
-    if (below)
-        return 0;
-    sm_wipe(s, sizeof *s);
-    return SM_ERR_INVALID;
+    return SM_ERR_INVALID & (int)~keep;
 }
 
 void sm_bls_scalar_reduce(struct sm_bls_scalar *s, const uint8_t *in, size_t len)
