@@ -29,7 +29,7 @@ struct cli_command {
     const char *details; /* paragraphs for `sandmote help NAME` */
 };
 extern const struct cli_command cli_new, cli_key, cli_pack, cli_sign, cli_verify, cli_inspect,
-    cli_validate, cli_run, cli_postmortem, cli_aot, cli_trust, cli_ibe;
+    cli_validate, cli_run, cli_postmortem, cli_aot, cli_trust, cli_ibe, cli_sn;
 
 /* An option "--name", with a value when value is set, else a flag. A value may be empty only where
  * flag is set too. One whose name is written "name..." may be said several times: value is then an
