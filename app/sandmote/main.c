@@ -6,9 +6,8 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_new,      &cli_key, &cli_pack,       &cli_sign, &cli_verify, &cli_inspect,
-    &cli_validate, &cli_run, &cli_postmortem, &cli_aot,  &cli_trust,  &cli_ibe,
-    &cli_sn};
+    &cli_new, &cli_key,        &cli_pack, &cli_sign,  &cli_verify, &cli_inspect, &cli_validate,
+    &cli_run, &cli_postmortem, &cli_aot,  &cli_trust, &cli_ibe,    &cli_sn};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static const struct cli_command *find(const char *name)
