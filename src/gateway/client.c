@@ -298,6 +298,8 @@ void gw_client_timer(struct gw *g, struct gw_client *c)
     }
     if (c->moving && c->sent_ms + GW_PROBE_MS <= g->now_ms)
         gw_probe_over(g, c);
+    if (!g->clients[index])
+        return;
     if (in_flight(c) && (c->state == GW_ACTIVE || c->state == GW_AWAKE) && retry <= g->now_ms)
         gw_resend(g, c);
     if (!g->clients[index])

@@ -101,6 +101,7 @@ struct gw_msg {
     uint16_t packet_id;
     uint8_t qos;
     bool retain;
+    bool busy; /* its deliveries are being gone through: it stays */
     uint8_t data[];
 };
 

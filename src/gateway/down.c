@@ -45,7 +45,7 @@ static void unhold(struct gw *g, struct gw_delivery *d)
     if (!d->held)
         return;
     d->held = false;
-    if (--d->msg->held == 0)
+    if (--d->msg->held == 0 && !d->msg->busy)
         settled(g, d->msg);
 }
 
@@ -119,7 +119,7 @@ static void remove_first(struct gw *g, struct gw_client *c)
     if (d->peer)
         d->peer->peer_before = d->peer_before;
     free(d);
-    if (!m->deliveries)
+    if (!m->deliveries && !m->busy)
         free_msg(g, m);
 }
 
@@ -170,14 +170,14 @@ void gw_settle(struct gw *g)
 {
     while (g->oldest && g->now_ms - g->oldest->came_ms >= g->cfg.settle_ms) {
         struct gw_msg *m = g->oldest;
-        m->held++; /* it must not go while its deliveries are looked at */
+        m->busy = true;
         for (struct gw_delivery *d = m->deliveries; d; d = d->peer) {
             struct gw_client *c = g->clients[d->client];
             if (d->held && gw_client_durable(c))
                 store_delivery(g, c, d);
             unhold(g, d);
         }
-        m->held--;
+        m->busy = false;
         settled(g, m);
     }
 }
@@ -361,6 +361,7 @@ static struct gw_msg *msg_of(struct gw *g, struct incoming *in)
     m->qos = p->qos;
     m->retain = p->retain;
     m->len = p->len;
+    m->busy = true;
     memcpy(m->data, p->data, p->len);
     if (p->qos == 1) {
         m->link = in->link;
@@ -370,7 +371,6 @@ static struct gw_msg *msg_of(struct gw *g, struct incoming *in)
         else
             g->oldest = m;
         g->newest = m;
-        m->held = 1; /* by gw_on_message(), until all have been asked */
     }
     in->msg = m;
     return m;
@@ -464,10 +464,13 @@ void gw_on_message(struct gw *g, struct gw_link *l, const struct mqtt_packet *p)
         gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBREC, .id = p->id});
     } else if (p->qos == 1 && !in.msg) {
         gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBACK, .id = p->id});
-    } else if (p->qos == 1 && --in.msg->held == 0) {
-        settled(g, in.msg);
     }
-    if (in.msg && !in.msg->deliveries)
+    if (!in.msg)
+        return;
+    in.msg->busy = false;
+    if (!in.msg->held)
+        settled(g, in.msg);
+    if (!in.msg->deliveries)
         free_msg(g, in.msg);
 }
 
