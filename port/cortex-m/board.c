@@ -1,7 +1,11 @@
 /* Start-up and devices of QEMU's mps2-an386 (Arm MPS2 with the Cortex-M4 image, CMSDK devices).
  *
- * Owns the vector table, the memory set-up before sm_board_main(), UART0, SysTick and the way out.
- * File-scope state is what hardware forces on it: interrupt handlers take no arguments.
+ * Owns the vector table, the memory set-up before sm_board_main(), UART0, SysTick, the watchdog and
+ * the way out. File-scope state is what hardware forces on it: interrupt handlers take no
+ * arguments.
+ *
+ * The watchdog's first turn is a non-maskable interrupt, which notes who resets the board and does
+ * it; were that not to come through, the second turn resets it all the same, with no note.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "board.h"
@@ -15,6 +19,8 @@
 #define SYST_RVR REGISTER(0xe000e014)
 #define SYST_CVR REGISTER(0xe000e018)
 #define CPACR    REGISTER(0xe000ed88)
+#define AIRCR    REGISTER(0xe000ed0c)
+#define RESET    0x05fa0004u
 #define CSR_ON   5u /* enabled, processor clock */
 #define CSR_IRQ  2u
 
@@ -24,7 +30,14 @@
 #define UART0_CTRL    REGISTER(0x40004008)
 #define UART0_BAUDDIV REGISTER(0x40004010)
 
-#define CLOCK_MHZ   25u /* SysTick */
+/* CMSDK watchdog */
+#define WDOG_LOAD    REGISTER(0x40008000)
+#define WDOG_CONTROL REGISTER(0x40008008)
+#define WDOG_LOCK    REGISTER(0x40008c00)
+#define WDOG_KEY     0x1acce551u
+#define WDOG_ON      3u /* interrupt, then reset */
+
+#define CLOCK_MHZ   25u /* SysTick, watchdog */
 #define TURN        0x1000000u
 #define STACK_PAINT 0xa5a5a5a5u
 
@@ -36,6 +49,12 @@ static struct {
     void (*fn)(void *ctx);
     void *ctx;
 } tick;
+
+#define BITTEN 0xb177e4edu
+static struct {
+    uint32_t bitten; /* BITTEN: the watchdog makes the reset that comes */
+    volatile uint32_t called;
+} kept __attribute__((section(".noinit")));
 
 _Noreturn void sm_board_exit(int status)
 {
@@ -96,6 +115,37 @@ static void on_systick(void)
 {
     if (tick.fn)
         tick.fn(tick.ctx);
+}
+
+void sm_board_watchdog(uint32_t period_us)
+{
+    WDOG_LOCK = WDOG_KEY;
+    WDOG_CONTROL = 0;
+    if (period_us) {
+        WDOG_LOAD = period_us * CLOCK_MHZ;
+        WDOG_CONTROL = WDOG_ON;
+    }
+    WDOG_LOCK = 0;
+}
+
+volatile uint32_t *sm_board_called(void)
+{
+    return &kept.called;
+}
+
+_Noreturn void sm_board_restart(void)
+{
+    __asm__ volatile("dsb" : : : "memory");
+    AIRCR = RESET;
+    __asm__ volatile("dsb" : : : "memory");
+    for (;;)
+        ;
+}
+
+static _Noreturn void on_watchdog(void)
+{
+    kept.bitten = BITTEN;
+    sm_board_restart();
 }
 
 static void count_turn(void *ctx)
@@ -192,6 +242,9 @@ static void paint_stack(void)
 _Noreturn void sm_board_reset(void)
 {
     paint_stack();
+    if (kept.bitten != BITTEN)
+        kept.called = 0;
+    kept.bitten = 0;
     CPACR |= 0xfu << 20; /* full access to the FPU */
     __asm__ volatile("dsb\n\tisb" : : : "memory");
     memcpy(sm_board_data_start, sm_board_data_load,
@@ -210,13 +263,13 @@ static _Noreturn void on_fault(void)
 
 /* The stack pointer, reset, and the Armv7-M exceptions up to SysTick. */
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    sm_board_stack_top, sm_board_reset, on_fault, /* NMI */
-    on_fault,                                     /* HardFault */
-    on_fault,                                     /* MemManage */
-    on_fault,                                     /* BusFault */
-    on_fault,                                     /* UsageFault */
-    [11] = on_fault,                              /* SVCall */
-    [12] = on_fault,                              /* debug monitor */
-    [14] = on_fault,                              /* PendSV */
+    sm_board_stack_top, sm_board_reset, on_watchdog, /* NMI */
+    on_fault,                                        /* HardFault */
+    on_fault,                                        /* MemManage */
+    on_fault,                                        /* BusFault */
+    on_fault,                                        /* UsageFault */
+    [11] = on_fault,                                 /* SVCall */
+    [12] = on_fault,                                 /* debug monitor */
+    [14] = on_fault,                                 /* PendSV */
     [15] = on_systick,
 };

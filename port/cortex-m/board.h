@@ -1,4 +1,4 @@
-/* The emulated board: text out on UART0, an exit status, a tick, counts.
+/* The emulated board: text out on UART0, an exit status, a tick, a watchdog, counts.
  *
  * One program runs on it, from sm_board_main() to sm_board_exit(); the state behind these functions
  * is the board's registers and one tick counter.
@@ -26,6 +26,17 @@ void sm_board_print_i32(int32_t value);
 /* Calls fn(ctx) from the SysTick interrupt each period_us microseconds, 1 to 500000, from now on;
  * a NULL fn stops it. */
 void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us);
+
+/* Starts the watchdog, or feeds it: unless this is called again within period_us microseconds, at
+ * most 170 seconds, the board is reset. 0 stops it. */
+void sm_board_watchdog(uint32_t period_us);
+
+/* A word for sm_device_cfg.called: what it holds outlives a reset by the watchdog; after any other
+ * start it is 0. */
+volatile uint32_t *sm_board_called(void);
+
+/* Resets the processor. RAM keeps what it holds until a start sets it up. */
+_Noreturn void sm_board_restart(void);
 
 /* Instructions that fn(ctx) executes. A count only under `-icount shift=5` (32 ns an instruction);
  * otherwise host time in units of 32 ns. Uses the tick's timer, which must be

@@ -42,6 +42,8 @@ struct range {
 
 static struct {
     struct place places[PLACES_MAX];
+    uint32_t place_off[PLACES_MAX];
+    unsigned nplaces;
     bool changed;
     struct known known;
     struct hash key;
@@ -104,9 +106,7 @@ static struct look look_at(const uint8_t *p)
 
 static uint32_t place_off(unsigned n)
 {
-    const struct sm_layout *l = world_layout();
-
-    return l->log[n / l->places].off + n % l->places * SM_RECORD_SIZE;
+    return c.place_off[n];
 }
 
 /* The bytes at off with unstable bits old or erased. len is a multiple of 8. */
@@ -169,13 +169,35 @@ static uint64_t extent_of(uint32_t off)
     return extent;
 }
 
-static void classify(unsigned n)
+/* Some half of a sector surely has something. */
+static bool any_sure(uint64_t extent)
 {
-    uint32_t off = place_off(n);
-    unsigned bits = unstable_bits(off, SM_RECORD_SIZE);
-    struct place p = {.weak = bits > 1 ? 2 : bits};
-    uint8_t bytes[SM_RECORD_SIZE];
+    return (extent & 0x5555555555555555u) != 0;
+}
 
+/* No checksum stands there, however bits read: most points of a program leave that. */
+static bool lacks_checksum(uint32_t off)
+{
+    const struct flash_sim *sim = &world->sim;
+    uint32_t at = off + SM_RECORD_SIZE - 4, sum, weak;
+
+    memcpy(&sum, sim->bytes + at, sizeof sum);
+    memcpy(&weak, sim->unstable + at, sizeof weak);
+    return sum == sim->flash.erased * 0x01010101u && weak == 0;
+}
+
+static struct place look_at_place(uint32_t off)
+{
+    uint8_t bytes[SM_RECORD_SIZE];
+    struct place p = {.weak = 0};
+
+    if (lacks_checksum(off)) {
+        p.extent = extent_of(off);
+        p.look[0].kind = p.look[1].kind = LOOK_NONE;
+        if (any_sure(p.extent))
+            return p;
+    }
+    p = (struct place){.weak = unstable_bits(off, SM_RECORD_SIZE)};
     if (p.weak == 0) {
         p.look[0] = p.look[1] = look_at(world->sim.bytes + off);
     } else {
@@ -188,6 +210,13 @@ static void classify(unsigned n)
     }
     if (p.look[0].kind == LOOK_NONE || p.look[1].kind == LOOK_NONE)
         p.extent = extent_of(off);
+    return p;
+}
+
+static void classify(unsigned n)
+{
+    struct place p = look_at_place(place_off(n));
+
     if (memcmp(&p, &c.places[n], sizeof p) != 0) {
         c.places[n] = p;
         c.changed = true;
@@ -201,9 +230,7 @@ static bool overlap(uint32_t off, uint32_t len, uint32_t with, uint32_t with_len
 
 void canon_touch(uint32_t off, uint32_t len)
 {
-    unsigned n = 2 * world_layout()->places;
-
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < c.nplaces; i++)
         if (overlap(off, len, place_off(i), SM_RECORD_SIZE))
             classify(i);
     for (unsigned i = 0; i < c.nlive && !c.changed; i++)
@@ -212,12 +239,15 @@ void canon_touch(uint32_t off, uint32_t len)
 
 void canon_reset(void)
 {
-    unsigned n = 2 * world_layout()->places;
+    const struct sm_layout *l = world_layout();
 
-    if (n > PLACES_MAX)
+    c.nplaces = 2 * l->places;
+    if (c.nplaces > PLACES_MAX)
         abort();
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < c.nplaces; i++) {
+        c.place_off[i] = l->log[i / l->places].off + i % l->places * SM_RECORD_SIZE;
         classify(i);
+    }
     c.changed = true;
 }
 

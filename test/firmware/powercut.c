@@ -121,12 +121,12 @@ static _Noreturn void reset(void)
 {
     struct control *c = CONTROL;
 
-    __asm__ volatile("dsb" : : : "memory");
     if (++c->resets % REAL_RESET == 0)
-        *(volatile uint32_t *)0xe000ed0c = 0x05fa0004; /* SYSRESETREQ */
-    else
-        __asm__ volatile("msr msp, %0\n\tbx %1" : : "r"(sm_board_stack_top), "r"(sm_board_reset));
-    __asm__ volatile("dsb" : : : "memory");
+        sm_board_restart();
+    __asm__ volatile("dsb\n\tmsr msp, %0\n\tbx %1"
+                     :
+                     : "r"(sm_board_stack_top), "r"(sm_board_reset)
+                     : "memory");
     for (;;)
         ;
 }
@@ -224,6 +224,7 @@ static void configure(void)
                                      .host = &ram.host,
                                      .epoch = &ram.epoch,
                                      .epoch_tick_ms = 1,
+                                     .called = sm_board_called(),
                                      .scratch = ram.scratch,
                                      .scratch_len = sizeof ram.scratch,
                                      .boots = 6};

@@ -131,19 +131,37 @@ static uint8_t firm_bits(const struct flash_sim *sim, uint32_t off)
     return (uint8_t)((sim->bytes[off] ^ sim->flash.erased) & ~sim->unstable[off]);
 }
 
+/* The first byte from `off` on that has such bits, or `end`. */
+static uint32_t next_firm(const struct flash_sim *sim, uint32_t off, uint32_t end)
+{
+    const uint64_t blank = sim->flash.erased * 0x0101010101010101u;
+    uint64_t word;
+
+    while (off < end && firm_bits(sim, off) == 0) {
+        off++;
+        for (; off % 8 == 0 && off + 8 <= end; off += 8) {
+            memcpy(&word, sim->bytes + off, sizeof word);
+            if (word != blank)
+                break;
+        }
+    }
+    return off;
+}
+
 /* One bit more, of those that change if there are any, keeps changing its mind: of all torn states
  * the one that is most like a whole. */
 static void weaken_one_bit(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
-    uint32_t at = sim_random(sim) % len, bit = sim_random(sim) % 8;
+    uint32_t from = off + sim_random(sim) % len, bit = sim_random(sim) % 8, end = off + len;
+    uint32_t at = next_firm(sim, from, end);
 
-    for (uint32_t i = 0; i < len && firm_bits(sim, off + at) == 0; i++)
-        at = (at + 1) % len;
-    if (firm_bits(sim, off + at) == 0)
+    if (at == end)
+        at = next_firm(sim, off, from);
+    if (firm_bits(sim, at) == 0)
         return; /* nothing in it to become weak */
-    for (uint32_t i = 0; i < 8 && !(firm_bits(sim, off + at) >> bit & 1); i++)
+    for (uint32_t i = 0; i < 8 && !(firm_bits(sim, at) >> bit & 1); i++)
         bit = (bit + 1) % 8;
-    make_unstable(sim, off + at, (uint8_t)(1u << bit));
+    make_unstable(sim, at, (uint8_t)(1u << bit));
 }
 
 static void erase_range(struct flash_sim *sim, uint32_t off, uint32_t len)
