@@ -411,7 +411,7 @@ struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes, free_installs;
     json_t *signers, *builders, *capabilities, *flash, *server, *buses, *sensors, *core_dumps,
-        *wasi, *golden;
+        *wasi, *golden, *mqttsn;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -490,6 +490,7 @@ static int read_root(struct reading *r)
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
         {"golden", SM_JSON_OBJECT, false, 0, 8, AT(golden)},
+        {"mqtt-sn", SM_JSON_OBJECT, false, 1, 16, AT(mqttsn)},
         {0}};
 #undef AT
     struct root in = {.native = "refuse"};
@@ -503,6 +504,11 @@ static int read_root(struct reading *r)
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
         return SM_ERR_INVALID;
     if (in.golden && read_golden(r, in.golden) < 0)
+        return SM_ERR_INVALID;
+    if (in.mqttsn && in.server)
+        return fail(r, "mqtt-sn: a device has one way to its server, and \"server\" is another");
+    if (in.mqttsn &&
+        config_read_mqttsn(&r->c->mqttsn, r->path, r->c->device, in.mqttsn, r->err) < 0)
         return SM_ERR_INVALID;
     return in.server ? read_server(r, in.server) : 0;
 }
@@ -525,6 +531,7 @@ int config_load(const char *path, struct config *c, struct sm_json_error *err)
 void config_free(struct config *c)
 {
     sm_wipe(c->authorization, sizeof c->authorization);
+    sm_wipe(c->mqttsn.psk, sizeof c->mqttsn.psk);
     sm_sensor_config_free(&c->sensors);
     free(c->golden.module);
     c->golden.module = NULL;

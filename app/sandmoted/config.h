@@ -33,6 +33,20 @@
  *     "min_bytes_per_second": 256, "stall_seconds": 20,
  *     "attempts": 10                     goes without progress before a download is given up
  *   },
+ *   "mqtt-sn": {                         instead of "server": updates in blocks (doc/blocks.md)
+ *     "gateways": [{"host": "192.0.2.1", "port": 1884}],
+ *     "serial": {"device": "/dev/ttyS1", "baud": 115200},   instead of gateways: a line to one
+ *     "dtls": {"identity": "dev-1", "psk_file": "dev-1.psk"},   or "ca" and "name", and
+ *                                        "certificate" and "key"; default: none
+ *     "client_id": "dev-1",              default: the device's id
+ *     "prefix": "sandmote",              of the topics
+ *     "message_bytes": 240, "window": 8, of a message; blocks asked for at once
+ *     "keepalive_seconds": 30,
+ *     "sleep_seconds": 0,                sleep when nothing is to do for so long; 0: never
+ *     "retry_seconds": 4,                first wait for an answer
+ *     "poll_least_seconds": 10,          between two polls, whatever the server says
+ *     "deadline_seconds": 86400          for all of one module
+ *   },
  *   "core_dumps": {                      kept of traps, and sent to the server; default: none
  *     "folder": "cores",                 made when missing
  *     "bytes": 1048576,                  limit of each; there are at most four
@@ -70,6 +84,7 @@
 #include <limits.h>
 #include <posix/json_read.h>
 #include <posix/sensor_config.h>
+#include <posix/sn_link.h>
 #include <posix/update_client.h>
 #include <sandmote/device.h>
 
@@ -107,6 +122,24 @@ struct config_golden {
     uint8_t key[SM_PUBLIC_KEY_BYTES];
 };
 
+#define CONFIG_GATEWAYS_MAX 8u
+
+struct config_mqttsn {
+    bool there;
+    const char *client_id, *prefix, *serial; /* serial: its device, or NULL */
+    uint32_t baud, retry_ms, deadline_s, poll_least_s;
+    uint16_t message_bytes, window, keepalive_s, sleep_s;
+    struct {
+        const char *host;
+        uint16_t port;
+    } gateway[CONFIG_GATEWAYS_MAX];
+    size_t ngateways;
+    bool dtls;
+    struct sm_sn_dtls dtls_how;
+    uint8_t psk[64];
+    char ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX];
+};
+
 struct config {
     json_t *root; /* owns the texts */
     const char *device, *fleet;
@@ -128,6 +161,7 @@ struct config {
     struct sm_update_cfg update; /* without device and entropy */
     char ca[PATH_MAX];
     char authorization[160];
+    struct config_mqttsn mqttsn;
     struct sm_sensor_config sensors;
     struct config_directory directories[CONFIG_DIRECTORIES_MAX];
     struct config_program programs[CONFIG_PROGRAMS_MAX];
@@ -139,5 +173,9 @@ struct config {
  * 0, or SM_ERR_INVALID with one sentence in *err that begins with the path. */
 int config_load(const char *path, struct config *c, struct sm_json_error *err);
 void config_free(struct config *c);
+
+/* Its object "mqtt-sn" (config_mqttsn.c). *c must stay where it is. 0 or SM_ERR_INVALID. */
+int config_read_mqttsn(struct config_mqttsn *c, const char *path, const char *device,
+                       const json_t *v, struct sm_json_error *err);
 
 #endif

@@ -20,6 +20,7 @@
 #include "config.h"
 #include "core.h"
 #include "epoch.h"
+#include "mqttsn.h"
 #include "native.h"
 #include "wasi.h"
 
@@ -47,6 +48,7 @@ struct daemon {
     struct sm_record records[SM_STORE_MODULES_MAX];
     uint8_t statement[SM_STATEMENT_MAX];
     struct sm_update update;
+    struct mqttsn mqttsn;
     CURLM *multi;
     int signals;
     bool happened; /* an event came during the last step: the client may have something to tell */
@@ -296,6 +298,10 @@ static int start_client(struct daemon *d)
     d->multi = curl_multi_init();
     if (!d->multi)
         return refuse("no memory for the update client");
+    if (d->config.mqttsn.there) {
+        struct sm_file_why why;
+        return mqttsn_start(&d->mqttsn, &d->config, &d->device, &why) < 0 ? refuse(why.text) : 0;
+    }
     if (!d->config.has_server)
         return 0;
     d->config.update.device = &d->device;
@@ -332,7 +338,9 @@ static int start(struct daemon *d)
     sm_log(SM_LOG_INFO, "device %s of fleet %s, class %s, %u application%s, %s%s, server %s",
            c->device, c->fleet, sm_class_name(c->cls), c->store.applications,
            c->store.applications == 1 ? "" : "s", plugins, text,
-           c->has_server ? c->update.server : "none");
+           c->has_server     ? c->update.server
+           : c->mqttsn.there ? "over MQTT-SN"
+                             : "none");
     return 0;
 }
 
@@ -341,7 +349,9 @@ static int start(struct daemon *d)
 static uint32_t step(struct daemon *d)
 {
     uint64_t now = sm_posix_clock.now_ms(sm_posix_clock.ctx);
-    uint32_t client = d->config.has_server ? sm_update_step(&d->update, now) : UINT32_MAX;
+    uint32_t client = d->config.has_server     ? sm_update_step(&d->update, now)
+                      : d->config.mqttsn.there ? mqttsn_step(&d->mqttsn, now)
+                                               : UINT32_MAX;
     d->happened = false;
     epoch_run();
     uint32_t device = sm_device_step(&d->device, now);
@@ -351,13 +361,28 @@ static uint32_t step(struct daemon *d)
     return client < device ? client : device;
 }
 
+/* What ends a wait besides the update client's own sockets. */
+static unsigned wait_for(const struct daemon *d, struct curl_waitfd *fds, int *ms)
+{
+    struct pollfd link[SM_SN_LINK_FDS];
+    unsigned n = d->config.mqttsn.there ? sm_sn_fds(d->mqttsn.link, link, ms) : 0;
+    fds[0] = (struct curl_waitfd){.fd = d->signals, .events = CURL_WAIT_POLLIN};
+    for (unsigned i = 0; i < n; i++)
+        fds[1 + i] =
+            (struct curl_waitfd){.fd = link[i].fd,
+                                 .events = (link[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
+                                           (link[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)};
+    return 1 + n;
+}
+
 static void run(struct daemon *d)
 {
-    struct curl_waitfd ends = {.fd = d->signals, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd fds[1 + SM_SN_LINK_FDS];
     struct signalfd_siginfo info;
     for (;;) {
         uint32_t wait = step(d);
-        curl_multi_poll(d->multi, &ends, 1, wait < 60000 ? (int)wait : 60000, NULL);
+        int ms = wait < 60000 ? (int)wait : 60000;
+        curl_multi_poll(d->multi, fds, wait_for(d, fds, &ms), ms, NULL);
         if (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info)
             break;
     }
@@ -368,6 +393,8 @@ static void stop(struct daemon *d)
 {
     if (d->config.has_server)
         sm_update_free(&d->update);
+    if (d->config.mqttsn.there)
+        mqttsn_stop(&d->mqttsn);
     curl_multi_cleanup(d->multi);
     sm_flash_file_close(&d->flash);
     config_free(&d->config);

@@ -184,9 +184,9 @@ struct sm_blocks {
     /* What is being fetched: the module offered, or something small, which goes to buf. */
     bool fetching, small;
     uint8_t sha[SM_SHA256_SIZE];
-    uint32_t length, have; /* bytes, and those in order */
-    uint32_t waiting;      /* bit i: block have / size + i is in buf */
-    uint32_t base, wanted; /* of the WANT under way: its first block, and bits not answered */
+    uint32_t length, have;           /* bytes, and those in order */
+    uint32_t waiting;                /* bit i: block have / size + i is in buf */
+    uint32_t base, last, wanted;     /* of the WANT under way: blocks, and bits not answered */
     struct sm_blocks_bound bound[2]; /* of a module, and of something small */
 
     uint16_t state_next;    /* the application that the next STATE message is about */

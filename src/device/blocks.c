@@ -11,6 +11,9 @@
  * buffer and at a tenth of loss sends a window of eight again for most of the windows; on a radio
  * that is the battery. With a buffer of one block this is what is left of it.
  *
+ * When the last block that was asked for has come, what is missing of the others is lost, or later
+ * than it: it is asked for at once, without waiting for the time of an answer to be over.
+ *
  * Resuming: nothing is kept here over a restart. The record of the slot says from which byte on the
  * module is wanted, which may be in the middle of a block; of that block the rest is taken.
  *
@@ -510,8 +513,10 @@ static void describe_want(struct sm_blocks *b, struct sm_blocks_msg *m)
     b->base = b->have / block_size(b);
     b->wanted = 0;
     for (uint32_t i = 0; i < window(b); i++)
-        if ((b->base + (uint64_t)i) * block_size(b) < b->length && !(b->waiting >> i & 1))
+        if ((b->base + (uint64_t)i) * block_size(b) < b->length && !(b->waiting >> i & 1)) {
             b->wanted |= 1u << i;
+            b->last = b->base + i;
+        }
     m->tag = sm_blocks_tag(b->sha);
     m->size = (uint16_t)block_size(b);
     m->first = b->base;
@@ -595,7 +600,7 @@ static int take_block(struct sm_blocks *b, const struct sm_blocks_msg *m)
         return err;
     b->tries = 0;
     b->due_ms = b->now_ms + retry_pause(b);
-    if (b->asking == SM_BLOCKS_WANT && (b->wanted == 0 || b->have == b->length))
+    if (b->asking == SM_BLOCKS_WANT && (b->wanted == 0 || m->number == b->last))
         answered(b);
     if (b->small && b->have == b->length)
         take_small(b);

@@ -11,16 +11,26 @@
 #include <cmocka.h>
 #include <curl/curl.h>
 
-#include "broker.h"
 #include "device_fixture.h"
+#include "field.h"
 #include "mqtt_device.h"
 
 #define BIG   20000u /* bytes of padding */
 #define BLOCK 231u   /* bytes of a module in a message */
 
 static struct fleet_fixture fx;
-static struct broker broker;
+static struct field field;
 static struct module v1, v2;
+
+/* The server's configuration says where the broker is, with these further keys. */
+static void configure(const char *more)
+{
+    char *text = fleet_file(&fx, "fleet.json"), *at = strrchr(text, '}');
+    snprintf(at, 256, ", \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u%s}}", field.broker_port,
+             more);
+    fleet_write(&fx, "fleet.json", text, strlen(text));
+    free(text);
+}
 
 static void upload(const struct module *m)
 {
@@ -32,16 +42,16 @@ static int start(void **state)
 {
     (void)state;
     fleet_prepare(&fx);
-    memset(&broker, 0, sizeof broker);
-    broker_start(&broker, &fx);
-    broker_configure(&broker, &fx, ", \"messages_per_second\": 2000");
+    memset(&field, 0, sizeof field);
+    assert_true(field_setup(&field));
+    configure(", \"messages_per_second\": 2000");
     fleet_start(&fx);
     app_make(&fx, &v1, 1, 0);
     app_make(&fx, &v2, 2, BIG);
     upload(&v1);
     upload(&v2);
     fleet_enrol(&fx, "mote-1", "stable");
-    mqtt_device_begin("mote-1", fx.signer.public_key, broker.port);
+    mqtt_device_begin("mote-1", fx.signer.public_key, field.broker_port);
     return 0;
 }
 
@@ -50,7 +60,7 @@ static int finish(void **state)
     (void)state;
     mqtt_device_end();
     fleet_teardown(&fx);
-    broker_stop(&broker);
+    field_teardown(&field);
     return 0;
 }
 
@@ -107,9 +117,9 @@ static void a_restart_of_device_broker_and_server_costs_no_more_than_a_while(voi
     assert_int_equal(fleet_stop(&fx, SIGTERM), 0);
     fleet_start(&fx);
     assert_true(mqtt_device_has(17000, 10000));
-    broker_stop(&broker);
+    field_stop_broker(&field, SIGTERM);
     mqtt_device_run(300);
-    broker_start(&broker, &fx);
+    field_start_broker(&field);
     assert_true(mqtt_device_runs(2, 0, 20000));
     expect_action("finished");
     assert_true(mqtt_device_blocks() < (v2.len + BLOCK - 1) / BLOCK);
@@ -169,7 +179,7 @@ static void mistakes_in_the_configuration_are_named(void **state)
         strcat(text, "}");
         fleet_write(&fx, "fleet.json", text, strlen(text));
         free(text);
-        broker_configure(&broker, &fx, wrong[i].more);
+        configure(wrong[i].more);
         assert_int_not_equal(fleet_shell(&fx, "timeout 10 $FLEET serve --config $DIR/fleet.json"),
                              0);
         char *out = fleet_file(&fx, "out");

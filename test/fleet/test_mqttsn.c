@@ -1,0 +1,248 @@
+/* Signed modules for devices without TCP, all of it real: sandmoted, a bad way, sandmote-gateway,
+ * Mosquitto, sandmote-fleet.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+
+#include "bridge.h"
+#include "device_fixture.h"
+#include "field.h"
+
+#define BIG 12000u /* bytes of padding */
+
+static struct fleet_fixture fx;
+static struct field field;
+static struct gateway gateway;
+static struct bridge bridge;
+static struct device_fixture dev;
+static struct module v1, v2;
+
+static void upload(const struct module *m)
+{
+    struct reply r = module_upload(&fx, m, 201);
+    reply_free(&r);
+}
+
+/* The server's configuration with its broker, and another time between polls. */
+static void configure_server(const char *poll)
+{
+    char *text = fleet_file(&fx, "fleet.json"), changed[4096];
+    char *at = strstr(text, "3725"), *end = strrchr(text, '}');
+    *at = *end = 0;
+    int n = snprintf(changed, sizeof changed,
+                     "%s%s%s, \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u,"
+                     " \"messages_per_second\": 1000}}",
+                     text, poll, at + 4, field.broker_port);
+    fleet_write(&fx, "fleet.json", changed, (size_t)n);
+    free(text);
+}
+
+static void begin(const char *poll)
+{
+    fleet_prepare(&fx);
+    memset(&dev, 0, sizeof dev);
+    memset(&bridge, 0, sizeof bridge);
+    memset(&field, 0, sizeof field);
+    memset(&gateway, 0, sizeof gateway);
+    assert_true(field_setup(&field));
+    gateway_start(&gateway, &field, "gateway1", NULL);
+    configure_server(poll);
+    fleet_start(&fx);
+    app_make(&fx, &v1, 1, 0);
+    app_make(&fx, &v2, 2, BIG);
+    upload(&v1);
+    upload(&v2);
+    fleet_enrol(&fx, "mote-1", "stable");
+}
+
+static int start(void **state)
+{
+    (void)state;
+    begin("3600");
+    return 0;
+}
+
+static int start_with_short_polls(void **state)
+{
+    (void)state;
+    begin("2");
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    if (dev.pid)
+        device_stop(&dev, SIGKILL);
+    bridge_stop(&bridge);
+    gateway_stop(&gateway, SIGKILL);
+    fleet_teardown(&fx);
+    field_teardown(&field);
+    return 0;
+}
+
+/* way: what says where its gateway is; more: further keys. */
+static void configure_device(const char *way, const char *more)
+{
+    char text[2048];
+    memset(&dev, 0, sizeof dev);
+    dev.fx = &fx;
+    strcpy(dev.name, "mote-1");
+    strcpy(dev.log, "mote-1.log");
+    int n = snprintf(text, sizeof text,
+                     "{\"device\":\"mote-1\",\"fleet\":\"plant-7\",\"class\":\"edge\","
+                     "\"memory_bytes\":1048576,\"signers\":[\"signer.pub.pem\"],"
+                     "\"capabilities\":[\"log\"],"
+                     "\"flash\":{\"file\":\"mote-1.flash\",\"slot_bytes\":65536,"
+                     "\"sector_bytes\":1024},"
+                     "\"mqtt-sn\":{%s,\"retry_seconds\":1,\"poll_least_seconds\":1%s}}",
+                     way, more);
+    fleet_write(&fx, "mote-1.json", text, (size_t)n);
+}
+
+static void start_over_udp(unsigned lost, const char *more)
+{
+    char way[128];
+    bridge_udp(&bridge, gateway.port, lost, lost / 2, lost / 2);
+    snprintf(way, sizeof way, "\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":%u}]", bridge.port);
+    configure_device(way, more);
+    device_start(&dev);
+}
+
+static void expect_action(const char *state, int seconds)
+{
+    struct reply r = {0};
+    for (int i = 0; i < seconds * 10; i++) {
+        reply_free(&r);
+        r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
+        const char *is = json_string_value(json_at(r.json, "action.state"));
+        if (is && !strcmp(is, state))
+            break;
+        usleep(100000);
+    }
+    assert_json_text(r.json, "action.state", state);
+    reply_free(&r);
+}
+
+static void a_module_comes_through_a_gateway_though_a_tenth_is_lost(void **state)
+{
+    (void)state;
+    start_over_udp(10, "");
+    device_says(&dev, "mqtt-sn: active", 20);
+    fleet_assign(&fx, "stable", &v2, NULL);
+    device_says(&dev, "COMMITTED app 2.0", 40);
+    expect_action("finished", 20);
+    fleet_expect_event(&fx, "COMMITTED", "app", "");
+    assert_true(device_said(&dev, " bytes, ") >= 5); /* how far it is */
+}
+
+static void a_device_that_is_killed_goes_on_with_what_it_has(void **state)
+{
+    (void)state;
+    start_over_udp(0, ",\"window\":1");
+    fleet_assign(&fx, "stable", &v2, NULL);
+    device_says(&dev, "mqtt-sn: app: ", 20);
+    while (!device_said(&dev, " of 12"))
+        usleep(1000);
+    usleep(200000);
+    device_stop(&dev, SIGKILL);
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 2.0", 20);
+    expect_action("finished", 10);
+}
+
+static void a_sleeping_device_asks_when_it_wakes(void **state)
+{
+    (void)state;
+    start_over_udp(0, ",\"sleep_seconds\":1");
+    sleep(1);
+    fleet_assign(&fx, "stable", &v2, NULL);
+    device_says(&dev, "COMMITTED app 2.0", 40);
+    expect_action("finished", 20);
+}
+
+static void a_module_comes_over_a_noisy_serial_line(void **state)
+{
+    char way[128];
+    (void)state;
+    bridge_serial(&bridge, gateway.port, 3);
+    snprintf(way, sizeof way, "\"serial\":{\"device\":\"%s\",\"baud\":115200}", bridge.device);
+    configure_device(way, "");
+    device_start(&dev);
+    fleet_assign(&fx, "stable", &v2, NULL);
+    device_says(&dev, "COMMITTED app 2.0", 40);
+    expect_action("finished", 20);
+}
+
+static void a_gateway_that_is_restarted_costs_a_while(void **state)
+{
+    (void)state;
+    start_over_udp(0, ",\"keepalive_seconds\":2,\"window\":1");
+    fleet_assign(&fx, "stable", &v2, NULL);
+    device_says(&dev, "mqtt-sn: app: ", 20);
+    unsigned port = gateway.port;
+    gateway_stop(&gateway, SIGTERM);
+    char more[160];
+    snprintf(more, sizeof more,
+             ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": %u}], \"clients\": [{\"id\":"
+             " \"*\", \"publish\": [\"#\"], \"subscribe\": [\"#\"]}]",
+             port);
+    gateway_start(&gateway, &field, "gateway1", more);
+    device_says(&dev, "COMMITTED app 2.0", 60);
+    expect_action("finished", 20);
+}
+
+static void mistakes_in_the_configuration_are_named(void **state)
+{
+    static const struct {
+        const char *way, *more, *says;
+    } wrong[] = {
+        {"\"window\":4", "", "either gateways or a serial line"},
+        {"\"gateways\":[{\"host\":\"127.0.0.1\"}]", "", "gateways[0].port"},
+        {"\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":1}]", ",\"prefx\":\"a\"", "prefx"},
+        {"\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":1}]", ",\"message_bytes\":100",
+         "message_bytes"},
+        {"\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":1}]", ",\"dtls\":{\"ca\":\"ca.pem\"}",
+         "identity and psk_file; or ca and name"},
+        {"\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":1}]",
+         ",\"dtls\":{\"identity\":\"a\",\"psk_file\":\"token\"}", "lower case hex"},
+        {"\"serial\":{\"device\":\"/dev/null\"}", ",\"dtls\":{\"ca\":\"ca.pem\"}",
+         "not over a serial line"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        configure_device(wrong[i].way, wrong[i].more);
+        assert_int_equal(fleet_shell(&fx, "timeout 10 $SANDMOTED --config $DIR/mote-1.json"), 1);
+        char *out = fleet_file(&fx, "out");
+        if (!strstr(out, wrong[i].says))
+            fail_msg("not \"%s\" in: %s", wrong[i].says, out);
+        free(out);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, start, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_module_comes_through_a_gateway_though_a_tenth_is_lost),
+        T(a_device_that_is_killed_goes_on_with_what_it_has),
+        cmocka_unit_test_setup_teardown(a_sleeping_device_asks_when_it_wakes,
+                                        start_with_short_polls, finish),
+        T(a_module_comes_over_a_noisy_serial_line),
+        T(a_gateway_that_is_restarted_costs_a_while),
+        T(mistakes_in_the_configuration_are_named),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}
