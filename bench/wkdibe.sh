@@ -6,7 +6,7 @@
 #   --doc           writes doc/benchmarks/wkdibe.md
 #
 # Instructions, by callgrind on this machine (gcc and clang, -O2) and by QEMU on the emulated
-# Cortex-M4, where the C stack is measured too. The operations are those of bench/wkdibe/operations.c.
+# Cortex-M4, where the C stack is measured too. The operations are those of bench/wkdibe/operations.c and scheme.c.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -38,7 +38,7 @@ host() {
     build "$out/$1" "sm_wkdibe sm_crypto" -DCMAKE_C_COMPILER="$1" \
         -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O2 # callgrind cannot read clang's debugging information
     "$1" -std=gnu11 -O2 -Wall -Wextra -I"$root/include" -I"$root/src/wkdibe" "$here"/wkdibe/host.c \
-        "$here"/wkdibe/operations.c "$out/$1/src/wkdibe/libsm_wkdibe.a" \
+        "$here"/wkdibe/operations.c "$here"/wkdibe/scheme.c "$out/$1/src/wkdibe/libsm_wkdibe.a" \
         "$out/$1/src/crypto/libsm_crypto.a" "$out/$1/libsm_base.a" -o "$out/$1/operations"
     n=0
     "$out/$1/operations" | while read -r name; do
@@ -59,7 +59,7 @@ m4() {
     $m4_cc $m4_cpu -std=gnu11 -Os -Wall -Wextra -I"$root/include" -I"$root/src/wkdibe" \
         -I"$root/port/cortex-m" --specs=nano.specs -nostartfiles -Wl,--gc-sections \
         -Wl,--defsym=SM_STACK_SIZE=40K -T"$root/port/cortex-m/mps2-an386.ld" \
-        "$here"/wkdibe/m4.c "$here"/wkdibe/operations.c \
+        "$here"/wkdibe/m4.c "$here"/wkdibe/operations.c "$here"/wkdibe/scheme.c \
         "$dir/port/cortex-m/CMakeFiles/sm_board.dir/board.c.obj" "$dir/src/wkdibe/libsm_wkdibe.a" \
         "$dir/src/crypto/libsm_crypto.a" "$dir/libsm_base.a" -o "$dir/operations.elf"
     "$root/test/firmware/run" "$dir/operations.elf"

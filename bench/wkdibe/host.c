@@ -13,12 +13,16 @@ __attribute__((noinline)) void measured(const struct operation *operation)
 
 int main(int argc, char **argv)
 {
-    if (argc == 1) {
-        for (int i = 0; operations[i].name; i++)
-            puts(operations[i].name);
+    int curve = 0, wanted = argc > 1 ? atoi(argv[1]) : -1;
+    for (; operations[curve].name; curve++)
+        if (wanted < 0)
+            puts(operations[curve].name);
+    for (int i = 0; wanted < 0 && scheme_operations[i].name; i++)
+        puts(scheme_operations[i].name);
+    if (wanted < 0)
         return 0;
-    }
     prepare();
-    measured(&operations[atoi(argv[1])]);
+    scheme_prepare();
+    measured(wanted < curve ? &operations[wanted] : &scheme_operations[wanted - curve]);
     return 0;
 }

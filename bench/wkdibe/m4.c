@@ -20,10 +20,9 @@ static uint32_t stack_of(void (*fn)(void *ctx))
     return 0;
 }
 
-int sm_board_main(void)
+static void count(const struct operation *o)
 {
-    prepare();
-    for (const struct operation *o = operations; o->name; o++) {
+    for (; o->name; o++) {
         sm_board_print_u32(sm_board_count(o->run, NULL));
         sm_board_print(" ");
         sm_board_print_u32(stack_of(o->run));
@@ -31,5 +30,13 @@ int sm_board_main(void)
         sm_board_print(o->name);
         sm_board_print("\n");
     }
+}
+
+int sm_board_main(void)
+{
+    prepare();
+    scheme_prepare();
+    count(operations);
+    count(scheme_operations);
     return 0;
 }

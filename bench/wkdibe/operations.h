@@ -9,9 +9,11 @@ struct operation {
     const char *name;
     void (*run)(void *ctx); /* ctx is not used */
 };
-extern const struct operation operations[]; /* the last has no name */
+/* Of the curve, and of the scheme with eight slots; the last of each has no name. */
+extern const struct operation operations[], scheme_operations[];
 
 /* Makes what they take. */
 void prepare(void);
+void scheme_prepare(void);
 
 #endif

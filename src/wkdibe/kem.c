@@ -104,11 +104,10 @@ static int with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params 
 __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct sm_ibe_key *key,
                                              const struct sm_ibe_pattern *q, const uint8_t *at)
 {
-    struct sm_bls_g1 d[SM_IBE_SLOTS_MAX + 1];
-    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX + 1];
-    unsigned n = 1;
-    int err = sm_bls_g1_decode(&d[0], at, SM_IBE_G1_SIZE, SM_BLS_STRICT);
-    sm_bls_scalar_set(&v[0], 1);
+    struct sm_bls_g1 d[SM_IBE_SLOTS_MAX], sum;
+    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
+    unsigned n = 0;
+    int err = sm_bls_g1_decode(c, at, SM_IBE_G1_SIZE, SM_BLS_STRICT);
     for (unsigned i = 0; !err && i < q->slots; i++) {
         if (q->kind[i] != SM_IBE_WILD)
             continue;
@@ -119,7 +118,10 @@ __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct s
     }
     if (err)
         return err;
-    sm_bls_g1_sum_public(c, d, v, n);
+    if (n > 0) {
+        sm_bls_g1_sum_public(&sum, d, v, n);
+        sm_bls_g1_add(c, c, &sum);
+    }
     sm_bls_g1_neg(c, c);
     return 0;
 }

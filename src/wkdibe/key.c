@@ -109,8 +109,8 @@ int sm_ibe_keygen(struct sm_ibe_key *key, const struct sm_ibe_params *params,
 int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
                    const struct sm_ibe_pattern *to)
 {
-    struct sm_bls_g1 b[SM_IBE_SLOTS_MAX + 1];
-    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX + 1];
+    struct sm_bls_g1 b[SM_IBE_SLOTS_MAX];
+    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
     int err = ibe_g1_load(a, &key->a0);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++) {

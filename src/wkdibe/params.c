@@ -34,11 +34,10 @@ int ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from)
 int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
                       const struct sm_ibe_pattern *p)
 {
-    struct sm_bls_g1 h[SM_IBE_SLOTS_MAX + 1];
-    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX + 1];
-    unsigned n = 1;
-    int err = ibe_g1_load(&h[0], &params->g3);
-    sm_bls_scalar_set(&v[0], 1);
+    struct sm_bls_g1 h[SM_IBE_SLOTS_MAX], sum;
+    struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
+    unsigned n = 0;
+    int err = ibe_g1_load(x, &params->g3);
     for (unsigned i = 0; !err && i < p->slots; i++) {
         if (p->kind[i] != SM_IBE_FIXED)
             continue;
@@ -46,8 +45,10 @@ int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
         if (!err)
             err = ibe_pattern_scalar(p, i, &v[n++]);
     }
-    if (!err)
-        sm_bls_g1_sum_public(x, h, v, n);
+    if (!err && n > 0) {
+        sm_bls_g1_sum_public(&sum, h, v, n);
+        sm_bls_g1_add(x, x, &sum);
+    }
     return err;
 }
 
