@@ -121,7 +121,12 @@ struct sm_mqttsn_reply {
     uint16_t topic_id, msg_id;
 };
 #define SM_MQTTSN_REPLIES  8u /* that may wait for sm_mqttsn_poll() */
-#define SM_MQTTSN_RECEIVED 4u /* QoS 2 messages received and not released */
+#define SM_MQTTSN_RECEIVED 4u /* QoS 2 messages received and not released, or not long ago */
+
+struct sm_mqttsn_received {
+    uint16_t msg_id, crc;
+    uint64_t until_ms; /* 0: not released yet */
+};
 
 struct sm_mqttsn_will {
     const uint8_t *topic; /* a valid name */
@@ -141,7 +146,7 @@ struct sm_mqttsn {
     struct sm_mqttsn_request control; /* the caller's search, connect, disconnect, sleep or awake */
     struct sm_mqttsn_exchange ctl, ping, reg, sub, pub, wll, info;
     struct sm_mqttsn_reply replies[SM_MQTTSN_REPLIES];
-    uint16_t received[SM_MQTTSN_RECEIVED];
+    struct sm_mqttsn_received received[SM_MQTTSN_RECEIVED];
     uint8_t nreplies, nreceived;
     uint8_t state;        /* enum sm_mqttsn_state */
     bool clean;           /* as the caller wished to connect */

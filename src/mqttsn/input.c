@@ -4,6 +4,7 @@
  * as if it had been lost on the way. A message is taken into the inbox before it is acknowledged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <sandmote/mqttsn_frame.h>
 #include "client.h"
 
 #define INFO_DELAY_MS 5000u /* Tgwinfo */
@@ -209,33 +210,44 @@ static bool on_register(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
 
 /* ---- Messages ---- */
 
-static bool received(const struct sm_mqttsn *sn, uint16_t msg_id)
+static struct sm_mqttsn_received *received(struct sm_mqttsn *sn, uint16_t msg_id)
 {
     for (unsigned i = 0; i < sn->nreceived; i++)
-        if (sn->received[i] == msg_id)
-            return true;
-    return false;
+        if (sn->received[i].msg_id == msg_id)
+            return &sn->received[i];
+    return NULL;
 }
 
-static void forget_received(struct sm_mqttsn *sn, uint16_t msg_id)
+/* A gateway has one message of QoS 2 on the way, so of several ids it gave up the oldest. */
+static void remember(struct sm_mqttsn *sn, uint16_t msg_id, uint16_t crc)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < sn->nreceived; i++)
-        if (sn->received[i] != msg_id)
-            sn->received[kept++] = sn->received[i];
-    sn->nreceived = (uint8_t)kept;
+    struct sm_mqttsn_received *r = received(sn, msg_id);
+    if (!r && sn->nreceived == SM_MQTTSN_RECEIVED) {
+        memmove(sn->received, sn->received + 1, (SM_MQTTSN_RECEIVED - 1) * sizeof *sn->received);
+        sn->nreceived--;
+    }
+    if (!r)
+        r = &sn->received[sn->nreceived++];
+    *r = (struct sm_mqttsn_received){.msg_id = msg_id, .crc = crc};
 }
 
-/* A gateway has one message of QoS 2 on the way; with several ids unreleased, it gave up the
- * oldest. */
-static void remember_received(struct sm_mqttsn *sn, uint16_t msg_id)
+/* Whether a message of QoS 2 was here before. One not released is acknowledged again. One that is
+ * released can only be a copy that was late on the way, or another message with the same id, from a
+ * gateway that has few: a copy has the same content, and comes soon. It is dropped without an
+ * answer, so that what was no copy after all comes again when it is not taken for one any more. */
+static bool duplicate(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint16_t crc,
+                      uint64_t now_ms)
 {
-    if (sn->nreceived == SM_MQTTSN_RECEIVED)
-        forget_received(sn, sn->received[0]);
-    sn->received[sn->nreceived++] = msg_id;
+    const struct sm_mqttsn_received *r = received(sn, p->msg_id);
+    if (!r || (r->until_ms && (r->crc != crc || now_ms >= r->until_ms)))
+        return false;
+    sn->counts.duplicates++;
+    if (!r->until_ms)
+        acknowledge(sn, SM_MQTTSN_PUBREC, p, 0);
+    return true;
 }
 
-static bool on_publish(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
+static bool on_publish(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint64_t now_ms)
 {
     uint16_t topic = p->topic_id;
     if (p->topic_type == SM_MQTTSN_TOPIC_NORMAL) {
@@ -247,11 +259,9 @@ static bool on_publish(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
             return false;
         }
     }
-    if (p->qos == 2 && received(sn, p->msg_id)) {
-        sn->counts.duplicates++;
-        acknowledge(sn, SM_MQTTSN_PUBREC, p, 0);
+    uint16_t crc = p->qos == 2 ? sm_mqttsn_crc(p->data, p->len) : 0;
+    if (p->qos == 2 && duplicate(sn, p, crc, now_ms))
         return true;
-    }
     if (!sm_inbox_put(sn, p, topic)) { /* of QoS 1 and 2: not acknowledged, so it comes again */
         sn->counts.dropped++;
         return true;
@@ -259,15 +269,17 @@ static bool on_publish(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
     if (p->qos == 1)
         acknowledge(sn, SM_MQTTSN_PUBACK, p, SM_MQTTSN_ACCEPTED);
     if (p->qos == 2) {
-        remember_received(sn, p->msg_id);
+        remember(sn, p->msg_id, crc);
         acknowledge(sn, SM_MQTTSN_PUBREC, p, 0);
     }
     return true;
 }
 
-static bool on_pubrel(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
+static bool on_pubrel(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint64_t now_ms)
 {
-    forget_received(sn, p->msg_id);
+    struct sm_mqttsn_received *r = received(sn, p->msg_id);
+    if (r && !r->until_ms)
+        r->until_ms = now_ms + sn->cfg.retry_ms;
     acknowledge(sn, SM_MQTTSN_PUBCOMP, p, 0);
     return true;
 }
@@ -353,8 +365,8 @@ static bool in_session(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, u
         sn->ctl.due_ms = now_ms + sn->cfg.retry_ms;
     switch (p->type) {
     case SM_MQTTSN_REGISTER: return on_register(sn, p);
-    case SM_MQTTSN_PUBLISH: return on_publish(sn, p);
-    case SM_MQTTSN_PUBREL: return on_pubrel(sn, p);
+    case SM_MQTTSN_PUBLISH: return on_publish(sn, p, now_ms);
+    case SM_MQTTSN_PUBREL: return on_pubrel(sn, p, now_ms);
     case SM_MQTTSN_REGACK: return on_regack(sn, p, now_ms);
     case SM_MQTTSN_SUBACK: return on_suback(sn, p, now_ms);
     case SM_MQTTSN_UNSUBACK: return on_unsuback(sn, p);
