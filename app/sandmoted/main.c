@@ -16,6 +16,7 @@
 #include <posix/flash_file.h>
 #include <posix/log.h>
 #include <posix/system.h>
+#include <posix/watchdog.h>
 
 #include "config.h"
 #include "core.h"
@@ -34,6 +35,7 @@
 struct daemon {
     struct config config;
     struct sm_flash_file flash;
+    struct sm_watchdog watchdog;
     struct sm_device_cfg device_cfg;
     struct sm_host_port host;
     struct sm_sensors sensors;
@@ -149,6 +151,17 @@ static int open_flash(struct daemon *d)
     return 0;
 }
 
+/* Beside the flash file, whose lock is ours by now. */
+static int open_watchdog(struct daemon *d)
+{
+    char path[PATH_MAX + 8], text[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s.hung", d->config.flash_file);
+    if (sm_watchdog_open(&d->watchdog, path) == 0)
+        return 0;
+    snprintf(text, sizeof text, "%s: cannot be read and written", path);
+    return refuse(text);
+}
+
 static int reserve_pools(struct daemon *d)
 {
     uint64_t want = d->config.memory_bytes + STACK_MAX + INSTANCE_MAX;
@@ -221,6 +234,7 @@ static void configure(struct daemon *d)
                                .ncapabilities = c->ncapabilities,
                                .epoch = &epoch_count,
                                .epoch_tick_ms = tick ? tick : 1,
+                               .called = &d->watchdog.called,
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
                                .more = c->cls != SM_CLASS_MCU ? d->wasi.more : NULL,
                                .native = c->native ? &d->native.device : NULL,
@@ -286,6 +300,8 @@ static int start_device(struct daemon *d)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
     if (!err)
+        sm_watchdog_forget(&d->watchdog);
+    if (!err)
         return d->config.key_set[0] ? take_key_set(d) : 0;
     snprintf(text, sizeof text, "%.60s: %s", d->config.flash_file, sm_device_reason(&d->device));
     return refuse(text);
@@ -326,7 +342,8 @@ static int start(struct daemon *d)
     d->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     if (d->signals < 0)
         return refuse("no signalfd");
-    if (open_flash(d) < 0 || start_sensors(d) < 0 || start_device(d) < 0 || start_client(d) < 0)
+    if (open_flash(d) < 0 || open_watchdog(d) < 0 || start_sensors(d) < 0 || start_device(d) < 0 ||
+        start_client(d) < 0)
         return SM_ERR_STATE;
     const struct sm_keyset *keys = sm_device_keys(&d->device);
     char text[32] = "keys of the configuration", plugins[32] = "";
@@ -381,6 +398,9 @@ static void run(struct daemon *d)
     struct signalfd_siginfo info;
     for (;;) {
         uint32_t wait = step(d);
+        uint32_t feed = sm_watchdog_feed(&d->watchdog, sm_posix_clock.now_ms(sm_posix_clock.ctx));
+        if (feed < wait)
+            wait = feed;
         int ms = wait < 60000 ? (int)wait : 60000;
         curl_multi_poll(d->multi, fds, wait_for(d, fds, &ms), ms, NULL);
         if (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info)
@@ -396,6 +416,7 @@ static void stop(struct daemon *d)
     if (d->config.mqttsn.there)
         mqttsn_stop(&d->mqttsn);
     curl_multi_cleanup(d->multi);
+    sm_watchdog_close(&d->watchdog);
     sm_flash_file_close(&d->flash);
     config_free(&d->config);
 }

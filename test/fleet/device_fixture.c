@@ -103,6 +103,8 @@ static const uint8_t logging[] = {10, 10, 1, 8, 0, 0x41, 0, 0x41, 9, 0x10, 0, 0x
 static const uint8_t reaching[] = {10,   13,   1, 11,   0,    0x41, 0x80,
                                    0x80, /* i32.load of 65536 */
                                    0x04, 0x28, 2, 0x00, 0x1a, 0x01, 0x0b};
+static const uint8_t spinning[] = {10,   15, 1,    13,   0,    0x41, 0,    0x41, 9, /* logs, then */
+                                   0x10, 0,  0x03, 0x40, 0x0c, 0,    0x0b, 0x0b};
 static const uint8_t trapping[] = {10, 5, 1, 3, 0, 0x00, 0x0b};
 
 static void build(const struct fleet_fixture *fx, struct module *out, int version, size_t padding,
@@ -168,6 +170,11 @@ void app_make(const struct fleet_fixture *fx, struct module *out, int version, s
 void app_make_reaching(const struct fleet_fixture *fx, struct module *out, int version)
 {
     build(fx, out, version, 0, reaching, sizeof reaching);
+}
+
+void app_make_spinning(const struct fleet_fixture *fx, struct module *out, int version)
+{
+    build(fx, out, version, 0, spinning, sizeof spinning);
 }
 
 void app_make_trapping(const struct fleet_fixture *fx, struct module *out, int version)

@@ -36,6 +36,8 @@ int device_said(struct device_fixture *d, const char *text);
 void app_make(const struct fleet_fixture *fx, struct module *out, int version, size_t padding);
 /* The same, but its entry traps. */
 void app_make_trapping(const struct fleet_fixture *fx, struct module *out, int version);
+/* The same, but after that its entry does not return. */
+void app_make_spinning(const struct fleet_fixture *fx, struct module *out, int version);
 /* The same, but its entry reads beyond its memory. */
 void app_make_reaching(const struct fleet_fixture *fx, struct module *out, int version);
 

@@ -126,6 +126,25 @@ static void what_its_traps_leave_behind_reaches_the_server(void **state)
     reply_free(&r);
 }
 
+/* As systemd's watchdog does when the daemon gives no sign of life: SIGABRT, within the second that
+ * the epoch gives a call. */
+static void one_that_a_watchdog_found_hanging_is_known_to_the_next_process(void **state)
+{
+    (void)state;
+    app_make_spinning(&fx, &golden, 9);
+    configure();
+    device_start(&dev);
+    device_says(&dev, "version 9", 10);
+    assert_int_equal(device_stop(&dev, SIGABRT), 128 + SIGABRT);
+    device_start(&dev);
+    device_says(&dev, "did not return until the watchdog reset the device", 10);
+    device_says(&dev, "server http", 10);
+    assert_int_equal(device_stop(&dev, SIGKILL), 128 + SIGKILL);
+    device_start(&dev); /* which blames nobody any more */
+    device_says(&dev, "version 9", 10);
+    assert_int_equal(device_said(&dev, "did not return until"), 0);
+}
+
 static void one_with_a_wrong_signature_does_not_run_and_keeps_nothing_else_from_it(void **state)
 {
     (void)state;
@@ -184,6 +203,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(it_runs_while_no_application_may_and_an_update_takes_over),
         CASE(what_its_traps_leave_behind_reaches_the_server),
+        CASE(one_that_a_watchdog_found_hanging_is_known_to_the_next_process),
         CASE(one_with_a_wrong_signature_does_not_run_and_keeps_nothing_else_from_it),
         CASE(settings_that_are_wrong_are_named),
     };
