@@ -47,6 +47,9 @@ struct sm_bls_wide {
  * each multiplication. */
 extern const struct sm_bls_fp sm_bls_modulus;
 
+/* -1/p modulo 2^56, which is right modulo 2^28 too. */
+#define SM_BLS_FACTOR 0xf3fffcfffcfffdu
+
 /* ---- Fp -----------------------------------------------------------------------------------------
  */
 

@@ -4,6 +4,7 @@
 #include "bls_field.h"
 #define SM_BLS_TABLES_MODULUS
 #define SM_BLS_TABLES_FP
+#define SM_BLS_TABLES_RESIDUE
 #define SM_BLS_TABLES_ONE
 #include "bls_tables.h"
 
@@ -134,16 +135,6 @@ void fp_root_power(struct sm_bls_fp *c, const struct sm_bls_fp *a)
             fp_mul(&t, &t, &power[exponent[i] >> half & 15]);
         }
     *c = t;
-}
-
-/* a^(p - 2) = (a^((p - 3)/4))^4 a */
-void fp_inv(struct sm_bls_fp *c, const struct sm_bls_fp *a)
-{
-    struct sm_bls_fp t;
-    fp_root_power(&t, a);
-    fp_sqr(&t, &t);
-    fp_sqr(&t, &t);
-    fp_mul(c, &t, a);
 }
 
 bool fp_sqrt(struct sm_bls_fp *c, const struct sm_bls_fp *a)

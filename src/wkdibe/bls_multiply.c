@@ -6,9 +6,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bls_multiply.h"
 
-/* -1/p modulo 2^56, which is right modulo 2^28 too. */
-#define FACTOR 0xf3fffcfffcfffdu
-
 void fp_wide_mul(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct sm_bls_fp *b)
 {
 #define COLUMN(k) w->v[k] = column(0, a->v + FIRST(k), b->v + LAST(k), COUNT(k));
@@ -47,7 +44,7 @@ reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w, const struct sm_bls_fp 
     sm_bls_sum sum = 0;
 #define COLUMN(k)                                                                                  \
     sum = column(sum + w->v[k], m, sm_bls_modulus.v + (k), k);                                     \
-    m[k] = balance((sm_bls_ulimb)sum * (sm_bls_ulimb)FACTOR);                                      \
+    m[k] = balance((sm_bls_ulimb)sum * (sm_bls_ulimb)SM_BLS_FACTOR);                                      \
     sum = shift_down(sum + product(m[k], sm_bls_modulus.v[0]));
     EACH_LOW_COLUMN(COLUMN)
 #undef COLUMN

@@ -18,10 +18,6 @@ const struct sm_bls_fp sm_bls_modulus =
 #endif
 
 #ifdef SM_BLS_TABLES_FP
-/* 2^784 mod p: a number times this is its residue */
-static const struct sm_bls_fp to_residue =
-    {{L(17002733, 114410309), L(-31179422, -20685740), L(61986395, 9646461),
-      L(-78694752, 97992841), L(-66000270, -127545063), L(120719990, -2765488), L(-53958822, 51413)}};
 /* (p - 3)/4 */
 static const uint8_t exponent[48] = {
     0x06, 0x80, 0x44, 0x7a, 0x8e, 0x5f, 0xf9, 0xa6, 0x92, 0xc6, 0xe9, 0xed,
@@ -29,6 +25,13 @@ static const uint8_t exponent[48] = {
     0xd9, 0xcc, 0x34, 0xa8, 0x3d, 0xac, 0x3d, 0x89, 0x07, 0xaa, 0xff, 0xff,
     0xac, 0x54, 0xff, 0xff, 0xee, 0x7f, 0xbf, 0xff, 0xff, 0xff, 0xea, 0xaa,
 };
+#endif
+
+#ifdef SM_BLS_TABLES_RESIDUE
+/* 2^784 mod p: a number times this is its residue */
+static const struct sm_bls_fp to_residue =
+    {{L(17002733, 114410309), L(-31179422, -20685740), L(61986395, 9646461),
+      L(-78694752, 97992841), L(-66000270, -127545063), L(120719990, -2765488), L(-53958822, 51413)}};
 #endif
 
 #ifdef SM_BLS_TABLES_ONE
