@@ -208,16 +208,23 @@ static inline void fp2_mul_xi(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a)
     c->c0 = t;
 }
 
-#define fp2_mul     sm_bls_fp2_mul
-#define fp2_sqr     sm_bls_fp2_sqr
-#define fp2_mul_fp  sm_bls_fp2_mul_fp
-#define fp2_dot2    sm_bls_fp2_dot2
-#define fp2_dot     sm_bls_fp2_dot
-#define fp2_inv     sm_bls_fp2_inv
-#define fp2_sqrt    sm_bls_fp2_sqrt
-#define fp2_is_zero sm_bls_fp2_is_zero
-#define fp2_equal   sm_bls_fp2_equal
-#define fp2_is_high sm_bls_fp2_is_high
+/* The same of Fp2. */
+struct sm_bls_wide2 {
+    struct sm_bls_wide c0, c1;
+};
+
+#define fp2_mul      sm_bls_fp2_mul
+#define fp2_sqr      sm_bls_fp2_sqr
+#define fp2_mul_fp   sm_bls_fp2_mul_fp
+#define fp2_dot2     sm_bls_fp2_dot2
+#define fp2_dot      sm_bls_fp2_dot
+#define fp2_wide_dot sm_bls_fp2_wide_dot
+#define fp2_reduce   sm_bls_fp2_reduce
+#define fp2_inv      sm_bls_fp2_inv
+#define fp2_sqrt     sm_bls_fp2_sqrt
+#define fp2_is_zero  sm_bls_fp2_is_zero
+#define fp2_equal    sm_bls_fp2_equal
+#define fp2_is_high  sm_bls_fp2_is_high
 
 /* Each product here is two of Fp: weights a and b count 2 a b of the 35. A square counts the same,
  * and its operand may weigh at most 7. */
@@ -228,9 +235,12 @@ void fp2_mul_fp(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a, const struct s
 void fp2_dot2(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a, const struct sm_bls_fp2 *b,
               const struct sm_bls_fp2 *d, const struct sm_bls_fp2 *e);
 
-/* a[0] b[0] + .. + a[n-1] b[n-1] with one reduction for each coordinate; n at least 1. */
+/* a[0] b[0] + .. + a[n-1] b[n-1], n at least 1; and without its reduction. */
 void fp2_dot(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *const a[],
              const struct sm_bls_fp2 *const b[], int n);
+void fp2_wide_dot(struct sm_bls_wide2 *w, const struct sm_bls_fp2 *const a[],
+                  const struct sm_bls_fp2 *const b[], int n);
+void fp2_reduce(struct sm_bls_fp2 *c, const struct sm_bls_wide2 *w);
 void fp2_inv(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a);
 bool fp2_sqrt(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a);
 bool fp2_is_zero(const struct sm_bls_fp2 *a);

@@ -7,66 +7,76 @@
 
 static const struct sm_bls_fp one = SM_BLS_ONE;
 
-/* What sums of products of Fp2 are made from: those of c0 c0, of c1 c1, of (c0 + c1)(c0 + c1). */
-struct parts {
-    struct sm_bls_wide first, second, both;
-};
+/* c0 = a.c0 b.c0, second = a.c1 b.c1, c1 = (a.c0 + a.c1)(b.c0 + b.c1), until join() makes the
+ * product of them. */
+static void start(struct sm_bls_wide2 *w, struct sm_bls_wide *second, const struct sm_bls_fp2 *a,
+                  const struct sm_bls_fp2 *b)
+{
+    struct sm_bls_fp s, t;
+    fp_add(&s, &a->c0, &a->c1);
+    fp_add(&t, &b->c0, &b->c1);
+    fp_wide_mul(&w->c0, &a->c0, &b->c0);
+    fp_wide_mul(second, &a->c1, &b->c1);
+    fp_wide_mul(&w->c1, &s, &t);
+}
 
-static void finish(struct sm_bls_fp2 *c, struct parts *p)
+static void more(struct sm_bls_wide2 *w, struct sm_bls_wide *second, const struct sm_bls_fp2 *a,
+                 const struct sm_bls_fp2 *b)
+{
+    struct sm_bls_fp s, t;
+    fp_add(&s, &a->c0, &a->c1);
+    fp_add(&t, &b->c0, &b->c1);
+    fp_wide_mul_add(&w->c0, &a->c0, &b->c0);
+    fp_wide_mul_add(second, &a->c1, &b->c1);
+    fp_wide_mul_add(&w->c1, &s, &t);
+}
+
+static void join(struct sm_bls_wide2 *w, const struct sm_bls_wide *second)
 {
     for (int i = 0; i < 2 * LIMBS - 1; i++) {
-        sm_bls_sum first = p->first.v[i], second = p->second.v[i];
-        p->both.v[i] -= first + second;
-        p->first.v[i] = first - second;
+        w->c1.v[i] -= w->c0.v[i] + second->v[i];
+        w->c0.v[i] -= second->v[i];
     }
-    fp_reduce(&c->c0, &p->first);
-    fp_reduce(&c->c1, &p->both);
 }
 
-static void start(struct parts *p, const struct sm_bls_fp2 *a, const struct sm_bls_fp2 *b)
+void fp2_reduce(struct sm_bls_fp2 *c, const struct sm_bls_wide2 *w)
 {
-    struct sm_bls_fp s, t;
-    fp_add(&s, &a->c0, &a->c1);
-    fp_add(&t, &b->c0, &b->c1);
-    fp_wide_mul(&p->first, &a->c0, &b->c0);
-    fp_wide_mul(&p->second, &a->c1, &b->c1);
-    fp_wide_mul(&p->both, &s, &t);
-}
-
-static void more(struct parts *p, const struct sm_bls_fp2 *a, const struct sm_bls_fp2 *b)
-{
-    struct sm_bls_fp s, t;
-    fp_add(&s, &a->c0, &a->c1);
-    fp_add(&t, &b->c0, &b->c1);
-    fp_wide_mul_add(&p->first, &a->c0, &b->c0);
-    fp_wide_mul_add(&p->second, &a->c1, &b->c1);
-    fp_wide_mul_add(&p->both, &s, &t);
+    fp_reduce(&c->c0, &w->c0);
+    fp_reduce(&c->c1, &w->c1);
 }
 
 void fp2_mul(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a, const struct sm_bls_fp2 *b)
 {
-    struct parts p;
-    start(&p, a, b);
-    finish(c, &p);
+    struct sm_bls_wide2 w;
+    struct sm_bls_wide second;
+    start(&w, &second, a, b);
+    join(&w, &second);
+    fp2_reduce(c, &w);
 }
 
 void fp2_dot2(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *a, const struct sm_bls_fp2 *b,
               const struct sm_bls_fp2 *d, const struct sm_bls_fp2 *e)
 {
-    struct parts p;
-    start(&p, a, b);
-    more(&p, d, e);
-    finish(c, &p);
+    const struct sm_bls_fp2 *left[2] = {a, d}, *right[2] = {b, e};
+    fp2_dot(c, left, right, 2);
+}
+
+void fp2_wide_dot(struct sm_bls_wide2 *w, const struct sm_bls_fp2 *const a[],
+                  const struct sm_bls_fp2 *const b[], int n)
+{
+    struct sm_bls_wide second;
+    start(w, &second, a[0], b[0]);
+    for (int i = 1; i < n; i++)
+        more(w, &second, a[i], b[i]);
+    join(w, &second);
 }
 
 void fp2_dot(struct sm_bls_fp2 *c, const struct sm_bls_fp2 *const a[],
              const struct sm_bls_fp2 *const b[], int n)
 {
-    struct parts p;
-    start(&p, a[0], b[0]);
-    for (int i = 1; i < n; i++)
-        more(&p, a[i], b[i]);
-    finish(c, &p);
+    struct sm_bls_wide2 w;
+    fp2_wide_dot(&w, a, b, n);
+    fp2_reduce(c, &w);
 }
 
 /* (c0 + c1)(c0 - c1) and 2 c0 c1 */

@@ -16,20 +16,67 @@ void sm_bls_gt_one(struct sm_bls_gt *e)
     e->g[0].c0 = one;
 }
 
-/* Weights: 2 for the product without xi, 2 2 for each of the others: 22 at most. */
+/* Three coefficients c0 + c1 v + c2 v^2, v^3 = xi, and those of the other factor times xi. */
+struct third {
+    const struct sm_bls_fp2 *a[3], *b[3];
+    struct sm_bls_fp2 xi[3]; /* of b; the first is not used */
+};
+
+/* Coefficient k of the product. */
+static void coefficient(struct sm_bls_wide2 *w, const struct third *t, int k)
+{
+    const struct sm_bls_fp2 *right[3];
+    for (int i = 0; i < 3; i++)
+        right[i] = i <= k ? t->b[k - i] : &t->xi[3 + k - i];
+    fp2_wide_dot(w, t->a, right, 3);
+}
+
+/* c -= a + b */
+static void wide_subtract(struct sm_bls_wide *c, const struct sm_bls_wide *a,
+                          const struct sm_bls_wide *b)
+{
+    for (int i = 0; i < 2 * LIMBS - 1; i++)
+        c->v[i] -= a->v[i] + b->v[i];
+}
+
+/* With even and odd powers of w apart, (A + B w)(C + D w) = A C + v B D + ((A + B)(C + D) - A C - B
+ * D) w, before reduction. Weights of what is left in the end: 2 + 2 2 + 2 2 for the even
+ * coefficients' A C and 2 3 2 for xi times the last of B D; 2 (2 + 2 2 + 2 2) for the odd ones. */
 void sm_bls_gt_mul(struct sm_bls_gt *product, const struct sm_bls_gt *a, const struct sm_bls_gt *b)
 {
+    struct third even, odd, both;
+    struct sm_bls_fp2 sum[6];
     struct sm_bls_gt result;
-    struct sm_bls_fp2 xi[6];
-    const struct sm_bls_fp2 *left[6], *right[6];
-    for (int i = 1; i < 6; i++)
-        fp2_mul_xi(&xi[i], &b->g[i]);
-    for (int k = 0; k < 6; k++) {
-        for (int i = 0; i < 6; i++) {
-            left[i] = &a->g[i];
-            right[i] = i <= k ? &b->g[k - i] : &xi[6 + k - i];
+    struct sm_bls_wide2 u, v, last, t;
+    for (int i = 0; i < 3; i++) {
+        even.a[i] = &a->g[2 * i];
+        even.b[i] = &b->g[2 * i];
+        odd.a[i] = &a->g[2 * i + 1];
+        odd.b[i] = &b->g[2 * i + 1];
+        both.a[i] = &sum[i];
+        both.b[i] = &sum[3 + i];
+        fp2_add(&sum[i], even.a[i], odd.a[i]);
+        fp2_add(&sum[3 + i], even.b[i], odd.b[i]);
+        fp2_mul_xi(&even.xi[i], even.b[i]);
+        fp2_mul_xi(&odd.xi[i], odd.b[i]);
+        fp2_add(&both.xi[i], &even.xi[i], &odd.xi[i]);
+    }
+    coefficient(&last, &odd, 2);
+    for (int k = 0; k < 3; k++) {
+        coefficient(&u, &even, k);
+        for (int i = 0; i < 2 * LIMBS - 1; i++) {
+            t.c0.v[i] = u.c0.v[i] + (k ? v.c0.v[i] : last.c0.v[i] - last.c1.v[i]);
+            t.c1.v[i] = u.c1.v[i] + (k ? v.c1.v[i] : last.c0.v[i] + last.c1.v[i]);
         }
-        fp2_dot(&result.g[k], left, right, 6);
+        fp2_reduce(&result.g[2 * k], &t);
+        if (k == 2)
+            v = last;
+        else
+            coefficient(&v, &odd, k);
+        coefficient(&t, &both, k);
+        wide_subtract(&t.c0, &u.c0, &v.c0);
+        wide_subtract(&t.c1, &u.c1, &v.c1);
+        fp2_reduce(&result.g[2 * k + 1], &t);
     }
     *product = result;
 }
@@ -200,9 +247,19 @@ static void move(struct sm_bls_gt *e, const struct sm_bls_gt *a, sm_bls_ulimb ma
         fp2_move(&e->g[i], &a->g[i], mask);
 }
 
+/* e = 1/e where mask is all ones. */
+static void invert_where(struct sm_bls_gt *e, sm_bls_ulimb mask)
+{
+    for (int i = 1; i < 6; i += 2) {
+        struct sm_bls_fp2 minus;
+        fp2_neg(&minus, &e->g[i]);
+        fp2_move(&e->g[i], &minus, mask);
+    }
+}
+
 void sm_bls_gt_exp(struct sm_bls_gt *e, const struct sm_bls_gt *a, const struct sm_bls_scalar *k)
 {
-    struct sm_bls_gt table[8], entry, minus;
+    struct sm_bls_gt table[8], entry;
     struct sm_bls_recoded digits;
     sm_bls_recode(&digits, k);
     table[0] = entry = *a;
@@ -218,16 +275,13 @@ void sm_bls_gt_exp(struct sm_bls_gt *e, const struct sm_bls_gt *a, const struct 
         entry = table[0];
         for (uint32_t i = 1; i < 8; i++)
             move(&entry, &table[i], mask_of(sm_bls_same(digits.index[bit], i)));
-        sm_bls_gt_inv(&minus, &entry);
-        move(&entry, &minus, mask_of(digits.minus[bit]));
+        invert_where(&entry, mask_of(digits.minus[bit]));
         sm_bls_gt_mul(e, e, &entry);
     }
-    sm_bls_gt_inv(&minus, e);
-    move(e, &minus, mask_of(digits.negate));
+    invert_where(e, mask_of(digits.negate));
     sm_wipe(&digits, sizeof digits);
     sm_wipe(table, sizeof table);
     sm_wipe(&entry, sizeof entry);
-    sm_wipe(&minus, sizeof minus);
 }
 
 bool sm_bls_gt_equal(const struct sm_bls_gt *a, const struct sm_bls_gt *b)

@@ -111,25 +111,32 @@ static void start(struct pair *pair, const struct sm_bls_g1 *p, const struct sm_
     pair->t = pair->q;
 }
 
-static void miller_loop(struct sm_bls_gt *f, struct pair *pairs, size_t n)
+/* A function of its own, so that the pairs' stack is free again for the exponentiation. */
+__attribute__((noinline)) static void miller_loop(struct sm_bls_gt *f,
+                                                  const struct sm_bls_g1 *const p[],
+                                                  const struct sm_bls_g2 *const q[], size_t n)
 {
+    struct pair pairs[SM_BLS_PAIRS_MAX], *end = pairs + n;
     struct sm_bls_line line;
+    for (size_t i = 0; i < n; i++)
+        start(&pairs[i], p[i], q[i]);
     sm_bls_gt_one(f);
     for (int bit = 62; bit >= 0; bit--) {
         sm_bls_gt_sqr(f, f);
-        for (struct pair *p = pairs; p < pairs + n; p++) {
-            double_step(&line, p);
+        for (struct pair *pair = pairs; pair < end; pair++) {
+            double_step(&line, pair);
             sm_bls_gt_mul_line(f, f, &line);
         }
         if (!(SM_BLS_PARAMETER >> bit & 1))
             continue;
-        for (struct pair *p = pairs; p < pairs + n; p++) {
-            add_step(&line, p);
+        for (struct pair *pair = pairs; pair < end; pair++) {
+            add_step(&line, pair);
             sm_bls_gt_mul_line(f, f, &line);
         }
     }
     sm_bls_gt_inv(f, f); /* x is negative; up to a factor that the exponentiation removes */
     sm_wipe(&line, sizeof line);
+    sm_wipe(pairs, sizeof pairs);
 }
 
 /* a^x in the cyclotomic subgroup; a is not the result. */
@@ -148,7 +155,7 @@ static void exp_parameter(struct sm_bls_gt *e, const struct sm_bls_gt *a)
  *   3 (p^4 - p^2 + 1)/r = (x - 1)^2 (x + p)(x^2 + p^2 - 1) + 3
  * (D. Hayashida, K. Hayasaka, T. Teruya, Efficient final exponentiation via cyclotomic structure
  * for pairings over families of elliptic curves, 2020). */
-static void final_exponentiation(struct sm_bls_gt *e, struct sm_bls_gt *f)
+__attribute__((noinline)) static void final_exponentiation(struct sm_bls_gt *e, struct sm_bls_gt *f)
 {
     struct sm_bls_gt s, t;
     sm_bls_gt_invert(&s, f);
@@ -184,13 +191,9 @@ static void final_exponentiation(struct sm_bls_gt *e, struct sm_bls_gt *f)
 void sm_bls_pairing_product(struct sm_bls_gt *e, const struct sm_bls_g1 *const p[],
                             const struct sm_bls_g2 *const q[], size_t n)
 {
-    struct pair pairs[SM_BLS_PAIRS_MAX];
     struct sm_bls_gt f;
-    for (size_t i = 0; i < n; i++)
-        start(&pairs[i], p[i], q[i]);
-    miller_loop(&f, pairs, n);
+    miller_loop(&f, p, q, n);
     final_exponentiation(e, &f);
-    sm_wipe(pairs, sizeof pairs);
     sm_wipe(&f, sizeof f);
 }
 
