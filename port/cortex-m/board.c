@@ -30,6 +30,13 @@
 #define UART0_CTRL    REGISTER(0x40004008)
 #define UART0_BAUDDIV REGISTER(0x40004010)
 
+#define UART1_DATA    REGISTER(0x40005000)
+#define UART1_STATE   REGISTER(0x40005004)
+#define UART1_CTRL    REGISTER(0x40005008)
+#define UART1_BAUDDIV REGISTER(0x40005010)
+#define UART_FULL     1u /* to be sent */
+#define UART_THERE    2u /* received */
+
 /* CMSDK watchdog */
 #define WDOG_LOAD    REGISTER(0x40008000)
 #define WDOG_CONTROL REGISTER(0x40008008)
@@ -97,6 +104,29 @@ void sm_board_print_i32(int32_t value)
     if (value < 0)
         sm_board_print("-");
     sm_board_print_u32(value < 0 ? 0u - (uint32_t)value : (uint32_t)value);
+}
+
+void sm_board_line_start(void)
+{
+    UART1_BAUDDIV = 16;
+    UART1_CTRL = 3; /* both ways */
+}
+
+void sm_board_line_write(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        while (UART1_STATE & UART_FULL)
+            ;
+        UART1_DATA = bytes[i];
+    }
+}
+
+bool sm_board_line_read(uint8_t *octet)
+{
+    if (!(UART1_STATE & UART_THERE))
+        return false;
+    *octet = (uint8_t)UART1_DATA;
+    return true;
 }
 
 void sm_board_tick(void (*fn)(void *ctx), void *ctx, uint32_t period_us)

@@ -7,6 +7,7 @@
 #ifndef SM_BOARD_H
 #define SM_BOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,12 @@ void sm_board_write(const char *bytes, size_t len);
 void sm_board_print(const char *text);
 void sm_board_print_u32(uint32_t value);
 void sm_board_print_i32(int32_t value);
+
+/* A second line, on UART1: octets out as they are and at once; the next octet that came, or false.
+ */
+void sm_board_line_start(void);
+void sm_board_line_write(const uint8_t *bytes, size_t len);
+bool sm_board_line_read(uint8_t *octet);
 
 /* Calls fn(ctx) from the SysTick interrupt each period_us microseconds, 1 to 500000, from now on;
  * a NULL fn stops it. */
