@@ -142,6 +142,9 @@ int sm_bls_g1_decode(struct sm_bls_g1 *p, const uint8_t *in, size_t len, unsigne
     __attribute__((warn_unused_result));
 void sm_bls_g1_encode(uint8_t out[SM_BLS_G1_SIZE], const struct sm_bls_g1 *p);
 void sm_bls_g1_encode_uncompressed(uint8_t out[SM_BLS_G1_UNCOMPRESSED], const struct sm_bls_g1 *p);
+/* Back from what sm_bls_g1_encode_uncompressed made of a point but infinity and the caller kept:
+ * nothing is checked, and time does not depend on the point. */
+void sm_bls_g1_load(struct sm_bls_g1 *p, const uint8_t in[SM_BLS_G1_UNCOMPRESSED]);
 
 /* The same for G2. */
 void sm_bls_g2_generator(struct sm_bls_g2 *p);
@@ -161,6 +164,7 @@ int sm_bls_g2_decode(struct sm_bls_g2 *p, const uint8_t *in, size_t len, unsigne
     __attribute__((warn_unused_result));
 void sm_bls_g2_encode(uint8_t out[SM_BLS_G2_SIZE], const struct sm_bls_g2 *p);
 void sm_bls_g2_encode_uncompressed(uint8_t out[SM_BLS_G2_UNCOMPRESSED], const struct sm_bls_g2 *p);
+void sm_bls_g2_load(struct sm_bls_g2 *p, const uint8_t in[SM_BLS_G2_UNCOMPRESSED]);
 
 /* ---- Hashing (RFC 9380) -------------------------------------------------------------------------
  */

@@ -47,7 +47,9 @@ static void curve(FE *c, const FE *x)
 /* c1 comes first. */
 static bool decode_coordinate(FE *c, const uint8_t *in)
 {
-    return fp_decode(&c->c1, in) && fp_decode(&c->c0, in + 48);
+    bool high = fp_decode(&c->c1, in),
+         low = fp_decode(&c->c0, in + 48); /* both, whatever they say */
+    return high && low;
 }
 
 static void encode_coordinate(uint8_t *out, const FE *a)

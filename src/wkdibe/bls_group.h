@@ -169,6 +169,13 @@ static int decode_infinity(const uint8_t *in, size_t len, unsigned allow)
     return allow & SM_BLS_INFINITY_OK ? 0 : SM_ERR_INVALID;
 }
 
+void NAME(load)(struct POINT *p, const uint8_t in[2 * COORDINATE])
+{
+    (void)decode_coordinate(&p->x, in);
+    (void)decode_coordinate(&p->y, in + COORDINATE);
+    p->z = *unit();
+}
+
 int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
 {
     NAME(infinity)(p);

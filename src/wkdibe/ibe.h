@@ -40,9 +40,8 @@ void ibe_secret_hash(uint8_t hash[SM_SHA256_SIZE], const void *secret, size_t le
 
 void ibe_g1_store(struct sm_ibe_g1 *to, const struct sm_bls_g1 *p);
 void ibe_g2_store(struct sm_ibe_g2 *to, const struct sm_bls_g2 *p);
-/* SM_ERR_INVALID when the struct holds no point. */
-int ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from) SM_IBE_CHECKED;
-int ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from) SM_IBE_CHECKED;
+void ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from);
+void ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from);
 
 /* X of a pattern: g3 and, of each FIXED slot i, its value times h_i. */
 int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,

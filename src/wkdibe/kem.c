@@ -49,12 +49,10 @@ int sm_ibe_target_adjust(struct sm_ibe_target *target, const struct sm_ibe_param
     err = ibe_pattern_scalar(&target->pattern, slot, &old);
     if (!err)
         err = ibe_pattern_scalar(to, slot, &new);
-    if (!err)
-        err = ibe_g1_load(&x, &target->x);
-    if (!err)
-        err = ibe_g1_load(&h, &params->h[slot]);
     if (err)
         return err;
+    ibe_g1_load(&x, &target->x);
+    ibe_g1_load(&h, &params->h[slot]);
     sm_bls_scalar_sub(&new, &new, &old);
     sm_bls_g1_mul_public(&h, &h, &new);
     sm_bls_g1_add(&x, &x, &h);
@@ -72,8 +70,8 @@ static size_t ciphertext_size(const struct sm_ibe_pattern *p)
 }
 
 /* B, C and the D_i; W. */
-static int with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
-                  const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
+static void with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
+                   const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
 {
     struct sm_bls_g2 b;
     struct sm_bls_g1 p;
@@ -81,8 +79,8 @@ static int with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params 
     sm_bls_g2_mul_generator(&b, t);
     sm_bls_g2_encode(out, &b);
     out += SM_IBE_G2_SIZE;
-    int err = ibe_g1_load(&p, &target->x);
-    for (unsigned i = 0; !err; i++) {
+    ibe_g1_load(&p, &target->x);
+    for (unsigned i = 0;; i++) {
         sm_bls_g1_mul(&p, &p, t);
         sm_bls_g1_encode(out, &p);
         out += SM_IBE_G1_SIZE;
@@ -90,13 +88,12 @@ static int with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params 
             i++;
         if (i == target->pattern.slots)
             break;
-        err = ibe_g1_load(&p, &params->h[i]);
+        ibe_g1_load(&p, &params->h[i]);
     }
-    if (!err && w) {
+    if (w) {
         memcpy(&z, params->z.w, sizeof z);
         sm_bls_gt_exp(w, &z, t);
     }
-    return err;
 }
 
 /* -C': C and, of each slot that the key has FIXED and the ciphertext WILD, its value times D_i. By
@@ -136,11 +133,10 @@ static int recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
     if (!err)
         err = minus_c(&c, key, q, ciphertext + SM_IBE_G2_SIZE);
     if (!err)
-        err = ibe_g2_load(&a1, &key->a1);
-    if (!err)
         err = ibe_specialise(&a, key, q);
     if (err)
         return err;
+    ibe_g2_load(&a1, &key->a1);
     sm_bls_pairing_product(w, (const struct sm_bls_g1 *[]){&a, &c},
                            (const struct sm_bls_g2 *[]){&b, &a1}, 2);
     sm_wipe(&a, sizeof a);
@@ -193,13 +189,12 @@ int sm_ibe_encaps(uint8_t secret[SM_IBE_SECRET_SIZE], uint8_t *out, size_t size,
     if (size < len)
         return SM_ERR_MEMORY;
     err = ibe_random_scalar(&t, rng, "encaps", &target->pattern);
-    if (!err)
-        err = with_t(out, &w, params, target, &t);
-    sm_wipe(&t, sizeof t);
     if (!err) {
+        with_t(out, &w, params, target, &t);
         bind(&info, "WWKEM-v1", params, &target->pattern, out, len);
         err = secret_of(secret, &w, &info);
     }
+    sm_wipe(&t, sizeof t);
     sm_wipe(&w, sizeof w);
     return err ? err : (int)len;
 }
@@ -276,7 +271,7 @@ int ibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
         return SM_ERR_MEMORY;
     err = seed_scalar(&t, params, &target->pattern, seed);
     if (!err)
-        err = with_t(out, &w, params, target, &t);
+        with_t(out, &w, params, target, &t);
     if (!err)
         err = mask_seed(out + len, seed->bytes, params, &target->pattern, out, &w);
     sm_wipe(&t, sizeof t);
@@ -304,10 +299,10 @@ int ibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params 
     sm_wipe(&w, sizeof w);
     if (!err)
         err = seed_scalar(&t, params, q, seed);
-    if (!err)
-        err = with_t(again, NULL, params, target, &t);
-    if (!err)
+    if (!err) {
+        with_t(again, NULL, params, target, &t);
         *good = (uint8_t)-sm_ct_equal(again, ciphertext, points);
+    }
     sm_wipe(&t, sizeof t);
     sm_wipe(again, sizeof again);
     return err;

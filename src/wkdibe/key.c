@@ -18,24 +18,19 @@ static int check(const struct sm_ibe_params *params, const uint8_t *id,
 }
 
 /* *to = what is there, if anything, and r times h. */
-static int add_multiple(struct sm_ibe_g1 *to, const struct sm_ibe_g1 *from,
-                        const struct sm_ibe_g1 *h, const struct sm_bls_scalar *r)
+static void add_multiple(struct sm_ibe_g1 *to, const struct sm_ibe_g1 *from,
+                         const struct sm_ibe_g1 *h, const struct sm_bls_scalar *r)
 {
     struct sm_bls_g1 p, sum;
-    int err = ibe_g1_load(&p, h);
-    if (err)
-        return err;
+    ibe_g1_load(&p, h);
     sm_bls_g1_mul(&p, &p, r);
     if (from) {
-        err = ibe_g1_load(&sum, from);
-        if (!err)
-            sm_bls_g1_add(&p, &p, &sum);
+        ibe_g1_load(&sum, from);
+        sm_bls_g1_add(&p, &p, &sum);
+        sm_wipe(&sum, sizeof sum);
     }
-    if (!err)
-        ibe_g1_store(to, &p);
+    ibe_g1_store(to, &p);
     sm_wipe(&p, sizeof p);
-    sm_wipe(&sum, sizeof sum);
-    return err;
 }
 
 /* What the new key begins with: a0 for its pattern, and the key it comes from, if any. */
@@ -59,18 +54,16 @@ static int randomise(struct sm_ibe_key *key, const struct sm_ibe_params *params,
     sm_wipe(&x, sizeof x);
     sm_bls_g2_mul_generator(&a1, r);
     if (o.from) {
-        err = ibe_g2_load(&old, &o.from->a1);
-        if (!err)
-            sm_bls_g2_add(&a1, &a1, &old);
+        ibe_g2_load(&old, &o.from->a1);
+        sm_bls_g2_add(&a1, &a1, &old);
     }
-    if (!err)
-        ibe_g2_store(&key->a1, &a1);
-    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+    ibe_g2_store(&key->a1, &a1);
+    for (unsigned i = 0; i < key->pattern.slots; i++)
         if (key->pattern.kind[i] == SM_IBE_WILD)
-            err = add_multiple(&key->b[i], o.from ? &o.from->b[i] : NULL, &params->h[i], r);
-    if (!err && key->signs)
-        err = add_multiple(&key->bs, o.from ? &o.from->bs : NULL, &params->hs, r);
-    return err;
+            add_multiple(&key->b[i], o.from ? &o.from->b[i] : NULL, &params->h[i], r);
+    if (key->signs)
+        add_multiple(&key->bs, o.from ? &o.from->bs : NULL, &params->hs, r);
+    return 0;
 }
 
 /* The whole key: wiped when something fails. */
@@ -98,10 +91,10 @@ int sm_ibe_keygen(struct sm_ibe_key *key, const struct sm_ibe_params *params,
 {
     struct sm_bls_g1 msk;
     int err = check(params, master->params_id, pattern);
-    if (!err)
-        err = ibe_g1_load(&msk, &master->msk);
-    if (!err)
-        err = make(key, params, pattern, signs, (struct origin){&msk, NULL}, rng);
+    if (err)
+        return err;
+    ibe_g1_load(&msk, &master->msk);
+    err = make(key, params, pattern, signs, (struct origin){&msk, NULL}, rng);
     sm_wipe(&msk, sizeof msk);
     return err;
 }
@@ -112,13 +105,13 @@ int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
     struct sm_bls_g1 b[SM_IBE_SLOTS_MAX];
     struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
-    int err = ibe_g1_load(a, &key->a0);
+    int err = 0;
+    ibe_g1_load(a, &key->a0);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++) {
         if (key->pattern.kind[i] != SM_IBE_WILD || to->kind[i] != SM_IBE_FIXED)
             continue;
-        err = ibe_g1_load(&b[n], &key->b[i]);
-        if (!err)
-            err = ibe_pattern_scalar(to, i, &v[n++]);
+        ibe_g1_load(&b[n], &key->b[i]);
+        err = ibe_pattern_scalar(to, i, &v[n++]);
     }
     if (!err && n > 0) {
         struct sm_bls_g1 sum;
@@ -159,12 +152,11 @@ static int put_point(uint8_t *out, size_t size, size_t *at, const struct sm_ibe_
     struct sm_bls_g1 p;
     if (size - *at < SM_IBE_G1_SIZE)
         return SM_ERR_MEMORY;
-    int err = ibe_g1_load(&p, point);
-    if (!err)
-        sm_bls_g1_encode(out + *at, &p);
+    ibe_g1_load(&p, point);
+    sm_bls_g1_encode(out + *at, &p);
     sm_wipe(&p, sizeof p);
     *at += SM_IBE_G1_SIZE;
-    return err;
+    return 0;
 }
 
 static int put_points(const struct sm_ibe_key *key, uint8_t *out, size_t size, size_t *at)
@@ -192,12 +184,10 @@ int sm_ibe_key_encode(const struct sm_ibe_key *key, uint8_t *out, size_t size)
     size_t at = HEAD + (size_t)len;
     if (size - at < SM_IBE_G2_SIZE)
         return SM_ERR_MEMORY;
-    int err = ibe_g2_load(&a1, &key->a1);
-    if (err)
-        return err;
+    ibe_g2_load(&a1, &key->a1);
     sm_bls_g2_encode(out + at, &a1);
     at += SM_IBE_G2_SIZE;
-    err = put_points(key, out, size, &at);
+    int err = put_points(key, out, size, &at);
     if (err) {
         sm_wipe(out, size);
         return err;
@@ -248,15 +238,12 @@ static int add_to_check(struct check_sum *c, const struct sm_ibe_g1 *b, const st
     c->seed[SM_SHA256_SIZE] = (uint8_t)label;
     int err =
         sm_bls_hash_to_scalar(&k, c->seed, sizeof c->seed, IBE_DST_CHECK, sizeof IBE_DST_CHECK - 1);
-    if (!err)
-        err = ibe_g1_load(&p, b);
     if (err)
         return err;
+    ibe_g1_load(&p, b);
     sm_bls_g1_mul(&p, &p, &k);
     sm_bls_g1_add(&c->left, &c->left, &p);
-    err = ibe_g1_load(&p, h);
-    if (err)
-        return err;
+    ibe_g1_load(&p, h);
     sm_bls_g1_mul_public(&p, &p, &k);
     sm_bls_g1_add(&c->right, &c->right, &p);
     return 0;
@@ -270,16 +257,14 @@ static int belongs(const struct sm_ibe_key *key, const struct sm_ibe_params *par
     struct check_sum c;
     struct sm_bls_g2 a1;
     sm_sha256(bytes, len, c.seed);
-    int err = ibe_g1_load(&c.left, &key->a0);
-    if (!err)
-        err = ibe_pattern_point(&c.right, params, &key->pattern);
+    ibe_g1_load(&c.left, &key->a0);
+    int err = ibe_pattern_point(&c.right, params, &key->pattern);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++)
         if (key->pattern.kind[i] == SM_IBE_WILD)
             err = add_to_check(&c, &key->b[i], &params->h[i], i);
     if (!err && key->signs)
         err = add_to_check(&c, &key->bs, &params->hs, SM_IBE_SLOTS_MAX);
-    if (!err)
-        err = ibe_g2_load(&a1, &key->a1);
+    ibe_g2_load(&a1, &key->a1);
     if (!err && !ibe_relation_holds(params, &c.left, &c.right, &a1))
         err = SM_ERR_INVALID;
     sm_wipe(&c, sizeof c);

@@ -19,16 +19,14 @@ void ibe_g2_store(struct sm_ibe_g2 *to, const struct sm_bls_g2 *p)
     sm_bls_g2_encode_uncompressed(to->bytes, p);
 }
 
-int ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from)
+void ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from)
 {
-    return sm_bls_g1_decode(p, from->bytes, sizeof from->bytes, SM_BLS_TRUSTED) ? SM_ERR_INVALID
-                                                                                : 0;
+    sm_bls_g1_load(p, from->bytes);
 }
 
-int ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from)
+void ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from)
 {
-    return sm_bls_g2_decode(p, from->bytes, sizeof from->bytes, SM_BLS_TRUSTED) ? SM_ERR_INVALID
-                                                                                : 0;
+    sm_bls_g2_load(p, from->bytes);
 }
 
 int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
@@ -37,13 +35,13 @@ int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
     struct sm_bls_g1 h[SM_IBE_SLOTS_MAX], sum;
     struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
-    int err = ibe_g1_load(x, &params->g3);
+    int err = 0;
+    ibe_g1_load(x, &params->g3);
     for (unsigned i = 0; !err && i < p->slots; i++) {
         if (p->kind[i] != SM_IBE_FIXED)
             continue;
-        err = ibe_g1_load(&h[n], &params->h[i]);
-        if (!err)
-            err = ibe_pattern_scalar(p, i, &v[n++]);
+        ibe_g1_load(&h[n], &params->h[i]);
+        err = ibe_pattern_scalar(p, i, &v[n++]);
     }
     if (!err && n > 0) {
         sm_bls_g1_sum_public(&sum, h, v, n);
@@ -102,10 +100,9 @@ static int expand(struct sm_ibe_params *params, unsigned slots, const uint8_t se
         err = seed_point(&params->hs, seed, LABEL_SIGN);
     for (unsigned i = 0; !err && i < slots; i++)
         err = seed_point(&params->h[i], seed, (uint8_t)i);
-    if (!err)
-        err = ibe_g1_load(&g2, &params->g2);
     if (err)
         return err;
+    ibe_g1_load(&g2, &params->g2);
     sm_bls_pairing(&z, &g2, g1);
     memcpy(params->z.w, &z, sizeof z);
     return 0;
@@ -124,9 +121,8 @@ int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, uns
         return err;
     sm_bls_g2_mul_generator(&g1, &alpha);
     err = expand(params, slots, seed, &g1);
-    if (!err)
-        err = ibe_g1_load(&g2, &params->g2);
     if (!err) {
+        ibe_g1_load(&g2, &params->g2);
         sm_bls_g1_mul(&msk, &g2, &alpha);
         ibe_g1_store(&master->msk, &msk);
         memcpy(master->params_id, params->id, sizeof params->id);
@@ -164,9 +160,7 @@ int sm_ibe_master_encode(const struct sm_ibe_master *master, uint8_t *out, size_
     struct sm_bls_g1 msk;
     if (size < SM_IBE_MASTER_SIZE)
         return SM_ERR_MEMORY;
-    int err = ibe_g1_load(&msk, &master->msk);
-    if (err)
-        return err;
+    ibe_g1_load(&msk, &master->msk);
     out[0] = IBE_MASTER;
     memcpy(out + 1, master->params_id, SM_SHA256_SIZE);
     sm_bls_g1_encode(out + 33, &msk);

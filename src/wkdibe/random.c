@@ -58,7 +58,10 @@ int ibe_random_scalar(struct sm_bls_scalar *s, struct sm_ibe_rng *rng, const cha
         err = sm_bls_hash_to_scalar(s, bytes, sizeof bytes, IBE_DST_RANDOM,
                                     sizeof IBE_DST_RANDOM - 1);
     sm_wipe(bytes, sizeof bytes);
-    if (!err && sm_bls_scalar_is_zero(s)) /* never seen: 1 in 2^255 */
-        err = SM_ERR_IO;
-    return err;
+    if (err)
+        return err;
+    struct sm_bls_scalar more; /* 1 in place of 0, which nobody will see: without a branch */
+    sm_bls_scalar_set(&more, sm_bls_scalar_is_zero(s));
+    sm_bls_scalar_add(s, s, &more);
+    return 0;
 }

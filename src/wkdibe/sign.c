@@ -22,11 +22,10 @@ static int message_point(struct sm_bls_scalar *m, struct sm_bls_g1 *y,
     if (!err && sm_bls_scalar_is_zero(m)) /* would be the key itself; nobody can find such bytes */
         err = SM_ERR_INVALID;
     if (!err)
-        err = ibe_g1_load(&h, &params->hs);
-    if (!err)
         err = ibe_pattern_point(y, params, q);
     if (err)
         return err;
+    ibe_g1_load(&h, &params->hs);
     sm_bls_g1_mul_public(&h, &h, m);
     sm_bls_g1_add(y, y, &h);
     return 0;
@@ -39,10 +38,8 @@ static int make(uint8_t signature[SM_IBE_SIGNATURE_SIZE], const struct sm_ibe_ke
     struct sm_bls_g1 a, p;
     struct sm_bls_g2 s1, a1;
     int err = ibe_specialise(&a, key, q);
-    if (!err)
-        err = ibe_g1_load(&p, &key->bs);
-    if (!err)
-        err = ibe_g2_load(&a1, &key->a1);
+    ibe_g1_load(&p, &key->bs);
+    ibe_g2_load(&a1, &key->a1);
     if (!err) {
         sm_bls_g1_mul(&p, &p, m);
         sm_bls_g1_add(&a, &a, &p);
