@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     static int32_t handles[2][8];
     bool there[DESK_SENSORS] = {true, true, true};
 
-    desk_init(&d);
+    desk_init(&d, len & 1);
     memset(handles, 0, sizeof handles);
     open_guest(&d, 0);
     open_guest(&d, 1);

@@ -84,6 +84,7 @@ static int prepare(void)
     ram.ms = 1000;
     ram.port = (struct sm_host_port){.sensors = &ram.sensors, .clock = {.now_ms = now_ms}};
     sm_sensors_init(&ram.sensors, &ram.port.clock);
+    ram.sensors.ms = &ram.ms;
     ram.sensor = (struct sm_sensor){.id = "BME280", .driver = &driver};
     sm_manifest_defaults(&ram.grants);
     ram.grants.interface = 2;
@@ -157,6 +158,14 @@ static int line(const char *name, const char *how, uint32_t less)
     return n < 0;
 }
 
+/* What the module does itself to hand over the arguments of get(). */
+static int arguments(void)
+{
+    int none = cost("none");
+
+    return none < 0 || line("three", " arguments, in the module", (uint32_t)none);
+}
+
 /* The interval that the module wishes from now on. */
 static int set_rate(uint32_t ns)
 {
@@ -172,6 +181,7 @@ int bench_main(void)
     uint32_t driver_cost;
 
     failures += line("lastError", ", which does nothing", 0);
+    failures += arguments();
     failures += line("get", ", a recent value", 0);
     failures += line("get *", ", three recent values", 0);
     failures += line("sample", ", a recent value", 0);

@@ -1,4 +1,5 @@
-;; What bench/sensors/calls.c calls: for each sensor call a loop with one, and a loop with two.
+;; What bench/sensors/calls.c calls: for each sensor call a loop with one, and a loop with two; and the
+;; same for functions of its own without and with arguments, of which the difference is these.
 ;;
 ;; SPDX-License-Identifier: Apache-2.0
 (module
@@ -26,6 +27,30 @@
   (func (export "lastError 2") (param $n i32) (result i32)
     (loop $next
       (drop (call $lastError)) (drop (call $lastError))
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32.const 1))
+
+  (func $none)
+  (func $three (param i32 i32 i32))
+  (func (export "none 1") (param $n i32) (result i32)
+    (loop $next
+      (call $none)
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32.const 1))
+  (func (export "none 2") (param $n i32) (result i32)
+    (loop $next
+      (call $none) (call $none)
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32.const 1))
+  (func (export "three 1") (param $n i32) (result i32) (local $h i32)
+    (loop $next
+      (call $three (local.get $h) (i32.const 64) (i32.const 4))
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32.const 1))
+  (func (export "three 2") (param $n i32) (result i32) (local $h i32)
+    (loop $next
+      (call $three (local.get $h) (i32.const 64) (i32.const 4))
+      (call $three (local.get $h) (i32.const 64) (i32.const 4))
       (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (i32.const 1))
 

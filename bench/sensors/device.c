@@ -42,6 +42,7 @@ void bench_device_power(struct bench_device *d)
 int bench_device_runtime(struct bench_device *d)
 {
     sm_sensors_init(&d->sensors, &d->port.clock);
+    d->sensors.ms = &d->now_ms;
     d->sensor = (struct sm_sensor){
         .id = "BME280", .driver = &sm_driver_bme280, .bus = &d->bus.bus, .address = ADDRESS};
     return sm_sensors_add(&d->sensors, &d->sensor);

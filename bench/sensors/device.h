@@ -16,7 +16,7 @@ struct bench_device {
     struct sm_sim_clock clock;
     struct sm_sim_bus bus;
     struct sm_sim_chip chip;
-    uint64_t now_ms;
+    volatile uint64_t now_ms;
     struct sm_sensors sensors;
     struct sm_sensor sensor;
     struct sm_host_port port;

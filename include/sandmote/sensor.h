@@ -89,6 +89,7 @@ struct sm_sensor_driver {
     const char *model; /* "BME280" */
     uint8_t bus;       /* enum sm_bus_kind that it needs */
     bool sleeps;       /* the chip rests between measurements by itself */
+    bool exact;        /* sample() sees to it that values are within min and max */
     uint8_t capabilities, attributes;
     const struct sm_capability *capability;
     const struct sm_attribute *attribute;
@@ -111,13 +112,22 @@ struct sm_sensor_client;
 struct sm_sensor_run {
     struct sm_sensor *next;          /* in the order of the registry */
     struct sm_sensor_client *client; /* whose request is under way; NULL: the manager's own work */
-    uint8_t state;                   /* enum sm_sensor_state */
-    uint8_t op, op_attribute;        /* what the driver is doing, and to which attribute */
-    bool alive;                      /* started, and neither stopped nor failed since */
-    bool has_sample;                 /* value and sampled_ms are those of the last measurement */
-    uint8_t dirty;                   /* attributes (bits) that the chip does not have yet */
-    uint32_t interval_ms;            /* the lowest wished */
-    uint32_t pause_ms;               /* after the last failure; 0: none since it worked */
+    union {
+        uint32_t hurdles; /* 0: for a read of values only the driver has to be called */
+        struct {
+            uint32_t op : 8;        /* what the driver is doing */
+            uint32_t dirty : 8;     /* attributes (bits) that the chip does not have yet */
+            uint32_t awaited : 8;   /* requests in line for it, the one under way included */
+            uint32_t no_sample : 1; /* value and sampled_ms are not those of the last measurement;
+                                       so it is while the sensor is not alive */
+            uint32_t apart : 1;     /* on a line with others, or measured at intervals */
+        };
+    };
+    uint8_t state;        /* enum sm_sensor_state */
+    uint8_t op_attribute; /* that op is about */
+    bool alive;           /* started, and neither stopped nor failed since */
+    uint32_t interval_ms; /* the lowest wished, or what the driver needs */
+    uint32_t pause_ms;    /* after the last failure; 0: none since it worked */
     uint64_t retry_ms, due_ms, began_ms, sampled_ms;
     int64_t op_value;
     int64_t attribute[SM_SENSOR_ATTRIBUTES]; /* in force, by the rules */

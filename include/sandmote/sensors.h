@@ -46,6 +46,29 @@
 #define SM_SENSOR_RATE_NS    1000000000ll
 #define SM_SENSOR_RATE_MAX   3600000000000ll
 
+/* 4 bytes as modules have them. In one line each: compilers make one store of that, and none of a
+ * loop when they save space. */
+static inline void sm_put_raw(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+
+/* Those of the values (bits, at least one) one after the other. */
+static inline void sm_put_values(const int32_t *value, uint32_t which, uint8_t *p)
+{
+    do {
+        if (which & 1) {
+            sm_put_raw(p, (uint32_t)*value);
+            p += 4;
+        }
+        value++;
+        which >>= 1;
+    } while (which != 0);
+}
+
 enum sm_sensor_state { SM_SENSOR_STOPPED, SM_SENSOR_ALIVE, SM_SENSOR_WORKING, SM_SENSOR_SLEEPING };
 
 /* What of a sensor a name stands for. */
@@ -64,6 +87,10 @@ enum sm_sensor_channel {
 
 struct sm_sensors {
     struct sm_clock clock;
+    /* The same clock as a number in memory, for those that ask at every call: on a microcontroller
+     * an interrupt counts one. NULL where there is none, or where it cannot be read in one piece
+     * beside that interrupt. */
+    const volatile uint64_t *ms;
     /* A sensor failed (err), or works again (0). May be NULL; must not call back. */
     void *tell_ctx;
     void (*tell)(void *ctx, const struct sm_sensor *s, int err);
@@ -116,12 +143,14 @@ struct sm_sensor_grants {
     uint32_t stride, count;
 };
 
-/* One sensor as a client sees it. Fields are private; until_ms, handles, read and value are for the
- * short way in below. */
+/* One sensor as a client sees it. Fields are private; until_ms, handles, values and value are for
+ * the short way in below. */
 struct sm_sensor_view {
     struct sm_sensor *sensor; /* NULL: there is none of that id now */
-    uint32_t handles;         /* what all handles to it have in common; 0 while sensor is NULL */
-    uint32_t read, write;     /* channels (bits) granted */
+    uint32_t handles;         /* what all handles to it have in common, or SM_HANDLES_NONE */
+    uint32_t values;          /* channels (bits) of what is measured, granted for reading */
+    uint32_t read, write;     /* channels granted */
+    uint32_t all_bytes;       /* of all values together */
     uint64_t until_ms;        /* values are good until then; 0: there are none */
     uint64_t measured_ms;
     int32_t value[SM_SENSOR_CAPABILITIES];
@@ -177,20 +206,21 @@ struct sm_sensor_view *sm_sensor_client_find(const struct sm_sensor_client *c, c
 bool sm_sensor_client_granted(const struct sm_sensor_client *c, const struct sm_sensor_view *v,
                               const char *name, size_t len, char right);
 
-/* Handles: bits 0 to 4 the channel, 5 to 9 the view and one, 10 to 30 how often the view had been
- * given a sensor; a view that has used these up gets no sensor any more. */
+/* Handles: bits 0 to 4 the channel, 5 to 9 the view, 10 to 30 how often the view had been given a
+ * sensor, from 1 on; a view that has used these up gets no sensor any more. */
 #define SM_SENSOR_VIEWS_MAX  31u
 #define SM_SENSOR_BOUND_MAX  0x1fffffu
 #define SM_HANDLE_CHANNEL(h) ((h)&31u)
+#define SM_HANDLES_NONE      UINT32_MAX /* of a view that there cannot be */
 
 /* The view of a handle; NULL for any number that is no handle of this client to a sensor that is
  * still there. */
 static inline struct sm_sensor_view *sm_sensor_handle_view(const struct sm_sensor_client *c,
                                                            uint32_t handle)
 {
-    uint32_t i = (handle >> 5 & 31) - 1;
+    uint32_t i = handle >> 5 & 31;
 
-    return i < c->nviews && c->views[i].handles == (handle & ~31u) ? &c->views[i] : NULL;
+    return i < c->nviews && (c->views[i].handles ^ handle) < 32 ? &c->views[i] : NULL;
 }
 
 #define SM_SENSOR_PENDING 1
@@ -209,13 +239,38 @@ static inline struct sm_sensor_view *sm_sensor_handle_view(const struct sm_senso
  * Nothing it has changed remains after an error. */
 int sm_sensor_client_request(struct sm_sensor_client *c, struct sm_sensor_view *v,
                              enum sm_sensor_request request, unsigned channel, int64_t value);
-/* The short way of a read of values, at the time now_ms of the registry's clock: for a client
- * without a request, and a channel that is a capability of the view's sensor or all of them. As
- * sm_sensor_client_request() answers; or SM_SENSOR_LONG, nothing was done and it has to be asked,
- * because more is to be done than to call the driver. Whether the view's values are good still is
- * for the caller to see. */
-int sm_sensor_client_measure(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
-                             uint64_t now_ms);
+/* A part of what follows: what is to be made of the driver's word. */
+int sm_sensor_measured(struct sm_sensor *s, int driver);
+
+/* The short way of reading values that the view does not have, at the time now_ms of the registry's
+ * clock: for a client without a request, and a view with a sensor. The capabilities of `which`
+ * (bits, at least one) go to `to`, one after the other. 0, or
+ *   SM_SENSOR_LONG  nothing was done: ask sm_sensor_client_request(), because more is to be done
+ *                   than to call the driver, or because the view has an interval and keeps values
+ *   another         what the driver said instead. sm_sensor_client_follow() must be told at once,
+ *                   with what was to be read (a capability, or all), and answers as
+ *                   sm_sensor_client_request() does
+ * It does a sixth of the instructions of a request, which modules notice that read at bus speed,
+ * and is here because the call is a part of them. */
+static inline int sm_sensor_view_measure(struct sm_sensor_view *v, uint32_t which, uint64_t now_ms,
+                                         uint8_t *to)
+{
+    struct sm_sensor *s = v->sensor;
+
+    if (s->run.hurdles != 0 || v->interval_ms != 0 || !v->on)
+        return SM_SENSOR_LONG;
+    s->step = 0;
+    s->now_ms = now_ms;
+    s->run.sampled_ms = now_ms;
+    int how = s->driver->sample(s, s->run.value);
+    if (how != 0 || !s->driver->exact)
+        how = sm_sensor_measured(s, how);
+    if (how == 0)
+        sm_put_values(s->run.value, which, to);
+    return how;
+}
+int sm_sensor_client_follow(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
+                            int driver, uint64_t now_ms);
 bool sm_sensor_client_done(const struct sm_sensor_client *c);
 /* The result, once. */
 int sm_sensor_client_take(struct sm_sensor_client *c);

@@ -301,6 +301,15 @@ void *sm_wasm_user(const struct sm_wasm_inst *inst);
  * module runs again. len 0 is inside at every addr up to the size. */
 void *sm_wasm_mem(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len);
 
+/* The same in place, for calls that modules make often. */
+static inline void *sm_wasm_mem_inline(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len)
+{
+    const struct sm_wasm_memory *m = *(struct sm_wasm_memory *const *)(void *)inst;
+    size_t size = (size_t)m->size; /* it lies in the address space */
+
+    return len <= size && addr <= size - len ? m->base + addr : NULL;
+}
+
 /* ---- Run ------------------------------------------------------------------------------------- */
 
 #define SM_WASM_TRAPS(X)                                                                           \

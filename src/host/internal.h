@@ -56,10 +56,7 @@ static inline void sm_host_put16(uint8_t *p, unsigned v)
 
 static inline void sm_host_put32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-    p[2] = (uint8_t)(v >> 16);
-    p[3] = (uint8_t)(v >> 24);
+    sm_put_raw(p, v);
 }
 
 /* Whether any capability of the network is granted, so that its calls link. */

@@ -125,12 +125,18 @@ static int find(struct sm_host *h, const struct sm_host_text *sensor,
     return SM_HOST_DENIED;
 }
 
-/* A handle to a view and a channel with that right. */
+static bool is_list(unsigned channel)
+{
+    return channel == SM_CHANNEL_CAPABILITIES || channel == SM_CHANNEL_ATTRIBUTES;
+}
+
+/* A handle to a view and a channel with that right; there is none to lists. */
 static int find_handle(struct sm_host *h, uint32_t handle, char right, struct target *t)
 {
     t->view = sm_sensor_handle_view(&h->sensors, handle);
     t->channel = SM_HANDLE_CHANNEL(handle);
-    if (t->view == NULL || !((t->view->read | t->view->write) >> t->channel & 1))
+    if (t->view == NULL || is_list(t->channel) ||
+        !((t->view->read | t->view->write) >> t->channel & 1))
         return SM_HOST_INVALID;
     if ((right == 'w' ? t->view->write : t->view->read) >> t->channel & 1)
         return SM_HOST_OK;
@@ -173,32 +179,15 @@ static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
     return 4;
 }
 
-/* Values of a view: bytes written, or a code. */
-static int put_values(const struct sm_sensor_view *v, unsigned channel, uint8_t *p, uint32_t len)
+/* The capabilities (bits) of a channel that is_values(), and their bytes. */
+static uint32_t values_of(const struct sm_sensor_view *v, unsigned channel)
 {
-    uint32_t left = channel == SM_CHANNEL_ALL ? v->read & 0xff : 1u << channel;
-    uint32_t room = len;
-
-    _Static_assert(SM_CHANNEL_ATTRIBUTE == 8, "a bit for each capability");
-    for (const int32_t *value = v->value; left != 0; left >>= 1, value++) {
-        if (!(left & 1))
-            continue;
-        if (room < 4)
-            return SM_HOST_SPACE;
-        sm_host_put32(p, (uint32_t)*value);
-        p += 4;
-        room -= 4;
-    }
-    return (int)(len - room);
+    return channel == SM_CHANNEL_ALL ? v->read & 0xff : 1u << channel;
 }
 
-/* The raw form of what was read: bytes written, or a code. */
-static int put_raw(const struct sm_host *h, uint8_t *p)
+static uint32_t bytes_of(const struct sm_sensor_view *v, unsigned channel)
 {
-    const struct sm_host_call *call = &h->call;
-
-    return is_values(call->channel) ? put_values(call->view, call->channel, p, call->len)
-                                    : put_attribute(h->sensors.value, p, call->len);
+    return channel == SM_CHANNEL_ALL ? v->all_bytes : 4;
 }
 
 static uint64_t now_ms(const struct sm_host *h)
@@ -231,6 +220,18 @@ static int put_sample(const struct sm_host *h, uint8_t *p)
     put64(p + 8, (int64_t)(time_ms - h->start_ms));
     put_unit(p, call->view->sensor->driver, call->channel);
     return SM_HOST_OK;
+}
+
+/* The raw form of what was read, into a buffer that is large enough for values: bytes written, or a
+ * code. */
+static int put_raw(const struct sm_host *h, uint8_t *p)
+{
+    const struct sm_host_call *call = &h->call;
+
+    if (!is_values(call->channel))
+        return put_attribute(h->sensors.value, p, call->len);
+    sm_put_values(call->view->value, values_of(call->view, call->channel), p);
+    return (int)bytes_of(call->view, call->channel);
 }
 
 /* A request for h->call is over: what the module gets. 0, or SM_ERR_ARG. */
@@ -273,29 +274,60 @@ static int ask(struct sm_host *h, struct sm_wasm_inst *inst, enum sm_sensor_requ
                  args);
 }
 
-/* 0: the view has values, which may be good still. Else the way to them, as
- * sm_sensor_client_measure() tells. */
-static int renew(struct sm_host *h, struct sm_sensor_view *v, unsigned channel)
+/* A way to values that is longer, for h->call: the driver's word `how` is given on, or the manager
+ * is asked. */
+static int ask_for_values(struct sm_host *h, struct sm_wasm_inst *inst, int how, uint64_t now,
+                          uint32_t *args)
 {
-    uint64_t now = now_ms(h);
+    const struct sm_host_call *call = &h->call;
 
-    return now < v->until_ms ? 0 : sm_sensor_client_measure(&h->sensors, v, channel, now);
+    if (how == SM_SENSOR_LONG)
+        return ask(h, inst, SM_REQUEST_READ, 0, args);
+    return asked(h, inst, sm_sensor_client_follow(&h->sensors, call->view, call->channel, how, now),
+                 args);
+}
+
+/* Values of a view into p, where there is room: those that it has, or new ones. 0, or the driver
+ * has to be waited for: how to ask_for_values(). */
+static inline int take_values(struct sm_sensor_view *v, uint32_t which, uint64_t now, uint8_t *p)
+{
+    if (now >= v->until_ms)
+        return sm_sensor_view_measure(v, which, now, p);
+    sm_put_values(v->value, which, p);
+    return 0;
+}
+
+/* read() and get() of values, for h->call. */
+static int read_values(struct sm_host *h, struct sm_wasm_inst *inst, uint32_t *args)
+{
+    const struct sm_host_call *call = &h->call;
+    struct sm_sensor_view *v = call->view;
+    uint32_t bytes = bytes_of(v, call->channel);
+    uint64_t now = now_ms(h);
+    int how = 0;
+
+    if (call->len >= bytes)
+        how = take_values(v, values_of(v, call->channel), now,
+                          sm_wasm_mem(inst, call->buf, call->len));
+    if (how != 0)
+        return ask_for_values(h, inst, how, now, args);
+    if (call->form == FORM_READ)
+        return sm_host_give_done(h, args, SM_HOST_OK);
+    return sm_host_give(args, call->len < bytes ? SM_HOST_SPACE : (int)bytes);
 }
 
 /* The state is known without the sensor. */
 static int ask_to_read(struct sm_host *h, struct sm_wasm_inst *inst, uint32_t *args)
 {
-    struct sm_sensor_view *v = h->call.view;
-    unsigned channel = h->call.channel;
-    int how;
+    const struct sm_host_call *call = &h->call;
 
-    if (channel == SM_CHANNEL_STATE) {
-        h->sensors.value = v->sensor->run.state;
-        return answer(h, inst, 0, args);
-    }
-    if (is_values(channel) && (how = renew(h, v, channel)) != SM_SENSOR_LONG)
-        return asked(h, inst, how, args);
-    return ask(h, inst, SM_REQUEST_READ, 0, args);
+    if (is_values(call->channel) && call->form != FORM_SAMPLE)
+        return read_values(h, inst, args);
+    if (call->channel == SM_CHANNEL_STATE)
+        h->sensors.value = call->view->sensor->run.state;
+    else if (!is_values(call->channel) || now_ms(h) >= call->view->until_ms)
+        return ask(h, inst, SM_REQUEST_READ, 0, args);
+    return answer(h, inst, 0, args);
 }
 
 int sm_host_wake_sensor(struct sm_host *host, struct sm_wasm_exec *exec, struct sm_wasm_inst *inst)
@@ -449,15 +481,15 @@ static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
         }
     } else {
         code = find(h, &sensor, &name, '*', &t);
-        if (code == SM_HOST_OK &&
-            (t.channel == SM_CHANNEL_CAPABILITIES || t.channel == SM_CHANNEL_ATTRIBUTES))
-            code = SM_HOST_INVALID; /* lists, for read() */
+        if (code == SM_HOST_OK && is_list(t.channel))
+            code = SM_HOST_INVALID; /* for read() */
     }
     return sm_host_give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
 }
 
 /* get() of anything but values, and what is refused. */
-static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
+static int __attribute__((noinline))
+get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct target t;
     int code = find_handle(h, args[0], 'r', &t);
@@ -470,29 +502,40 @@ static int get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *
     return ask_to_read(h, caller, args);
 }
 
-/* get(handle, buf, len) */
+/* get() of values that have to be waited for. */
+static int __attribute__((noinline))
+get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args, struct sm_sensor_view *v,
+          int how, uint64_t now)
+{
+    h->call = (struct sm_host_call){
+        FORM_GET, (uint8_t)SM_HANDLE_CHANNEL(args[0]), false, args[1], args[2], v};
+    return ask_for_values(h, caller, how, now, args);
+}
+
+/* get(handle, buf, len), which modules that read often call. */
 static int get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_host *h = ctx;
-    uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle), at = args[1], len = args[2];
-    uint8_t *buf = sm_wasm_mem(caller, at, len);
-    struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
-    int how;
+    const uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle), len = args[2];
+    const volatile uint64_t *ms;
+    uint8_t *buf = sm_wasm_mem_inline(caller, args[1], len);
 
     if (buf == NULL)
         return SM_ERR_ARG;
-    if (v == NULL || !is_values(channel) || !(v->read >> channel & 1) || len < 4)
+    struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
+    if (v == NULL || !(v->values >> channel & 1) || len < 4 ||
+        (ms = h->sensors.sensors->ms) == NULL)
         return get_slowly(h, caller, args);
-    how = renew(h, v, channel);
-    if (how == 0 && channel < SM_CHANNEL_ATTRIBUTE) { /* mostly */
-        sm_host_put32(buf, (uint32_t)v->value[channel]);
+    uint64_t now = *ms;
+    if (now < v->until_ms && channel != SM_CHANNEL_ALL) { /* mostly */
+        sm_put_raw(buf, (uint32_t)v->value[channel]);
         return sm_host_give(args, 4);
     }
-    if (how == 0)
-        return sm_host_give(args, put_values(v, channel, buf, len));
-    h->call = (struct sm_host_call){FORM_GET, (uint8_t)channel, false, at, len, v};
-    return how == SM_SENSOR_LONG ? ask(h, caller, SM_REQUEST_READ, 0, args)
-                                 : asked(h, caller, how, args);
+    uint32_t bytes = bytes_of(v, channel);
+    if (len < bytes)
+        return sm_host_give(args, SM_HOST_SPACE);
+    int how = take_values(v, values_of(v, channel), now, buf);
+    return how == 0 ? sm_host_give(args, (int)bytes) : get_later(h, caller, args, v, how, now);
 }
 
 /* set(handle, value) */

@@ -327,6 +327,7 @@ const struct sm_sensor_driver sm_driver_bme280 = {
     .model = "BME280",
     .bus = SM_BUS_I2C,
     .sleeps = true,
+    .exact = true, /* sm_bme280_compensate() */
     .capabilities = 3,
     .attributes = ATTRIBUTES,
     .capability = capability,

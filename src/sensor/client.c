@@ -95,7 +95,7 @@ static uint32_t rate_ms(int64_t ns)
 static void set_interval(struct sm_sensor_view *v, uint32_t ms)
 {
     if (v->until_ms > 0)
-        v->until_ms = v->until_ms - v->interval_ms + ms;
+        v->until_ms = ms > 0 ? v->until_ms - v->interval_ms + ms : 0;
     v->interval_ms = ms;
 }
 
@@ -118,7 +118,7 @@ static void bind(const struct sm_sensor_client *c, struct sm_sensor_view *v, str
     clear(c, v);
     v->sensor = s;
     v->bound++;
-    v->handles = v->bound << 10 | (uint32_t)(v - c->views + 1) << 5;
+    v->handles = v->bound << 10 | (uint32_t)(v - c->views) << 5;
     v->read = 1u << SM_CHANNEL_STATE | 1u << SM_CHANNEL_CAPABILITIES | 1u << SM_CHANNEL_ATTRIBUTES;
     v->write = 0;
     for (uint32_t i = 0; i < c->grants.count; i++) {
@@ -132,6 +132,10 @@ static void bind(const struct sm_sensor_client *c, struct sm_sensor_view *v, str
     }
     if (v->read & sm_bits(SM_CHANNEL_ATTRIBUTE))
         v->read |= 1u << SM_CHANNEL_ALL;
+    v->all_bytes = 0;
+    for (uint32_t left = v->read & sm_bits(SM_CHANNEL_ATTRIBUTE); left != 0; left &= left - 1)
+        v->all_bytes += 4;
+    v->values = v->read & (sm_bits(SM_CHANNEL_ATTRIBUTE) | 1u << SM_CHANNEL_ALL);
 }
 
 void sm_sensor_views_bind(struct sm_sensors *m, struct sm_sensor *s)
@@ -149,7 +153,8 @@ void sm_sensor_views_unbind(struct sm_sensors *m, struct sm_sensor *s)
             continue;
         clear(c, v);
         v->sensor = NULL;
-        v->handles = v->read = v->write = 0;
+        v->handles = SM_HANDLES_NONE;
+        v->values = v->read = v->write = 0;
     }
 }
 
@@ -162,13 +167,14 @@ struct sm_sensor_view *sm_sensor_view_of(const struct sm_sensor_client *c,
     return NULL;
 }
 
+/* Without an interval they are never good, so that sm_sensor_view_measure() need not know them. */
 void sm_sensor_view_update(struct sm_sensor_view *v, uint64_t now_ms)
 {
     const struct sm_sensor *s = v->sensor;
     unsigned n = s->driver->capabilities;
 
     v->measured_ms = s->run.sampled_ms;
-    v->until_ms = now_ms + v->interval_ms;
+    v->until_ms = v->interval_ms > 0 ? now_ms + v->interval_ms : 0;
     while (n-- > 0)
         v->value[n] = s->run.value[n];
 }
@@ -199,7 +205,8 @@ void sm_sensor_client_open(struct sm_sensor_client *c, struct sm_sensors *m,
     c->interval_ms = rate_ms(rate_ns);
     for (uint32_t i = 0; c->nviews < most; i++)
         if (grant_at(grants, i, &g) && is_new(grants, i, &g))
-            views[c->nviews++] = (struct sm_sensor_view){.id = g.id, .id_len = (uint32_t)g.id_len};
+            views[c->nviews++] = (struct sm_sensor_view){
+                .handles = SM_HANDLES_NONE, .id = g.id, .id_len = (uint32_t)g.id_len};
     c->next = m->clients;
     m->clients = c;
     for (struct sm_sensor *s = m->first; s != NULL; s = s->run.next)
@@ -312,15 +319,11 @@ static int outcome(struct sm_sensor_client *c)
     return c->state == SM_CLIENT_WAITING ? SM_SENSOR_PENDING : sm_sensor_client_take(c);
 }
 
-int sm_sensor_client_measure(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
-                             uint64_t now_ms)
+int sm_sensor_client_follow(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned channel,
+                            int driver, uint64_t now_ms)
 {
-    int how = sm_sensors_measure(c->sensors, v, now_ms);
-
-    if (how == 0 || how == SM_SENSOR_LONG)
-        return how;
     begin(c, v, SM_REQUEST_READ, channel);
-    sm_sensors_follow(c->sensors, c, how, now_ms);
+    sm_sensors_follow(c->sensors, c, driver, now_ms);
     return outcome(c);
 }
 

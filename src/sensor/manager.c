@@ -116,6 +116,7 @@ int sm_sensors_add(struct sm_sensors *m, struct sm_sensor *s)
             (s->bus != NULL && (*end)->bus == s->bus && (*end)->address == s->address))
             return SM_ERR_STATE;
     memset(&s->run, 0, sizeof s->run);
+    s->run.no_sample = true;
     for (unsigned i = 0; i < s->driver->attributes; i++)
         s->run.attribute[i] = s->driver->attribute[i].initial;
     *end = s;
@@ -160,6 +161,13 @@ struct sm_sensor *sm_sensors_next(const struct sm_sensors *m, const struct sm_se
     return s == NULL ? m->first : s->run.next;
 }
 
+/* Whether it shares a line with others, on which one at a time is at work: the answer to one would
+ * be taken for another's. */
+static bool on_line(const struct sm_sensor *s)
+{
+    return s->bus != NULL && s->bus->kind == SM_BUS_SERIAL;
+}
+
 /* ---- Wishes ---------------------------------------------------------------------------------- */
 
 static bool used(const struct sm_sensors *m, const struct sm_sensor *s)
@@ -199,29 +207,29 @@ static uint32_t lowest_interval(const struct sm_sensors *m, const struct sm_sens
         if (v != NULL && v->on && v->interval_ms < lowest)
             lowest = v->interval_ms;
     }
-    return lowest;
+    return lowest > s->driver->interval_ms ? lowest : s->driver->interval_ms;
 }
 
 void sm_sensors_resolve(struct sm_sensors *m, struct sm_sensor *s)
 {
     s->run.interval_ms = lowest_interval(m, s);
+    s->run.apart = on_line(s) || s->run.interval_ms > 0;
     for (unsigned i = 0; i < s->driver->attributes; i++) {
         int64_t value = wished(m, s, i);
         if (value == s->run.attribute[i])
             continue;
         s->run.attribute[i] = value;
-        s->run.dirty |= (uint8_t)(1u << i);
+        s->run.dirty |= 1u << i;
     }
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-/* Whether two sensors cannot be at work at once: on a serial line, where the answer to one would be
- * taken for the other's. Transfers of other buses are over when they return, so nobody waits there
- * for a chip that takes its time. */
+/* Whether two sensors cannot be at work at once. Transfers of other buses are over when they
+ * return, so nobody waits there for a chip that takes its time. */
 static bool same_line(const struct sm_sensor *a, const struct sm_sensor *b)
 {
-    return a == b || (a->bus != NULL && a->bus == b->bus && a->bus->kind == SM_BUS_SERIAL);
+    return a == b || (a->bus == b->bus && on_line(a));
 }
 
 static bool is_free(const struct sm_sensors *m, const struct sm_sensor *s)
@@ -249,7 +257,7 @@ void sm_sensors_release(struct sm_sensor *s)
 static void set_idle_state(struct sm_sensor *s)
 {
     s->run.state = !s->run.alive                            ? SM_SENSOR_STOPPED
-                   : s->driver->sleeps && s->run.has_sample ? SM_SENSOR_SLEEPING
+                   : s->driver->sleeps && !s->run.no_sample ? SM_SENSOR_SLEEPING
                                                             : SM_SENSOR_ALIVE;
 }
 
@@ -260,7 +268,7 @@ static void started(struct sm_sensor *s)
     s->run.dirty = 0;
     for (unsigned i = 0; i < s->driver->attributes; i++)
         if (s->run.attribute[i] != s->driver->attribute[i].initial)
-            s->run.dirty |= (uint8_t)(1u << i);
+            s->run.dirty |= 1u << i;
 }
 
 static void stopped(struct sm_sensor *s)
@@ -268,7 +276,7 @@ static void stopped(struct sm_sensor *s)
     if (s->run.alive && s->driver->stop != NULL)
         s->driver->stop(s);
     s->run.alive = false;
-    s->run.has_sample = false;
+    s->run.no_sample = true;
     s->run.op = OP_NONE;
     set_idle_state(s);
 }
@@ -276,10 +284,7 @@ static void stopped(struct sm_sensor *s)
 /* Whether the last measurement is what this view should see. */
 static bool recent(const struct sm_sensor *s, uint64_t now_ms)
 {
-    uint32_t least = s->driver->interval_ms;
-    uint32_t interval = s->run.interval_ms > least ? s->run.interval_ms : least;
-
-    return interval > 0 && s->run.has_sample && now_ms - s->run.sampled_ms < interval;
+    return !s->run.no_sample && now_ms - s->run.sampled_ms < s->run.interval_ms;
 }
 
 /* What has to be done next for the client's request, or for nobody's when c is NULL. */
@@ -300,7 +305,7 @@ static void begin(struct sm_sensor *s, enum op op, uint64_t now_ms)
 {
     struct sm_sensor_run *r = &s->run;
 
-    r->op = (uint8_t)op;
+    r->op = op;
     r->began_ms = now_ms;
     s->step = 0;
     switch (op) {
@@ -308,11 +313,11 @@ static void begin(struct sm_sensor *s, enum op op, uint64_t now_ms)
     case OP_SET:
         while (!(r->dirty >> r->op_attribute & 1))
             r->op_attribute = (uint8_t)((r->op_attribute + 1) % SM_SENSOR_ATTRIBUTES);
-        r->dirty &= (uint8_t) ~(1u << r->op_attribute);
+        r->dirty &= ~(1u << r->op_attribute);
         r->op_value = r->attribute[r->op_attribute];
         break;
     case OP_GET: r->op_attribute = (uint8_t)(r->client->channel - SM_CHANNEL_ATTRIBUTE); break;
-    default: r->has_sample = false; break; /* values come one by one */
+    default: r->no_sample = true; break; /* values come one by one */
     }
     r->state = SM_SENSOR_WORKING;
 }
@@ -349,19 +354,6 @@ static void recovered(struct sm_sensors *m, struct sm_sensor *s)
     s->run.pause_ms = 0;
 }
 
-/* What follows from a measurement that is done. */
-static int conclude_sample(struct sm_sensors *m, struct sm_sensor *s, uint64_t now_ms)
-{
-    int err = check_sample(s);
-
-    if (err)
-        return err;
-    s->run.has_sample = true;
-    s->run.sampled_ms = now_ms;
-    recovered(m, s);
-    return 0;
-}
-
 /* What follows from an operation that is done. */
 static int conclude(struct sm_sensors *m, struct sm_sensor *s, uint64_t now_ms)
 {
@@ -373,8 +365,11 @@ static int conclude(struct sm_sensors *m, struct sm_sensor *s, uint64_t now_ms)
         return 0;
     }
     if (r->op == OP_SAMPLE) {
-        c->measured = true;
-        return conclude_sample(m, s, now_ms);
+        int err = s->driver->exact ? 0 : check_sample(s);
+        if (err)
+            return err;
+        r->no_sample = false;
+        r->sampled_ms = now_ms;
     }
     if (r->op == OP_GET)
         c->value = r->op_value;
@@ -484,70 +479,56 @@ void sm_sensors_cancel(struct sm_sensors *m, struct sm_sensor_client *c)
 
     while (*at != NULL && *at != c)
         at = &(*at)->next_waiting;
-    if (*at != NULL)
+    if (*at != NULL) {
         *at = c->next_waiting;
+        if (s != NULL)
+            s->run.awaited--;
+    }
     c->next_waiting = NULL;
     if (s == NULL || s->run.client != c)
         return;
     s->run.client = NULL;
     if (s->run.op == OP_SET) /* it may have been set or not */
-        s->run.dirty |= (uint8_t)(1u << s->run.op_attribute);
+        s->run.dirty |= 1u << s->run.op_attribute;
     s->run.op = OP_NONE;
     set_idle_state(s);
 }
 
-void sm_sensors_submit(struct sm_sensors *m, struct sm_sensor_client *c)
+/* The request goes to the end. Whether it has nobody before it on its line. */
+static bool enlist(struct sm_sensors *m, struct sm_sensor_client *c)
 {
     struct sm_sensor *s = c->view->sensor;
     struct sm_sensor_client **end = &m->waiting;
-    bool first = is_free(m, s);
+    bool first = true;
 
     for (; *end != NULL; end = &(*end)->next_waiting)
         first = first && !same_line(s, (*end)->view->sensor);
     c->next_waiting = NULL;
     *end = c;
-    if (!first)
+    s->run.awaited++;
+    return first;
+}
+
+void sm_sensors_submit(struct sm_sensors *m, struct sm_sensor_client *c)
+{
+    struct sm_sensor *s = c->view->sensor;
+
+    if (!enlist(m, c) || !is_free(m, s))
         return;
     s->run.client = c;
     advance(m, s, sm_sensors_now(m));
 }
 
-/* The driver's first step of a measurement: 0 when that was all, and the state is what it was. */
-static int measure(struct sm_sensors *m, struct sm_sensor *s, uint64_t now_ms)
+int sm_sensor_measured(struct sm_sensor *s, int driver)
 {
-    struct sm_sensor_run *r = &s->run;
-    bool had_sample = r->has_sample;
-
-    r->op = OP_SAMPLE;
-    r->has_sample = false;
-    s->step = 0;
-    s->now_ms = now_ms;
-    int how = s->driver->sample(s, r->value);
-    s->step = 1;
-    if (how == 0)
-        how = conclude_sample(m, s, now_ms);
-    if (how != 0)
-        return how;
-    r->op = OP_NONE;
-    if (!had_sample)
-        set_idle_state(s);
-    return 0;
-}
-
-/* What submit() and advance() do for a read that takes one step, at a third of their cost: modules
- * that read at bus speed notice. */
-int sm_sensors_measure(struct sm_sensors *m, struct sm_sensor_view *v, uint64_t now_ms)
-{
-    struct sm_sensor *s = v->sensor;
-    int how = 0;
-
-    if (!v->on || !s->run.alive || s->run.dirty != 0 || m->waiting != NULL || !is_free(m, s))
-        return SM_SENSOR_LONG;
-    if (!recent(s, now_ms))
-        how = measure(m, s, now_ms);
-    if (how == 0)
-        sm_sensor_view_update(v, now_ms);
-    return how;
+    if (driver == 0)
+        driver = check_sample(s);
+    if (driver != 0) {
+        s->run.op = OP_SAMPLE;
+        s->run.no_sample = true;
+        s->step = 1;
+    }
+    return driver;
 }
 
 void sm_sensors_follow(struct sm_sensors *m, struct sm_sensor_client *c, int driver,
@@ -555,8 +536,7 @@ void sm_sensors_follow(struct sm_sensors *m, struct sm_sensor_client *c, int dri
 {
     struct sm_sensor *s = c->view->sensor;
 
-    c->next_waiting = NULL;
-    m->waiting = c;
+    enlist(m, c);
     s->run.client = c;
     s->run.began_ms = now_ms;
     s->run.state = SM_SENSOR_WORKING;

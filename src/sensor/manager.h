@@ -26,11 +26,8 @@ void sm_sensors_resolve(struct sm_sensors *m, struct sm_sensor *s);
 /* Put the client's request in line, and begin it when it is its turn. */
 void sm_sensors_submit(struct sm_sensors *m, struct sm_sensor_client *c);
 
-/* The short way of a read, where nothing has to be set, nobody is in line and the view is on: the
- * driver's first step. 0 and the view has the values; SM_SENSOR_LONG and nothing was done; else
- * what the driver said, which sm_sensors_follow() must be told with a client whose request it
+/* What the driver said in sm_sensor_view_measure(), told with the client whose request that
  * becomes. */
-int sm_sensors_measure(struct sm_sensors *m, struct sm_sensor_view *v, uint64_t now_ms);
 void sm_sensors_follow(struct sm_sensors *m, struct sm_sensor_client *c, int driver,
                        uint64_t now_ms);
 

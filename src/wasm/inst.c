@@ -560,8 +560,6 @@ void *sm_wasm_user(const struct sm_wasm_inst *inst)
 
 void *sm_wasm_mem(struct sm_wasm_inst *inst, uint32_t addr, uint32_t len)
 {
-    const struct sm_wasm_memory *m = inst->memory;
-    size_t size = (size_t)m->size; /* it lies in the address space */
-
-    return len <= size && addr <= size - len ? m->base + addr : NULL;
+    _Static_assert(offsetof(struct sm_wasm_inst, memory) == 0, "where it is looked for");
+    return sm_wasm_mem_inline(inst, addr, len);
 }

@@ -13,10 +13,11 @@ struct sm_bound_func { /* an import; never another import: chains are followed w
 };
 
 struct sm_wasm_inst {
+    struct sm_wasm_memory *memory; /* first, for sm_wasm_mem_inline(); own_memory, of size 0 when
+                                      the module has none */
     const uint16_t *code;
     const struct sm_image_func *funcs;
     const struct sm_image_type *types;
-    struct sm_wasm_memory *memory; /* own_memory, of size 0 when the module has none */
     struct sm_wasm_table **tables;
     struct sm_wasm_global **globals;
     struct sm_bound_func *imports;

@@ -21,8 +21,8 @@
 #define SM_THUMB_EXEC_INST      (SM_THUMB_EXEC + 44)
 #define SM_THUMB_EXEC_EPOCH     (SM_THUMB_EXEC + 48) /* and seen behind it */
 #define SM_THUMB_EXEC_DEPTH     (SM_THUMB_EXEC + 64) /* and max_depth behind it */
-#define SM_THUMB_INST_CODE      0                    /* and funcs behind it */
-#define SM_THUMB_INST_MEMORY    12
+#define SM_THUMB_INST_MEMORY    0
+#define SM_THUMB_INST_CODE      4 /* and funcs behind it */
 #define SM_THUMB_INST_TABLES    16
 #define SM_THUMB_INST_GLOBALS   20 /* and imports behind it */
 #define SM_THUMB_INST_NFUNCS    28 /* and nimports behind it */

@@ -132,7 +132,7 @@ static int write_image(void *ctx, uint32_t off, const void *bytes, uint32_t len)
     return 0;
 }
 
-void desk_init(struct desk *d)
+void desk_init(struct desk *d, bool clock_in_memory)
 {
     static uint8_t scratch[32768];
     const struct sm_wasm_sink sink = {d, write_image};
@@ -143,6 +143,7 @@ void desk_init(struct desk *d)
     d->port = (struct sm_host_port){d, log_line, &d->sensors, {d, now_ms}};
     d->bus = (struct sm_bus){.name = "rs485", .kind = SM_BUS_SERIAL};
     sm_sensors_init(&d->sensors, &d->port.clock);
+    d->sensors.ms = clock_in_memory ? &d->now_ms : NULL;
     d->sensors.tell = tell;
     d->sensors.tell_ctx = d;
     for (unsigned i = 0; i < DESK_SENSORS; i++) {

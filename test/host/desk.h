@@ -57,8 +57,9 @@ struct desk {
     int told;       /* the last error that the manager told of */
 };
 
-/* Sensors and no guests; B and C are there too. Everything measures 21500 and 45000. */
-void desk_init(struct desk *d);
+/* Sensors and no guests; B and C are there too. Everything measures 21500 and 45000. The port's
+ * clock is in memory too, or only a function. */
+void desk_init(struct desk *d, bool clock_in_memory);
 
 /* A guest that was granted these, up to a NULL; interface 2 unless `interface` says else. */
 struct guest *desk_guest(struct desk *d, unsigned i, const char *const *grants, uint32_t interface);

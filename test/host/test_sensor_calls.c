@@ -21,10 +21,12 @@ static struct played *const a = &d.played[0], *const b = &d.played[1], *const c 
     "sensor/A/SampRate:rw", "sensor/A/filter:rw", "sensor/A/gain:rw", "sensor/A/humidity:r",       \
         "sensor/A/relay:rw", "sensor/A/serial:r", "sensor/A/temperature:r"
 
+static bool clock_in_memory;
+
 static int fresh(void **state)
 {
     (void)state;
-    desk_init(&d);
+    desk_init(&d, clock_in_memory);
     one = desk_guest(&d, 0, GRANTS(EVERYTHING), 0);
     two = desk_guest(&d, 1, GRANTS(EVERYTHING), 0);
     return 0;
@@ -372,6 +374,13 @@ static void a_forged_handle_reaches_nothing(void **state)
         if (desk_set(g, (int32_t)h, 1) >= 0)
             fail_msg("0x%x writes", h);
     }
+    for (uint32_t list = SM_CHANNEL_CAPABILITIES; list <= SM_CHANNEL_ATTRIBUTES; list++) {
+        int32_t h = (t & ~31) | (int32_t)list;
+        assert_int_equal(desk_get(g, h, 4), SM_HOST_INVALID);
+        assert_int_equal(desk_sample(g, h), SM_HOST_INVALID);
+        assert_int_equal(desk_set(g, h, 1), SM_HOST_INVALID);
+        assert_int_equal(desk_info(g, h), SM_HOST_INVALID);
+    }
     assert_int_equal(a->began[DO_START] + b->began[DO_START] + c->began[DO_START], 0);
     assert_int_equal(desk_get(two, t, 4),
                      4); /* the number means something else in another module */
@@ -680,6 +689,303 @@ static void a_measurement_out_of_the_sensors_range_is_an_error(void **state)
     assert_int_equal(d.told, SM_ERR_INVALID);
 }
 
+/* ---- Reads at bus speed ---------------------------------------------------------------------- */
+
+#define C_EVERYTHING                                                                               \
+    "sensor/C/SampRate:rw", "sensor/C/gain:rw", "sensor/C/humidity:r", "sensor/C/temperature:r"
+
+static struct guest *anew(unsigned i, const char *const *grants)
+{
+    if (d.guest[i].inst != NULL)
+        desk_end(&d.guest[i]);
+    return desk_guest(&d, i, grants, 0);
+}
+
+/* A guest that measures C, which is on no line with others, at each read; the handle of all. */
+static struct guest *at_bus_speed(unsigned i, int32_t *all)
+{
+    struct guest *g = anew(i, GRANTS(C_EVERYTHING));
+
+    assert_int_equal(desk_config(g, "C", "SampRate", 0), 1);
+    *all = desk_open(g, "C", "*");
+    assert_int_equal(desk_get(g, *all, 8), 8);
+    assert_int_equal(c->sensor.run.hurdles, 0);
+    return g;
+}
+
+static void gets(struct guest *g, int32_t all, int32_t temperature)
+{
+    memset(desk_memory(g) + AT_BUF, 0x55, 12);
+    assert_int_equal(desk_get(g, all, 12), 8);
+    assert_int_equal(desk_i32(g, AT_BUF), temperature);
+    assert_int_equal(desk_i32(g, AT_BUF + 4), c->humidity);
+    assert_int_equal(desk_i32(g, AT_BUF + 8), 0x55555555);
+}
+
+static void each_read_at_bus_speed_is_one_measurement(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    int32_t humidity = desk_open(g, "C", "humidity");
+    unsigned before = c->did[DO_SAMPLE];
+    for (int32_t i = 1; i <= 5; i++) {
+        c->temperature = i;
+        gets(g, all, i);
+        c->humidity = 1000 * i;
+        assert_int_equal(desk_get(g, humidity, 4), 4);
+        assert_int_equal(desk_i32(g, AT_BUF), 1000 * i);
+        c->temperature = -i;
+        assert_int_equal(desk_read(g, "C", "temperature", 4), 1);
+        assert_int_equal(desk_i32(g, AT_BUF), -i);
+        assert_int_equal(desk_sample(g, humidity), 0);
+        assert_int_equal(c->did[DO_SAMPLE] - before, 4 * i);
+    }
+    assert_int_equal(c->did[DO_START], 1);
+}
+
+static void only_what_is_granted_comes_at_bus_speed(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    at_bus_speed(2, &all);
+    one = anew(0, GRANTS("sensor/C/SampRate:rw", "sensor/C/humidity:r"));
+    assert_int_equal(desk_config(one, "C", "SampRate", 0), 1);
+    int32_t mine = desk_open(one, "C", "*");
+    memset(desk_memory(one) + AT_BUF, 0x55, 8);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(desk_get(one, mine, 8), 4);
+        assert_int_equal(desk_i32(one, AT_BUF), 45000);
+        assert_int_equal(desk_i32(one, AT_BUF + 4), 0x55555555);
+        assert_int_equal(desk_get(one, mine - SM_CHANNEL_ALL, 4), SM_HOST_INVALID);
+    }
+}
+
+static void a_buffer_too_small_at_bus_speed_is_no_measurement(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    unsigned before = c->began[DO_SAMPLE];
+    memset(desk_memory(g) + AT_BUF, 0x55, 8);
+    assert_int_equal(desk_get(g, all, 7), SM_HOST_SPACE);
+    assert_int_equal(desk_get(g, all, 3), SM_HOST_SPACE);
+    assert_int_equal(desk_i32(g, AT_BUF), 0x55555555);
+    assert_int_equal(desk_call(g, "get", (uint32_t[]){(uint32_t)all, MEMORY - 7, 8}), TRAPPED);
+    assert_int_equal(c->began[DO_SAMPLE], before);
+}
+
+static void a_sensor_turned_off_between_two_reads_is_started_again(void **state)
+{
+    int32_t all, others;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all), *other = at_bus_speed(1, &others);
+    assert_int_equal(desk_off(g, "C"), 1);
+    assert_int_equal(c->stops, 0);
+    gets(other, others, 21500);
+    assert_int_equal(desk_off(other, "C"), 1);
+    assert_int_equal(c->stops, 1);
+    gets(g, all, 21500);
+    assert_int_equal(c->did[DO_START], 2);
+    assert_true(c->running);
+}
+
+static void what_another_sets_between_two_reads_is_set_before_the_second(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    two = anew(1, GRANTS(C_EVERYTHING));
+    c->waits[DO_SET] = 2;
+    assert_int_equal(desk_config(two, "C", "gain", 2), PENDING);
+    assert_int_equal(desk_get(g, all, 8), PENDING); /* nobody overtakes */
+    assert_int_equal(desk_wait(two), 1);
+    assert_int_equal(desk_wait(g), 8);
+    gets(g, all, 21500);
+    c->waits[DO_SET] = 0;
+    desk_end(two); /* and what it wished goes with it */
+    assert_int_equal(c->chip[1], 2);
+    gets(g, all, 21500);
+    assert_int_equal(c->chip[1], 8);
+}
+
+static void values_never_become_older_when_reads_get_an_interval(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    c->temperature = 1;
+    d.now_ms += 10;
+    gets(g, all, 1);
+    assert_int_equal(desk_config(g, "C", "SampRate", 1000000000), 1);
+    gets(g, all, 1);
+    c->temperature = 2;
+    d.now_ms += 2000;
+    gets(g, all, 2);
+    c->temperature = 3;
+    gets(g, all, 2);
+    assert_int_equal(desk_config(g, "C", "SampRate", 0), 1);
+    gets(g, all, 3);
+    c->temperature = 4;
+    assert_int_equal(desk_config(g, "C", "SampRate", 1000000000), 1);
+    gets(g, all, 3); /* measured just now */
+}
+
+static void a_read_at_bus_speed_may_have_to_wait_after_all(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    c->waits[DO_SAMPLE] = 3;
+    c->temperature = 7;
+    assert_int_equal(desk_get(g, all, 8), PENDING);
+    assert_int_equal(c->sensor.run.state, SM_SENSOR_WORKING);
+    two = anew(1, GRANTS(C_EVERYTHING));
+    assert_int_equal(desk_read(two, "C", "humidity", 4), PENDING);
+    assert_int_equal(desk_wait(g), 8);
+    assert_int_equal(desk_i32(g, AT_BUF), 7);
+    assert_int_equal(desk_wait(two), 1);
+    assert_int_equal(desk_read(g, "C", "temperature", 4), PENDING);
+    desk_end(g); /* its request goes with it, and the next one is not in its way */
+    c->waits[DO_SAMPLE] = 0;
+    assert_int_equal(desk_read(two, "C", "humidity", 4), 1);
+}
+
+static void a_failure_at_bus_speed_is_one_like_any_other(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    memset(desk_memory(g) + AT_BUF, 0x55, 8);
+    c->humidity = 100001; /* more than there can be */
+    assert_int_equal(desk_get(g, all, 8), SM_HOST_IO);
+    assert_int_equal(d.told, SM_ERR_INVALID);
+    assert_int_equal(desk_i32(g, AT_BUF), 0x55555555);
+    c->humidity = 45000;
+    unsigned before = c->began[DO_START];
+    assert_int_equal(desk_get(g, all, 8), SM_HOST_IO); /* the pause */
+    assert_int_equal(c->began[DO_START], before);
+    d.now_ms += SM_SENSOR_PAUSE_FIRST_MS;
+    gets(g, all, 21500);
+    assert_int_equal(d.told, 0);
+    c->error[DO_SAMPLE] = SM_ERR_BUSY;
+    assert_int_equal(desk_get(g, all, 8), SM_HOST_IO);
+    assert_int_equal(d.told, SM_ERR_BUSY);
+    assert_int_equal(c->stops, 2);
+    c->error[DO_SAMPLE] = 0;
+}
+
+static void a_sensor_that_is_held_or_gone_is_not_read_at_bus_speed(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    assert_true(sm_sensors_hold(&d.sensors, &c->sensor));
+    assert_int_equal(desk_get(g, all, 8), PENDING);
+    sm_sensors_release(&c->sensor);
+    assert_int_equal(desk_wait(g), 8);
+    sm_sensors_remove(&d.sensors, &c->sensor);
+    assert_int_equal(desk_get(g, all, 8), SM_HOST_INVALID);
+    assert_int_equal(sm_sensors_add(&d.sensors, &c->sensor), 0);
+    assert_int_equal(desk_get(g, all, 8), SM_HOST_INVALID);
+    all = desk_open(g, "C", "*");
+    gets(g, all, 21500);
+    assert_int_equal(c->did[DO_START], 2);
+}
+
+static void who_reads_at_bus_speed_does_not_speed_up_others(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    two = anew(1, GRANTS(C_EVERYTHING));
+    int32_t others = desk_open(two, "C", "*");
+    gets(two, others, 21500);
+    c->temperature = 1;
+    d.now_ms += 999;
+    gets(g, all, 1);
+    gets(two, others, 21500);
+    d.now_ms++;
+    gets(two, others, 1);
+    c->temperature = 2;
+    gets(g, all, 2);
+    gets(two, others, 1);
+}
+
+static void a_read_at_bus_speed_turns_the_sensor_on(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    desk_end(two);
+    two = desk_guest(&d, 1, GRANTS(C_EVERYTHING), 1); /* which measures whenever it reads */
+    int32_t others = desk_open(two, "C", "*");
+    gets(two, others, 21500);
+    desk_end(g);
+    assert_int_equal(c->stops, 0);
+    gets(two, others, 21500);
+    assert_int_equal(c->did[DO_START], 1);
+}
+
+static void a_chip_that_needs_time_is_not_read_at_bus_speed(void **state)
+{
+    struct sm_sensor_driver slow = *c->sensor.driver;
+
+    (void)state;
+    slow.interval_ms = 250;
+    c->sensor.driver = &slow;
+    struct guest *g = anew(2, GRANTS(C_EVERYTHING));
+    assert_int_equal(desk_config(g, "C", "SampRate", 0), 1);
+    int32_t all = desk_open(g, "C", "*");
+    for (unsigned i = 0; i < 10; i++, d.now_ms += 50)
+        assert_int_equal(desk_get(g, all, 8), 8);
+    assert_int_equal(c->did[DO_SAMPLE], 2);
+    desk_end(g);
+}
+
+static void what_a_measurement_that_was_given_up_left_is_seen_by_nobody(void **state)
+{
+    int32_t all;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all);
+    two = anew(1, GRANTS(C_EVERYTHING));
+    assert_int_equal(desk_on(two, "C"), 1);
+    c->waits[DO_SAMPLE] = 3;
+    c->temperature = 99999;
+    assert_int_equal(desk_get(g, all, 8), PENDING);
+    desk_end(g);
+    c->waits[DO_SAMPLE] = 0;
+    c->temperature = 5;
+    gets(two, desk_open(two, "C", "*"), 5);
+}
+
+static void a_module_that_dies_between_two_reads_leaves_the_other_reading(void **state)
+{
+    int32_t all, others;
+
+    (void)state;
+    struct guest *g = at_bus_speed(2, &all), *other = at_bus_speed(1, &others);
+    gets(g, all, 21500);
+    desk_end(other);
+    assert_int_equal(c->stops, 0);
+    gets(g, all, 21500);
+    desk_end(g);
+    assert_int_equal(c->stops, 1);
+    assert_false(c->running);
+}
+
 /* ---- Sensors that come and go ---------------------------------------------------------------- */
 
 static void a_sensor_that_is_removed_fails_what_waits_for_it(void **state)
@@ -847,6 +1153,20 @@ int main(void)
         T(a_sensor_that_fails_is_started_anew_after_a_pause_that_grows),
         T(what_could_not_be_set_is_not_wished),
         T(a_measurement_out_of_the_sensors_range_is_an_error),
+        T(each_read_at_bus_speed_is_one_measurement),
+        T(only_what_is_granted_comes_at_bus_speed),
+        T(a_buffer_too_small_at_bus_speed_is_no_measurement),
+        T(a_sensor_turned_off_between_two_reads_is_started_again),
+        T(what_another_sets_between_two_reads_is_set_before_the_second),
+        T(values_never_become_older_when_reads_get_an_interval),
+        T(a_read_at_bus_speed_may_have_to_wait_after_all),
+        T(a_failure_at_bus_speed_is_one_like_any_other),
+        T(a_sensor_that_is_held_or_gone_is_not_read_at_bus_speed),
+        T(who_reads_at_bus_speed_does_not_speed_up_others),
+        T(a_read_at_bus_speed_turns_the_sensor_on),
+        T(a_chip_that_needs_time_is_not_read_at_bus_speed),
+        T(what_a_measurement_that_was_given_up_left_is_seen_by_nobody),
+        T(a_module_that_dies_between_two_reads_leaves_the_other_reading),
         T(a_sensor_that_is_removed_fails_what_waits_for_it),
         T(a_handle_never_reaches_a_later_sensor),
         T(a_sensor_that_comes_later_is_found),
@@ -855,5 +1175,8 @@ int main(void)
         T(nothing_links_without_a_sensor_capability),
     };
 
-    return cmocka_run_group_tests_name("sensor calls", tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("sensor calls", tests, NULL, NULL);
+    clock_in_memory = true;
+    return failures +
+           cmocka_run_group_tests_name("sensor calls, clock in memory", tests, NULL, NULL);
 }
