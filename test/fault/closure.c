@@ -21,6 +21,8 @@ static const char usage[] =
     "  --main         those that come to an end in minutes to hours\n"
     "  --keys         a device with key sets, and inputs about them\n"
     "  --plugin       a device with a plugin, and inputs about it and sets with it\n"
+    "  --drivers      of these the inputs about the plugin alone, which come to an end\n"
+    "  --sets         and those about sets, which do too\n"
     "  --states N     only the first N states\n"
     "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
     "  --jobs N       geometries at a time\n"
@@ -165,6 +167,29 @@ static uint64_t list_of(const char *text)
     return bits;
 }
 
+/* An option for a group of inputs, and the device that they are for. */
+static bool group(const char *option)
+{
+    static const struct {
+        const char *option;
+        enum setting setting;
+        const uint64_t *inputs;
+    } groups[] = {
+        {"--main", ONE_APPLICATION, &main_inputs}, {"--keys", WITH_KEY_SETS, &keys_inputs},
+        {"--plugin", WITH_DRIVER, &plugin_inputs}, {"--drivers", WITH_DRIVER, &driver_inputs},
+        {"--sets", WITH_DRIVER, &set_inputs},
+    };
+
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        if (strcmp(option, groups[i].option) != 0)
+            continue;
+        limits.setting = groups[i].setting;
+        limits.inputs = *groups[i].inputs;
+        return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     unsigned which[JOBS_MAX], n = 0, jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -180,20 +205,14 @@ int main(int argc, char **argv)
             print_inputs();
             return 0;
         }
+        if (group(argv[i]))
+            continue;
         if (strcmp(argv[i], "--quick") == 0)
             is_quick = true;
         else if (strcmp(argv[i], "--only") == 0)
             limits.inputs = list_of(argv[++i]);
         else if (strcmp(argv[i], "--states") == 0)
             limits.states = number(argv[++i]);
-        else if (strcmp(argv[i], "--keys") == 0) {
-            limits.setting = WITH_KEY_SETS;
-            limits.inputs = keys_inputs;
-        } else if (strcmp(argv[i], "--plugin") == 0) {
-            limits.setting = WITH_DRIVER;
-            limits.inputs = plugin_inputs;
-        } else if (strcmp(argv[i], "--main") == 0)
-            limits.inputs = main_inputs;
         else if (strcmp(argv[i], "--pairs") == 0)
             limits.pairs = number(argv[++i]);
         else if (strcmp(argv[i], "--jobs") == 0)

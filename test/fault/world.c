@@ -77,7 +77,9 @@ const uint64_t main_inputs =
     1u << 0 | 1u << 1 | 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 23 | 1u << 24;
 /* Good updates, UNREACHABLE, and the four about key sets. */
 const uint64_t keys_inputs = 1u << 0 | 1u << 2 | 15ull << 33;
-/* Good updates, UNREACHABLE, and all with a driver. */
+/* UNREACHABLE, and drivers alone; the same, and sets; all with a driver, and good updates. */
+const uint64_t driver_inputs = 1u << 2 | 15ull << 39;
+const uint64_t set_inputs = 1u << 2 | 15ull << 43;
 const uint64_t plugin_inputs = 1u << 0 | 1u << 2 | 255ull << 39;
 const uint64_t common_inputs = (1ull << 39) - 1;
 

@@ -110,7 +110,9 @@ extern const unsigned ninputs;
 extern const uint64_t core_inputs;   /* bits: good updates, none, bad ones */
 extern const uint64_t keys_inputs;   /* good updates, none, key sets */
 extern const uint64_t main_inputs;   /* what closes within minutes to hours */
-extern const uint64_t plugin_inputs; /* good updates, sets and drivers, good and bad */
+extern const uint64_t driver_inputs; /* newer drivers, good and bad, and removals */
+extern const uint64_t set_inputs;    /* sets, good and bad */
+extern const uint64_t plugin_inputs; /* those, and good applications */
 extern const uint64_t common_inputs; /* those that mean something without a driver */
 void input_text(const struct input *in, char *out, size_t size);
 
