@@ -1,7 +1,8 @@
 #!/bin/sh
 # The README's tour, command by command as it stands there: readme.sh SOURCE BUILD
 #
-# Every sh block after "Ten minutes" runs in one shell, in a folder that looks like a built checkout.
+# Every sh block after "Ten minutes" and "Two minutes" runs in one shell, in a folder that looks like a
+# built checkout.
 # Two things differ: nothing is built by `./dev demo`, and the server takes a free port. What the
 # tour promises is checked at its end.
 #
@@ -24,7 +25,7 @@ trap finish EXIT
 mkdir -p "$dir/build"
 ln -s "$build" "$dir/build/gcc"
 ln -s "$source/demo" "$source/guest" "$dir"
-awk '/^## /{ tour = /^## Ten minutes/ }
+awk '/^## /{ tour = /^## (Ten|Two) minutes/ }
      /^```$/ { code = 0 }
      tour && code && !/^\.\/dev demo/
      /^```sh$/ { code = 1 }' "$source/README.md" | sed "s/8443/$port/g" >"$dir/tour.sh"
@@ -39,4 +40,7 @@ grep -q 'COMMITTED hello 1.0.0' kitchen.log
 grep -q 'COMMITTED hello 2.0.0' kitchen.log
 grep -q '\[hello\] tock$' kitchen.log
 grep -q '\[hello\] tock, from Rust' kitchen.log
+cmp reading alice.next
+cmp reading carol.reading
+[ ! -e carol.next ]
 openssl pkeyutl -sign -rawin -inkey signer.pem -in hello-1.wasm | cmp - hello-1.wasm.sig
