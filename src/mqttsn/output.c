@@ -30,9 +30,13 @@ static uint64_t ping_ms(const struct sm_mqttsn *sn)
 
 static void begin(struct sm_mqttsn_exchange *x, unsigned step, uint16_t target, uint16_t msg_id)
 {
-    uint8_t rounds = x->target == target ? x->rounds : 0;
-    *x = (struct sm_mqttsn_exchange){
-        .step = (uint8_t)step, .rounds = rounds, .target = target, .msg_id = msg_id};
+    if (x->target != target)
+        x->rounds = 0;
+    x->step = (uint8_t)step;
+    x->tries = 0;
+    x->target = target;
+    x->msg_id = msg_id;
+    x->due_ms = 0;
 }
 
 /* Whether to send now. */
@@ -51,6 +55,20 @@ static void sending(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint64_t
     if (x->tries++)
         sn->counts.retransmitted++;
     x->due_ms = now_ms + sn->cfg.retry_ms;
+}
+
+/* Whether an exchange of the session sends now; without an answer to all tries the gateway is lost.
+ */
+static bool sends(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint64_t now_ms)
+{
+    if (!due(x, now_ms))
+        return false;
+    if (exhausted(sn, x)) {
+        sm_control_lost(sn, true, now_ms);
+        return false;
+    }
+    sending(sn, x, now_ms);
+    return true;
 }
 
 /* ---- Sources: each fills p and says whether there is something to send ---- */
@@ -188,17 +206,12 @@ static bool from_register(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtts
     uint16_t number = sn->reg.step ? 0 : wants_id(sn);
     if (number)
         begin(&sn->reg, 1, number, sm_new_msg_id(sn));
-    if (!due(&sn->reg, now_ms))
+    if (!sends(sn, &sn->reg, now_ms))
         return false;
-    if (exhausted(sn, &sn->reg)) {
-        sm_control_lost(sn, true, now_ms);
-        return false;
-    }
     p->type = SM_MQTTSN_REGISTER;
     p->msg_id = sn->reg.msg_id;
     p->data = (const uint8_t *)sm_topic_name(sn, sn->reg.target);
     p->len = sm_topic_at(sn, sn->reg.target)->name_len;
-    sending(sn, &sn->reg, now_ms);
     return true;
 }
 
@@ -218,16 +231,12 @@ static bool from_subscribe(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtt
     if (!usable(sn))
         return false;
     next_subscription(sn);
-    if (!due(&sn->sub, now_ms))
+    if (!sends(sn, &sn->sub, now_ms))
         return false;
-    if (exhausted(sn, &sn->sub)) {
-        sm_control_lost(sn, true, now_ms);
-        return false;
-    }
     const struct sm_mqttsn_topic *t = sm_topic_at(sn, sn->sub.target);
     bool subscribes = sn->sub.step == SM_STEP_SUBSCRIBE;
     p->type = subscribes ? SM_MQTTSN_SUBSCRIBE : SM_MQTTSN_UNSUBSCRIBE;
-    p->dup = sn->sub.tries > 0;
+    p->dup = sn->sub.tries > 1;
     p->qos = subscribes ? (int8_t)t->qos : 0;
     p->msg_id = sn->sub.msg_id;
     p->topic_type = t->type;
@@ -236,7 +245,6 @@ static bool from_subscribe(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtt
         p->data = (const uint8_t *)sm_topic_name(sn, sn->sub.target);
         p->len = t->name_len;
     }
-    sending(sn, &sn->sub, now_ms);
     return true;
 }
 
@@ -276,26 +284,18 @@ static bool from_publish(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqttsn
         return false;
     if (!sn->pub.step)
         next_publish(sn);
-    if (!due(&sn->pub, now_ms))
-        return false;
     struct sm_mqttsn_request *r = sm_request_at(sn, sn->pub.target);
-    if (exhausted(sn, &sn->pub)) {
-        sm_control_lost(sn, true, now_ms);
-        return false;
-    }
-    if (sn->pub.step == SM_STEP_PUBLISH && !wire_id(sn, r)) {
+    if (sn->pub.step == SM_STEP_PUBLISH && !wire_id(sn, r))
         sn->pub.step = 0; /* the gateway gave its id to another name meanwhile */
+    if (!sends(sn, &sn->pub, now_ms))
         return false;
-    }
+    p->type = SM_MQTTSN_PUBREL;
+    p->msg_id = sn->pub.msg_id;
     if (sn->pub.step == SM_STEP_PUBLISH) {
         r->msg_id = sn->pub.msg_id;
         put_publish(sn, r, p);
         r->state = SM_REQUEST_SENT;
-    } else {
-        p->type = SM_MQTTSN_PUBREL;
-        p->msg_id = sn->pub.msg_id;
     }
-    sending(sn, &sn->pub, now_ms);
     return true;
 }
 
@@ -337,14 +337,9 @@ static bool from_keepalive(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtt
         return false;
     if (!sn->ping.step && now_ms >= ping_ms(sn))
         begin(&sn->ping, 1, 0, 0);
-    if (!due(&sn->ping, now_ms))
+    if (!sends(sn, &sn->ping, now_ms))
         return false;
-    if (exhausted(sn, &sn->ping)) {
-        sm_control_lost(sn, true, now_ms);
-        return false;
-    }
     p->type = SM_MQTTSN_PINGREQ;
-    sending(sn, &sn->ping, now_ms);
     return true;
 }
 
@@ -434,27 +429,29 @@ int sm_mqttsn_poll(struct sm_mqttsn *sn, uint64_t now_ms, uint8_t *out, size_t s
     return n;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static void sooner(uint64_t *at, const struct sm_mqttsn_exchange *x)
 {
-    return a < b ? a : b;
-}
-
-static uint64_t exchange_ms(const struct sm_mqttsn_exchange *x)
-{
-    return x->step ? x->due_ms : NEVER;
+    if (x->step && x->due_ms < *at)
+        *at = x->due_ms;
 }
 
 uint64_t sm_mqttsn_deadline(const struct sm_mqttsn *sn)
 {
-    uint64_t at = exchange_ms(&sn->info);
+    uint64_t at = NEVER;
     bool held = sn->ctl.step == SM_CONTROL_SLEEP && !sn->ctl.tries; /* by work that is left */
-    if (!held)
-        at = earlier(at, exchange_ms(&sn->ctl));
     if (sn->state == SM_MQTTSN_ASLEEP && !sn->ctl.step)
-        at = earlier(at, sn->asleep_ms);
+        at = sn->asleep_ms;
+    if (usable(sn) && !sn->ping.step)
+        at = ping_ms(sn);
+    sooner(&at, &sn->info);
+    if (!held)
+        sooner(&at, &sn->ctl);
     if (!usable(sn))
         return at;
-    at = earlier(at, earlier(exchange_ms(&sn->reg), exchange_ms(&sn->sub)));
-    at = earlier(at, earlier(exchange_ms(&sn->pub), exchange_ms(&sn->wll)));
-    return earlier(at, sn->ping.step ? sn->ping.due_ms : ping_ms(sn));
+    sooner(&at, &sn->ping);
+    sooner(&at, &sn->reg);
+    sooner(&at, &sn->sub);
+    sooner(&at, &sn->pub);
+    sooner(&at, &sn->wll);
+    return at;
 }
