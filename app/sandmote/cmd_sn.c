@@ -20,7 +20,7 @@
 #define TOPICS       64
 #define NAME_SIZE    1024
 #define PAYLOAD      4000
-#define DEFAULT_PORT 10000
+#define DEFAULT_PORT 1884
 
 struct options {
     const char *gateway[CLI_VALUES_MAX], *topic[CLI_VALUES_MAX];
@@ -555,7 +555,7 @@ const struct cli_command cli_sn = {
     .details =
         "`sn pub` publishes and ends; `sn sub` prints messages, a line each, until it is ended.\n"
         "TOPIC is a name (sub: or a filter), pre:N a predefined id, or short:ab a short name.\n\n"
-        "Which gateway, port 10000 if none is said; of several, one that answers:\n"
+        "Which gateway, port 1884 if none is said; of several, one that answers:\n"
         "  --gateway HOST[:PORT]    several may be said\n"
         "  --group ADDRESS[:PORT]   without one, search in this multicast group\n"
         "  --interface NAME --radius N    for that\n"
