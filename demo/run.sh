@@ -1,8 +1,9 @@
 #!/bin/sh
 # The story of a fleet in the terminal: good updates, and every kind of bad one.
 #   demo/run.sh BUILD      BUILD holds the built programs and modules
-# Everything is real: one sandmote-fleet server and four sandmoted devices, each a process of its
-# own on this machine, talking TLS 1.3 over loopback. Exit status 0 only if every step ended as it
+# Everything is real: one sandmote-fleet server and five sandmoted devices, each a process of its
+# own on this machine, talking TLS 1.3 over loopback; one of them MQTT-SN, through a gateway and a
+# broker. Exit status 0 only if every step ended as it
 # must; otherwise the folder with all logs is kept and named.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -10,12 +11,13 @@ set -eu
 build=$(cd "${1:?usage: demo/run.sh BUILD}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 modules=$build/modules/out
-PATH=$build/app/sandmote:$build/app/sandmoted:$build/app/sandmote-fleet:$build/demo:$PATH
+PATH=$build/app/sandmote:$build/app/sandmoted:$build/app/sandmote-fleet:$build/app/sandmote-gateway:$build/demo:$PATH:/usr/sbin
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sandmote-demo.XXXXXX")
 cd "$dir"
 patience=100 # fifths of a second that anything may take
 began=$(date +%s)
-server_pid='' wire_pid='' north_pid='' south_pid='' bench_pid='' shed_pid=''
+server_pid='' wire_pid='' north_pid='' south_pid='' bench_pid='' shed_pid='' mote_pid=''
+broker_pid='' gateway_pid='' air_pid=''
 steps=0
 after=0
 
@@ -39,7 +41,8 @@ good() { printf '    %s%-10s%s %s\n' "$green" "$1" "$plain" "$2"; }
 
 # Only what this script started and has not ended yet.
 end() {
-    for pid in $north_pid $south_pid $bench_pid $shed_pid $wire_pid $server_pid; do
+    for pid in $north_pid $south_pid $bench_pid $shed_pid $mote_pid $wire_pid $air_pid $gateway_pid \
+        $server_pid $broker_pid; do
         kill "$pid" 2>/dev/null || true
     done
     wait
@@ -65,7 +68,7 @@ mark() {
     last=$(sandmote-fleet events --after "$after" --limit 10000 2>/dev/null | tail -n 1)
     after=${last%% *}
     after=${after:-0}
-    for device in north south bench shed; do
+    for device in north south bench shed mote; do
         [ -f $device.log ] || : >$device.log
         eval "seen_$device=$(wc -l <$device.log)"
     done
@@ -151,11 +154,12 @@ device() {
 # ---- The scene -----------------------------------------------------------------------------------
 
 printf '%sA greenhouse, its fleet, and what may happen to it%s\n\n' "$bold" "$plain"
-tell "One server and four devices, each a real process on this machine:"
+tell "One server and five devices, each a real process on this machine:"
 tell "  north   class mcu, 128 KiB for a module     a thermostat in C"
 tell "  south   class gateway                       the same thermostat in Rust"
 tell "  bench   class mpu, on a bad wire            a thermostat, and a heartbeat beside it"
 tell "  shed    class mpu, a chip on an I2C bus      believes a key set; takes vendors' plugins"
+tell "  mote    class mcu, no TCP                   behind an MQTT-SN gateway, on a bad radio"
 
 "$here/certificates.sh" . localhost 127.0.0.1
 sandmote key new greenhouse.pem >tools.log 2>&1
@@ -164,8 +168,20 @@ sandmote key new vendor.pem >>tools.log 2>&1
 sandmote key new root1.pem >>tools.log 2>&1
 sandmote-fleet token operator.token >token.sha256
 
+# A broker on a port that nobody has.
+broker_port=$((20000 + $$ % 20000))
+while :; do
+    printf 'listener %s 127.0.0.1\nallow_anonymous true\nuser %s\n' $broker_port "$(id -un)" >broker.conf
+    mosquitto -c broker.conf 2>broker.log &
+    broker_pid=$!
+    until_found grep -o 'running\|Error' broker.log || failed "the broker does not start"
+    [ "$found" = running ] && break
+    broker_port=$((broker_port + 1))
+    [ $broker_port -lt 41000 ] || failed "the broker finds no port"
+done
+
 cat >fleet.json <<END
-{"port": 0, "certificate": "server.pem", "key": "server.key", "data": "data", "poll_seconds": 1,
+{"port": 0, "mqtt": {"host": "127.0.0.1", "port": $broker_port}, "certificate": "server.pem", "key": "server.key", "data": "data", "poll_seconds": 1,
  "signers": [{"fleet": "greenhouse", "key": "greenhouse.pub.pem"},
              {"fleet": "orchard", "key": "orchard.pub.pem"}],
  "operators": [{"name": "operator1", "token_sha256": "$(cat token.sha256)"}]}
@@ -319,11 +335,11 @@ runs bench "heartbeat 1.0.0, thermostat 3.7.0"
 
 # ---- Accidents -----------------------------------------------------------------------------------
 
-# A release with 400 KB beside the code, so that there is time for an accident: a custom section
-# with its length in five bytes of LEB128 (400006 = 0x61a86).
+# A release with 400 KB beside the code, so that there is time for an accident, or with as much as it
+# is told: a custom section with its length in five bytes of LEB128 (400006 = 0x61a86).
 enlarge() {
-    { cat "$modules/thermostat-2.wasm"; printf '\000\206\265\230\200\000\005notes'; head -c 400000 /dev/zero; } \
-        >"$1.raw"
+    { cat "$modules/thermostat-2.wasm"; printf '\000'"${5-"\206\265\230\200\000"}"'\005notes'
+      head -c "${4-400000}" /dev/zero; } >"$1.raw"
     sed "s/\"sequence\": 3/\"sequence\": $2/; s/2\\.0\\.0/$3/" "$modules/thermostat-2.json" >"$1.json"
     sandmote pack --manifest "$1.json" "$1.raw" -o "$1.wasm" >>tools.log 2>&1 || failed "pack $1"
     sign "$1"
@@ -404,6 +420,42 @@ sign elsewhere vendor
 refused upload elsewhere.wasm
 runs shed "plugin-tmp105 1.0.0"
 
+# ---- Without TCP -----------------------------------------------------------------------------------
+
+cat >gateway.json <<END
+{"name": "gateway1", "broker": {"host": "127.0.0.1", "port": $broker_port},
+ "listen": [{"address": "127.0.0.1", "port": 0}],
+ "clients": [{"id": "*", "publish": ["sandmote/%c/up"], "subscribe": ["sandmote/%c/down"]}]}
+END
+sandmote-gateway --config gateway.json 2>gateway.log &
+gateway_pid=$!
+until_found sed -n 's/.*listening on 127.0.0.1, port \([0-9]*\),.*/\1/p' gateway.log ||
+    failed "the gateway does not start"
+air "$found" 10 5 5 >air.port &
+air_pid=$!
+until_found cat air.port || failed "the radio does not start"
+echo 19000 >mote.temperature
+cat >mote.json <<END
+{"device": "mote", "fleet": "greenhouse", "class": "mcu", "signers": ["greenhouse.pub.pem"],
+ "capabilities": ["log", "sensor/BME280/*"], "flash": {"file": "mote.flash", "slot_bytes": 65536},
+ "mqtt-sn": {"gateways": [{"host": "127.0.0.1", "port": $found}], "retry_seconds": 1,
+             "poll_least_seconds": 1},
+ "sensors": [{"name": "BME280/temperature", "file": "mote.temperature"}]}
+END
+operator enrol mote --channel mote --device-token mote.token
+
+step "A device without TCP gets its module in blocks; a tenth of the datagrams is lost"
+enlarge big6 42 4.2.0 20000 '\246\234\201\200\000' # 20006 in LEB128
+operator assign mote big6.wasm
+device mote
+log mote 'mqtt-sn: active'
+log mote 'mqtt-sn: thermostat: [0-9]* of'
+log mote 'mqtt-sn: thermostat: 1[0-9]\{4\} of'
+log mote 'mqtt-sn: thermostat: \(19\|2[0-9]\)[0-9]\{3\} of'
+event mote COMMITTED 4.2.0
+log mote 'heater on'
+runs mote "thermostat 4.2.0"
+
 # ---- The end -------------------------------------------------------------------------------------
 
 printf '\n%sIn the end%s\n' "$bold" "$plain"
@@ -411,6 +463,7 @@ runs north "thermostat 2.0.0"
 runs south "thermostat-rs 2.0.0"
 runs bench "heartbeat 1.0.0, thermostat 4.1.0"
 runs shed "thermostat 1.0.0"
+runs mote "thermostat 4.2.0"
 end
 rm -rf "$dir"
 printf '\n%sAll %d steps ended as they must, in %d seconds.%s\n' "$green" $steps \

@@ -68,75 +68,26 @@ void bridge_stop(struct bridge *b)
 
 /* ---- Datagrams ------------------------------------------------------------------------------- */
 
-struct way {
-    int device, gateway; /* sockets */
-    struct sockaddr_in peer;
-    unsigned lost, doubled, late;
-    struct { /* the datagram that is late: it goes behind the next one */
-        uint8_t bytes[ROOM];
-        ssize_t len;
-    } held[2];
-};
-
-static void put(struct way *w, bool up, const void *bytes, ssize_t len)
-{
-    if (up)
-        (void)!send(w->gateway, bytes, (size_t)len, 0);
-    else
-        (void)!sendto(w->device, bytes, (size_t)len, 0, (struct sockaddr *)&w->peer,
-                      sizeof w->peer);
-}
-
-static void pass(struct way *w, bool up, const void *bytes, ssize_t len)
-{
-    if (len < 0 || happens(w->lost * 100))
-        return;
-    if (w->held[up].len == 0 && happens(w->late * 100)) {
-        memcpy(w->held[up].bytes, bytes, (size_t)len);
-        w->held[up].len = len;
-        return;
-    }
-    put(w, up, bytes, len);
-    if (happens(w->doubled * 100))
-        put(w, up, bytes, len);
-    if (w->held[up].len > 0)
-        put(w, up, w->held[up].bytes, w->held[up].len);
-    w->held[up].len = 0;
-}
-
-static void carry_datagrams(struct way *w)
-{
-    uint8_t bytes[ROOM];
-    socklen_t n = sizeof w->peer;
-    struct pollfd fds[] = {{w->device, POLLIN, 0}, {w->gateway, POLLIN, 0}};
-    poll(fds, 2, -1);
-    if (fds[0].revents)
-        pass(w, true, bytes,
-             recvfrom(w->device, bytes, sizeof bytes, 0, (struct sockaddr *)&w->peer, &n));
-    if (fds[1].revents)
-        pass(w, false, bytes, recv(w->gateway, bytes, sizeof bytes, 0));
-}
-
 void bridge_udp(struct bridge *b, unsigned gateway_port, unsigned lost, unsigned doubled,
                 unsigned late)
 {
-    static struct way w;
-    struct sockaddr_in a = loopback(0);
-    socklen_t n = sizeof a;
-    w = (struct way){.device = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
-                     .gateway = udp_to(gateway_port),
-                     .lost = lost,
-                     .doubled = doubled,
-                     .late = late};
-    if (bind(w.device, (struct sockaddr *)&a, sizeof a) < 0 ||
-        getsockname(w.device, (struct sockaddr *)&a, &n) < 0)
-        fail_msg("no port for the bridge");
-    b->port = ntohs(a.sin_port);
-    if (is_child(b))
-        for (;;)
-            carry_datagrams(&w);
-    close(w.device);
-    close(w.gateway);
+    char text[4][12];
+    const unsigned numbers[] = {gateway_port, lost, doubled, late};
+    int out[2];
+    for (unsigned i = 0; i < 4; i++)
+        snprintf(text[i], sizeof text[i], "%u", numbers[i]);
+    if (pipe(out) < 0)
+        fail_msg("no pipe");
+    if (is_child(b)) {
+        dup2(out[1], STDOUT_FILENO);
+        execl(AIR, "air", text[0], text[1], text[2], text[3], (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    FILE *f = fdopen(out[0], "r");
+    if (!f || fscanf(f, "%u", &b->port) != 1)
+        fail_msg("the bridge does not start");
+    fclose(f);
 }
 
 /* ---- A serial line --------------------------------------------------------------------------- */
