@@ -1,0 +1,137 @@
+#!/bin/sh
+# The gateway under load, beside any other one: bench/gateway.sh [--build DIR] [OPTION...]
+#
+#   --other 'NAME SN_PORT MQTT_PORT COMMAND'   another gateway, run in the same way in the same run; its
+#                broker is at 127.0.0.1:18883, or its own at MQTT_PORT; may be given several times
+#   --rounds N   of each measurement; the median counts (3)
+#   --seconds S  of each load (2)
+#   --doc        writes doc/benchmarks/gateway.md
+#
+# Generator, gateway and Mosquitto share the machine. For 90 and 900 clients that all publish: messages a
+# second and CPU time a message of the gateway's process, by QoS, 32 octets each; latency of one client
+# beside an MQTT client's straight to the broker; connections a second, and octets of memory a client, at
+# 5,000 and 50,000 clients. CPU time is what the scheduler counted for all threads of the process, so it
+# stays meaningful on a busy machine; rates and latencies do not. The generator is bench/gateway/load.c.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/.." && pwd)
+build=$root/build/gcc rounds=3 seconds=2 doc=
+dir=$(mktemp -d /tmp/sandmote-bench-XXXXXX)
+others=$dir/others
+: >"$others"
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2 && shift ;;
+    --other) printf '%s\n' "$2" >>"$others" && shift ;;
+    --rounds) rounds=$2 && shift ;;
+    --seconds) seconds=$2 && shift ;;
+    --doc) doc=yes ;;
+    *) echo "bench/gateway.sh: unknown option $1" >&2 && exit 64 ;;
+    esac
+    shift
+done
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+broker_port=18883 own_port=18840
+mosquitto=$(command -v mosquitto || echo /usr/sbin/mosquitto)
+load=$build/bench/gateway/load
+broker='' gateway='' holders=''
+
+# end_one PID: asks, and after two seconds does not ask.
+end_one() {
+    kill "$1" 2>/dev/null || return 0
+    tries=0
+    while kill -0 "$1" 2>/dev/null && [ $tries -lt 20 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    kill -9 "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+
+end() {
+    for pid in $holders $gateway $broker; do
+        end_one "$pid"
+    done
+    holders='' gateway='' broker=''
+}
+trap 'end; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+cat >"$dir/broker.conf" <<EOF
+listener $broker_port 127.0.0.1
+allow_anonymous true
+$([ "$(id -u)" = 0 ] && echo "user root")
+EOF
+cat >"$dir/gateway.json" <<EOF
+{"name": "bench", "broker": {"host": "127.0.0.1", "port": $broker_port}, "state": "$dir/gateway.db",
+ "listen": [{"address": "127.0.0.1", "port": $own_port}],
+ "clients": [{"id": "*", "publish": ["#"], "subscribe": ["#"]}],
+ "limits": {"connects_per_second": 1000000, "connects_burst": 1000000}}
+EOF
+
+# begin COMMAND...: a fresh broker and a fresh gateway.
+begin() {
+    rm -f "$dir"/gateway.db*
+    "$mosquitto" -c "$dir/broker.conf" >"$dir/broker.log" 2>&1 &
+    broker=$!
+    sleep 0.5
+    "$@" >"$dir/gateway.log" 2>&1 &
+    gateway=$!
+    sleep 1
+}
+
+# measure NAME SN_PORT MQTT_PORT COMMAND...: one line a figure, "NAME case figure value".
+measure() {
+    name=$1 sn=$2 mqtt=$3
+    shift 3
+    for clients in 90 900; do
+        begin "$@"
+        run "$clients" "clients=$clients" phases=qos0,qos1,qos2
+        end
+    done
+    if [ "$name" = sandmote ]; then
+        begin "$@"
+        run kept clients=90 kept=1 phases=qos0,qos1,qos2
+        end
+    fi
+    begin "$@"
+    run latency clients=1 phases=latency
+    end
+    begin "$@"
+    run 5000 clients=5000 active=90 phases=qos1
+    end
+    begin "$@"
+    holders=
+    for prefix in a b; do
+        "$load" "sn=$sn" "mqtt=$mqtt" clients=16000 "prefix=$prefix" phases=hold >/dev/null 2>&1 &
+        holders="$holders $!"
+        sleep 2
+    done
+    run 50000 clients=18000 active=90 prefix=c phases=qos1
+    end
+}
+
+# run CASE LOAD-OPTION...
+run() {
+    case=$1
+    shift
+    timeout 30 "$load" "sn=$sn" "mqtt=$mqtt" "pid=$gateway" "seconds=$seconds" "$@" 2>>"$dir/errors" |
+        sed "s/^/$name $case /" || echo "$name $case gave_up 1"
+}
+
+: >"$dir/figures"
+round=0
+while [ $round -lt "$rounds" ]; do
+    round=$((round + 1))
+    echo "round $round of $rounds" >&2
+    measure sandmote $own_port $broker_port "$build/app/sandmote-gateway/sandmote-gateway" \
+        --config "$dir/gateway.json" >>"$dir/figures"
+    while read -r name sn_port mqtt_port command; do
+        # shellcheck disable=SC2086 # words of a command line
+        measure "$name" "$sn_port" "$mqtt_port" $command >>"$dir/figures" </dev/null
+    done <"$others"
+done
+cp "$dir/figures" "$build/gateway.figures"
+awk -f "$here/gateway/table.awk" "$dir/figures"

@@ -1,0 +1,52 @@
+# Lines "gateway case figure value" of several rounds: a table of medians, a column a gateway.
+# SPDX-License-Identifier: Apache-2.0
+function median(key,    n, i, j, t, v) {
+    n = split(values[key], v, " ")
+    for (i = 2; i <= n; i++)
+        for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
+    return n ? v[int((n + 1) / 2)] : "-"
+}
+function row(label, figure_case, figure, digits,    i, line, m) {
+    line = "| " label " |"
+    for (i = 1; i <= n_gateways; i++) {
+        m = median(gateways[i] SUBSEP figure_case SUBSEP figure)
+        line = line " " (m == "-" ? m : sprintf("%." digits "f", m)) " |"
+    }
+    print line
+}
+function ratio_row(label, figure_case, over, under,    i, line, a, b) {
+    line = "| " label " |"
+    for (i = 1; i <= n_gateways; i++) {
+        a = median(gateways[i] SUBSEP figure_case SUBSEP over)
+        b = median(gateways[i] SUBSEP figure_case SUBSEP under)
+        line = line " " (a == "-" || b + 0 == 0 ? "-" : sprintf("%.2f", a / b)) " |"
+    }
+    print line
+}
+NF == 4 {
+    if (!($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
+    values[$1, $2, $3] = values[$1, $2, $3] " " $4
+}
+END {
+    head = "| |"; rule = "|---|"
+    for (i = 1; i <= n_gateways; i++) { head = head " " gateways[i] " |"; rule = rule "---|" }
+    print head; print rule
+    for (c = 90; c <= 900; c *= 10)
+        for (q = 0; q <= 2; q++) {
+            row(c " clients, QoS " q ": CPU, us a message", c, "qos" q "_cpu_us", 2)
+            row(c " clients, QoS " q ": messages a second", c, "qos" q "_per_s", 0)
+        }
+    row("90 kept sessions, QoS 2, stored: CPU, us a message", "kept", "qos2_cpu_us", 2)
+    for (q = 0; q <= 2; q++) {
+        row("latency, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
+        ratio_row("the same by plain MQTT: times", "latency", "latency_qos" q "_us", "plain_qos" q "_us")
+    }
+    row("three messages at once, the slowest of 20, us", "latency", "three_at_once_worst_us", 0)
+    row("5,000 clients: connections a second", "5000", "connections_per_s", 0)
+    row("5,000 clients: CPU, us a connection", "5000", "cpu_us_per_connection", 2)
+    row("5,000 clients: octets a client", "5000", "bytes_per_client", 0)
+    row("90 of 5,000 clients, QoS 1: CPU, us a message", "5000", "qos1_cpu_us", 2)
+    row("50,000 clients: octets a client of the last 18,000", "50000", "bytes_per_client", 0)
+    row("50,000 clients: memory, MB", "50000", "rss_mb", 1)
+    row("90 of 50,000 clients, QoS 1: CPU, us a message", "50000", "qos1_cpu_us", 2)
+}

@@ -1,0 +1,291 @@
+/* DTLS in front of the real gateway: who one is decides what one may do.
+ *
+ * The clients' side of DTLS is the product's own.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <posix/sn_link.h>
+
+#include "field.h"
+
+#define CONFIG                                                                                     \
+    ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0},"                                    \
+    " {\"address\": \"127.0.0.1\", \"port\": 0, \"dtls\": true}],"                                 \
+    "\"dtls\": {\"psk_file\": \"psk\", \"certificate\": \"gateway.pem\", \"key\": "                \
+    "\"gateway.key\", \"ca\": \"ca.pem\"},"                                                        \
+    "\"clients\": [{\"identity\": \"*\", \"id\": \"%u\", \"publish\": [\"secure/%u\"],"            \
+    " \"subscribe\": [\"secure/%u/#\"]}, {\"id\": \"plain-*\", \"publish\": [\"#\"]}]"
+
+static const char make_certificates[] =
+    "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
+    "-out ca.pem -subj /CN=fleet -days 2 2>/dev/null && "
+    "for who in gateway sensor-cert; do openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+    "-nodes -keyout $who.key -out $who.csr -subj /CN=$who 2>/dev/null && "
+    "printf 'subjectAltName=IP:127.0.0.1' >ext && "
+    "openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext "
+    "-out $who.pem 2>/dev/null; done && "
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout stranger.key "
+    "-out stranger.pem -subj /CN=sensor-cert -days 2 2>/dev/null";
+
+static const uint8_t right_key[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static const uint8_t wrong_key[16] = {1};
+
+static struct field field;
+static struct gateway gateway;
+static struct listener listener;
+
+static int setup(void **state)
+{
+    char line[2048];
+    (void)state;
+    if (!field_setup(&field))
+        return 0;
+    snprintf(line, sizeof line, make_certificates, field.dir);
+    assert_int_equal(system(line), 0);
+    field_write(&field, "psk",
+                "# keys\nsensor-1:0102030405060708090a0b0c0d0e0f10\n"
+                "sensor-2:0102030405060708090a0b0c0d0e0f10\n");
+    gateway_start(&gateway, &field, "gateway1", CONFIG);
+    listener_open(&listener, &field, "listener");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    listener_close(&listener);
+    int status = gateway_stop(&gateway, SIGTERM);
+    field_teardown(&field);
+    assert_int_equal(status, 0);
+    return 0;
+}
+
+/* ---- A client behind DTLS -------------------------------------------------------------------- */
+
+struct secure {
+    struct sm_sn_link *link;
+    struct sm_mqttsn_address to;
+    uint8_t bytes[2048];
+    struct sm_mqttsn_packet p;
+};
+
+static void open_as(struct secure *s, const struct sm_sn_dtls *how)
+{
+    struct sm_file_why why;
+    if (sm_sn_link_dtls(how, &s->link, &why) < 0 ||
+        sm_sn_address("127.0.0.1", (uint16_t)gateway.dtls_port, &s->to, &why) < 0)
+        fail_msg("%s", why.text);
+}
+
+static void open_psk(struct secure *s, const char *identity, const uint8_t key[16])
+{
+    open_as(s, &(struct sm_sn_dtls){.identity = identity, .key = key, .key_len = 16});
+}
+
+static void secure_send(struct secure *s, const struct sm_mqttsn_packet *p)
+{
+    uint8_t bytes[512];
+    int n = sm_mqttsn_encode(p, bytes, sizeof bytes);
+    assert_true(n > 0);
+    sm_sn_send(s->link, bytes, (size_t)n, &s->to);
+}
+
+/* The next message's type, or -1. */
+static int secure_next(struct secure *s, int wait_ms)
+{
+    struct sm_mqttsn_address from;
+    for (int waited = 0; waited < wait_ms; waited += 10) {
+        size_t n = sm_sn_receive(s->link, s->bytes, sizeof s->bytes, &from, (uint64_t)waited);
+        if (n) {
+            assert_int_equal(sm_mqttsn_decode(&s->p, s->bytes, n), 0);
+            return s->p.type;
+        }
+        usleep(10000);
+    }
+    return -1;
+}
+
+/* What DTLS has not carried while it shook hands is sent again. */
+static int secure_ask(struct secure *s, const struct sm_mqttsn_packet *p, int tries)
+{
+    int type = -1;
+    for (int i = 0; i < tries && type < 0; i++) {
+        secure_send(s, p);
+        type = secure_next(s, 400);
+    }
+    return type;
+}
+
+static int secure_connect(struct secure *s, const char *id, int tries)
+{
+    return secure_ask(s,
+                      &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNECT,
+                                                 .protocol = SM_MQTTSN_PROTOCOL_ID,
+                                                 .clean = true,
+                                                 .duration_s = 60,
+                                                 .data = (const uint8_t *)id,
+                                                 .len = (uint16_t)strlen(id)},
+                      tries);
+}
+
+static void secure_publish(struct secure *s, const char *topic, uint8_t code)
+{
+    int type = secure_ask(s,
+                          &(struct sm_mqttsn_packet){.type = SM_MQTTSN_REGISTER,
+                                                     .msg_id = 1,
+                                                     .data = (const uint8_t *)topic,
+                                                     .len = (uint16_t)strlen(topic)},
+                          5);
+    assert_int_equal(type, SM_MQTTSN_REGACK);
+    assert_int_equal(s->p.code, code);
+    if (code)
+        return;
+    type = secure_ask(s,
+                      &(struct sm_mqttsn_packet){.type = SM_MQTTSN_PUBLISH,
+                                                 .qos = 1,
+                                                 .topic_id = s->p.topic_id,
+                                                 .msg_id = 2,
+                                                 .data = (const uint8_t *)"sealed",
+                                                 .len = 6},
+                      5);
+    assert_int_equal(type, SM_MQTTSN_PUBACK);
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void a_key_opens_what_the_rules_give_its_identity(void **state)
+{
+    struct secure s;
+    (void)state;
+    listener_subscribe(&listener, "secure/#", 1);
+    open_psk(&s, "sensor-1", right_key);
+    assert_int_equal(secure_connect(&s, "sensor-1", 10), SM_MQTTSN_CONNACK);
+    assert_int_equal(s.p.code, SM_MQTTSN_ACCEPTED);
+    secure_publish(&s, "secure/sensor-2", SM_MQTTSN_NOT_SUPPORTED);
+    secure_publish(&s, "secure/sensor-1", SM_MQTTSN_ACCEPTED);
+    listener_expect(&listener, "secure/sensor-1", "sealed");
+    sm_sn_close(s.link);
+}
+
+static void a_wrong_key_opens_nothing(void **state)
+{
+    struct secure s;
+    (void)state;
+    open_psk(&s, "sensor-1", wrong_key);
+    assert_int_equal(secure_connect(&s, "sensor-1", 3), -1);
+    sm_sn_close(s.link);
+    open_psk(&s, "nobody", right_key);
+    assert_int_equal(secure_connect(&s, "nobody", 3), -1);
+    sm_sn_close(s.link);
+}
+
+static void an_identity_is_bound_to_its_client_id(void **state)
+{
+    struct secure s;
+    struct sensor plain;
+    (void)state;
+    open_psk(&s, "sensor-2", right_key);
+    assert_int_equal(secure_connect(&s, "sensor-1", 10), SM_MQTTSN_CONNACK);
+    assert_int_equal(s.p.code, SM_MQTTSN_NOT_SUPPORTED);
+    sm_sn_close(s.link);
+    sensor_open(&plain, &gateway);
+    sensor_send(&plain, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNECT,
+                                                   .protocol = SM_MQTTSN_PROTOCOL_ID,
+                                                   .data = (const uint8_t *)"sensor-1",
+                                                   .len = 8});
+    assert_int_equal(sensor_expect(&plain, SM_MQTTSN_CONNACK)->code, SM_MQTTSN_NOT_SUPPORTED);
+    sensor_close(&plain);
+}
+
+static void a_sleeper_comes_back_from_another_port_with_the_same_key(void **state)
+{
+    struct secure s;
+    (void)state;
+    open_psk(&s, "sensor-2", right_key);
+    assert_int_equal(secure_connect(&s, "sensor-2", 10), SM_MQTTSN_CONNACK);
+    assert_int_equal(secure_ask(&s,
+                                &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBSCRIBE,
+                                                           .qos = 1,
+                                                           .msg_id = 1,
+                                                           .data = (uint8_t *)"secure/sensor-2/#",
+                                                           .len = 17},
+                                5),
+                     SM_MQTTSN_SUBACK);
+    assert_int_equal(s.p.code, SM_MQTTSN_ACCEPTED);
+    secure_ask(&s, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT, .duration_s = 60}, 5);
+    sm_sn_close(s.link);
+    listener_publish(&listener, "secure/sensor-2/x", "for you", 1, false);
+    open_psk(&s, "sensor-2", right_key);
+    assert_int_equal(secure_ask(&s,
+                                &(struct sm_mqttsn_packet){.type = SM_MQTTSN_PINGREQ,
+                                                           .data = (uint8_t *)"sensor-2",
+                                                           .len = 8},
+                                10),
+                     SM_MQTTSN_REGISTER);
+    assert_int_equal(secure_ask(&s,
+                                &(struct sm_mqttsn_packet){.type = SM_MQTTSN_REGACK,
+                                                           .topic_id = s.p.topic_id,
+                                                           .msg_id = s.p.msg_id},
+                                1),
+                     SM_MQTTSN_PUBLISH);
+    assert_int_equal(s.p.len, strlen("for you"));
+    sm_sn_close(s.link);
+}
+
+static void a_certificate_s_name_is_its_identity(void **state)
+{
+    char ca[128], certificate[128], key[128];
+    struct secure s;
+    (void)state;
+    snprintf(ca, sizeof ca, "%s/ca.pem", field.dir);
+    snprintf(certificate, sizeof certificate, "%s/sensor-cert.pem", field.dir);
+    snprintf(key, sizeof key, "%s/sensor-cert.key", field.dir);
+    open_as(&s, &(struct sm_sn_dtls){
+                    .ca = ca, .name = "127.0.0.1", .certificate = certificate, .private_key = key});
+    assert_int_equal(secure_connect(&s, "sensor-cert", 10), SM_MQTTSN_CONNACK);
+    assert_int_equal(s.p.code, SM_MQTTSN_ACCEPTED);
+    sm_sn_close(s.link);
+    snprintf(certificate, sizeof certificate, "%s/stranger.pem", field.dir);
+    snprintf(key, sizeof key, "%s/stranger.key", field.dir);
+    open_as(&s, &(struct sm_sn_dtls){
+                    .ca = ca, .name = "127.0.0.1", .certificate = certificate, .private_key = key});
+    assert_int_equal(secure_connect(&s, "sensor-cert", 3), -1);
+    sm_sn_close(s.link);
+}
+
+static void datagrams_that_are_no_dtls_change_nothing(void **state)
+{
+    struct gateway secure_port = gateway;
+    struct sensor s;
+    uint8_t hello[] = {22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 1, 0, 0, 8, 0, 0};
+    (void)state;
+    secure_port.port = gateway.dtls_port;
+    sensor_open(&s, &secure_port);
+    sensor_send_bytes(&s, "\x02\x16", 2);
+    sensor_send_bytes(&s, hello, sizeof hello);
+    for (unsigned i = 0; i < sizeof hello; i++)
+        sensor_send_bytes(&s, hello, i + 1);
+    usleep(50000);
+    sensor_close(&s);
+    assert_int_equal(gateway_figure(&gateway, "broker_connected"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_opens_what_the_rules_give_its_identity),
+        cmocka_unit_test(a_wrong_key_opens_nothing),
+        cmocka_unit_test(an_identity_is_bound_to_its_client_id),
+        cmocka_unit_test(a_sleeper_comes_back_from_another_port_with_the_same_key),
+        cmocka_unit_test(a_certificate_s_name_is_its_identity),
+        cmocka_unit_test(datagrams_that_are_no_dtls_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
