@@ -26,6 +26,7 @@
 #include "claim.h"
 #include "cli.h"
 #include "module.h"
+#include "run_network.h"
 #include "run_wasi.h"
 #include "values.h"
 
@@ -57,6 +58,7 @@ struct run {
     struct sm_host host;
     struct sm_host_port port;
     struct run_wasi wasi;
+    struct run_network network;
     struct sm_sensors sensors;
     struct sm_sensor_config sensor_config;
     json_t *sensor_json; /* what sensor_config refers to */
@@ -266,6 +268,7 @@ static int apply_manifest(struct run *run)
         sm_manifest_defaults(m);
         memcpy(m->capability[m->capabilities++], "log", sizeof "log");
         run_wasi_grant(&run->wasi, m);
+        run_network_grant(&run->network, m);
         return CLI_GOOD;
     }
     if (m->memory_bytes < run->memory_bytes)
@@ -296,10 +299,12 @@ static void log_line(void *ctx, const char *module, const char *line)
 static void say_import(const struct run *run, uint32_t i, const struct sm_wasm_import *import,
                        int err)
 {
-    bool wasi = run->host.more == NULL && run_wasi_import(import);
+    bool wasi = run->cls == SM_CLASS_MCU && run_wasi_import(import);
+    bool network = !run->network.on && run_network_import(import);
     fprintf(stderr, "sandmote: %s: import %" PRIu32 " %s: %s ", run->path, i,
             err == SM_ERR_DENIED ? "is not among the capabilities that the manifest asks for"
             : wasi               ? "is not for class mcu"
+            : network            ? "is there with --network only:"
             : err                ? "is missing"
                                  : "has another type here",
             module_kind_name(import->kind));
@@ -414,8 +419,8 @@ static int instantiate(struct run *run)
         return CLI_BAD;
     run->port = (struct sm_host_port){
         .log = log_line, .sensors = &run->sensors, .clock = {.now_ms = now_ms}};
-    if (run->cls != SM_CLASS_MCU)
-        run->host.more = &run->wasi.wasi.more;
+    run->host.more = run_network_join(
+        &run->network, run->cls != SM_CLASS_MCU ? &run->wasi.wasi.more : NULL);
     run->views = malloc(sm_host_sensor_bytes(&run->manifest) + 1);
     if (!run->views)
         return CLI_BAD;
@@ -523,10 +528,7 @@ static int wait_and_run(struct run *run)
     uint32_t sensors_ms = sm_sensors_step(&run->sensors);
     uint64_t now = now_ms(NULL), wake = sm_host_wake_ms(&run->host);
     if (wake > now) {
-        uint64_t ms = wake - now < sensors_ms ? wake - now : sensors_ms;
-        struct timespec left = {.tv_sec = (time_t)(ms / 1000),
-                                .tv_nsec = (long)(ms % 1000 * 1000000)};
-        nanosleep(&left, NULL); /* a signal only makes it look again */
+        run_network_wait(&run->network, wake - now < sensors_ms ? wake - now : sensors_ms);
         return SM_WASM_PENDING;
     }
     int err = sm_host_wake(&run->host, &run->exec, run->inst);
@@ -601,7 +603,8 @@ static int execute(struct run *run)
  */
 
 struct run_options {
-    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder, *sensors;
+    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder, *sensors,
+        *network;
     bool invoked; /* the empty name is one too */
     const char *dirs[CLI_VALUES_MAX], *env[CLI_VALUES_MAX];
 };
@@ -660,6 +663,7 @@ static int run_command(int argc, char **argv)
                                          {"builder", &o.builder, NULL},
                                          {"coredump", &run.coredump_path, NULL},
                                          {"sensors", &o.sensors, NULL},
+                                         {"network", &o.network, NULL},
                                          {0}};
     int n = cli_options(options, true, argc, argv);
     if (n < 1)
@@ -668,6 +672,8 @@ static int run_command(int argc, char **argv)
     if (status != CLI_GOOD)
         return status;
     const char *wrong = run_wasi_init(&run.wasi, o.dirs, o.env);
+    if (!wrong)
+        wrong = run_network_init(&run.network, o.network);
     if (wrong)
         return cli_usage(&cli_run, "%s", wrong);
     run.path = argv[1];
@@ -679,6 +685,7 @@ static int run_command(int argc, char **argv)
     if (status == CLI_GOOD)
         status = run_file(&run, &o, n - 1, argv + 2);
     sm_host_end(&run.host);
+    run_network_free(&run.network);
     sm_sensor_config_free(&run.sensor_config);
     json_decref(run.sensor_json);
     free(run.views);
@@ -692,7 +699,8 @@ const struct cli_command cli_run = {
     .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
                  "                    [--dir NAME=PATH]... [--env NAME=VALUE]...\n"
                  "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
-                 "                    [--sensors ID=NAME:VALUE,...;...] FILE.wasm [ARGS...]",
+                 "                    [--sensors ID=NAME:VALUE,...;...] [--network ADDRESS:PORT,...]\n"
+                 "                    FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =
@@ -718,11 +726,12 @@ const struct cli_command cli_run = {
         "                 a value is a whole number or the path of a file that has one; or a "
         "driver\n"
         "                 with a simulated chip: 'BME280=BME280@0x76 temperature=21.5 "
-        "humidity=45'\n\n"
+        "humidity=45'\n"
+        "  --network    gateways of MQTT-SN, over UDP, that modules connect to by \"\"; and\n"
+        "                 search=ADDRESS:PORT, whom a search for others asks\n\n"
         "A manifest in the module lowers memory and stack to what it says, and its capabilities\n"
-        "are granted; without one, the log, WASI and each --dir are; one that cannot be read is "
-        "an\n"
-        "error. What is logged goes to stderr.\n\n"
+        "are granted; without one, the log, WASI, each --dir and all topics are; one that cannot "
+        "be\nread is an error. What is logged goes to stderr.\n\n"
         "Exit status: 0, 2 not a valid module, 3 trap, 4 interrupted by the epoch, 5 an import\n"
         "is missing, 64 wrong usage, 1 anything else; or what the module itself ended with\n"
         "(proc_exit).\n"};

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <posix/json_read.h>
+#include <sandmote/network.h>
 #include <sandmote/sensors.h>
 #include <sandmote/wasi.h>
 
@@ -158,6 +159,14 @@ static bool read_sensor_grant(const char *text, struct sm_json_error *err)
     return false;
 }
 
+static bool read_network_grant(const char *text, struct sm_json_error *err)
+{
+    const char *wrong = sm_network_capability(text);
+    if (wrong)
+        snprintf(err->text, sizeof err->text, "capabilities: \"%s\" %s", text, wrong);
+    return !wrong;
+}
+
 static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
                               struct sm_json_error *err)
 {
@@ -170,7 +179,8 @@ static bool read_capabilities(const struct raw *raw, struct sm_manifest *m,
             return false;
         }
         copy(m->capability[i], text);
-        if (!read_wasi(text, m, err) || !read_sensor_grant(text, err))
+        if (!read_wasi(text, m, err) || !read_sensor_grant(text, err) ||
+            !read_network_grant(text, err))
             return false;
     }
     m->capabilities = (uint32_t)count;

@@ -411,7 +411,7 @@ struct root {
     const char *device, *fleet, *cls, *native, *key_set;
     uint64_t memory_bytes, free_installs;
     json_t *signers, *builders, *capabilities, *flash, *server, *buses, *sensors, *core_dumps,
-        *wasi, *golden, *mqttsn;
+        *wasi, *network, *golden, *mqttsn;
 };
 
 /* What may run as machine code: nothing, or what a builder claims. */
@@ -489,6 +489,7 @@ static int read_root(struct reading *r)
         {"sensors", SM_JSON_ARRAY, false, 0, SM_SENSOR_CONFIG_MAX, AT(sensors)},
         {"core_dumps", SM_JSON_OBJECT, false, 0, 8, AT(core_dumps)},
         {"wasi", SM_JSON_OBJECT, false, 0, 8, AT(wasi)},
+        {"network", SM_JSON_OBJECT, false, 0, 16, AT(network)},
         {"golden", SM_JSON_OBJECT, false, 0, 8, AT(golden)},
         {"mqtt-sn", SM_JSON_OBJECT, false, 1, 16, AT(mqttsn)},
         {0}};
@@ -502,6 +503,8 @@ static int read_root(struct reading *r)
         read_flash(r, in.flash) < 0 || read_native(r, &in) < 0 || read_wasi(r, in.wasi) < 0)
         return SM_ERR_INVALID;
     if (in.core_dumps && read_core_dumps(r, in.core_dumps) < 0)
+        return SM_ERR_INVALID;
+    if (in.network && config_read_network(r->c, r->path, in.network, r->err) < 0)
         return SM_ERR_INVALID;
     if (in.golden && read_golden(r, in.golden) < 0)
         return SM_ERR_INVALID;
@@ -531,7 +534,8 @@ int config_load(const char *path, struct config *c, struct sm_json_error *err)
 void config_free(struct config *c)
 {
     sm_wipe(c->authorization, sizeof c->authorization);
-    sm_wipe(c->mqttsn.psk, sizeof c->mqttsn.psk);
+    sm_wipe(c->mqttsn.dtls.psk, sizeof c->mqttsn.dtls.psk);
+    sm_wipe(c->network.dtls.psk, sizeof c->network.dtls.psk);
     sm_sensor_config_free(&c->sensors);
     free(c->golden.module);
     c->golden.module = NULL;

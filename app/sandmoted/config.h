@@ -62,6 +62,17 @@
  *     ],
  *     "file_bytes": 16777216             most bytes of a file that a module writes
  *   },
+ *   "network": {                         for modules, over MQTT-SN; default: none
+ *     "gateways": [{"address": "fd00::1", "port": 10000}],   that modules get without a grant
+ *     "search": {"address": "ff02::1", "port": 10000, "interface": "eth0", "hops": 1},
+ *     "client_prefix": "hall7-",         in front of client ids; default: the device's name and
+ *                                        "-", or 12 letters made of a name that is longer than 11
+ *     "dtls": {"identity": "hall7", "psk_file": "psk"},    or {"ca", "name", "certificate", "key"};
+ *                                        default: plain UDP. The key is one line in hex
+ *     "topics": 32, "queue": 16, "message_bytes": 512,     room of each module: ids, messages of
+ *                                        that length that wait; class mcu: 8, 4, 128
+ *     "retry_seconds": 10, "retries": 3
+ *   },
  *   "golden": {                          runs while no application may; replaced by no server
  *     "module": "safe.wasm",             at most as long as a slot
  *     "signature": "safe.wasm.sig",
@@ -84,7 +95,7 @@
 #include <limits.h>
 #include <posix/json_read.h>
 #include <posix/sensor_config.h>
-#include <posix/sn_link.h>
+#include <posix/sn_network.h>
 #include <posix/update_client.h>
 #include <sandmote/device.h>
 
@@ -95,6 +106,7 @@ _Static_assert(CONFIG_SIGNERS_MAX + CONFIG_BUILDERS_MAX <= SM_KEYSET_KEYS_MAX,
 #define CONFIG_CAPABILITIES_MAX 64u
 #define CONFIG_DIRECTORIES_MAX  16u
 #define CONFIG_PROGRAMS_MAX     16u
+#define CONFIG_GATEWAYS_MAX     8u
 #define CONFIG_TEXTS_MAX        16u /* arguments, or variables */
 
 struct config_directory {
@@ -115,14 +127,27 @@ struct config_core {
     bool memory;
 };
 
+struct config_dtls {
+    bool there;
+    struct sm_sn_dtls how;
+    uint8_t psk[64];
+    char ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX];
+};
+
+struct config_network {
+    bool on;
+    struct sm_sn_network_cfg how;
+    struct sm_network_place gateway[CONFIG_GATEWAYS_MAX];
+    struct config_dtls dtls;
+    char prefix[SM_MQTTSN_OWN_ID_MAX + 1];
+};
+
 struct config_golden {
     uint8_t *module; /* NULL: there is none */
     size_t len;
     uint8_t signature[SM_SIGNATURE_BYTES];
     uint8_t key[SM_PUBLIC_KEY_BYTES];
 };
-
-#define CONFIG_GATEWAYS_MAX 8u
 
 struct config_mqttsn {
     bool there;
@@ -134,10 +159,7 @@ struct config_mqttsn {
         uint16_t port;
     } gateway[CONFIG_GATEWAYS_MAX];
     size_t ngateways;
-    bool dtls;
-    struct sm_sn_dtls dtls_how;
-    uint8_t psk[64];
-    char ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX];
+    struct config_dtls dtls;
 };
 
 struct config {
@@ -157,6 +179,7 @@ struct config {
     uint32_t sector_bytes;
     struct config_core core;
     struct config_golden golden;
+    struct config_network network;
     bool has_server;
     struct sm_update_cfg update; /* without device and entropy */
     char ca[PATH_MAX];
@@ -177,5 +200,12 @@ void config_free(struct config *c);
 /* Its object "mqtt-sn" (config_mqttsn.c). *c must stay where it is. 0 or SM_ERR_INVALID. */
 int config_read_mqttsn(struct config_mqttsn *c, const char *path, const char *device,
                        const json_t *v, struct sm_json_error *err);
+
+/* Its objects "dtls" (config_dtls.c), which stand at `where`; and "network" (config_network.c),
+ * when device and cls are read. The same. */
+int config_read_dtls(struct config_dtls *d, const char *where, const char *path, const json_t *v,
+                     struct sm_json_error *err);
+int config_read_network(struct config *c, const char *path, const json_t *v,
+                        struct sm_json_error *err);
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "config.h"
 
-#define SECRET_MAX 256u
-
 struct raw {
     const char *client_id, *prefix;
     uint64_t message_bytes, window, keepalive, sleep, retry, deadline, poll_least;
@@ -65,70 +63,6 @@ static int read_serial(struct config_mqttsn *c, const json_t *v, struct sm_json_
     return 0;
 }
 
-/* The pre-shared key is a line of hex in its file. */
-static int read_psk(struct config_mqttsn *c, const char *path, const char *name,
-                    struct sm_json_error *err)
-{
-    char file[PATH_MAX];
-    struct sm_file_why why;
-    uint8_t *text;
-    size_t len;
-    if (sm_file_beside(path, name, file, sizeof file) < 0)
-        return fail(err, "mqtt-sn.dtls.psk_file: the path is too long");
-    if (sm_file_read(file, SECRET_MAX, &text, &len, &why) < 0)
-        return fail(err, "mqtt-sn.dtls.psk_file: %.300s", why.text);
-    size_t n = strcspn((char *)text, "\r\n");
-    text[n] = 0;
-    bool good = n % 2 == 0 && n / 2 >= 16 && n / 2 <= sizeof c->psk &&
-                sm_hex_decode((char *)text, c->psk, n / 2) == 0;
-    sm_wipe(text, len);
-    free(text);
-    c->dtls_how.key = c->psk;
-    c->dtls_how.key_len = n / 2;
-    return good ? 0
-                : fail(err, "mqtt-sn.dtls.psk_file: must have 16 to 64 bytes in lower case hex");
-}
-
-static int read_dtls(struct config_mqttsn *c, const char *path, const json_t *v,
-                     struct sm_json_error *err)
-{
-    struct dtls {
-        const char *identity, *psk_file, *ca, *name, *certificate, *key;
-    } in = {0};
-#define AT(member) SM_JSON_AT(struct dtls, member)
-    const struct sm_json_field fields[] = {
-        {"identity", SM_JSON_TEXT, false, 1, 128, AT(identity)},
-        {"psk_file", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(psk_file)},
-        {"ca", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(ca)},
-        {"name", SM_JSON_TEXT, false, 1, 255, AT(name)},
-        {"certificate", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(certificate)},
-        {"key", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key)},
-        {0}};
-#undef AT
-    if (sm_json_read(v, "mqtt-sn.dtls", fields, false, &in, err) < 0)
-        return SM_ERR_INVALID;
-    bool psk = in.identity && in.psk_file && !in.ca && !in.name && !in.certificate && !in.key;
-    bool certificates =
-        in.ca && in.name && !in.identity && !in.psk_file && !in.certificate == !in.key;
-    if (psk == certificates)
-        return fail(err, "mqtt-sn.dtls: identity and psk_file; or ca and name, with certificate "
-                         "and key if the gateway wants them");
-    c->dtls = true;
-    c->dtls_how.identity = in.identity;
-    c->dtls_how.name = in.name;
-    if (psk)
-        return read_psk(c, path, in.psk_file, err);
-    if (sm_file_beside(path, in.ca, c->ca, sizeof c->ca) < 0 ||
-        (in.certificate &&
-         (sm_file_beside(path, in.certificate, c->certificate, sizeof c->certificate) < 0 ||
-          sm_file_beside(path, in.key, c->key, sizeof c->key) < 0)))
-        return fail(err, "mqtt-sn.dtls: a path is too long");
-    c->dtls_how.ca = c->ca;
-    c->dtls_how.certificate = in.certificate ? c->certificate : NULL;
-    c->dtls_how.private_key = in.key ? c->key : NULL;
-    return 0;
-}
-
 int config_read_mqttsn(struct config_mqttsn *c, const char *path, const char *device,
                        const json_t *v, struct sm_json_error *err)
 {
@@ -180,5 +114,5 @@ int config_read_mqttsn(struct config_mqttsn *c, const char *path, const char *de
         return read_serial(c, in.serial, err);
     if (read_gateways(c, in.gateways, err) < 0)
         return SM_ERR_INVALID;
-    return in.dtls ? read_dtls(c, path, in.dtls, err) : 0;
+    return in.dtls ? config_read_dtls(&c->dtls, "mqtt-sn.dtls", path, in.dtls, err) : 0;
 }

@@ -43,6 +43,8 @@ struct daemon {
     struct sm_device_plugin plugin[SM_STORE_MODULES_MAX];
     struct native native;
     struct wasi wasi;
+    struct sm_sn_network network;
+    struct sm_host_more *more[SM_STORE_MODULES_MAX]; /* WASI, then the network */
     struct core core;
     struct sm_device_golden golden;
     struct sm_device device;
@@ -236,7 +238,7 @@ static void configure(struct daemon *d)
                                .epoch_tick_ms = tick ? tick : 1,
                                .called = &d->watchdog.called,
                                .scratch_len = scratch > SCRATCH_MIN ? scratch : SCRATCH_MIN,
-                               .more = c->cls != SM_CLASS_MCU ? d->wasi.more : NULL,
+                               .more = d->more,
                                .native = c->native ? &d->native.device : NULL,
                                .plugins = c->store.plugins ? &d->plugins : NULL,
                                .event_ctx = d,
@@ -282,6 +284,28 @@ static int start_sensors(struct daemon *d)
     return sm_sensor_config_add(&d->config.sensors, &d->sensors, &why) < 0 ? refuse(why.text) : 0;
 }
 
+static int start_network(struct daemon *d)
+{
+    struct sm_file_why why;
+    char text[sizeof why.text + 16];
+    if (!d->config.network.on || sm_sn_network_init(&d->network, &d->config.network.how,
+                                                    d->config.store.applications, &why) == 0)
+        return 0;
+    snprintf(text, sizeof text, "network: %s", why.text);
+    return refuse(text);
+}
+
+/* What each application's instances import beside the host's own. */
+static void list_parts(struct daemon *d)
+{
+    for (unsigned i = 0; i < SM_STORE_MODULES_MAX; i++) {
+        struct sm_host_more *network = i < d->network.sessions ? &d->network.session[i].more : NULL;
+        d->more[i] = d->config.cls != SM_CLASS_MCU ? d->wasi.more[i] : network;
+        if (d->config.cls != SM_CLASS_MCU)
+            d->more[i]->next = network;
+    }
+}
+
 static int start_device(struct daemon *d)
 {
     char text[SM_DEVICE_REASON + 64];
@@ -296,6 +320,7 @@ static int start_device(struct daemon *d)
     if (d->config.native && native_init(&d->native, d->config.memory_bytes) < 0)
         return refuse("no memory for signals while native code runs");
     wasi_init(&d->wasi, &d->config);
+    list_parts(d);
     if (epoch_init(d->device_cfg.epoch_tick_ms) < 0)
         return refuse("no timer for the epoch");
     int err = sm_device_start(&d->device, &d->device_cfg, d->apps, d->records, now);
@@ -342,8 +367,8 @@ static int start(struct daemon *d)
     d->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     if (d->signals < 0)
         return refuse("no signalfd");
-    if (open_flash(d) < 0 || open_watchdog(d) < 0 || start_sensors(d) < 0 || start_device(d) < 0 ||
-        start_client(d) < 0)
+    if (open_flash(d) < 0 || open_watchdog(d) < 0 || start_sensors(d) < 0 || start_network(d) < 0 ||
+        start_device(d) < 0 || start_client(d) < 0)
         return SM_ERR_STATE;
     const struct sm_keyset *keys = sm_device_keys(&d->device);
     char text[32] = "keys of the configuration", plugins[32] = "";
@@ -370,6 +395,8 @@ static uint32_t step(struct daemon *d)
                       : d->config.mqttsn.there ? mqttsn_step(&d->mqttsn, now)
                                                : UINT32_MAX;
     d->happened = false;
+    if (d->network.sessions > 0)
+        sm_network_step(&d->network.network);
     epoch_run();
     uint32_t device = sm_device_step(&d->device, now);
     epoch_pause();
@@ -378,11 +405,15 @@ static uint32_t step(struct daemon *d)
     return client < device ? client : device;
 }
 
+enum { WAITS_MAX = 1 + SM_SN_LINK_FDS * (1 + SM_SN_NETWORK_SESSIONS) };
+
 /* What ends a wait besides the update client's own sockets. */
-static unsigned wait_for(const struct daemon *d, struct curl_waitfd *fds, int *ms)
+static unsigned wait_for(const struct daemon *d, struct curl_waitfd fds[WAITS_MAX], int *ms)
 {
-    struct pollfd link[SM_SN_LINK_FDS];
+    struct pollfd link[WAITS_MAX];
     unsigned n = d->config.mqttsn.there ? sm_sn_fds(d->mqttsn.link, link, ms) : 0;
+    if (d->network.sessions > 0)
+        n += sm_sn_network_fds(&d->network, link + n, ms);
     fds[0] = (struct curl_waitfd){.fd = d->signals, .events = CURL_WAIT_POLLIN};
     for (unsigned i = 0; i < n; i++)
         fds[1 + i] =
@@ -394,7 +425,7 @@ static unsigned wait_for(const struct daemon *d, struct curl_waitfd *fds, int *m
 
 static void run(struct daemon *d)
 {
-    struct curl_waitfd fds[1 + SM_SN_LINK_FDS];
+    struct curl_waitfd fds[WAITS_MAX];
     struct signalfd_siginfo info;
     for (;;) {
         uint32_t wait = step(d);
@@ -415,6 +446,8 @@ static void stop(struct daemon *d)
         sm_update_free(&d->update);
     if (d->config.mqttsn.there)
         mqttsn_stop(&d->mqttsn);
+    if (d->network.sessions > 0)
+        sm_sn_network_free(&d->network);
     curl_multi_cleanup(d->multi);
     sm_watchdog_close(&d->watchdog);
     sm_flash_file_close(&d->flash);
@@ -436,6 +469,7 @@ static const char help[] =
     "core_dumps (folder, bytes, memory),\n"
     "golden (module, signature, key): what runs while no application may,\n"
     "server (url, ca, token_file and more), wasi (directories, programs), sensors,\n"
+    "network (gateways, search, client_prefix, dtls and more): MQTT-SN for modules,\n"
     "buses and, in flash, plugins: vendors' modules that drive the sensors on them.\n"
     "The log goes to stderr. SIGTERM and SIGINT end it.\n"
     "\n"

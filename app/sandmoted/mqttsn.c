@@ -14,8 +14,8 @@ static int open_link(struct mqttsn *m, struct sm_file_why *why)
     struct sm_sn_udp udp = {0};
     if (c->serial)
         return sm_sn_link_serial(c->serial, c->baud, false, &m->link, why);
-    if (c->dtls)
-        return sm_sn_link_dtls(&c->dtls_how, &m->link, why);
+    if (c->dtls.there)
+        return sm_sn_link_dtls(&c->dtls.how, &m->link, why);
     return sm_sn_link_udp(&udp, &m->link, why);
 }
 

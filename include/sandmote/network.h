@@ -125,6 +125,9 @@ struct sm_topic_grant {
 /* False when a capability is no such; then it grants nothing. */
 bool sm_topic_grant(const char *capability, struct sm_topic_grant *g);
 
+/* What is wrong with a capability of the network ("is not ..."); NULL: nothing, or it is none. */
+const char *sm_network_capability(const char *capability);
+
 /* Fields are private but more. Goes into the application's list of parts. */
 struct sm_network_session {
     struct sm_host_more more; /* first */

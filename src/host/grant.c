@@ -44,3 +44,35 @@ bool sm_number_grant(const char *capability, const char *prefix, uint32_t *n)
         *n = *n * 10 + (uint32_t)(*digit - '0');
     return *digit == 0;
 }
+
+/* "<address>/<port>", where the address has no '/'. */
+static bool is_place(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    uint32_t port;
+
+    return slash != NULL && slash > text && slash - text <= (int)SM_NETWORK_ADDRESS_MAX &&
+           sm_number_grant(slash + 1, "", &port) && port <= UINT16_MAX;
+}
+
+const char *sm_network_capability(const char *capability)
+{
+    struct sm_topic_grant g;
+    uint32_t n;
+
+    if (strncmp(capability, "topic/", 6) == 0)
+        return sm_topic_grant(capability, &g) && g.len <= SM_NETWORK_NAME_MAX
+                   ? NULL
+                   : "is not topic/FILTER:p, :s or :ps, with a filter of MQTT of 63 bytes at most";
+    if (strncmp(capability, "gateway/", 8) == 0)
+        return is_place(capability + 8) ? NULL : "is not gateway/ADDRESS/PORT";
+    if (strncmp(capability, "rate/", 5) == 0)
+        return sm_number_grant(capability, "rate/", &n) && n <= SM_NETWORK_RATE_MAX
+                   ? NULL
+                   : "is not rate/N with N from 1 to 1000";
+    if (strncmp(capability, "queue/", 6) == 0)
+        return sm_number_grant(capability, "queue/", &n) && n <= UINT8_MAX
+                   ? NULL
+                   : "is not queue/N with N from 1 to 255";
+    return NULL;
+}

@@ -883,23 +883,15 @@ static int resolve(struct sm_host_more *more, const struct sm_host *host,
     return sm_host_has_network(host) ? sm_host_bind(out, f, more) : SM_ERR_DENIED;
 }
 
-/* Whether a capability of the network's is one that can be served; else why not. */
+/* Why a capability of the network's cannot be served; NULL: it can. */
 static const char *check_one(const struct sm_network_session *s, const char *capability)
 {
-    struct sm_topic_grant g;
+    const char *wrong = sm_network_capability(capability);
     uint32_t n;
 
-    if (strncmp(capability, "topic/", 6) == 0)
-        return sm_topic_grant(capability, &g) ? NULL : "that is no filter with its rights";
-    if (strncmp(capability, "rate/", 5) == 0)
-        return sm_number_grant(capability, "rate/", &n) && n <= SM_NETWORK_RATE_MAX
-                   ? NULL
-                   : "nobody may call so often";
-    if (strncmp(capability, "queue/", 6) == 0)
-        return sm_number_grant(capability, "queue/", &n) && n <= s->room.queue
-                   ? NULL
-                   : "there is no room for so many messages";
-    return NULL;
+    if (wrong == NULL && sm_number_grant(capability, "queue/", &n) && n > s->room.queue)
+        return "there is no room for so many messages";
+    return wrong;
 }
 
 static int check(struct sm_host_more *more, const struct sm_manifest *grants)

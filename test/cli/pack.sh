@@ -78,6 +78,9 @@ refused '"stack_bytes": 63' 'm.json: stack_bytes: must be a whole number from 64
 refused '"memory_bytes": 4294967297' 'm.json: memory_bytes: must be a whole number from 0 to 4294967296'
 refused '"memory_bytes": -1' 'm.json: memory_bytes: must be a whole number from 0 to 4294967296'
 refused '"memory_bytes": 0' 'm.json: memory_bytes is 0, and m.wasm needs 65537 or more to start'
+for wrong in topic/a topic/a#:p topic/a:sp gateway/x rate/0 rate/1001 queue/256; do
+    refused "\"capabilities\": [\"$wrong\"]" "capabilities: \"$wrong\" is not "
+done
 refused '"capabilities": ["log", "log"]' 'key capabilities: a capability stands twice'
 refused '"capabilities": ["a b"]' 'key capabilities: only printable ASCII without spaces'
 refused '"capabilities": [1]' 'm.json: capabilities: each must be a text of at most 96 bytes'

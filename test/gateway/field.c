@@ -61,8 +61,8 @@ bool field_log_says(const struct field *f, const char *name, const char *word)
     return false;
 }
 
-static pid_t run(const struct field *f, const char *log, const char *program, const char *option,
-                 const char *config)
+pid_t field_run(const struct field *f, const char *log, const char *program, const char *option,
+                const char *config)
 {
     char path[128], file[128];
     path_of(f, log, path);
@@ -80,7 +80,7 @@ static pid_t run(const struct field *f, const char *log, const char *program, co
     return pid;
 }
 
-static int end(pid_t *pid, int sig)
+int field_end(pid_t *pid, int sig)
 {
     int status = 0;
     kill(*pid, sig);
@@ -122,7 +122,7 @@ void field_start_broker(struct field *f)
              "persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s",
              f->broker_port, f->dir, geteuid() == 0 ? "user root\n" : "");
     field_write(f, "broker.conf", text);
-    f->broker = run(f, "broker.log", MOSQUITTO, "-c", "broker.conf");
+    f->broker = field_run(f, "broker.log", MOSQUITTO, "-c", "broker.conf");
     for (int i = 0; i < TRIES; i++) {
         int fd = connect_to(f->broker_port);
         if (fd >= 0) {
@@ -136,7 +136,7 @@ void field_start_broker(struct field *f)
 
 void field_stop_broker(struct field *f, int sig)
 {
-    end(&f->broker, sig);
+    field_end(&f->broker, sig);
 }
 
 bool field_setup(struct field *f)
@@ -201,7 +201,7 @@ void gateway_again(struct gateway *g)
     struct field *f = g->field;
     snprintf(file, sizeof file, "%s.json", g->name);
     snprintf(log, sizeof log, "%s.log", g->name);
-    g->pid = run(f, log, SANDMOTE_GATEWAY, "--config", file);
+    g->pid = field_run(f, log, SANDMOTE_GATEWAY, "--config", file);
     bool good = field_log_says(f, log, up);
     char *said = text_of(f, log);
     if (!good)
@@ -214,7 +214,7 @@ void gateway_again(struct gateway *g)
 
 int gateway_stop(struct gateway *g, int sig)
 {
-    return end(&g->pid, sig);
+    return field_end(&g->pid, sig);
 }
 
 long gateway_figure(const struct gateway *g, const char *name)

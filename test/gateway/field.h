@@ -38,6 +38,12 @@ void field_write(const struct field *f, const char *name, const char *text);
 /* "WORD" in a file's text; waits for it. */
 bool field_log_says(const struct field *f, const char *name, const char *word);
 
+/* A program with an option and a file of the folder; its output goes to another. It goes with the
+ * test; ended by a signal: its exit status, or 128 and the signal that it died of. */
+pid_t field_run(const struct field *f, const char *log, const char *program, const char *option,
+                const char *config);
+int field_end(pid_t *pid, int sig);
+
 /* more: members of the configuration, each with a comma before it; NULL: rules that allow all. */
 void gateway_start(struct gateway *g, struct field *f, const char *name, const char *more);
 int gateway_stop(struct gateway *g, int sig);

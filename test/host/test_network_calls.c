@@ -731,9 +731,10 @@ static void capabilities_that_cannot_be_served_are_named(void **state)
     static const char *const good[] = {"topic/a:p", "topic/a/#:ps", "topic/a:b:s", "rate/1",
                                        "rate/1000", "queue/6",      "gateway/x/1", "sensor/x/y:r"};
     static const char *const not [] = {
-        "topic/a",     "topic/:p",   "topic/a:", "topic/a:sp",      "topic/a:x", "topic/a#:p",
-        "topic/a:psp", "topic/a:pp", "rate/0",   "rate/1001",       "rate/01",   "rate/",
-        "rate/5x",     "queue/7",    "queue/0",  "rate/99999999999"};
+        "topic/a",     "topic/:p",        "topic/a:",   "topic/a:sp", "topic/a:x",
+        "topic/a#:p",  "topic/a:psp",     "topic/a:pp", "rate/0",     "rate/1001",
+        "rate/01",     "rate/",           "rate/5x",    "gateway/x",  "gateway//1",
+        "gateway/x/0", "gateway/x/65536", "queue/7",    "queue/0",    "rate/99999999999"};
     for (unsigned i = 0; i < sizeof good / sizeof *good; i++)
         if (checked(good[i]) != -1)
             fail_msg("%s is not served", good[i]);
