@@ -13,6 +13,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 . "$here/common.sh"
+m4_size=arm-none-eabi-size
 
 out=$root/build/bench-wkdibe host_only=0
 while [ $# -gt 0 ]; do
@@ -82,13 +83,26 @@ if [ $host_only = 1 ]; then
         awk -F '\t' '{ printf "%-36s %9d %9d\n", $1, $2, $3 }'
     exit 0
 fi
+levels='O2 Os O2-asm Os-asm'
 m4 O2 RelWithDebInfo >"$out/O2.counts"
 m4 Os MinSizeRel >"$out/Os.counts"
-for level in O2 Os; do
+m4 O2-asm RelWithDebInfo -DSM_BLS_ASSEMBLY=ON >"$out/O2-asm.counts"
+m4 Os-asm MinSizeRel -DSM_BLS_ASSEMBLY=ON >"$out/Os-asm.counts"
+for level in $levels; do
     thousands "$out/$level.counts" >"$out/$level.column"
     awk '{ print $2 }' "$out/$level.counts" >"$out/$level.stack"
 done
 echo "Cortex-M4: instructions in $(qemu-system-arm --version | head -n 1), $($m4_cc --version | head -n 1)"
-printf '\n%-36s %9s %9s %9s %9s %9s\n' 'thousand instructions' gcc clang 'M4 -O2' 'M4 -Os' 'stack -O2'
-paste "$out/names" "$out/gcc.column" "$out/clang.column" "$out/O2.column" "$out/Os.column" "$out/O2.stack" |
-    awk -F '\t' '{ printf "%-36s %9d %9d %9d %9d %9d\n", $1, $2, $3, $4, $5, $6 }'
+echo "asm: with bls_multiply_m4.S (SM_BLS_ASSEMBLY); stack: bytes, the most of the four, callees included"
+printf '\n%-36s %7s %7s %7s %7s %7s %7s %7s\n' 'thousand instructions' gcc clang 'M4 -O2' 'M4 -Os' 'asm -O2' 'asm -Os' stack
+paste "$out/names" "$out/gcc.column" "$out/clang.column" "$out/O2.column" "$out/Os.column" \
+    "$out/O2-asm.column" "$out/Os-asm.column" "$out/O2.stack" "$out/Os.stack" "$out/O2-asm.stack" \
+    "$out/Os-asm.stack" | awk -F '\t' '{
+        stack = 0
+        for (i = 8; i <= 11; i++) if ($i + 0 > stack) stack = $i + 0
+        printf "%-36s %7d %7d %7d %7d %7d %7d %7d\n", $1, $2, $3, $4, $5, $6, $7, stack }'
+printf '\n%-36s %7s\n' 'flash, BLS12-381 alone, bytes' text
+for level in $levels; do
+    printf '%-36s %7d\n' "M4 $level" "$($m4_size "$out/$level/src/wkdibe/libsm_wkdibe.a" |
+        awk '$6 ~ /^bls_/ { n += $1 } END { print n }')"
+done

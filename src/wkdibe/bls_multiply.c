@@ -1,4 +1,5 @@
-/* Multiplication, squaring and Montgomery reduction of numbers of Fp, column by column.
+/* Multiplication and Montgomery reduction of numbers of Fp, column by column. bls_multiply_m4.S can
+ * stand in for this file.
  *
  * Numbers are signed and their limbs have room, so a column is just a sum: no carries between
  * columns until reduction takes them all at once (bls_field.h has the bounds).
@@ -17,19 +18,6 @@ void fp_wide_mul(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct 
 void fp_wide_mul_add(struct sm_bls_wide *w, const struct sm_bls_fp *a, const struct sm_bls_fp *b)
 {
 #define COLUMN(k) w->v[k] = column(w->v[k], a->v + FIRST(k), b->v + LAST(k), COUNT(k));
-    EACH_LOW_COLUMN(COLUMN)
-    EACH_HIGH_COLUMN(COLUMN)
-#undef COLUMN
-}
-
-/* Half of the products, of a and 2 a; the middle one of even columns once. */
-void fp_wide_sqr(struct sm_bls_wide *w, const struct sm_bls_fp *a)
-{
-    struct sm_bls_fp twice;
-    fp_scale(&twice, a, 2);
-#define COLUMN(k)                                                                                  \
-    w->v[k] = column((k) % 2 ? 0 : product(a->v[(k) / 2], a->v[(k) / 2]), twice.v + FIRST(k),      \
-                     a->v + LAST(k), COUNT(k) / 2);
     EACH_LOW_COLUMN(COLUMN)
     EACH_HIGH_COLUMN(COLUMN)
 #undef COLUMN

@@ -1,26 +1,29 @@
 #!/bin/sh
 # Whether the microcontroller's code branches or looks up by secrets: every instruction and address of
-# secrets.elf, hashed by a plugin of QEMU, must be the same whatever the secrets are. Or says what is
-# missing for that.
+# secrets.elf, hashed by a plugin of QEMU, must be the same whatever the secrets are. And whether it computes
+# what every machine does (bls.elf). Or says what is missing for that.
 #
-#   test/firmware/trace/trace.sh DIR
+#   test/firmware/trace/trace.sh DIR [CMAKE-ARGUMENT]...
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 dir=$1
+shift
 for tool in arm-none-eabi-gcc qemu-system-arm; do
     command -v $tool >/dev/null 2>&1 || { echo "skipped: no $tool"; exit 77; }
 done
 mkdir -p "$dir"
 if ! { gcc -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC "$here/trace.c" -o "$dir/trace.so" &&
     cmake -S "$root" -B "$dir" -DCMAKE_BUILD_TYPE=MinSizeRel \
-        -DCMAKE_TOOLCHAIN_FILE="$root/port/cortex-m/toolchain.cmake" &&
-    cmake --build "$dir" --target secrets; } >"$dir/build.log" 2>&1; then
+        -DCMAKE_TOOLCHAIN_FILE="$root/port/cortex-m/toolchain.cmake" "$@" &&
+    cmake --build "$dir" --target secrets bls; } >"$dir/build.log" 2>&1; then
     cat "$dir/build.log" >&2
     exit 1
 fi
+
+"$root/test/firmware/run" "$dir/firmware/bls.elf"
 
 # trace SEED PUBLIC: "trace HASH COUNT"
 trace() {
