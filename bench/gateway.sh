@@ -104,8 +104,8 @@ measure() {
     end
     begin "$@"
     holders=
-    for prefix in a b; do
-        "$load" "sn=$sn" "mqtt=$mqtt" clients=16000 "prefix=$prefix" phases=hold >/dev/null 2>&1 &
+    for net in 1 2; do
+        "$load" "sn=$sn" "mqtt=$mqtt" clients=16000 net=$net prefix=$net phases=hold >/dev/null 2>&1 &
         holders="$holders $!"
         sleep 2
     done

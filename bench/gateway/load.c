@@ -55,7 +55,7 @@ struct subscriber {
 
 static struct client *clients;
 static unsigned clients_count = 90, active_count, samples = 1000;
-static unsigned sn_port = 1884, mqtt_port = 1883;
+static unsigned sn_port = 1884, mqtt_port = 1883, net;
 static double seconds = 3;
 static const char *phases = "connections,qos0,qos1,qos2,latency", *prefix = "bench";
 static int pids[PIDS_MAX], pid_count, epoll_fd;
@@ -124,7 +124,8 @@ static double rss_bytes(void)
 static void client_open(unsigned i)
 {
     struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i / PER_ADDRESS)};
+                               .sin_addr.s_addr =
+                                   htonl(INADDR_LOOPBACK + net * 256 + i / PER_ADDRESS)};
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)sn_port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -498,7 +499,7 @@ static void run_latency(void)
 static const char usage[] =
     "usage: load [sn=PORT] [mqtt=PORT] [clients=N] [active=N] [seconds=S] [samples=N] "
     "[pid=PID]...\n"
-    "            [prefix=NAME] [kept=1] [phases=connections,qos0,qos1,qos2,latency,hold]\n";
+    "            [prefix=NAME] [kept=1] [net=N] [phases=connections,qos0,qos1,qos2,latency,hold]\n";
 
 static void option(const char *text)
 {
@@ -521,6 +522,8 @@ static void option(const char *text)
         samples = (unsigned)atoi(value);
     else if (!strncmp(text, "prefix=", 7))
         prefix = value;
+    else if (!strncmp(text, "net=", 4))
+        net = (unsigned)atoi(value);
     else if (!strncmp(text, "kept=", 5))
         kept = atoi(value);
     else if (!strncmp(text, "phases=", 7))

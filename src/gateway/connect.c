@@ -14,6 +14,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
+#define LATE_MS                                                                                    \
+    2000u /* a CONNECT like the last one may be its copy, come late: a session is not wiped twice  \
+           */
 #define PATIENCE_MS 5000u /* without the broker; then clients are told of congestion */
 
 static void refuse(struct gw *g, const struct gw_addr *to, uint8_t code)
@@ -148,7 +151,9 @@ static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr
                            0);
         return true;
     }
-    if (c->state != GW_ACTIVE || !c->untouched || c->wants_will != p->will)
+    bool late = g->now_ms - c->since_ms < LATE_MS && c->clean == p->clean &&
+                c->keepalive_s == p->duration_s;
+    if (c->state != GW_ACTIVE || !(c->untouched || late) || c->wants_will != p->will)
         return false;
     gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
     return true;

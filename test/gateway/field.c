@@ -102,11 +102,12 @@ static int connect_to(unsigned port)
     return -1;
 }
 
-static unsigned free_port(void)
+/* For streams or datagrams. */
+static unsigned free_port(int type)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0 ||
         getsockname(fd, (struct sockaddr *)&at, &len) < 0)
         fail_msg("no free port");
@@ -147,7 +148,7 @@ bool field_setup(struct field *f)
     snprintf(f->dir, sizeof f->dir, "/tmp/sandmote-field-XXXXXX");
     if (!mkdtemp(f->dir))
         fail_msg("no temporary folder");
-    f->broker_port = free_port();
+    f->broker_port = free_port(SOCK_STREAM);
     field_start_broker(f);
     return true;
 }
@@ -183,7 +184,7 @@ void gateway_start(struct gateway *g, struct field *f, const char *name, const c
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(file, sizeof file, "%s.json", name);
     snprintf(listen, sizeof listen, ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": %u}]",
-             free_port());
+             free_port(SOCK_DGRAM));
     snprintf(
         text, sizeof text,
         "{\"name\": \"%s\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u},"
