@@ -1,6 +1,6 @@
 /* MQTT-SN over UDP, with a multicast group for searches.
  *
- * Two sockets: ours, from which everything is sent, and one that is bound to the group's port and
+ * Two sockets: ours, from which everything is sent, and one that is bound to the group and
  * hears what gateways and other clients say to all. Both are IPv6 and take IPv4 as well.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -98,16 +98,15 @@ static void close_udp(struct sm_sn_link *l)
 static const struct sm_sn_link_kind kind = {
     .send = send_udp, .receive = receive_udp, .fds = fds_udp, .close = close_udp};
 
-static int open_socket(uint16_t port, bool shared)
+static int open_socket(const struct sockaddr_in6 *at, bool shared)
 {
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), no = 0, yes = 1;
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) < 0) {
+    if (bind(fd, (const struct sockaddr *)at, sizeof *at) < 0) {
         int was = errno;
         close(fd);
         errno = was;
@@ -150,7 +149,8 @@ static int open_group(struct udp *u, const struct sm_sn_udp *how, struct sm_file
     sm_sn_to_socket(&at, 0, &u->group);
     u->v4 = at.len == 6;
     u->group.sin6_scope_id = u->v4 ? 0 : u->interface;
-    u->heard = open_socket(how->group_port, true);
+    /* To the group's address: what is for a gateway's own on this host must not come here. */
+    u->heard = open_socket(&u->group, true);
     if (u->heard < 0)
         return fail(u, errno == EADDRINUSE ? SM_ERR_BUSY : SM_ERR_IO, why, "the group's port");
     if (!join(u))
@@ -169,7 +169,8 @@ int sm_sn_link_udp(const struct sm_sn_udp *how, struct sm_sn_link **out, struct 
     *u = (struct udp){.link = {&kind}, .fd = -1, .heard = -1, .hops = how->hops ? how->hops : 1};
     if (how->interface && (u->interface = if_nametoindex(how->interface)) == 0)
         return fail(u, SM_ERR_NOT_FOUND, why, how->interface);
-    u->fd = open_socket(how->port, false);
+    const struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_port = htons(how->port)};
+    u->fd = open_socket(&own, false);
     if (u->fd < 0)
         return fail(u, errno == EADDRINUSE ? SM_ERR_BUSY : SM_ERR_IO, why, "a UDP socket");
     if (how->group) {

@@ -18,6 +18,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 #include <sandmote/mqttsn_frame.h>
@@ -137,6 +138,29 @@ static void a_search_reaches_a_multicast_group(void **state)
         search_in("ff02::3183", interface);
     else
         print_message("no interface with IPv6 multicast here\n");
+}
+
+static void a_group_does_not_take_what_is_for_a_gateway_on_the_same_port(void **state)
+{
+    (void)state;
+    const struct sm_sn_udp how = {.group = "239.255.31.83", .group_port = 31884, .interface = "lo"};
+    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_port = htons(31884)};
+    int gateway = socket(AF_INET6, SOCK_DGRAM, 0), yes = 1;
+    struct timeval most = {.tv_sec = 2};
+    struct sm_mqttsn_address to;
+    struct sm_file_why why;
+    uint8_t in[16];
+    setsockopt(gateway, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    setsockopt(gateway, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    assert_int_equal(bind(gateway, (struct sockaddr *)&own, sizeof own), 0);
+    struct sm_sn_link *client = udp(&how);
+    if (client) {
+        assert_int_equal(sm_sn_address("127.0.0.1", 31884, &to, &why), 0);
+        sm_sn_send(client, (const uint8_t *)"\2\x16", 2, &to);
+        assert_int_equal(recv(gateway, in, sizeof in, 0), 2);
+    }
+    sm_sn_close(client);
+    close(gateway);
 }
 
 static void a_serial_line_carries_frames_and_survives_noise(void **state)
@@ -351,6 +375,7 @@ int main(void)
         cmocka_unit_test(addresses_are_read_and_shown),
         cmocka_unit_test(datagrams_go_there_and_back_over_both_protocols),
         cmocka_unit_test(a_search_reaches_a_multicast_group),
+        cmocka_unit_test(a_group_does_not_take_what_is_for_a_gateway_on_the_same_port),
         cmocka_unit_test(a_serial_line_carries_frames_and_survives_noise),
         cmocka_unit_test(dtls_with_a_shared_key_and_not_with_another),
         cmocka_unit_test(dtls_with_certificates_only_of_the_right_name_and_signer),
