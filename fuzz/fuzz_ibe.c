@@ -1,15 +1,15 @@
 /* Fuzz target: everything of wildcard encryption that comes from outside.
  *
  * The first byte's low bits choose what is read: names, a pattern, parameters, a master key, a key,
- * a tree, a header, a message, a signature. With its first bit the rest is a list of edits to a
- * good one, three bytes each. What is read encodes to the same bytes; nothing that was changed
- * opens or verifies.
+ * a tree, a header, a message, a signature, and the compact form's key and header. With its first
+ * bit the rest is a list of edits to a good one, three bytes each. What is read encodes to the same
+ * bytes; nothing that was changed opens or verifies.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sandmote/wkdibe_session.h>
+#include <sandmote/wkdibe_compact.h>
 
 #define LEAVES 4u
 
@@ -17,9 +17,11 @@ static struct sm_ibe_params params;
 static struct sm_ibe_master master;
 static struct sm_ibe_key key;
 static struct sm_ibe_sender sender;
+static struct sm_ibe_compact_params compact;
+static struct sm_ibe_compact_key path;
 
 /* The good ones, made once. */
-enum { NAMES, PATTERN, PARAMS, MASTER, KEY, TREE, HEADER, MESSAGE, SIGNATURE, KINDS };
+enum { NAMES, PATTERN, PARAMS, MASTER, KEY, TREE, HEADER, MESSAGE, SIGNATURE, PATH, COVER, KINDS };
 static struct {
     uint8_t bytes[SM_IBE_KEY_MAX];
     size_t len;
@@ -82,6 +84,14 @@ static void make_good(void)
     MAKE(MESSAGE, sm_ibe_seal(&sender, OUT(MESSAGE), NULL, 0, "21.5", 4));
     require(sm_ibe_sign(good[SIGNATURE].bytes, &params, &key, &as, "21.5", 4, &rng) == 0);
     good[SIGNATURE].len = SM_IBE_SIGNATURE_SIZE;
+    uint32_t nodes[SM_IBE_TREE_PATH_MAX];
+    struct sm_ibe_master compact_master;
+    require(sm_ibe_compact_setup(&compact, &compact_master, 11, (const uint8_t[32]){1}, &rng) == 0);
+    require(sm_ibe_tree_path(&tree, 0, nodes) == 3);
+    require(sm_ibe_compact_keygen(&path, &compact, &compact_master, &p, nodes, 3, &rng) == 0);
+    MAKE(PATH, sm_ibe_compact_key_encode(&path, OUT(PATH)));
+    MAKE(COVER,
+         sm_ibe_compact_sender_open(&sender, OUT(COVER), &compact, &as, &tree, nodes, 4, &rng));
 }
 
 /* ---- Each kind ------------------------------------------------------------------------------- */
@@ -187,6 +197,15 @@ static void check_signature(const uint8_t *bytes, size_t len)
                 is_good(SIGNATURE, bytes, len));
 }
 
+static void check_compact(unsigned kind, const uint8_t *bytes, size_t len)
+{
+    struct sm_ibe_compact_key k;
+    struct sm_ibe_receiver fresh = {0};
+    int err = kind == PATH ? sm_ibe_compact_key_decode(&k, &compact, bytes, len)
+                           : sm_ibe_compact_receiver_open(&fresh, &compact, &path, bytes, len);
+    require((err == 0) == is_good(kind, bytes, len));
+}
+
 static void check(unsigned kind, const uint8_t *bytes, size_t len)
 {
     switch (kind) {
@@ -196,6 +215,8 @@ static void check(unsigned kind, const uint8_t *bytes, size_t len)
     case HEADER:
     case MESSAGE: check_session(kind, bytes, len); break;
     case SIGNATURE: check_signature(bytes, len); break;
+    case PATH:
+    case COVER: check_compact(kind, bytes, len); break;
     default: check_keys(kind, bytes, len);
     }
 }

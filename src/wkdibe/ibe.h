@@ -14,9 +14,26 @@
 #define IBE_DST_MESSAGE "SANDMOTE-IBE-V1-MESSAGE"
 #define IBE_DST_CCA     "SANDMOTE-IBE-V1-CCA"
 #define IBE_DST_CHECK   "SANDMOTE-IBE-V1-CHECK"
+#define IBE_DST_NODE    "SANDMOTE-IBE-V1-NODE-with-BLS12381G1_XMD:SHA-256_SSWU_RO_"
 
 /* The first byte of every encoding. */
-enum { IBE_PARAMS = 1, IBE_MASTER = 2, IBE_KEY = 3, IBE_TREE = 4, IBE_HEADER = 5, IBE_MESSAGE = 6 };
+enum {
+    IBE_PARAMS = 1,
+    IBE_MASTER,
+    IBE_KEY,
+    IBE_TREE,
+    IBE_HEADER,
+    IBE_MESSAGE,
+    IBE_COMPACT_PARAMS = 16,
+    IBE_COMPACT_KEY,
+    IBE_COMPACT_HEADER,
+};
+
+/* Setup and decoding of parameters whose encoding begins with `kind`. */
+int ibe_setup(struct sm_ibe_params *params, uint8_t kind, struct sm_ibe_master *master,
+              unsigned slots, const uint8_t seed[32], struct sm_ibe_rng *rng) SM_IBE_CHECKED;
+int ibe_params_decode(struct sm_ibe_params *params, uint8_t kind, const uint8_t *bytes,
+                      size_t len) SM_IBE_CHECKED;
 
 /* ---- Patterns -------------------------------------------------------------------------------- */
 
@@ -57,6 +74,24 @@ bool ibe_relation_holds(const struct sm_ibe_params *params, const struct sm_bls_
 int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
                    const struct sm_ibe_pattern *to) SM_IBE_CHECKED;
 
+/* All of a key but a0: from the one it comes from, if any, randomised with r. */
+void ibe_randomise_rest(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                        const struct sm_ibe_key *from, const struct sm_bls_scalar *r);
+
+/* Whether a key's elements belong together: sums of them, and of what they must be multiples of,
+ * each times a number that follows from the whole encoding. ibe_relation_holds() of left, right and
+ * a1. */
+struct ibe_check {
+    struct sm_bls_g1 left, right;
+    uint8_t seed[SM_SHA256_SIZE + 1];
+};
+int ibe_check_begin(struct ibe_check *c, const struct sm_ibe_key *key,
+                    const struct sm_ibe_params *params, const uint8_t *bytes,
+                    size_t len) SM_IBE_CHECKED;
+/* label: another one for each b; below 32 they are the key's own. */
+int ibe_check_add(struct ibe_check *c, const struct sm_bls_g1 *b, const struct sm_bls_g1 *h,
+                  unsigned label) SM_IBE_CHECKED;
+
 /* ---- Encapsulation of a given seed ----------------------------------------------------------- */
 
 #define IBE_SEED_SIZE 32u
@@ -65,6 +100,20 @@ int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
 struct ibe_seed {
     uint8_t bytes[IBE_SEED_SIZE], context[SM_SHA256_SIZE];
 };
+
+/* The parts of it. t of a seed: for one seed another for every pattern, parameters and context. */
+int ibe_seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *params,
+                    const struct sm_ibe_pattern *q, const struct ibe_seed *seed) SM_IBE_CHECKED;
+/* B, C and the D_i to out, and, unless it is NULL, W. */
+void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
+                const struct sm_ibe_target *target, const struct sm_bls_scalar *t);
+/* W again, from a key that matches. */
+int ibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct sm_ibe_pattern *q,
+                const uint8_t *ciphertext) SM_IBE_CHECKED;
+/* Between the seed and its form behind a ciphertext, both ways. */
+int ibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
+                  const struct sm_ibe_params *params, const struct sm_ibe_pattern *q,
+                  const uint8_t *ciphertext, size_t len, const struct sm_bls_gt *w) SM_IBE_CHECKED;
 
 /* A ciphertext that gives the seed to all keys that match: what it is made with follows from the
  * seed, its context and the target, so one seed makes different ciphertexts for different patterns,

@@ -69,9 +69,8 @@ static size_t ciphertext_size(const struct sm_ibe_pattern *p)
     return SM_IBE_CIPHERTEXT(sm_ibe_pattern_wilds(p));
 }
 
-/* B, C and the D_i; W. */
-static void with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
-                   const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
+void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
+                const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
 {
     struct sm_bls_g2 b;
     struct sm_bls_g1 p;
@@ -123,9 +122,8 @@ __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct s
     return 0;
 }
 
-/* W again, from a key that matches. */
-static int recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
-                   const struct sm_ibe_pattern *q, const uint8_t *ciphertext)
+int ibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct sm_ibe_pattern *q,
+                const uint8_t *ciphertext)
 {
     struct sm_bls_g1 a, c;
     struct sm_bls_g2 b, a1;
@@ -190,7 +188,7 @@ int sm_ibe_encaps(uint8_t secret[SM_IBE_SECRET_SIZE], uint8_t *out, size_t size,
         return SM_ERR_MEMORY;
     err = ibe_random_scalar(&t, rng, "encaps", &target->pattern);
     if (!err) {
-        with_t(out, &w, params, target, &t);
+        ibe_with_t(out, &w, params, target, &t);
         bind(&info, "WWKEM-v1", params, &target->pattern, out, len);
         err = secret_of(secret, &w, &info);
     }
@@ -219,7 +217,7 @@ int sm_ibe_decaps(uint8_t secret[SM_IBE_SECRET_SIZE], const struct sm_ibe_params
         return err;
     if (len != ciphertext_size(pattern))
         return SM_ERR_MALFORMED;
-    err = recover(&w, key, pattern, ciphertext);
+    err = ibe_recover(&w, key, pattern, ciphertext);
     if (!err) {
         bind(&info, "WWKEM-v1", params, pattern, ciphertext, len);
         err = secret_of(secret, &w, &info);
@@ -230,9 +228,8 @@ int sm_ibe_decaps(uint8_t secret[SM_IBE_SECRET_SIZE], const struct sm_ibe_params
 
 /* ---- Of a seed: Fujisaki-Okamoto ------------------------------------------------------------- */
 
-/* t of a seed: for one seed another for every pattern, parameters and context. */
-static int seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *params,
-                       const struct sm_ibe_pattern *q, const struct ibe_seed *seed)
+int ibe_seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *params,
+                    const struct sm_ibe_pattern *q, const struct ibe_seed *seed)
 {
     uint8_t text[sizeof *seed + 2 * SM_SHA256_SIZE];
     memcpy(text, seed, sizeof *seed);
@@ -243,14 +240,13 @@ static int seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *para
     return err;
 }
 
-/* Between the seed and its form in the ciphertext, both ways. */
-static int mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
-                     const struct sm_ibe_params *params, const struct sm_ibe_pattern *q,
-                     const uint8_t *ciphertext, const struct sm_bls_gt *w)
+int ibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
+                  const struct sm_ibe_params *params, const struct sm_ibe_pattern *q,
+                  const uint8_t *ciphertext, size_t len, const struct sm_bls_gt *w)
 {
     struct binding info;
     uint8_t mask[SM_IBE_SECRET_SIZE];
-    bind(&info, "WWSEED-1", params, q, ciphertext, ciphertext_size(q));
+    bind(&info, "WWSEED-1", params, q, ciphertext, len);
     int err = secret_of(mask, w, &info);
     for (unsigned i = 0; !err && i < IBE_SEED_SIZE; i++)
         out[i] = in[i] ^ mask[i];
@@ -269,11 +265,11 @@ int ibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
         return err;
     if (size < len + IBE_SEED_SIZE)
         return SM_ERR_MEMORY;
-    err = seed_scalar(&t, params, &target->pattern, seed);
+    err = ibe_seed_scalar(&t, params, &target->pattern, seed);
     if (!err)
-        with_t(out, &w, params, target, &t);
+        ibe_with_t(out, &w, params, target, &t);
     if (!err)
-        err = mask_seed(out + len, seed->bytes, params, &target->pattern, out, &w);
+        err = ibe_mask_seed(out + len, seed->bytes, params, &target->pattern, out, len, &w);
     sm_wipe(&t, sizeof t);
     sm_wipe(&w, sizeof w);
     return err ? err : (int)(len + IBE_SEED_SIZE);
@@ -293,14 +289,14 @@ int ibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params 
     size_t points = ciphertext_size(q);
     if (len != points + IBE_SEED_SIZE)
         return SM_ERR_MALFORMED;
-    err = recover(&w, key, q, ciphertext);
+    err = ibe_recover(&w, key, q, ciphertext);
     if (!err)
-        err = mask_seed(seed->bytes, ciphertext + points, params, q, ciphertext, &w);
+        err = ibe_mask_seed(seed->bytes, ciphertext + points, params, q, ciphertext, points, &w);
     sm_wipe(&w, sizeof w);
     if (!err)
-        err = seed_scalar(&t, params, q, seed);
+        err = ibe_seed_scalar(&t, params, q, seed);
     if (!err) {
-        with_t(again, NULL, params, target, &t);
+        ibe_with_t(again, NULL, params, target, &t);
         *good = (uint8_t)-sm_ct_equal(again, ciphertext, points);
     }
     sm_wipe(&t, sizeof t);

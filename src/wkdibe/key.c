@@ -39,12 +39,28 @@ struct origin {
     const struct sm_ibe_key *from;
 };
 
+void ibe_randomise_rest(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                        const struct sm_ibe_key *from, const struct sm_bls_scalar *r)
+{
+    struct sm_bls_g2 a1, old;
+    sm_bls_g2_mul_generator(&a1, r);
+    if (from) {
+        ibe_g2_load(&old, &from->a1);
+        sm_bls_g2_add(&a1, &a1, &old);
+    }
+    ibe_g2_store(&key->a1, &a1);
+    for (unsigned i = 0; i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            add_multiple(&key->b[i], from ? &from->b[i] : NULL, &params->h[i], r);
+    if (key->signs)
+        add_multiple(&key->bs, from ? &from->bs : NULL, &params->hs, r);
+}
+
 /* The origin randomised with r. */
 static int randomise(struct sm_ibe_key *key, const struct sm_ibe_params *params, struct origin o,
                      const struct sm_bls_scalar *r)
 {
     struct sm_bls_g1 x;
-    struct sm_bls_g2 a1, old;
     int err = ibe_pattern_point(&x, params, &key->pattern);
     if (err)
         return err;
@@ -52,17 +68,7 @@ static int randomise(struct sm_ibe_key *key, const struct sm_ibe_params *params,
     sm_bls_g1_add(&x, &x, o.a0);
     ibe_g1_store(&key->a0, &x);
     sm_wipe(&x, sizeof x);
-    sm_bls_g2_mul_generator(&a1, r);
-    if (o.from) {
-        ibe_g2_load(&old, &o.from->a1);
-        sm_bls_g2_add(&a1, &a1, &old);
-    }
-    ibe_g2_store(&key->a1, &a1);
-    for (unsigned i = 0; i < key->pattern.slots; i++)
-        if (key->pattern.kind[i] == SM_IBE_WILD)
-            add_multiple(&key->b[i], o.from ? &o.from->b[i] : NULL, &params->h[i], r);
-    if (key->signs)
-        add_multiple(&key->bs, o.from ? &o.from->bs : NULL, &params->hs, r);
+    ibe_randomise_rest(key, params, o.from, r);
     return 0;
 }
 
@@ -224,14 +230,8 @@ static int take_points(struct sm_ibe_key *key, const uint8_t *at)
     return err;
 }
 
-/* The elements beside a0 with their h_i, each times a number that follows from the whole key. */
-struct check_sum {
-    struct sm_bls_g1 left, right;
-    uint8_t seed[SM_SHA256_SIZE + 1];
-};
-
-static int add_to_check(struct check_sum *c, const struct sm_ibe_g1 *b, const struct sm_ibe_g1 *h,
-                        unsigned label)
+int ibe_check_add(struct ibe_check *c, const struct sm_bls_g1 *b, const struct sm_bls_g1 *h,
+                  unsigned label)
 {
     struct sm_bls_scalar k;
     struct sm_bls_g1 p;
@@ -240,13 +240,37 @@ static int add_to_check(struct check_sum *c, const struct sm_ibe_g1 *b, const st
         sm_bls_hash_to_scalar(&k, c->seed, sizeof c->seed, IBE_DST_CHECK, sizeof IBE_DST_CHECK - 1);
     if (err)
         return err;
-    ibe_g1_load(&p, b);
-    sm_bls_g1_mul(&p, &p, &k);
+    sm_bls_g1_mul(&p, b, &k);
     sm_bls_g1_add(&c->left, &c->left, &p);
-    ibe_g1_load(&p, h);
-    sm_bls_g1_mul_public(&p, &p, &k);
+    sm_bls_g1_mul_public(&p, h, &k);
     sm_bls_g1_add(&c->right, &c->right, &p);
+    sm_wipe(&p, sizeof p);
     return 0;
+}
+
+static int add_to_check(struct ibe_check *c, const struct sm_ibe_g1 *b, const struct sm_ibe_g1 *h,
+                        unsigned label)
+{
+    struct sm_bls_g1 left, right;
+    ibe_g1_load(&left, b);
+    ibe_g1_load(&right, h);
+    int err = ibe_check_add(c, &left, &right, label);
+    sm_wipe(&left, sizeof left);
+    return err;
+}
+
+int ibe_check_begin(struct ibe_check *c, const struct sm_ibe_key *key,
+                    const struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
+{
+    sm_sha256(bytes, len, c->seed);
+    ibe_g1_load(&c->left, &key->a0);
+    int err = ibe_pattern_point(&c->right, params, &key->pattern);
+    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
+        if (key->pattern.kind[i] == SM_IBE_WILD)
+            err = add_to_check(c, &key->b[i], &params->h[i], i);
+    if (!err && key->signs)
+        err = add_to_check(c, &key->bs, &params->hs, SM_IBE_SLOTS_MAX);
+    return err;
 }
 
 /* Whether all of it has one r and belongs to the parameters: e(a0, g) = Z e(X_P, a1) and
@@ -254,16 +278,9 @@ static int add_to_check(struct check_sum *c, const struct sm_ibe_g1 *b, const st
 static int belongs(const struct sm_ibe_key *key, const struct sm_ibe_params *params,
                    const uint8_t *bytes, size_t len)
 {
-    struct check_sum c;
+    struct ibe_check c;
     struct sm_bls_g2 a1;
-    sm_sha256(bytes, len, c.seed);
-    ibe_g1_load(&c.left, &key->a0);
-    int err = ibe_pattern_point(&c.right, params, &key->pattern);
-    for (unsigned i = 0; !err && i < key->pattern.slots; i++)
-        if (key->pattern.kind[i] == SM_IBE_WILD)
-            err = add_to_check(&c, &key->b[i], &params->h[i], i);
-    if (!err && key->signs)
-        err = add_to_check(&c, &key->bs, &params->hs, SM_IBE_SLOTS_MAX);
+    int err = ibe_check_begin(&c, key, params, bytes, len);
     ibe_g2_load(&a1, &key->a1);
     if (!err && !ibe_relation_holds(params, &c.left, &c.right, &a1))
         err = SM_ERR_INVALID;

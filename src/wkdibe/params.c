@@ -80,14 +80,14 @@ static int seed_point(struct sm_ibe_g1 *out, const uint8_t seed[32], uint8_t lab
 }
 
 /* All that follows from the seed, the number of slots and g1. */
-static int expand(struct sm_ibe_params *params, unsigned slots, const uint8_t seed[32],
-                  const struct sm_bls_g2 *g1)
+static int expand(struct sm_ibe_params *params, uint8_t kind, unsigned slots,
+                  const uint8_t seed[32], const struct sm_bls_g2 *g1)
 {
     struct sm_bls_g1 g2;
     struct sm_bls_gt z;
     memset(params, 0, sizeof *params);
     params->slots = (uint8_t)slots;
-    params->encoded[0] = IBE_PARAMS;
+    params->encoded[0] = kind;
     params->encoded[1] = (uint8_t)slots;
     memcpy(params->encoded + 2, seed, 32);
     sm_bls_g2_encode(params->encoded + 34, g1);
@@ -108,8 +108,8 @@ static int expand(struct sm_ibe_params *params, unsigned slots, const uint8_t se
     return 0;
 }
 
-int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, unsigned slots,
-                 const uint8_t seed[32], struct sm_ibe_rng *rng)
+int ibe_setup(struct sm_ibe_params *params, uint8_t kind, struct sm_ibe_master *master,
+              unsigned slots, const uint8_t seed[32], struct sm_ibe_rng *rng)
 {
     struct sm_bls_scalar alpha;
     struct sm_bls_g1 g2, msk;
@@ -120,7 +120,7 @@ int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, uns
     if (err)
         return err;
     sm_bls_g2_mul_generator(&g1, &alpha);
-    err = expand(params, slots, seed, &g1);
+    err = expand(params, kind, slots, seed, &g1);
     if (!err) {
         ibe_g1_load(&g2, &params->g2);
         sm_bls_g1_mul(&msk, &g2, &alpha);
@@ -132,6 +132,12 @@ int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, uns
     return err;
 }
 
+int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, unsigned slots,
+                 const uint8_t seed[32], struct sm_ibe_rng *rng)
+{
+    return ibe_setup(params, IBE_PARAMS, master, slots, seed, rng);
+}
+
 int sm_ibe_params_encode(const struct sm_ibe_params *params, uint8_t *out, size_t size)
 {
     if (size < SM_IBE_PARAMS_SIZE)
@@ -140,19 +146,24 @@ int sm_ibe_params_encode(const struct sm_ibe_params *params, uint8_t *out, size_
     return (int)SM_IBE_PARAMS_SIZE;
 }
 
-int sm_ibe_params_decode(struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
+int ibe_params_decode(struct sm_ibe_params *params, uint8_t kind, const uint8_t *bytes, size_t len)
 {
     struct sm_bls_g2 g1;
     if (len == 0)
         return SM_ERR_MALFORMED;
-    if (bytes[0] != IBE_PARAMS)
+    if (bytes[0] != kind)
         return SM_ERR_UNSUPPORTED;
     if (len != SM_IBE_PARAMS_SIZE)
         return SM_ERR_MALFORMED;
     if (bytes[1] == 0 || bytes[1] > SM_IBE_SLOTS_MAX)
         return SM_ERR_LIMIT;
     int err = sm_bls_g2_decode(&g1, bytes + 34, SM_IBE_G2_SIZE, SM_BLS_STRICT);
-    return err ? err : expand(params, bytes[1], bytes + 2, &g1);
+    return err ? err : expand(params, kind, bytes[1], bytes + 2, &g1);
+}
+
+int sm_ibe_params_decode(struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
+{
+    return ibe_params_decode(params, IBE_PARAMS, bytes, len);
 }
 
 int sm_ibe_master_encode(const struct sm_ibe_master *master, uint8_t *out, size_t size)

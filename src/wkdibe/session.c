@@ -14,6 +14,7 @@
 #include <sandmote/wkdibe_session.h>
 #include <string.h>
 #include "ibe.h"
+#include "session.h"
 
 #define HEAD         41u /* version, parameters, epoch */
 #define NODE         4u
@@ -23,7 +24,7 @@
 
 /* ---- Both sides ------------------------------------------------------------------------------ */
 
-static int make_session(struct sm_ibe_session *s, const struct ibe_seed *seed)
+int ibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed)
 {
     static const char info[] = "SANDMOTE-IBE-V1-SESSION";
     uint8_t both[SM_IBE_SESSION_ID + SM_AEAD_KEY_SIZE];
@@ -141,7 +142,7 @@ static int open_session(struct sm_ibe_sender *sender, struct writer *w, uint64_t
         err = write_node(w, &target, nodes[i], i == 0);
     if (!err) {
         sender->epoch = epoch;
-        err = make_session(&sender->session, &w->seed);
+        err = ibe_session_make(&sender->session, &w->seed);
     }
     sm_wipe(&w->seed, sizeof w->seed);
     if (err)
@@ -306,11 +307,35 @@ static int take_seed(struct ibe_seed *seed, const struct header *h,
     return err;
 }
 
+int ibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
+                         const uint8_t header_hash[SM_SHA256_SIZE])
+{
+    const struct sm_ibe_received *newest = &receiver->received[0];
+    if (newest->open && memcmp(newest->header_hash, header_hash, SM_SHA256_SIZE) == 0)
+        return 0; /* kept publications come again and again; the window stays as it is */
+    return epoch > receiver->epoch ? 1 : SM_ERR_ROLLBACK;
+}
+
+int ibe_receiver_take(struct sm_ibe_receiver *receiver, uint64_t epoch,
+                      const uint8_t header_hash[SM_SHA256_SIZE], const struct ibe_seed *seed)
+{
+    struct sm_ibe_received new = {.open = true};
+    memcpy(new.header_hash, header_hash, SM_SHA256_SIZE);
+    int err = ibe_session_make(&new.session, seed);
+    if (!err) {
+        receiver->received[1] = receiver->received[0];
+        receiver->received[0] = new;
+        receiver->epoch = epoch;
+    }
+    sm_wipe(&new, sizeof new);
+    return err;
+}
+
 int sm_ibe_receiver_open(struct sm_ibe_receiver *receiver, const struct sm_ibe_params *params,
                          const struct sm_ibe_key *const *keys, unsigned nkeys,
                          const uint8_t *header, size_t len)
 {
-    struct sm_ibe_received new = {.open = true};
+    uint8_t hash[SM_SHA256_SIZE];
     struct header h;
     struct ibe_seed seed;
     int err = read_header(&h, header, len);
@@ -320,22 +345,14 @@ int sm_ibe_receiver_open(struct sm_ibe_receiver *receiver, const struct sm_ibe_p
         return SM_ERR_KEY;
     if (h.pattern.slots != params->slots)
         return SM_ERR_INVALID;
-    sm_sha256(header, len, new.header_hash);
-    const struct sm_ibe_received *newest = &receiver->received[0];
-    if (newest->open && memcmp(newest->header_hash, new.header_hash, SM_SHA256_SIZE) == 0)
-        return 0; /* kept publications come again and again; the window stays as it is */
-    if (h.epoch <= receiver->epoch)
-        return SM_ERR_ROLLBACK;
+    sm_sha256(header, len, hash);
+    int expected = ibe_receiver_expects(receiver, h.epoch, hash);
+    if (expected <= 0)
+        return expected;
     err = take_seed(&seed, &h, params, keys, nkeys);
     if (!err)
-        err = make_session(&new.session, &seed);
+        err = ibe_receiver_take(receiver, h.epoch, hash, &seed);
     sm_wipe(&seed, sizeof seed);
-    if (!err) {
-        receiver->received[1] = receiver->received[0];
-        receiver->received[0] = new;
-        receiver->epoch = h.epoch;
-    }
-    sm_wipe(&new, sizeof new);
     return err;
 }
 
