@@ -503,6 +503,16 @@ void gw_on_regack(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
     gw_pump(g, c);
 }
 
+/* The delivery that an acknowledgement is for: the first one, whether it flies or waits to be sent once
+ * more. After a restart or a sleep, what was sent before is still on its way. */
+static struct gw_delivery *acknowledged(struct gw_client *c, uint16_t msg_id)
+{
+    struct gw_delivery *d = c->first;
+    return d && d->msg_id == msg_id && msg_id && (c->flying || d->again || d->state == GW_RELEASED)
+               ? d
+               : NULL;
+}
+
 static void delivered(struct gw *g, struct gw_client *c)
 {
     if (c->first->qos == 1)
@@ -533,8 +543,8 @@ static void unknown_topic(struct gw *g, struct gw_client *c, uint16_t id)
 
 void gw_on_puback(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
 {
-    struct gw_delivery *d = c->flying ? c->first : NULL;
-    bool fits = d && d->state == GW_SENT && d->msg_id == p->msg_id;
+    struct gw_delivery *d = acknowledged(c, p->msg_id);
+    bool fits = d && d->state != GW_RELEASED;
     if (fits)
         gw_client_proven(g, c);
     if (p->code == SM_MQTTSN_INVALID_TOPIC && (fits || !p->msg_id))
@@ -551,10 +561,10 @@ void gw_on_puback(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
 
 void gw_on_pubrec(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
 {
-    struct gw_delivery *d = c->flying ? c->first : NULL;
-    if (d && d->qos == 2 && d->msg_id == p->msg_id) {
+    struct gw_delivery *d = acknowledged(c, p->msg_id);
+    if (d && d->qos == 2) {
         gw_client_proven(g, c);
-        if (d->state == GW_SENT) {
+        if (d->state != GW_RELEASED) {
             d->state = GW_RELEASED;
             if (d->row)
                 store_delivery(g, c, d);
@@ -567,8 +577,8 @@ void gw_on_pubrec(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
 
 void gw_on_pubcomp(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
 {
-    struct gw_delivery *d = c->flying ? c->first : NULL;
-    if (d && d->state == GW_RELEASED && d->msg_id == p->msg_id)
+    struct gw_delivery *d = acknowledged(c, p->msg_id);
+    if (d && d->state == GW_RELEASED)
         delivered(g, c);
 }
 
