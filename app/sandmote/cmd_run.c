@@ -684,6 +684,7 @@ static int run_command(int argc, char **argv)
     status = make_sensors(&run, o.sensors);
     if (status == CLI_GOOD)
         status = run_file(&run, &o, n - 1, argv + 2);
+    sm_host_tell_left_out(&run.host);
     sm_host_end(&run.host);
     run_network_free(&run.network);
     sm_sensor_config_free(&run.sensor_config);

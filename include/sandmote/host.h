@@ -166,6 +166,11 @@ bool sm_host_exited(const struct sm_host *host, uint32_t *code);
 /* How many calls of the instance were refused. */
 uint32_t sm_host_refused(const struct sm_host *host);
 
+/* When it is stopped: tell the log, once, what is not there: how many lines were dropped since the
+ * last one, and how many calls were refused when not each of them has a line. Nothing for a host
+ * that is only zeroed. */
+void sm_host_tell_left_out(struct sm_host *host);
+
 /* The last lines that the instance has logged, each ended by a newline. Valid until it logs again.
  */
 struct sm_wasm_name sm_host_tail(const struct sm_host *host);

@@ -70,13 +70,14 @@ static int simulate(struct sm_opened_bus *o, const struct wanted *w, const char 
     if (!w->chips)
         return fail(err, "%s.chips: is missing", where);
     o->simulated = true;
-    o->clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = (void *)(uintptr_t)clock};
     o->chips = calloc(n, sizeof *o->chips);
     if (!o->chips)
         return fail(err, "%s: no memory", where);
     for (size_t i = 0; i < n; i++)
         if (add_chip(o, w, where, i, err) < 0)
             return SM_ERR_INVALID;
+    /* They were switched on when the clock began: whoever reads at once finds them awake. */
+    o->clock = (struct sm_sim_clock){.now_ns = now_ns, .ctx = (void *)(uintptr_t)clock};
     return 0;
 }
 
@@ -99,16 +100,17 @@ static int open_device(struct sm_opened_bus *o, const struct wanted *w, const ch
 {
     struct sm_file_why why;
     int r;
+    bool known = !strcmp(w->type, "i2c") || !strcmp(w->type, "spi") || !strcmp(w->type, "serial");
+    if (!known)
+        return fail(err, "%s.type: must be i2c, spi, serial or simulated", where);
     if (!w->device)
         return fail(err, "%s.device: is missing", where);
     if (!strcmp(w->type, "i2c"))
         r = sm_bus_open_i2c(&o->posix, w->name, w->device, &why);
     else if (!strcmp(w->type, "spi"))
         r = sm_bus_open_spi(&o->posix, w->name, w->device, (uint32_t)w->hz, &why);
-    else if (!strcmp(w->type, "serial"))
-        r = open_serial(&o->posix, w, where, &why);
     else
-        return fail(err, "%s.type: must be i2c, spi, serial or simulated", where);
+        r = open_serial(&o->posix, w, where, &why);
     return r < 0 ? fail(err, "%s: %.300s", where, why.text) : 0;
 }
 

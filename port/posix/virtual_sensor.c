@@ -1,9 +1,11 @@
 /* Sensors without hardware. SPDX-License-Identifier: Apache-2.0 */
 #include "virtual_sensor.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <posix/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define NUMBER_MAX 31u /* bytes of a file */
 
@@ -13,18 +15,28 @@ static int start(struct sm_sensor *s)
     return 0;
 }
 
+/* The bytes of a file, one more than there may be at most, or -1. What could be waited for, like a
+ * pipe, is no file: everything else on the device would wait too. */
+static ssize_t read_bytes(const char *path, char text[NUMBER_MAX + 1])
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read(fd, text, NUMBER_MAX + 1) : -1;
+    close(fd);
+    return n;
+}
+
 static int read_file(const char *path, int32_t *value)
 {
-    struct sm_file_why why;
-    uint8_t *text;
-    size_t len;
-    if (sm_file_read(path, NUMBER_MAX, &text, &len, &why) < 0)
+    char text[NUMBER_MAX + 2], *end;
+    ssize_t len = read_bytes(path, text);
+    if (len < 0 || len > (ssize_t)NUMBER_MAX)
         return SM_ERR_IO;
-    char *end;
-    long n = strtol((char *)text, &end, 10);
-    bool good =
-        end != (char *)text && (*end == 0 || *end == '\n') && n >= INT32_MIN && n <= INT32_MAX;
-    free(text);
+    text[len] = 0;
+    long n = strtol(text, &end, 10);
+    bool good = end != text && (*end == 0 || *end == '\n') && n >= INT32_MIN && n <= INT32_MAX;
     *value = (int32_t)n;
     return good ? 0 : SM_ERR_IO;
 }

@@ -111,6 +111,7 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
     app->healthy = false;
     app->due_ms = due_ms;
     app->exec.state = SM_EXEC_IDLE;
+    sm_host_tell_left_out(&app->host);
     sm_host_end(&app->host);
 }
 

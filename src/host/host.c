@@ -159,18 +159,35 @@ static bool log_allowed(struct sm_host *h)
     return allowed;
 }
 
-static void tell_dropped(struct sm_host *h)
+/* "(<number> <what>)" */
+static void tell_number(const struct sm_host *h, uint32_t number, const char *what)
 {
-    char line[48] = "(", digits[10];
+    char line[64] = "(", digits[10];
     uint32_t n = 0, at = 1;
 
-    for (uint32_t v = h->log_dropped; v > 0; v /= 10)
+    for (uint32_t v = number; v > 0; v /= 10)
         digits[n++] = (char)('0' + v % 10);
     while (n > 0)
         line[at++] = digits[--n];
-    memcpy(line + at, " lines dropped)", 16);
-    h->log_dropped = 0;
+    memcpy(line + at, what, strlen(what) + 1); /* one of the two below: it fits */
     h->port->log(h->port->ctx, h->grants->name, line);
+}
+
+static void tell_dropped(struct sm_host *h)
+{
+    tell_number(h, h->log_dropped, " lines dropped)");
+    h->log_dropped = 0;
+}
+
+void sm_host_tell_left_out(struct sm_host *h)
+{
+    if (h->port == NULL || h->port->log == NULL)
+        return;
+    if (h->log_dropped > 0)
+        tell_dropped(h);
+    if (h->refused > h->causes)
+        tell_number(h, h->refused, " calls refused in all)");
+    h->refused = h->causes; /* each of these has its line */
 }
 
 /* Keep a line, and as many of those before it as there is room for. */

@@ -255,6 +255,28 @@ static void a_module_that_refuses_to_learn_cannot_fill_the_log(void **state)
     assert_int_equal(sm_host_refused(&one->host), 100);
 }
 
+static void what_the_log_does_not_have_is_told_at_the_end(void **state)
+{
+    (void)state;
+    sm_host_tell_left_out(&one->host); /* nothing was left out */
+    failed(one, desk_read(one, "C", "humidity", 4), SM_HOST_DENIED);
+    sm_host_tell_left_out(&one->host); /* it has its line */
+    assert_int_equal(d.lines, 1);
+    for (unsigned i = 0; i < 11; i++)
+        failed(one, desk_read(one, "C", "humidity", 4), SM_HOST_DENIED);
+    for (unsigned i = 0; i < SM_HOST_LOG_BURST + 7; i++)
+        sm_host_log(&one->host, "x", 1);
+    unsigned before = d.lines;
+    sm_host_tell_left_out(&one->host);
+    assert_int_equal(d.lines, before + 2);
+    assert_string_equal(d.line[before], "(7 lines dropped)");
+    assert_string_equal(d.line[before + 1], "(12 calls refused in all)");
+    sm_host_tell_left_out(&one->host);
+    assert_int_equal(d.lines, before + 2);
+    struct sm_host zeroed = {0};
+    sm_host_tell_left_out(&zeroed);
+}
+
 static void names_cannot_be_put_together_to_another_grant(void **state)
 {
     static const char *const names[][2] = {
@@ -1128,6 +1150,7 @@ int main(void)
         T(a_pointer_that_leaves_the_memory_traps),
         T(what_is_not_granted_is_refused_counted_and_logged_once),
         T(a_module_that_refuses_to_learn_cannot_fill_the_log),
+        T(what_the_log_does_not_have_is_told_at_the_end),
         T(names_cannot_be_put_together_to_another_grant),
         T(capabilities_that_are_no_grants_grant_nothing),
         T(what_is_granted_and_not_there_is_not_found),

@@ -63,6 +63,22 @@ static void chips_of_a_simulated_bus_answer(void **state)
     sm_bus_config_close(&buses);
 }
 
+static void chips_that_take_their_time_are_awake_when_they_are_read_first(void **state)
+{
+    struct sm_json_error why;
+    uint8_t reg = 0x20, id = 0;
+    (void)state;
+    json_t *array = json_loads(
+        "[{\"name\":\"a\",\"type\":\"simulated\",\"chips\":[\"CCS811@0x5a\"]}]", 0, NULL);
+    ms += 1000; /* after the clock has begun */
+    assert_int_equal(sm_bus_config_open(&buses, array, &clock_by_hand, &why), 0);
+    const struct sm_bus *a = buses.bus[0];
+    assert_int_equal(a->transfer.i2c(a->ctx, 0x5a, &reg, 1, &id, 1), 0);
+    assert_int_equal(id, 0x81);
+    sm_bus_config_close(&buses);
+    json_decref(array);
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     static const struct {
@@ -71,6 +87,7 @@ static void what_is_wrong_is_named(void **state)
         {"[{\"type\":\"i2c\"}]", "buses[0].name: is missing"},
         {"[{\"name\":\"a b\",\"type\":\"i2c\"}]", "buses[0].name: letters"},
         {"[{\"name\":\"a\",\"type\":\"can\",\"device\":\"/x\"}]", "buses[0].type: must be"},
+        {"[{\"name\":\"a\",\"type\":\"can\"}]", "buses[0].type: must be"},
         {"[{\"name\":\"a\",\"type\":\"i2c\"}]", "buses[0].device: is missing"},
         {"[{\"name\":\"a\",\"type\":\"i2c\",\"device\":\"/nowhere\"}]", "/nowhere"},
         {"[{\"name\":\"a\",\"type\":\"serial\",\"device\":\"/x\",\"parity\":\"much\"}]",
@@ -101,6 +118,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(chips_of_a_simulated_bus_answer),
+        cmocka_unit_test(chips_that_take_their_time_are_awake_when_they_are_read_first),
         cmocka_unit_test(what_is_wrong_is_named),
     };
     return cmocka_run_group_tests_name("bus_config", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <posix/sensor_config.h>
@@ -84,6 +85,9 @@ static void drivers_values_and_files_become_sensors_in_their_order(void **state)
     assert_int_equal(s->driver->capability[0].unit, SM_UNIT_CELSIUS);
     unlink("sensor_config.txt");
     assert_int_equal(sample(s, v), SM_ERR_IO);
+    assert_int_equal(mkfifo("sensor_config.txt", 0600), 0); /* nobody will ever write to it */
+    assert_int_equal(sample(s, v), SM_ERR_IO);
+    unlink("sensor_config.txt");
     sm_sensor_config_free(&config);
 }
 
