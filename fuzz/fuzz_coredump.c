@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <posix/coredump.h>
 #include <posix/debug_line.h>
+#include <posix/sealed.h>
 #include <sandmote/error.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -13,6 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct sm_wasm_global value;
     struct sm_debug_line line;
 
+    static const uint8_t key[SM_SEALED_KEY_SIZE] = {1};
+    uint8_t *inner;
+    size_t inner_len;
+
+    if (sm_core_open(&core, data, len) == 0 && sm_sealed_open(&core, key, &inner, &inner_len) == 0)
+        abort(); /* nobody can seal to a key that was never told */
     if (sm_core_open(&core, data, len) == 0)
         while (sm_core_next_frame(&core, &frame) == 0)
             while (sm_core_next_local(&frame, &value) != SM_ERR_NOT_FOUND)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <posix/coredump.h>
+#include <posix/sealed.h>
 #include <posix/debug_line.h>
 #include <posix/json_read.h>
 #include <sandmote/crypto.h>
@@ -166,6 +166,32 @@ static void compare_module(const struct sm_postmortem *pm, const struct source *
                 "code is the same at the same offsets");
 }
 
+/* What is sealed in a core dump, in its place. Without a key all that is open is printed. */
+static int open_sealed(const char *path, const char *key_path, uint8_t **bytes, size_t *len)
+{
+    uint8_t key[SM_SEALED_KEY_SIZE], *inner = NULL;
+    struct sm_core core;
+    if (sm_core_open(&core, *bytes, *len) != 0 || core.sealed == NULL)
+        return CLI_GOOD;
+    if (key_path == NULL) {
+        cli_say("%s: values and memory are sealed; --key opens them", path);
+        return CLI_GOOD;
+    }
+    if (sm_sealed_load_private(key_path, key) != 0) {
+        cli_say("%s: no private X25519 key in PEM", key_path);
+        return CLI_BAD;
+    }
+    int err = sm_sealed_open(&core, key, &inner, len);
+    sm_wipe(key, sizeof key);
+    if (err) {
+        cli_say("%s: sealed to another key, or changed", path);
+        return CLI_BAD;
+    }
+    free(*bytes);
+    *bytes = inner;
+    return CLI_GOOD;
+}
+
 static int print_file(const char *path, const uint8_t *bytes, size_t len, const struct source *s)
 {
     struct sm_postmortem pm;
@@ -191,7 +217,7 @@ static int print_file(const char *path, const uint8_t *bytes, size_t len, const 
         putchar('\n');
     }
     int status = CLI_GOOD;
-    if (is_core)
+    if (is_core && !core.sealed)
         status = print_core(&core, s);
     else
         print_note_frames(&pm, s);
@@ -204,8 +230,8 @@ static int print_file(const char *path, const uint8_t *bytes, size_t len, const 
 
 static int postmortem(int argc, char **argv)
 {
-    const char *module = NULL;
-    const struct cli_option options[] = {{"module", &module, NULL}, {0}};
+    const char *module = NULL, *key = NULL;
+    const struct cli_option options[] = {{"module", &module, NULL}, {"key", &key, NULL}, {0}};
     struct source source = {0};
     uint8_t *bytes = NULL;
     size_t len;
@@ -218,6 +244,8 @@ static int postmortem(int argc, char **argv)
     if (status == CLI_GOOD && !cli_read(argv[1], &bytes, &len))
         status = CLI_BAD;
     if (status == CLI_GOOD)
+        status = open_sealed(argv[1], key, &bytes, &len);
+    if (status == CLI_GOOD)
         status = print_file(argv[1], bytes, len, &source);
     free(bytes);
     module_free(&source.module);
@@ -226,13 +254,14 @@ static int postmortem(int argc, char **argv)
 
 const struct cli_command cli_postmortem = {
     .name = "postmortem",
-    .arguments = "[--module FILE.wasm] FILE",
+    .arguments = "[--module FILE.wasm] [--key PRIVATE.pem] FILE",
     .purpose = "Print what a trap left behind: what, where, the backtrace, the last log lines",
     .run = postmortem,
     .details =
         "FILE is what a device sent (`sandmote-fleet postmortem`), or a core dump that `sandmote\n"
         "run --coredump` or another engine wrote.\n\n"
         "  --module   the module that ran: gives functions their names, and, if it was compiled\n"
-        "             with debug information (clang -g), lines of source\n\n"
+        "             with debug information (clang -g), lines of source\n"
+        "  --key      opens what a device sealed (core_dumps.seal_to of sandmoted)\n\n"
         "Exit status: 0, 1 the file cannot be read or is none of these, 2 the module is not\n"
         "valid, 64 wrong usage.\n"};

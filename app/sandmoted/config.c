@@ -138,7 +138,23 @@ struct core_dumps {
     const char *folder;
     uint64_t bytes;
     bool memory;
+    const char *seal_to;
 };
+
+/* For whom dumps are sealed. */
+static int read_seal_to(struct reading *r, const char *file, uint64_t bytes)
+{
+    char path[PATH_MAX];
+    if (beside(r, "core_dumps.seal_to", file, path) < 0)
+        return SM_ERR_INVALID;
+    if (bytes < SM_COREDUMP_LEAST + SM_SEALED_MORE)
+        return fail(r, "core_dumps.bytes: too few for dumps that are sealed");
+    int err = sm_sealed_load_public(path, r->c->core.seal_to);
+    r->c->core.sealed = err == 0;
+    return err ? fail(r, err == SM_ERR_IO ? "core_dumps.seal_to: cannot be read"
+                                          : "core_dumps.seal_to: no public X25519 key in PEM")
+               : 0;
+}
 
 static int read_core_dumps(struct reading *r, const json_t *dumps)
 {
@@ -147,9 +163,10 @@ static int read_core_dumps(struct reading *r, const json_t *dumps)
         {"folder", SM_JSON_TEXT, true, 1, PATH_MAX - 1, AT(folder)},
         {"bytes", SM_JSON_UINT, false, SM_COREDUMP_LEAST, 1u << 20, AT(bytes)},
         {"memory", SM_JSON_BOOL, false, 0, 1, AT(memory)},
+        {"seal_to", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(seal_to)},
         {0}};
 #undef AT
-    struct core_dumps in = {NULL, 1u << 20, false};
+    struct core_dumps in = {NULL, 1u << 20, false, NULL};
     if (sm_json_read(dumps, "core_dumps", fields, false, &in, r->err) < 0 ||
         beside(r, "core_dumps.folder", in.folder, r->c->core.folder) < 0)
         return SM_ERR_INVALID;
@@ -157,7 +174,7 @@ static int read_core_dumps(struct reading *r, const json_t *dumps)
         return fail(r, "core_dumps.folder: the path is too long");
     r->c->core.bytes = (size_t)in.bytes;
     r->c->core.memory = in.memory;
-    return 0;
+    return in.seal_to ? read_seal_to(r, in.seal_to, in.bytes) : 0;
 }
 
 /* ---- WASI ------------------------------------------------------------------------------------ */

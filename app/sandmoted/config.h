@@ -93,6 +93,7 @@
 #define SANDMOTED_CONFIG_H
 
 #include <limits.h>
+#include <posix/sealed.h>
 #include <posix/json_read.h>
 #include <posix/sensor_config.h>
 #include <posix/sn_network.h>
@@ -125,6 +126,8 @@ struct config_core {
     char folder[PATH_MAX]; /* "": no core dumps */
     size_t bytes;
     bool memory;
+    bool sealed; /* to seal_to */
+    uint8_t seal_to[SM_SEALED_KEY_SIZE];
 };
 
 struct config_dtls {

@@ -27,6 +27,15 @@ bool core_init(const struct config_core *c)
            S_ISDIR(st.st_mode);
 }
 
+/* In place of the dump, which then no file ever held. */
+static int seal(const struct config_core *c, uint8_t **bytes, size_t *len)
+{
+    uint8_t *plain = *bytes;
+    int err = sm_sealed_make(plain, *len, c->seal_to, bytes, len);
+    free(plain);
+    return err;
+}
+
 void core_dump(void *ctx, const struct sm_device_core *what)
 {
     const struct core *core = ctx;
@@ -39,7 +48,7 @@ void core_dump(void *ctx, const struct sm_device_core *what)
                                .note = what->note,
                                .note_len = what->note_len,
                                .memory = core->cfg->memory,
-                               .limit = core->cfg->bytes,
+                               .limit = core->cfg->bytes - (core->cfg->sealed ? SM_SEALED_MORE : 0),
                                .scratch_len = core->scratch_len};
     char path[PATH_MAX];
     struct sm_file_why why;
@@ -50,8 +59,10 @@ void core_dump(void *ctx, const struct sm_device_core *what)
     dump.scratch = malloc(dump.scratch_len);
     int err = dump.scratch ? sm_coredump_make(&dump, &bytes, &len) : SM_ERR_MEMORY;
     free(dump.scratch);
+    if (!err && core->cfg->sealed)
+        err = seal(core->cfg, &bytes, &len);
     if (err) {
-        sm_log(SM_LOG_WARN, "no memory for a core dump");
+        sm_log(SM_LOG_WARN, "no core dump: %s", sm_strerror(err));
         return;
     }
     path_of(core->cfg, what->number, path);

@@ -466,7 +466,7 @@ static const char help[] =
     "  flash                  {\"file\": ..., \"applications\": 1, \"slot_bytes\": ..., "
     "\"sector_bytes\": ...}\n"
     "and may have: capabilities, memory_bytes, native (\"refuse\", or \"builder\" with builders),\n"
-    "core_dumps (folder, bytes, memory),\n"
+    "core_dumps (folder, bytes, memory, seal_to),\n"
     "golden (module, signature, key): what runs while no application may,\n"
     "server (url, ca, token_file and more), wasi (directories, programs), sensors,\n"
     "network (gateways, search, client_prefix, dtls and more): MQTT-SN for modules,\n"

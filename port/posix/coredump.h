@@ -19,8 +19,9 @@
 #include "cursor.h"
 
 #define SM_COREDUMP_NOTE   "sandmote.postmortem"
-#define SM_COREDUMP_FRAMES 64u     /* most frames: the innermost */
-#define SM_COREDUMP_LEAST  262144u /* least limit of its size */
+#define SM_COREDUMP_SEALED "sandmote.sealed" /* a dump within the dump: sealed.h */
+#define SM_COREDUMP_FRAMES 64u               /* most frames: the innermost */
+#define SM_COREDUMP_LEAST  262144u           /* least limit of its size */
 
 struct sm_coredump {
     const struct sm_wasm_exec *exec; /* TRAPPED, PAUSED, PENDING, or one that stands nowhere */
@@ -46,6 +47,8 @@ struct sm_core {
     struct sm_wasm_name name; /* of the program */
     const uint8_t *note;      /* of a device, or NULL */
     size_t note_len;
+    const uint8_t *sealed; /* what only one reader can open, or NULL */
+    size_t sealed_len;
     uint64_t memory_bytes, data_bytes; /* declared, and those that are there */
     uint32_t globals;
     bool stack; /* there is one */

@@ -74,6 +74,9 @@ int sm_core_open(struct sm_core *c, const uint8_t *bytes, size_t len)
         } else if (sm_section_is(&s, SM_COREDUMP_NOTE)) {
             c->note = s.content.at;
             c->note_len = sm_cursor_left(&s.content);
+        } else if (sm_section_is(&s, SM_COREDUMP_SEALED)) {
+            c->sealed = s.content.at;
+            c->sealed_len = sm_cursor_left(&s.content);
         } else if (s.id == 5) {
             read_memory(c, s.content);
         } else if (s.id == 6) {

@@ -135,6 +135,28 @@ static void a_core_dump_comes_with_memory_only_when_the_owner_says_so(void **sta
     free(out);
 }
 
+static void a_core_dump_that_is_sealed_opens_with_the_owners_key_alone(void **state)
+{
+    (void)state;
+    fleet_shell(&fx, "cd $DIR && for k in owner other; do openssl genpkey -algorithm x25519 "
+                     "-out $k.pem; openssl pkey -in $k.pem -pubout -out $k.pub.pem; done");
+    deploy("},\"core_dumps\":{\"folder\":\"cores\",\"memory\":true,"
+           "\"seal_to\":\"owner.pub.pem\"");
+    wait_for(1);
+    assert_int_equal(operator("$FLEET postmortem 1 pm && $SANDMOTE postmortem pm && "
+                              "! grep -q 'version 3' pm && ! grep -rq 'version 3' $DIR/cores"),
+                     0);
+    char *out = fleet_file(&fx, "out");
+    assert_non_null(strstr(out, app.sha256));
+    assert_null(strstr(out, "memory     "));
+    free(out);
+    assert_int_equal(operator("$SANDMOTE postmortem --key $DIR/other.pem pm"), 1);
+    assert_int_equal(operator("$SANDMOTE postmortem --key $DIR/owner.pem pm"), 0);
+    out = fleet_file(&fx, "out");
+    assert_non_null(strstr(out, "memory     65536 bytes, 9 of them here"));
+    free(out);
+}
+
 static void a_device_that_was_killed_tells_once_when_it_meets_the_server(void **state)
 {
     struct reply r;
@@ -207,6 +229,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(an_operator_reads_what_a_trap_left_behind),
         CASE(a_core_dump_comes_with_memory_only_when_the_owner_says_so),
+        CASE(a_core_dump_that_is_sealed_opens_with_the_owners_key_alone),
         CASE(a_device_that_was_killed_tells_once_when_it_meets_the_server),
         CASE(the_server_keeps_the_latest_of_a_device_each_once),
         CASE(what_is_no_post_mortem_is_not_kept),
