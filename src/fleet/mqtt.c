@@ -30,6 +30,7 @@ struct sm_fleet_mqtt {
     pthread_t thread;
     atomic_bool ends;
     bool connected;
+    int64_t looked_ms; /* for news */
     unsigned pause_s;
 };
 
@@ -117,6 +118,16 @@ static void connect_again(struct sm_fleet_mqtt *m, int code)
         (void)mosquitto_reconnect(m->client);
 }
 
+/* Not with each message: a look is a query. */
+static void look_for_news(struct sm_fleet_mqtt *m)
+{
+    int64_t now = sm_time_now_ms();
+    if (!m->connected || (now >= m->looked_ms && now - m->looked_ms < LOOP_MS))
+        return;
+    m->looked_ms = now;
+    (void)sm_fleet_blocks_news(m->blocks);
+}
+
 static void *run(void *ctx)
 {
     struct sm_fleet_mqtt *m = ctx;
@@ -126,8 +137,7 @@ static void *run(void *ctx)
         if (code == MOSQ_ERR_SUCCESS)
             code = mosquitto_loop(m->client, LOOP_MS, 1);
         if (code == MOSQ_ERR_SUCCESS) {
-            if (m->connected)
-                (void)sm_fleet_blocks_news(m->blocks);
+            look_for_news(m);
             continue;
         }
         connect_again(m, code);

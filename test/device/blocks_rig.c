@@ -32,8 +32,10 @@ static int fill(void *ctx, void *buf, size_t len)
 
 static void enqueue(const uint8_t *bytes, size_t len, bool to_device)
 {
-    if (field.down || happens(field.lost))
+    if (field.down || happens(field.lost)) {
+        field.lost_blocks += bytes[0] == SM_BLOCKS_BLOCK;
         return;
+    }
     for (unsigned i = 0; i < FIELD_MESSAGES; i++) {
         struct field_message *q = &field.queue[i];
         if (q->len != 0)
@@ -111,7 +113,7 @@ static void answer_ask(const struct sm_blocks_msg *q)
         memcpy(p.nonce, q->nonce, sizeof p.nonce);
         field.statement_len = rig_statement(&p, false, field.statement_bytes);
         answer_small(q, field.statement_bytes, field.statement_len);
-    } else if (q->what == SM_BLOCKS_MODULE && !strcmp(action, field.action) &&
+    } else if (q->what == SM_BLOCKS_MODULE && !field.has_none && !strcmp(action, field.action) &&
                q->number < field.count) {
         const struct module *m = field.module[q->number];
         field_send(
@@ -161,6 +163,10 @@ static void send_block(const struct sm_blocks_msg *q, uint32_t n, const uint8_t 
     if (part == 0)
         return;
     field.sent_blocks++;
+    if (n > 0 && n == field.loses) {
+        field.loses = 0;
+        return;
+    }
     for (unsigned i = 0; i <= field.echo; i++)
         field_send(
             &(struct sm_blocks_msg){.kind = SM_BLOCKS_BLOCK,
@@ -228,7 +234,10 @@ static void serve(const uint8_t *bytes, size_t len)
         return;
     switch (q.kind) {
     case SM_BLOCKS_POLL: answer_poll(&q); break;
-    case SM_BLOCKS_ASK: answer_ask(&q); break;
+    case SM_BLOCKS_ASK:
+        field.asks++;
+        answer_ask(&q);
+        break;
     case SM_BLOCKS_WANT: answer_want(&q); break;
     case SM_BLOCKS_REPORT: answer_report(&q); break;
     case SM_BLOCKS_RESULT: answer_result(&q); break;
@@ -269,6 +278,7 @@ static void deliver(struct field_message *q)
 static uint32_t step(void)
 {
     uint8_t out[SM_BLOCKS_MOST];
+    rig->nevents = 0; /* nobody reads them: the server hears of them */
     uint32_t wait = sm_device_step(&rig->dev, rig->now_ms), wait_blocks;
     size_t len;
 

@@ -36,7 +36,8 @@ struct field {
     unsigned echo;         /* each block is sent so many times more */
     uint32_t wrong_length; /* added to the length of what is offered */
     bool beyond;           /* blocks behind the last one come too */
-    bool silent_on_want;
+    bool silent_on_want, has_none;
+    uint32_t loses; /* this block, once; 0: none */
     /* What it was told. */
     struct {
         uint64_t id;
@@ -48,7 +49,7 @@ struct field {
     char result_of[SM_STORE_ACTION], why[SM_BLOCKS_TEXT + 1];
     unsigned results, states_told;
     uint64_t runs; /* sequence of the last module that STATE told of */
-    unsigned asked_blocks, sent_blocks;
+    unsigned asked_blocks, sent_blocks, lost_blocks, asks;
 
     uint64_t rng;
     struct field_message queue[FIELD_MESSAGES];

@@ -161,6 +161,11 @@ uint32_t mqtt_device_blocks(void)
     return d.blocks.counts.blocks;
 }
 
+uint32_t mqtt_device_unasked(void)
+{
+    return d.blocks.counts.unasked;
+}
+
 void mqtt_device_send(const char *topic, const void *bytes, int len)
 {
     (void)mosquitto_publish(d.client, NULL, topic, len, bytes, 0, false);

@@ -21,6 +21,8 @@ bool mqtt_device_has(uint32_t bytes, uint32_t ms);
 void mqtt_device_run(uint32_t ms);
 /* Blocks that were of use, since it was on. */
 uint32_t mqtt_device_blocks(void);
+/* Messages that came and were the answer to nothing. */
+uint32_t mqtt_device_unasked(void);
 /* Bytes as if another device sent them. */
 void mqtt_device_send(const char *topic, const void *bytes, int len);
 
