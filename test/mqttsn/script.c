@@ -34,8 +34,8 @@
 #include <string.h>
 #include <sandmote/mqttsn_client.h>
 #include "script.h"
+#include "words.h"
 
-#define WORDS     24
 #define NAMES     26
 #define TOPICS    8
 #define NAME_SIZE 300
@@ -53,7 +53,6 @@ struct script {
         char name[16];
         int token;
     } tokens[NAMES];
-    int ids['z' + 1]; /* $x; 0: not bound, else the id + 1 */
     struct sm_mqttsn_will will[2];
     char will_text[2][2][64];
     unsigned wills;
@@ -63,90 +62,8 @@ struct script {
     char names[TOPICS * NAME_SIZE];
     struct sm_mqttsn_request requests[REQUESTS];
     uint8_t payloads[REQUESTS * PAYLOAD], inbox[1024];
-    char *word[WORDS];
-    unsigned words;
-    char why[2048];
+    struct words line;
 };
-
-static int fail(struct script *s, const char *what, const char *detail)
-{
-    snprintf(s->why, sizeof s->why, "%s%s%s", what, *detail ? ": " : "", detail);
-    return 1;
-}
-
-/* ---- Words ---- */
-
-static unsigned split(char *line, char **word)
-{
-    unsigned n = 0;
-    for (char *at = line; n < WORDS;) {
-        at += strspn(at, " \t\r\n");
-        if (*at == 0 || *at == '#')
-            break;
-        word[n++] = at;
-        if (*at == '"') {
-            char *end = strchr(at + 1, '"');
-            if (!end)
-                break;
-            at = end + 1;
-            continue;
-        }
-        at += strcspn(at, " \t\r\n");
-        if (*at)
-            *at++ = 0;
-    }
-    return n;
-}
-
-static const char *value_of(const struct script *s, const char *key)
-{
-    size_t len = strlen(key);
-    for (unsigned i = 1; i < s->words; i++)
-        if (!strncmp(s->word[i], key, len) && s->word[i][len] == '=')
-            return s->word[i] + len + 1;
-    return NULL;
-}
-
-static unsigned long number_of(const struct script *s, const char *key, unsigned long otherwise)
-{
-    const char *value = value_of(s, key);
-    return value ? strtoul(value, NULL, 0) : otherwise;
-}
-
-static bool has(const struct script *s, const char *word)
-{
-    for (unsigned i = 1; i < s->words; i++)
-        if (!strcmp(s->word[i], word))
-            return true;
-    return false;
-}
-
-/* Text of a word: quoted, hex:, x*N or as it is. Its length; bytes go to out. */
-static size_t text_of(const char *word, uint8_t *out, size_t size)
-{
-    size_t n = 0;
-    const char *star = strchr(word, '*');
-    if (*word == '"') {
-        n = strcspn(word + 1, "\"");
-        memcpy(out, word + 1, n);
-    } else if (!strncmp(word, "hex:", 4)) {
-        unsigned octet;
-        for (const char *at = word + 4; n < size && sscanf(at, "%2x", &octet) == 1; at += 2)
-            out[n++] = (uint8_t)octet;
-    } else if (star && star == word + 1) {
-        n = strtoul(star + 1, NULL, 10);
-        memset(out, *word, n);
-    } else {
-        n = strlen(word);
-        memcpy(out, word, n);
-    }
-    return n;
-}
-
-static uint16_t short_of(const char *text)
-{
-    return (uint16_t)((uint8_t)text[0] << 8 | (uint8_t)text[1]);
-}
 
 /* A word that names a topic. */
 static void topic_of(struct script *s, const char *word, enum sm_mqttsn_topic_type *type,
@@ -159,7 +76,7 @@ static void topic_of(struct script *s, const char *word, enum sm_mqttsn_topic_ty
         *topic = (uint16_t)strtoul(word + 4, NULL, 0);
     } else if (!strncmp(word, "short:", 6)) {
         *type = SM_MQTTSN_TOPIC_SHORT;
-        *topic = short_of(word + 6);
+        *topic = words_short(word + 6);
     } else if (!strncmp(word, "number:", 7)) {
         *topic = (uint16_t)strtoul(word + 7, NULL, 0);
     } else {
@@ -195,77 +112,6 @@ static const char *error_name(int err)
 
 /* ---- Messages ---- */
 
-/* The octets of the message in the words from `first` on, or 0 with a reason. With `expected` an id
- * that is free yet is bound to what the client sent. */
-static size_t message_of(struct script *s, unsigned first, uint8_t *out, size_t size,
-                         const struct sm_mqttsn_packet *sent)
-{
-    static uint8_t data[70000];
-    struct sm_mqttsn_packet p = {.protocol = SM_MQTTSN_PROTOCOL_ID};
-    unsigned type = 0;
-    if (first < s->words && !strcmp(s->word[first], "octets"))
-        return text_of(
-            strcat(strcpy((char *)data, "hex:"), s->words > first + 1 ? s->word[first + 1] : ""),
-            out, size);
-    while (type < 256 && (first >= s->words || strcmp(sm_mqttsn_type_name(type), s->word[first])))
-        type++;
-    if (type == 256)
-        return (size_t)fail(s, "no such message", first < s->words ? s->word[first] : "") - 1;
-    p.type = (uint8_t)type;
-    p.qos = (int8_t)strtol(value_of(s, "qos") ? value_of(s, "qos") : "0", NULL, 0);
-    p.dup = has(s, "dup");
-    p.retain = has(s, "retain");
-    p.will = has(s, "will");
-    p.clean = has(s, "clean");
-    p.code = (uint8_t)number_of(s, "code", 0);
-    p.gateway_id = (uint8_t)number_of(s, "gw", 0);
-    p.radius = (uint8_t)number_of(s, "radius", 0);
-    p.duration_s = (uint16_t)number_of(s, "duration", 0);
-    p.protocol = (uint8_t)number_of(s, "protocol", SM_MQTTSN_PROTOCOL_ID);
-    p.topic_id = (uint16_t)number_of(s, "topic", 0);
-    if (value_of(s, "pre")) {
-        p.topic_type = SM_MQTTSN_TOPIC_PREDEFINED;
-        p.topic_id = (uint16_t)number_of(s, "pre", 0);
-    }
-    if (value_of(s, "short")) {
-        p.topic_type = SM_MQTTSN_TOPIC_SHORT;
-        p.topic_id = short_of(value_of(s, "short"));
-    }
-    const char *id = value_of(s, "msg");
-    if (id && *id == '$') {
-        int *bound = &s->ids[id[1] & 0x7f];
-        if (!*bound && sent)
-            *bound = sent->msg_id + 1;
-        p.msg_id = (uint16_t)(*bound - 1);
-    } else {
-        p.msg_id = (uint16_t)number_of(s, "msg", 0);
-    }
-    const char *last = s->word[s->words - 1];
-    static const char *const flags[] = {"dup", "retain", "will", "clean"};
-    bool is_flag = s->words - 1 == first || (strchr(last, '=') && *last != '"');
-    for (size_t i = 0; i < 4; i++)
-        is_flag = is_flag || !strcmp(last, flags[i]);
-    if (!is_flag) {
-        p.len = (uint16_t)text_of(last, data, sizeof data);
-        p.data = data;
-    }
-    int n = sm_mqttsn_encode(&p, out, size);
-    if (n <= 0) {
-        fail(s, "the script's message is none", sm_strerror(n));
-        return 0;
-    }
-    return (size_t)n;
-}
-
-static void to_hex(const uint8_t *bytes, size_t len, char *out, size_t size)
-{
-    struct sm_mqttsn_packet p;
-    size_t n = (size_t)snprintf(
-        out, size, "%s ", sm_mqttsn_decode(&p, bytes, len) ? "?" : sm_mqttsn_type_name(p.type));
-    for (size_t i = 0; i < len && n + 3 < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%02x", bytes[i]);
-}
-
 static int poll_client(struct script *s, uint8_t *out, size_t size, struct sm_mqttsn_address *to)
 {
     /* A gateway may be found lost and another turned to in one step: that is due at once. */
@@ -284,9 +130,9 @@ static int expect_quiet(struct script *s)
     if (n == 0)
         return 0;
     if (n < 0)
-        return fail(s, "the client could not send", sm_strerror(n));
-    to_hex(out, (size_t)n, text, sizeof text);
-    return fail(s, "the client sends", text);
+        return words_fail(&s->line, "the client could not send", sm_strerror(n));
+    words_hex(out, (size_t)n, text, sizeof text);
+    return words_fail(&s->line, "the client sends", text);
 }
 
 static int does_send(struct script *s)
@@ -297,22 +143,22 @@ static int does_send(struct script *s)
     struct sm_mqttsn_packet sent;
     int n = poll_client(s, out, sizeof out, &to);
     if (n <= 0)
-        return fail(s, n ? "the client could not send" : "the client sends nothing",
-                    n ? sm_strerror(n) : "");
+        return words_fail(&s->line, n ? "the client could not send" : "the client sends nothing",
+                          n ? sm_strerror(n) : "");
     if (sm_mqttsn_decode(&sent, out, (size_t)n))
-        return fail(s, "what the client sends is no message", "");
-    size_t len = message_of(s, 1, want, sizeof want, &sent);
+        return words_fail(&s->line, "what the client sends is no message", "");
+    size_t len = words_message(&s->line, 1, want, sizeof want, &sent);
     if (!len)
         return 1;
     if (len != (size_t)n || memcmp(out, want, len)) {
-        to_hex(out, (size_t)n, got_text, sizeof got_text);
-        to_hex(want, len, want_text, sizeof want_text);
+        words_hex(out, (size_t)n, got_text, sizeof got_text);
+        words_hex(want, len, want_text, sizeof want_text);
         snprintf(both, sizeof both, "%s instead of %s", got_text, want_text);
-        return fail(s, "the client sends", both);
+        return words_fail(&s->line, "the client sends", both);
     }
-    char where = s->word[0][1] ? s->word[0][1] : 'A';
+    char where = s->line.word[0][1] ? s->line.word[0][1] : 'A';
     if (where == '*' ? to.len != 0 : to.len != 1 || to.bytes[0] != where)
-        return fail(s, "sent to another", "");
+        return words_fail(&s->line, "sent to another", "");
     return 0;
 }
 
@@ -321,16 +167,16 @@ static int cannot(struct script *s)
     uint8_t out[512];
     struct sm_mqttsn_address to;
     int n = poll_client(s, out, sizeof out, &to);
-    return n != SM_ERR_MEMORY ? fail(s, "it could", "") : 0;
+    return n != SM_ERR_MEMORY ? words_fail(&s->line, "it could", "") : 0;
 }
 
 static int comes(struct script *s)
 {
     static uint8_t in[70000];
-    size_t len = message_of(s, 1, in, sizeof in, NULL);
+    size_t len = words_message(&s->line, 1, in, sizeof in, NULL);
     if (!len)
         return 1;
-    struct sm_mqttsn_address from = {1, {(uint8_t)(s->word[0][1] ? s->word[0][1] : 'A')}};
+    struct sm_mqttsn_address from = {1, {(uint8_t)(s->line.word[0][1] ? s->line.word[0][1] : 'A')}};
     uint8_t *exact = malloc(len); /* so that reading past it is seen */
     memcpy(exact, in, len);
     sm_mqttsn_feed(&s->sn, exact, len, &from, s->now_ms);
@@ -340,20 +186,14 @@ static int comes(struct script *s)
 
 /* ---- Time ---- */
 
-static uint64_t time_of(const struct script *s)
-{
-    uint64_t value = s->words > 1 ? strtoull(s->word[1], NULL, 10) : 0;
-    return s->words > 2 && !strcmp(s->word[2], "s") ? value * 1000 : value;
-}
-
 static int after(struct script *s)
 {
-    uint64_t until = s->now_ms + time_of(s);
+    uint64_t until = s->now_ms + words_time(&s->line);
     if (expect_quiet(s))
         return 1;
     for (unsigned i = 0; sm_mqttsn_deadline(&s->sn) < until; i++) {
         if (i > 1000)
-            return fail(s, "the client's deadline does not move", "");
+            return words_fail(&s->line, "the client's deadline does not move", "");
         uint64_t at = sm_mqttsn_deadline(&s->sn);
         s->now_ms = at > s->now_ms ? at : s->now_ms;
         if (expect_quiet(s))
@@ -368,8 +208,8 @@ static int within(struct script *s)
     if (expect_quiet(s))
         return 1;
     uint64_t at = sm_mqttsn_deadline(&s->sn);
-    if (at > s->now_ms + time_of(s))
-        return fail(s, "the client does nothing within that time", "");
+    if (at > s->now_ms + words_time(&s->line))
+        return words_fail(&s->line, "the client does nothing within that time", "");
     s->now_ms = at > s->now_ms ? at : s->now_ms;
     return 0;
 }
@@ -398,24 +238,25 @@ static int publish(struct script *s, unsigned first)
     static uint8_t data[70000];
     enum sm_mqttsn_topic_type type;
     uint16_t topic;
-    topic_of(s, s->word[first + 1], &type, &topic);
-    size_t len = text_of(s->word[s->words - 1], data, sizeof data);
-    int qos = (int)strtol(value_of(s, "qos") ? value_of(s, "qos") : "0", NULL, 0);
-    return sm_mqttsn_publish(&s->sn, type, topic, qos, has(s, "retain"), data, len);
+    topic_of(s, s->line.word[first + 1], &type, &topic);
+    size_t len = words_text(s->line.word[s->line.count - 1], data, sizeof data);
+    int qos =
+        (int)strtol(words_value(&s->line, "qos") ? words_value(&s->line, "qos") : "0", NULL, 0);
+    return sm_mqttsn_publish(&s->sn, type, topic, qos, words_have(&s->line, "retain"), data, len);
 }
 
 static int subscription(struct script *s, unsigned first, bool ends)
 {
     enum sm_mqttsn_topic_type type;
     uint16_t topic;
-    const char *word = s->word[first + 1];
-    uint8_t qos = (uint8_t)number_of(s, "qos", 0);
+    const char *word = s->line.word[first + 1];
+    uint8_t qos = (uint8_t)words_number(&s->line, "qos", 0);
     topic_of(s, word, &type, &topic);
     if (ends)
         return sm_mqttsn_unsubscribe(&s->sn, type, topic);
     if (strncmp(word, "pre:", 4) && strncmp(word, "short:", 6) && strncmp(word, "number:", 7)) {
         uint8_t name[1024];
-        size_t len = text_of(word, name, sizeof name);
+        size_t len = words_text(word, name, sizeof name);
         return sm_mqttsn_subscribe(&s->sn, (const char *)name, len, qos);
     }
     return sm_mqttsn_subscribe_topic(&s->sn, type, topic, qos);
@@ -423,13 +264,15 @@ static int subscription(struct script *s, unsigned first, bool ends)
 
 static int request(struct script *s, unsigned first)
 {
-    const char *what = s->word[first], *arg = first + 1 < s->words ? s->word[first + 1] : "";
+    const char *what = s->line.word[first],
+               *arg = first + 1 < s->line.count ? s->line.word[first + 1] : "";
     if (!strcmp(what, "connect"))
         return sm_mqttsn_connect(
             &s->sn,
-            &(struct sm_mqttsn_connect){.clean = has(s, "clean"),
-                                        .keepalive_s = (uint16_t)number_of(s, "keepalive", 0),
-                                        .will = will_of(s, value_of(s, "will"))},
+            &(struct sm_mqttsn_connect){.clean = words_have(&s->line, "clean"),
+                                        .keepalive_s =
+                                            (uint16_t)words_number(&s->line, "keepalive", 0),
+                                        .will = will_of(s, words_value(&s->line, "will"))},
             s->now_ms);
     if (!strcmp(what, "search"))
         return sm_mqttsn_search(&s->sn, (uint8_t)strtoul(arg, NULL, 0), s->now_ms);
@@ -441,7 +284,7 @@ static int request(struct script *s, unsigned first)
         return sm_mqttsn_awake(&s->sn, s->now_ms);
     if (!strcmp(what, "register")) {
         static uint8_t name[70000];
-        size_t len = text_of(arg, name, sizeof name);
+        size_t len = words_text(arg, name, sizeof name);
         return sm_mqttsn_register(&s->sn, (const char *)name, len);
     }
     if (!strcmp(what, "publish"))
@@ -450,7 +293,7 @@ static int request(struct script *s, unsigned first)
         return subscription(s, first, *what == 'u');
     if (!strcmp(what, "will"))
         return sm_mqttsn_update_will(&s->sn, will_of(s, arg));
-    return fail(s, "no such request", what);
+    return words_fail(&s->line, "no such request", what);
 }
 
 static int *token(struct script *s, const char *name, bool make)
@@ -470,41 +313,45 @@ static int does(struct script *s)
 {
     int t = request(s, 2);
     if (t < 0)
-        return fail(s, "refused", error_name(t));
-    *token(s, s->word[1], true) = t;
+        return words_fail(&s->line, "refused", error_name(t));
+    *token(s, s->line.word[1], true) = t;
     return 0;
 }
 
 static int refuses(struct script *s)
 {
-    const char *wanted = s->word[s->words - 1];
-    s->words -= 2;
+    const char *wanted = s->line.word[s->line.count - 1];
+    s->line.count -= 2;
     int t = request(s, 1);
-    return strcmp(error_name(t), wanted) ? fail(s, "instead it is", error_name(t)) : 0;
+    return strcmp(error_name(t), wanted) ? words_fail(&s->line, "instead it is", error_name(t)) : 0;
 }
 
 static int done(struct script *s)
 {
     struct sm_mqttsn_result r;
     char text[128];
-    int *t = token(s, s->word[1], false);
+    int *t = token(s, s->line.word[1], false);
     int err = t ? sm_mqttsn_take(&s->sn, *t, &r) : SM_ERR_ARG;
     if (err)
-        return fail(s, "there is no result", error_name(err));
+        return words_fail(&s->line, "there is no result", error_name(err));
     snprintf(text, sizeof text, "%s topic=%u qos=%u code=%u%s", error_name(r.err), r.topic, r.qos,
              r.code, r.again ? " again" : "");
-    if (strcmp(error_name(r.err), s->word[2]) || number_of(s, "topic", r.topic) != r.topic ||
-        number_of(s, "qos", r.qos) != r.qos || number_of(s, "code", r.code) != r.code ||
-        has(s, "again") != r.again)
-        return fail(s, "it ended with", text);
+    if (strcmp(error_name(r.err), s->line.word[2]) ||
+        words_number(&s->line, "topic", r.topic) != r.topic ||
+        words_number(&s->line, "qos", r.qos) != r.qos ||
+        words_number(&s->line, "code", r.code) != r.code ||
+        words_have(&s->line, "again") != r.again)
+        return words_fail(&s->line, "it ended with", text);
     return 0;
 }
 
 static int pending(struct script *s)
 {
     struct sm_mqttsn_result r;
-    int *t = token(s, s->word[1], false);
-    return !t || sm_mqttsn_take(&s->sn, *t, &r) != SM_ERR_BUSY ? fail(s, "not pending", "") : 0;
+    int *t = token(s, s->line.word[1], false);
+    return !t || sm_mqttsn_take(&s->sn, *t, &r) != SM_ERR_BUSY
+               ? words_fail(&s->line, "not pending", "")
+               : 0;
 }
 
 /* ---- What is looked at ---- */
@@ -516,17 +363,17 @@ static int message(struct script *s, bool any)
     enum sm_mqttsn_topic_type type;
     uint16_t topic;
     char text[256];
-    topic_of(s, s->word[1], &type, &topic);
+    topic_of(s, s->line.word[1], &type, &topic);
     if (sm_mqttsn_peek(&s->sn, type, any ? 0 : topic, &m))
-        return fail(s, "no message there", "");
-    size_t len = text_of(s->word[2], want, sizeof want);
+        return words_fail(&s->line, "no message there", "");
+    size_t len = words_text(s->line.word[2], want, sizeof want);
     snprintf(text, sizeof text, "topic %u \"%.*s\" data \"%.*s\" qos %u retain %u dup %u", m.topic,
              (int)m.name_len, m.name ? m.name : "", (int)m.len, m.data, m.qos, m.retain, m.dup);
     if (len != m.len || memcmp(want, m.data, len) ||
         (any && (m.topic != topic || m.topic_type != type)) ||
-        number_of(s, "qos", m.qos) != m.qos || has(s, "retain") != m.retain ||
-        has(s, "dup") != m.dup)
-        return fail(s, "the message is", text);
+        words_number(&s->line, "qos", m.qos) != m.qos ||
+        words_have(&s->line, "retain") != m.retain || words_have(&s->line, "dup") != m.dup)
+        return words_fail(&s->line, "the message is", text);
     sm_mqttsn_consume(&s->sn, &m);
     return 0;
 }
@@ -547,12 +394,14 @@ static int count(struct script *s)
                {"reconnects", c->reconnects}};
     char text[32];
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (strcmp(all[i].name, s->word[1]))
+        if (strcmp(all[i].name, s->line.word[1]))
             continue;
         snprintf(text, sizeof text, "%u", all[i].value);
-        return strtoul(s->word[2], NULL, 0) == all[i].value ? 0 : fail(s, "it is", text);
+        return strtoul(s->line.word[2], NULL, 0) == all[i].value
+                   ? 0
+                   : words_fail(&s->line, "it is", text);
     }
-    return fail(s, "no such counter", s->word[1]);
+    return words_fail(&s->line, "no such counter", s->line.word[1]);
 }
 
 static int begin(struct script *s, bool told)
@@ -560,33 +409,35 @@ static int begin(struct script *s, bool told)
     if (s->begun)
         return 0;
     snprintf(s->own_id, sizeof s->own_id, "%s",
-             told && value_of(s, "id") ? value_of(s, "id") : "pot");
+             told && words_value(&s->line, "id") ? words_value(&s->line, "id") : "pot");
     s->cfg = (struct sm_mqttsn_config){
         .client_id = s->own_id,
         .seed = 7,
-        .retries = (uint8_t)(told ? number_of(s, "retries", 0) : 0),
-        .answer_searches = told && number_of(s, "answer", 0),
+        .retries = (uint8_t)(told ? words_number(&s->line, "retries", 0) : 0),
+        .answer_searches = told && words_number(&s->line, "answer", 0),
         .gateways = s->gateways,
-        .ngateways = (uint8_t)(told ? number_of(s, "gateways", GATEWAYS) : GATEWAYS),
+        .ngateways = (uint8_t)(told ? words_number(&s->line, "gateways", GATEWAYS) : GATEWAYS),
         .topics = s->topics,
-        .ntopics = (uint8_t)(told ? number_of(s, "topics", TOPICS) : TOPICS),
+        .ntopics = (uint8_t)(told ? words_number(&s->line, "topics", TOPICS) : TOPICS),
         .names = s->names,
         .name_size = NAME_SIZE,
         .requests = s->requests,
-        .nrequests = (uint8_t)(told ? number_of(s, "requests", REQUESTS) : REQUESTS),
+        .nrequests = (uint8_t)(told ? words_number(&s->line, "requests", REQUESTS) : REQUESTS),
         .payloads = s->payloads,
         .payload_size = PAYLOAD,
         .inbox = s->inbox,
-        .inbox_size = (uint32_t)(told ? number_of(s, "inbox", sizeof s->inbox) : sizeof s->inbox)};
-    s->buffer = told ? number_of(s, "buffer", 512) : 512;
+        .inbox_size =
+            (uint32_t)(told ? words_number(&s->line, "inbox", sizeof s->inbox) : sizeof s->inbox)};
+    s->buffer = told ? words_number(&s->line, "buffer", 512) : 512;
     s->begun = true;
     s->now_ms = 1000000;
-    return sm_mqttsn_init(&s->sn, &s->cfg) ? fail(s, "the client does not begin", "") : 0;
+    return sm_mqttsn_init(&s->sn, &s->cfg) ? words_fail(&s->line, "the client does not begin", "")
+                                           : 0;
 }
 
 static int statement(struct script *s)
 {
-    const char *what = s->word[0];
+    const char *what = s->line.word[0];
     if (begin(s, !strcmp(what, "client")))
         return 1;
     if (*what == '>')
@@ -600,12 +451,12 @@ static int statement(struct script *s)
     if (!strcmp(what, "cannot"))
         return cannot(s);
     if (!strcmp(what, "no"))
-        return s->sn.inbox_used ? fail(s, "there is one", "") : 0;
-    if (s->words < 2)
-        return fail(s, "no such statement", what);
+        return s->sn.inbox_used ? words_fail(&s->line, "there is one", "") : 0;
+    if (s->line.count < 2)
+        return words_fail(&s->line, "no such statement", what);
     if (!strcmp(what, "gateway"))
         return sm_mqttsn_add_gateway(&s->sn,
-                                     &(struct sm_mqttsn_address){1, {(uint8_t)*s->word[1]}});
+                                     &(struct sm_mqttsn_address){1, {(uint8_t)*s->line.word[1]}});
     if (!strcmp(what, "after"))
         return after(s);
     if (!strcmp(what, "within"))
@@ -613,13 +464,13 @@ static int statement(struct script *s)
     if (!strcmp(what, "pending"))
         return pending(s);
     if (!strcmp(what, "forget"))
-        return sm_mqttsn_forget(&s->sn, *token(s, s->word[1], true)), 0;
+        return sm_mqttsn_forget(&s->sn, *token(s, s->line.word[1], true)), 0;
     if (!strcmp(what, "state")) {
         const char *is = sm_mqttsn_state_name(sm_mqttsn_state(&s->sn));
-        return strcmp(is, s->word[1]) ? fail(s, "the state is", is) : 0;
+        return strcmp(is, s->line.word[1]) ? words_fail(&s->line, "the state is", is) : 0;
     }
-    if (s->words < 3)
-        return fail(s, "no such statement", what);
+    if (s->line.count < 3)
+        return words_fail(&s->line, "no such statement", what);
     if (!strcmp(what, "do"))
         return does(s);
     if (!strcmp(what, "refuse"))
@@ -630,7 +481,7 @@ static int statement(struct script *s)
         return message(s, *what == 'm');
     if (!strcmp(what, "count"))
         return count(s);
-    return fail(s, "no such statement", what);
+    return words_fail(&s->line, "no such statement", what);
 }
 
 int script_run(const char *path)
@@ -646,13 +497,13 @@ int script_run(const char *path)
     for (unsigned n = 1; !failed && fgets(line, sizeof line, file); n++) {
         snprintf(shown, sizeof shown, "%s", line);
         shown[strcspn(shown, "\n")] = 0;
-        s->words = split(line, s->word);
-        failed = s->words && statement(s);
+        s->line.count = words_split(line, s->line.word);
+        failed = s->line.count && statement(s);
         if (failed)
-            fprintf(stderr, "%s:%u: %s\n    %s\n", path, n, s->why, shown);
+            fprintf(stderr, "%s:%u: %s\n    %s\n", path, n, s->line.why, shown);
     }
     if (!failed && expect_quiet(s)) {
-        fprintf(stderr, "%s: at the end %s\n", path, s->why);
+        fprintf(stderr, "%s: at the end %s\n", path, s->line.why);
         failed = 1;
     }
     free(s);
