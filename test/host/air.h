@@ -94,6 +94,8 @@ int32_t air_wait(struct air_guest *g);
 int32_t air_call(struct air_guest *g, const char *name, const uint32_t *args);
 /* Time goes by. */
 void air_run(struct air *a, uint32_t ms);
+/* Any bytes, as if from a gateway (2: from somebody else). */
+void air_inject(struct air *a, int link, int gateway, const uint8_t *bytes, size_t len);
 /* What somebody publishes to whom is subscribed, or not. */
 void air_publish(struct air *a, struct air_guest *g, const char *topic, const char *payload);
 
