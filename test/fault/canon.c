@@ -26,8 +26,8 @@ struct place {
 };
 
 /* Numbers of which only the order counts, among those of a kind: what an application's record and
- * the key set's has, what a driver's has, and those of sets. */
-enum { OF_APPLICATION, OF_DRIVER, OF_SETS, NUMBERS };
+ * the key set's has, and what a driver's has. */
+enum { OF_APPLICATION, OF_DRIVER, NUMBERS };
 
 /* A record that may be found in force: one not older than the latest that surely is there. */
 struct content {
@@ -453,6 +453,30 @@ static bool may_commit(const struct sm_slot *s)
     return s->state == SM_SLOT_TRIAL || s->state == SM_SLOT_STAGED;
 }
 
+static bool has_company(void)
+{
+    return world_layout()->modules > 1;
+}
+
+/* A slot's module has come, or begun to, maybe for a set that waits. */
+static bool is_begun(const struct sm_slot *s)
+{
+    return s->state == SM_SLOT_STAGED || s->state == SM_SLOT_RECEIVING;
+}
+
+/* What is in a slot may run, or be offered again: a server of several modules comes back only to
+ * what it has begun (SET_AGAIN), that of one to anything. */
+static bool may_matter(const struct sm_slot *s)
+{
+    return !has_company() || counts(s) || is_begun(s);
+}
+
+/* Starts are those of a trial. */
+static unsigned starts_left(const struct sm_record *r)
+{
+    return may_commit(&r->slot[0]) || may_commit(&r->slot[1]) ? r->boots_left : 0;
+}
+
 static bool is_keys(const struct content *x)
 {
     return x->tag.index == world_layout()->modules;
@@ -461,10 +485,9 @@ static bool is_keys(const struct content *x)
 static void note_module(unsigned which, const struct sm_record *r)
 {
     note(which, r->floor);
-    if (r->set != 0)
-        note(OF_SETS, r->set);
     for (unsigned k = 0; k < 2; k++) {
-        const struct subject *s = subject_of(r->slot[k].module_sha);
+        const struct subject *s =
+            may_matter(&r->slot[k]) ? subject_of(r->slot[k].module_sha) : NULL;
         if (counts(&r->slot[k]))
             note(which, r->slot[k].sequence);
         if (may_commit(&r->slot[k]))
@@ -498,7 +521,7 @@ static void put_failed_partner(unsigned index, const struct subject *s)
         const struct content *x = &c.contents[i];
         for (unsigned k = 0; k < 2 && !is_keys(x) && x->tag.index != index; k++) {
             const struct subject *m = subject_of(x->r.slot[k].module_sha);
-            put(s && m && m->sequence == s->sequence);
+            put(s && m && is_begun(&x->r.slot[k]) && m->sequence == s->sequence);
         }
     }
 }
@@ -512,14 +535,16 @@ static void put_failed(unsigned index, const struct sm_record *r, const struct s
     uint32_t sequence = 0;
     char letter = 0;
 
+    if (has_company()) {
+        put_failed_partner(index, s);
+        return;
+    }
     for (unsigned k = 0; k < 2 && s; k++) {
         const struct subject *m = subject_of(r->slot[k].module_sha);
         relation |= (unsigned)(m == s) << 2 * k;
         relation |= (unsigned)(m && just_older(s->sequence, m->sequence)) << (2 * k + 1);
     }
     put(relation);
-    if (world_layout()->modules > 1)
-        put_failed_partner(index, s);
     if (relation && deployment_of(f->action, &letter, &sequence))
         put((uint8_t)letter);
 }
@@ -578,10 +603,13 @@ static void put_slot(unsigned index, const struct sm_record *r, unsigned slot)
 
     put(s->state);
     put(s->unreported != 0);
+    if (!may_matter(s))
+        return;
     put(m ? 1 + m->kind : 0);
     if (m)
         put_rank(index, m->sequence);
-    put((uint8_t)s->action[0]);
+    if (!has_company() || is_begun(s))
+        put((uint8_t)s->action[0]);
     if (s->state == SM_SLOT_RECEIVING) {
         put(s->received);
         put(s->received >> 8);
@@ -595,38 +623,52 @@ static void put_slot(unsigned index, const struct sm_record *r, unsigned slot)
     put_bytes(index, s, slot, m);
 }
 
-/* What a record is to those of other modules: of a set with them, and, of an application, by which
- * of their releases its need is met. */
+/* How a module in a slot stands to one of another place that it may need. */
+static unsigned need_of(const struct sm_slot *a, const struct sm_slot *b)
+{
+    const struct subject *s = subject_of(a->module_sha), *m = subject_of(b->module_sha);
+
+    if (s == NULL || m == NULL || s->kind != SUBJECT_NEEDS || !may_matter(a) || !may_matter(b))
+        return 3;
+    return m->sequence > s->sequence ? 2 : m->sequence == s->sequence;
+}
+
+static bool has_staged(const struct sm_record *r)
+{
+    return r->slot[0].state == SM_SLOT_STAGED || r->slot[1].state == SM_SLOT_STAGED;
+}
+
+/* What a record is to those of other modules: whether of one set with them, where one of the two is
+ * staged; and, of an application, by which of their releases its need is met. */
 static void put_company(unsigned index, const struct sm_record *r)
 {
-    put_rank(OF_SETS, r->set);
-    for (unsigned i = 0; i < c.ncontents && index == 0; i++) {
-        const struct content *x = &c.contents[i];
-        for (unsigned k = 0; k < 4 && !is_keys(x) && x->tag.index != index; k++) {
-            const struct subject *s = subject_of(r->slot[k / 2].module_sha);
-            const struct subject *m = subject_of(x->r.slot[k % 2].module_sha);
-            put(s == NULL || m == NULL || s->kind != SUBJECT_NEEDS
-                    ? 3
-                    : (m->sequence > s->sequence) * 2 + (m->sequence == s->sequence));
-        }
+    put(r->set != 0 && (may_commit(&r->slot[0]) || may_commit(&r->slot[1])));
+    for (unsigned i = 0; i < c.ncontents; i++) {
+        const struct sm_record *other = &c.contents[i].r;
+        if (is_keys(&c.contents[i]) || c.contents[i].tag.index == index)
+            continue;
+        put(r->set != 0 && r->set == other->set && (has_staged(r) || has_staged(other)));
+        for (unsigned k = 0; k < 4 && index == 0; k++)
+            put(need_of(&r->slot[k / 2], &other->slot[k % 2]));
     }
 }
 
 static void put_record(unsigned index, const struct sm_record *r)
 {
     put(r->active);
-    put(r->boots_left);
+    put(starts_left(r));
     put(r->trap_count);
     for (unsigned i = 0; i < r->trap_count; i++)
         put(r->time_s - r->trap_time_s[i] >= world->cfg.trap_window_s);
     put_rank(index, r->floor);
     put(r->name[0] != 0);
-    put(r->slot[0].install < r->slot[1].install);
+    if (!has_company()) /* which is the newest decides what LATE_TRAPS does */
+        put(r->slot[0].install < r->slot[1].install);
     for (unsigned i = 0; i < SM_STORE_FAILED; i++)
         put_failed(index, r, &r->failed[i]);
     put_slot(index, r, 0);
     put_slot(index, r, 1);
-    if (world_layout()->modules > 1)
+    if (has_company())
         put_company(index, r);
 }
 
