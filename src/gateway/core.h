@@ -355,8 +355,10 @@ struct gw_filter *gw_filter_place(struct gw *g, struct gw_link *l, struct gw_nam
 void gw_filter_forget(struct gw *g, struct gw_filter *f);  /* at once, saying nothing */
 void gw_filter_release(struct gw *g, struct gw_filter *f); /* when nobody is left */
 void gw_filter_join(struct gw *g, struct gw_filter *f, struct gw_client *c, uint8_t qos);
-/* Whether a retained message of this topic is for this subscriber, and from now on no more. */
-bool gw_fresh_wants(struct gw *g, struct gw_filter *f, uint32_t client, uint32_t topic_hash);
+/* Forgets who is fresh no more; then, of those that are left, whether one still lacks the retained
+ * message of this topic, which it then has. */
+void gw_fresh_expire(struct gw *g, struct gw_filter *f);
+bool gw_fresh_takes(struct gw *g, struct gw_fresh *n, uint32_t topic_hash);
 /* Calls each filter of the link that matches. */
 void gw_filters_matching(struct gw *g, struct gw_link *l, const uint8_t *topic, size_t len,
                          void (*found)(struct gw *, struct gw_filter *, void *), void *ctx);

@@ -427,20 +427,30 @@ static void deliver(struct gw *g, struct gw_client *c, struct incoming *in, uint
         gw_pump(g, c);
 }
 
+static uint8_t granted(const struct gw_client *c, const struct gw_filter *f)
+{
+    for (unsigned i = 0; i < c->nsubs; i++)
+        if (c->subs[i].filter == f)
+            return c->subs[i].qos;
+    return 0;
+}
+
+/* A retained message is for those who have just subscribed. */
 static void to_subscribers(struct gw *g, struct gw_filter *f, void *ctx)
 {
     struct incoming *in = ctx;
-    uint32_t hash = in->p->retain ? gw_hash(g->seed, in->p->topic, in->p->topic_len) : 0;
-    for (uint32_t i = f->count; i-- > 0;) {
-        struct gw_client *c = g->clients[f->subscribers[i]];
-        uint8_t qos = 0;
-        if (in->p->retain && !gw_fresh_wants(g, f, c->index, hash))
-            continue;
-        for (unsigned k = 0; k < c->nsubs; k++)
-            if (c->subs[k].filter == f)
-                qos = c->subs[k].qos;
-        deliver(g, c, in, qos);
+    if (!in->p->retain) {
+        for (uint32_t i = f->count; i-- > 0;) {
+            struct gw_client *c = g->clients[f->subscribers[i]];
+            deliver(g, c, in, granted(c, f));
+        }
+        return;
     }
+    uint32_t hash = gw_hash(g->seed, in->p->topic, in->p->topic_len);
+    gw_fresh_expire(g, f);
+    for (struct gw_fresh *n = f->fresh; n; n = n->next)
+        if (gw_fresh_takes(g, n, hash))
+            deliver(g, g->clients[n->client], in, granted(g->clients[n->client], f));
 }
 
 void gw_on_message(struct gw *g, struct gw_link *l, const struct mqtt_packet *p)
@@ -503,8 +513,8 @@ void gw_on_regack(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
     gw_pump(g, c);
 }
 
-/* The delivery that an acknowledgement is for: the first one, whether it flies or waits to be sent once
- * more. After a restart or a sleep, what was sent before is still on its way. */
+/* The delivery that an acknowledgement is for: the first one, whether it flies or waits to be sent
+ * once more. After a restart or a sleep, what was sent before is still on its way. */
 static struct gw_delivery *acknowledged(struct gw_client *c, uint16_t msg_id)
 {
     struct gw_delivery *d = c->first;

@@ -382,31 +382,30 @@ static void make_fresh(struct gw *g, struct gw_filter *f, struct gw_client *c)
     f->fresh = n;
 }
 
-bool gw_fresh_wants(struct gw *g, struct gw_filter *f, uint32_t client, uint32_t topic_hash)
+void gw_fresh_expire(struct gw *g, struct gw_filter *f)
 {
     for (struct gw_fresh **at = &f->fresh; *at;) {
-        struct gw_fresh *n = *at;
-        if (n->until_ms <= g->now_ms) {
+        if ((*at)->until_ms <= g->now_ms)
             free_fresh(at);
-            continue;
-        }
-        at = &n->next;
-        if (n->client != client)
-            continue;
-        for (uint32_t i = 0; i < n->count; i++)
-            if (n->seen[i] == topic_hash)
-                return false;
-        if (n->count == FRESH_TOPICS)
-            return false;
-        if (n->count == n->room) {
-            n->room = n->room ? 2 * n->room : 8;
-            n->seen = gw_resize(n->seen, n->room * sizeof *n->seen);
-        }
-        n->seen[n->count++] = topic_hash;
-        n->until_ms = g->now_ms + GW_FRESH_MS;
-        return true;
+        else
+            at = &(*at)->next;
     }
-    return false;
+}
+
+bool gw_fresh_takes(struct gw *g, struct gw_fresh *n, uint32_t topic_hash)
+{
+    for (uint32_t i = 0; i < n->count; i++)
+        if (n->seen[i] == topic_hash)
+            return false;
+    if (n->count == FRESH_TOPICS)
+        return false;
+    if (n->count == n->room) {
+        n->room = n->room ? 2 * n->room : 8;
+        n->seen = gw_resize(n->seen, n->room * sizeof *n->seen);
+    }
+    n->seen[n->count++] = topic_hash;
+    n->until_ms = g->now_ms + GW_FRESH_MS;
+    return true;
 }
 
 /* ---- SUBSCRIBE and UNSUBSCRIBE --------------------------------------------------------------- */

@@ -76,6 +76,10 @@ int gw_restore_client(struct gw *g, const struct gw_stored_client *s, uint64_t n
     if (s->own || s->identity || state == GW_CONNECTING)
         state = state == GW_ASLEEP && !s->own ? GW_ASLEEP : GW_DISCONNECTED;
     gw_client_state(g, c, state);
+    if (s->own) { /* the broker's session is the client's own, and waits for it */
+        c->link = gw_link_new(g, c->index, 0);
+        gw_link_park(g, c->link, false);
+    }
     return 0;
 }
 
@@ -97,7 +101,7 @@ int gw_restore_filter(struct gw *g, int64_t client, struct gw_text filter, uint8
         !gw_may_subscribe(c, filter.bytes, filter.len))
         return SM_ERR_INVALID;
     struct gw_name *name = gw_name(g, filter.bytes, filter.len);
-    struct gw_filter *f = gw_filter_add(g, NULL, name);
+    struct gw_filter *f = gw_filter_add(g, c->link, name);
     gw_name_drop(g, name);
     if (!f)
         return SM_ERR_INVALID;
@@ -128,7 +132,7 @@ int gw_restore_flow(struct gw *g, const struct gw_stored_flow *s)
                                                .packet_id = s->packet_id,
                                                .phase = s->phase};
     c->flows->next = (uint8_t)(s->slot + 1);
-    struct gw_link *l = g->shared[0];
+    struct gw_link *l = gw_link_of(g, c);
     release_older(g, l, s->packet_id);
     struct gw_pending *w = gw_link_reserve(g, l, s->packet_id);
     if (!w)

@@ -407,7 +407,22 @@ static void an_own_connection_carries_all_qos_both_ways(void **state)
     sensor_close(&s);
 }
 
-/* What main() runs, or nothing when there is no broker to run it with. */
+static void an_own_session_goes_on_after_a_killed_gateway(void **state)
+{
+    struct sensor s;
+    (void)state;
+    connected(&s, "own-2", false);
+    sensor_subscribe(&s, "own/2", 1);
+    died_and_came_back();
+    listener_publish(&w.listener, "own/2", "meanwhile", 1, false);
+    sensor_send_simple(&s, SM_MQTTSN_PINGREQ, 0);
+    sensor_expect(&s, SM_MQTTSN_DISCONNECT);
+    sensor_connect(&s, "own-2", false, 60);
+    sensor_expect_message(&s, "meanwhile");
+    sensor_expect_nothing(&s);
+    sensor_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_client_that_disconnects_has_no_will),
         cmocka_unit_test(a_will_can_be_changed),
         cmocka_unit_test(an_own_connection_carries_all_qos_both_ways),
+        cmocka_unit_test(an_own_session_goes_on_after_a_killed_gateway),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
