@@ -12,6 +12,7 @@
 #define DEVICES             4096u /* whose fetches are remembered; a power of two */
 #define BURST               64u
 #define DEVICES_OF_ONE_LOOK 256u
+#define NEWS_AGAIN_MS       30000
 
 /* What a device fetches. Two devices with one place take turns: each finds its object again by the
  * tag. */
@@ -28,7 +29,8 @@ struct fetch {
 
 struct sm_fleet_blocks {
     const struct sm_fleet_blocks_cfg *cfg;
-    uint64_t last_action;
+    uint64_t last_action; /* that was told of */
+    int64_t again_ms;     /* when all that are pending were, once more */
     struct fetch fetch[DEVICES];
 };
 
@@ -365,10 +367,15 @@ static int take_want(struct talk *t)
 
 /* ---- Messages -------------------------------------------------------------------------------- */
 
+static size_t index_of(const char *device)
+{
+    return sm_crc32c(0, device, strlen(device)) % DEVICES;
+}
+
 /* Where a device's fetch is remembered; whoever was there before gives way. */
 static struct fetch *place_of(struct sm_fleet_blocks *b, const char *device)
 {
-    struct fetch *f = &b->fetch[sm_crc32c(0, device, strlen(device)) % DEVICES];
+    struct fetch *f = &b->fetch[index_of(device)];
     if (strcmp(f->device, device) == 0)
         return f;
     forget(f);
@@ -419,17 +426,37 @@ int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const v
     }
 }
 
-int sm_fleet_blocks_news(struct sm_fleet_blocks *b)
+/* Whether a device has spoken to this server, as far as it is remembered. */
+static bool has_spoken(const struct sm_fleet_blocks *b, const char *device)
+{
+    return strcmp(b->fetch[index_of(device)].device, device) == 0;
+}
+
+/* News of the pending actions behind *after. How many there were, or the database's errors. */
+static int tell_news(struct sm_fleet_blocks *b, uint64_t *after, bool again)
 {
     uint8_t news = SM_BLOCKS_NEWS;
     json_t *devices = json_array(), *device;
     size_t i;
-    int err = sm_fleet_db_actions_after(&b->cfg->fleet->db, &b->last_action, DEVICES_OF_ONE_LOOK,
-                                        devices);
-    json_array_foreach(devices, i, device)
+    int err = sm_fleet_db_actions_after(&b->cfg->fleet->db, after, DEVICES_OF_ONE_LOOK, devices);
+    json_array_foreach(devices, i, device) if (!again || has_spoken(b, json_string_value(device)))
         b->cfg->send(b->cfg->send_ctx, json_string_value(device), &news, sizeof news);
+    int count = (int)json_array_size(devices);
     json_decref(devices);
-    return err;
+    return err < 0 ? err : count;
+}
+
+int sm_fleet_blocks_news(struct sm_fleet_blocks *b, int64_t now_ms)
+{
+    int n = tell_news(b, &b->last_action, false);
+    if (n < 0 || (now_ms >= b->again_ms && now_ms - b->again_ms < NEWS_AGAIN_MS))
+        return n < 0 ? n : 0;
+    b->again_ms = now_ms;
+    uint64_t after = 0;
+    do
+        n = tell_news(b, &after, true);
+    while (n == (int)DEVICES_OF_ONE_LOOK);
+    return n < 0 ? n : 0;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */

@@ -32,8 +32,9 @@ void sm_fleet_blocks_free(struct sm_fleet_blocks *b);
 int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const void *bytes,
                           size_t len, int64_t now_ms);
 
-/* Send NEWS to the devices that have got something to do since the last call. 0, or the database's
- * errors. */
-int sm_fleet_blocks_news(struct sm_fleet_blocks *b);
+/* Send NEWS to the devices that have got something to do since the last call; and twice a minute
+ * again to those that speak to this server and have not asked for it yet, since the first may be
+ * lost. 0, or the database's errors. */
+int sm_fleet_blocks_news(struct sm_fleet_blocks *b, int64_t now_ms);
 
 #endif

@@ -125,7 +125,7 @@ static void look_for_news(struct sm_fleet_mqtt *m)
     if (!m->connected || (now >= m->looked_ms && now - m->looked_ms < LOOP_MS))
         return;
     m->looked_ms = now;
-    (void)sm_fleet_blocks_news(m->blocks);
+    (void)sm_fleet_blocks_news(m->blocks, now);
 }
 
 static void *run(void *ctx)

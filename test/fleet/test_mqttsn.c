@@ -135,9 +135,8 @@ static void expect_action(const char *state, int seconds)
 static void a_module_comes_through_a_gateway_though_a_tenth_is_lost(void **state)
 {
     (void)state;
-    start_over_udp(10, "");
-    device_says(&dev, "mqtt-sn: active", 20);
     fleet_assign(&fx, "stable", &v2, NULL);
+    start_over_udp(10, "");
     device_says(&dev, "COMMITTED app 2.0", 40);
     expect_action("finished", 20);
     fleet_expect_event(&fx, "COMMITTED", "app", "");
@@ -147,8 +146,8 @@ static void a_module_comes_through_a_gateway_though_a_tenth_is_lost(void **state
 static void a_device_that_is_killed_goes_on_with_what_it_has(void **state)
 {
     (void)state;
-    start_over_udp(2, ",\"window\":1"); /* what is lost costs a second: it does not hurry */
     fleet_assign(&fx, "stable", &v2, NULL);
+    start_over_udp(2, ",\"window\":1"); /* what is lost costs a second: it does not hurry */
     device_says(&dev, "mqtt-sn: app: ", 20);
     while (device_said(&dev, " bytes, ") < 8) /* of ten; the slot's record knows of 8192 bytes */
         usleep(1000);
@@ -177,8 +176,8 @@ static void a_module_comes_over_a_noisy_serial_line(void **state)
     bridge_serial(&bridge, gateway.port, 3);
     snprintf(way, sizeof way, "\"serial\":{\"device\":\"%s\",\"baud\":115200}", bridge.device);
     configure_device(way, "");
-    device_start(&dev);
     fleet_assign(&fx, "stable", &v2, NULL);
+    device_start(&dev);
     device_says(&dev, "COMMITTED app 2.0", 40);
     expect_action("finished", 20);
 }
@@ -199,6 +198,50 @@ static void a_gateway_that_is_restarted_costs_a_while(void **state)
     gateway_start(&gateway, &field, "gateway1", more);
     device_says(&dev, "COMMITTED app 2.0", 60);
     expect_action("finished", 20);
+}
+
+static void shell(const char *line)
+{
+    if (fleet_shell(&fx, line) != 0) {
+        char *out = fleet_file(&fx, "out");
+        fail_msg("%s: %s", line, out);
+    }
+}
+
+/* Set 1, with which the device is commissioned, names a key for statements, so nothing is installed
+ * without one; set 2 has to come before anything else. */
+static void key_sets_and_statements_come_in_blocks_too(void **state)
+{
+    static const char plan[] = "{\"fleet\":\"plant-7\",\"threshold\":1,"
+                               "\"roots\":[\"root1.pub.pem\"],"
+                               "\"keys\":[{\"role\":\"signer\",\"key\":\"signer.pub.pem\"},"
+                               "{\"role\":\"server\",\"key\":\"says.pub.pem\"}]}";
+    (void)state;
+    fleet_write(&fx, "plan.json", plan, sizeof plan - 1);
+    fleet_write(&fx, "v1.wasm", v1.wasm, v1.len);
+    shell("cd $DIR && $SANDMOTE key new root1.pem && $SANDMOTE key new says.pem &&"
+          " $SANDMOTE trust commission plan.json -o 1.keys &&"
+          " $SANDMOTE trust sign --key root1.pem 1.keys &&"
+          " $SANDMOTE trust revoke --after 1.keys -o 2.keys v1.wasm &&"
+          " $SANDMOTE trust sign --key root1.pem --after 1.keys 2.keys");
+    assert_int_equal(fleet_stop(&fx, SIGTERM), 0);
+    shell("sed -i 's/\"port\": 0/\"port\": 0, \"statement_key\": \"says.pem\"/' $DIR/fleet.json");
+    fleet_start(&fx);
+    shell(
+        "cd $DIR && $FLEET upload-keys --server $URL --ca ca.pem --token-file token 1.keys 2.keys");
+    fleet_assign(&fx, "stable", &v2, NULL);
+    char way[128];
+    bridge_udp(&bridge, gateway.port, 5, 2, 2);
+    snprintf(way, sizeof way, "\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":%u}]", bridge.port);
+    configure_device(way, "");
+    shell("sed -i 's/\"signers\":\\[[^]]*\\]/\"key_set\":\"1.keys\"/' $DIR/mote-1.json");
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 2.0", 60);
+    expect_action("finished", 20);
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
+    assert_json_text(r.json, "keyset", "2");
+    reply_free(&r);
+    assert_int_equal(device_said(&dev, "STALE"), 0);
 }
 
 static void mistakes_in_the_configuration_are_named(void **state)
@@ -240,6 +283,7 @@ int main(void)
                                         start_with_short_polls, finish),
         T(a_module_comes_over_a_noisy_serial_line),
         T(a_gateway_that_is_restarted_costs_a_while),
+        T(key_sets_and_statements_come_in_blocks_too),
         T(mistakes_in_the_configuration_are_named),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
