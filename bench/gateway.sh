@@ -71,6 +71,13 @@ cat >"$dir/gateway.json" <<EOF
  "limits": {"connects_per_second": 1000000, "connects_burst": 1000000}}
 EOF
 
+sed 's/"subscribe": \["#"\]/&, "own_connection": true/' "$dir/gateway.json" >"$dir/own.json"
+dtls_port=18841
+dtls_clients=500
+sed -e "/listen/s/}],/}, {\"address\": \"127.0.0.1\", \"port\": $dtls_port, \"dtls\": true}], \"dtls\": {\"psk_file\": \"psk\"},/" \
+    -e 's/"id": "\*"/"identity": "*", "id": "%u"/' "$dir/gateway.json" >"$dir/dtls.json"
+awk -v n=$dtls_clients 'BEGIN { for (i = 0; i < n; i++) print "dtls-" i ":01010101010101010101010101010101" }' >"$dir/psk"
+
 # begin COMMAND...: a fresh broker and a fresh gateway.
 begin() {
     rm -f "$dir"/gateway.db*
@@ -95,6 +102,12 @@ measure() {
         begin "$@"
         run kept clients=90 kept=1 phases=qos0,qos1,qos2
         end
+        begin "$1" --config "$dir/own.json"
+        run own clients=1000 phases=qos1
+        end
+        begin "$1" --config "$dir/dtls.json"
+        "$build/bench/gateway/load_dtls" $dtls_port $dtls_clients $gateway | sed "s/^/$name dtls /"
+        end
     fi
     begin "$@"
     run latency clients=1 phases=latency
@@ -102,6 +115,7 @@ measure() {
     begin "$@"
     run 5000 clients=5000 active=90 phases=qos1
     end
+    grep -q "^$name 5000 failed" "$figures" || return 0
     begin "$@"
     holders=
     for net in 1 2; do
@@ -117,21 +131,30 @@ measure() {
 run() {
     case=$1
     shift
-    timeout 30 "$load" "sn=$sn" "mqtt=$mqtt" "pid=$gateway" "seconds=$seconds" "$@" 2>>"$dir/errors" |
+    timeout 20 "$load" "sn=$sn" "mqtt=$mqtt" "pid=$gateway" "seconds=$seconds" "$@" 2>>"$dir/errors" |
         sed "s/^/$name $case /" || echo "$name $case gave_up 1"
 }
 
-: >"$dir/figures"
+figures=$build/gateway.figures
+: >"$figures"
 round=0
 while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
     echo "round $round of $rounds" >&2
     measure sandmote $own_port $broker_port "$build/app/sandmote-gateway/sandmote-gateway" \
-        --config "$dir/gateway.json" >>"$dir/figures"
+        --config "$dir/gateway.json" >>"$figures"
     while read -r name sn_port mqtt_port command; do
         # shellcheck disable=SC2086 # words of a command line
-        measure "$name" "$sn_port" "$mqtt_port" $command >>"$dir/figures" </dev/null
+        measure "$name" "$sn_port" "$mqtt_port" $command >>"$figures" </dev/null
     done <"$others"
 done
-cp "$dir/figures" "$build/gateway.figures"
-awk -f "$here/gateway/table.awk" "$dir/figures"
+awk -f "$here/gateway/table.awk" "$figures" >"$dir/table"
+cat "$dir/table"
+[ -n "$doc" ] || exit 0
+{
+    cat "$here/gateway/head.md"
+    echo
+    echo "$(nproc) processors ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $("$mosquitto" -h | sed -n '1s/^mosquitto version /Mosquitto /p'), medians of $rounds rounds of $seconds s."
+    echo
+    cat "$dir/table"
+} >"$root/doc/benchmarks/gateway.md"

@@ -137,6 +137,7 @@ static bool watch_signals(struct server *s)
 
 static bool open_listeners(struct server *s)
 {
+    udp_init(s);
     for (size_t i = 0; i < s->cfg.listen_count; i++) {
         s->udp[i].listen = &s->cfg.listen[i];
         s->udp[i].number = (uint8_t)i;

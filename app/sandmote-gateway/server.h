@@ -84,6 +84,7 @@ bool server_watch(struct server *s, struct source *source, uint32_t events);
 void server_flush(struct server *s);
 
 /* udp.c */
+void udp_init(struct server *s); /* once, before sockets are opened */
 bool udp_open(struct server *s, struct udp *u);
 void udp_send(struct server *s, const struct gw_addr *to, const uint8_t *bytes, size_t len);
 void udp_flush(struct server *s);

@@ -118,21 +118,27 @@ static void take(struct server *s, struct udp *u, unsigned i)
         gw_input(s->gw, &from, NULL, s->in.bytes[i], s->in.messages[i].msg_len, s->now_ms);
 }
 
+void udp_init(struct server *s)
+{
+    for (unsigned i = 0; i < IN_BATCH; i++) {
+        s->in.vectors[i] = (struct iovec){s->in.bytes[i], IN_ROOM};
+        s->in.messages[i].msg_hdr = (struct msghdr){.msg_name = &s->in.addresses[i],
+                                                    .msg_namelen = sizeof s->in.addresses[i],
+                                                    .msg_iov = &s->in.vectors[i],
+                                                    .msg_iovlen = 1};
+    }
+}
+
 static void on_datagrams(struct server *s, struct source *self, uint32_t events)
 {
     struct udp *u = (struct udp *)self;
     (void)events;
     for (int round = 0; round < ROUNDS; round++) {
-        for (unsigned i = 0; i < IN_BATCH; i++) {
-            s->in.vectors[i] = (struct iovec){s->in.bytes[i], IN_ROOM};
-            s->in.messages[i].msg_hdr = (struct msghdr){.msg_name = &s->in.addresses[i],
-                                                        .msg_namelen = sizeof s->in.addresses[i],
-                                                        .msg_iov = &s->in.vectors[i],
-                                                        .msg_iovlen = 1};
-        }
         int n = recvmmsg(self->fd, s->in.messages, IN_BATCH, MSG_DONTWAIT, NULL);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             take(s, u, (unsigned)i);
+            s->in.messages[i].msg_hdr.msg_namelen = sizeof s->in.addresses[i];
+        }
         if (n < (int)IN_BATCH)
             return;
     }

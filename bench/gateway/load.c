@@ -14,7 +14,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -29,6 +28,8 @@
 #include <unistd.h>
 #include <gateway/mqtt.h>
 #include <sandmote/mqttsn.h>
+
+#include "process.h"
 
 #define WINDOW      64u
 #define PER_ADDRESS 25000u
@@ -79,43 +80,19 @@ static double now_s(void)
 
 /* ---- What the gateway costs ------------------------------------------------------------------ */
 
-/* Of all threads, in microseconds: what the scheduler counted, which is finer than a tick. */
 static double cpu_us(void)
 {
     double sum = 0;
-    for (int i = 0; i < pid_count; i++) {
-        char path[300];
-        snprintf(path, sizeof path, "/proc/%d/task", pids[i]);
-        DIR *tasks = opendir(path);
-        if (!tasks)
-            die("a process of the gateway is gone");
-        for (struct dirent *t; (t = readdir(tasks));) {
-            unsigned long long ns = 0;
-            snprintf(path, sizeof path, "/proc/%d/task/%.32s/schedstat", pids[i], t->d_name);
-            FILE *f = t->d_name[0] == '.' ? NULL : fopen(path, "r");
-            if (f && fscanf(f, "%llu", &ns) == 1)
-                sum += (double)ns / 1e3;
-            if (f)
-                fclose(f);
-        }
-        closedir(tasks);
-    }
+    for (int i = 0; i < pid_count; i++)
+        sum += process_cpu_us(pids[i]);
     return sum;
 }
 
 static double rss_bytes(void)
 {
     double sum = 0;
-    for (int i = 0; i < pid_count; i++) {
-        char path[64];
-        unsigned long pages = 0;
-        snprintf(path, sizeof path, "/proc/%d/statm", pids[i]);
-        FILE *f = fopen(path, "r");
-        if (f && fscanf(f, "%*u %lu", &pages) == 1)
-            sum += (double)pages * (double)sysconf(_SC_PAGESIZE);
-        if (f)
-            fclose(f);
-    }
+    for (int i = 0; i < pid_count; i++)
+        sum += process_rss_bytes(pids[i]);
     return sum;
 }
 
