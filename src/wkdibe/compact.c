@@ -40,7 +40,7 @@ static int place(struct sm_bls_g1 *p, const struct sm_ibe_compact_params *params
 int sm_ibe_compact_setup(struct sm_ibe_compact_params *params, struct sm_ibe_master *master,
                          unsigned slots, const uint8_t seed[32], struct sm_ibe_rng *rng)
 {
-    return ibe_setup(&params->inner, IBE_COMPACT_PARAMS, master, slots, seed, rng);
+    return sm_wkdibe_setup(&params->inner, IBE_COMPACT_PARAMS, master, slots, seed, rng);
 }
 
 int sm_ibe_compact_params_encode(const struct sm_ibe_compact_params *params, uint8_t *out,
@@ -52,7 +52,7 @@ int sm_ibe_compact_params_encode(const struct sm_ibe_compact_params *params, uin
 int sm_ibe_compact_params_decode(struct sm_ibe_compact_params *params, const uint8_t *bytes,
                                  size_t len)
 {
-    return ibe_params_decode(&params->inner, IBE_COMPACT_PARAMS, bytes, len);
+    return sm_wkdibe_params_decode(&params->inner, IBE_COMPACT_PARAMS, bytes, len);
 }
 
 int sm_ibe_compact_master_decode(struct sm_ibe_master *master,
@@ -80,7 +80,7 @@ static int specialise_at(struct sm_bls_g1 *a, const struct sm_ibe_compact_key *k
 {
     struct sm_ibe_key at = key->inner;
     at.a0 = key->a0[i];
-    int err = ibe_specialise(a, &at, to);
+    int err = sm_wkdibe_specialise(a, &at, to);
     sm_wipe(&at, sizeof at);
     return err;
 }
@@ -91,7 +91,7 @@ static int randomise(struct sm_ibe_compact_key *key, const struct sm_ibe_compact
                      const struct sm_bls_scalar *r)
 {
     struct sm_bls_g1 x, p, a;
-    int err = ibe_pattern_point(&x, &params->inner, &key->inner.pattern);
+    int err = sm_wkdibe_pattern_point(&x, &params->inner, &key->inner.pattern);
     for (unsigned i = 0; !err && i < key->nnodes; i++) {
         err = place(&p, params, &x, key->node[i]);
         if (!err && from)
@@ -100,12 +100,12 @@ static int randomise(struct sm_ibe_compact_key *key, const struct sm_ibe_compact
             break;
         sm_bls_g1_mul(&p, &p, r);
         sm_bls_g1_add(&p, &p, from ? &a : msk);
-        ibe_g1_store(&key->a0[i], &p);
+        sm_wkdibe_g1_store(&key->a0[i], &p);
     }
     sm_wipe(&p, sizeof p);
     sm_wipe(&a, sizeof a);
     key->inner.a0 = key->a0[0];
-    ibe_randomise_rest(&key->inner, &params->inner, from ? &from->inner : NULL, r);
+    sm_wkdibe_randomise_rest(&key->inner, &params->inner, from ? &from->inner : NULL, r);
     return err;
 }
 
@@ -115,11 +115,12 @@ static int make(struct sm_ibe_compact_key *key, const struct sm_ibe_compact_para
 {
     struct sm_bls_scalar r;
     memcpy(key->inner.params_id, params->inner.id, SM_SHA256_SIZE);
-    int err = ibe_random_scalar(&r, rng, from ? "compact delegate" : "compact keygen",
-                                &key->inner.pattern);
+    int err = sm_wkdibe_random_scalar(&r, rng, from ? "compact delegate" : "compact keygen",
+                                      &key->inner.pattern);
     if (!err)
         err = randomise(key, params, msk, from, &r);
     sm_wipe(&r, sizeof r);
+    sm_wkdibe_burn();
     if (err)
         sm_wipe(key, sizeof *key);
     return err;
@@ -139,7 +140,7 @@ int sm_ibe_compact_keygen(struct sm_ibe_compact_key *key,
     key->inner.pattern = *pattern;
     key->nnodes = (uint8_t)nnodes;
     memcpy(key->node, nodes, nnodes * sizeof *nodes);
-    ibe_g1_load(&msk, &master->msk);
+    sm_wkdibe_g1_load(&msk, &master->msk);
     int err = make(key, params, &msk, NULL, rng);
     sm_wipe(&msk, sizeof msk);
     return err;
@@ -186,10 +187,11 @@ int sm_ibe_compact_key_encode(const struct sm_ibe_compact_key *key, uint8_t *out
         ibe_put32(at, key->node[i]);
     at = out + nodes + n;
     for (unsigned i = 1; i < key->nnodes; i++, at += SM_IBE_G1_SIZE) {
-        ibe_g1_load(&p, &key->a0[i]);
+        sm_wkdibe_g1_load(&p, &key->a0[i]);
         sm_bls_g1_encode(at, &p);
     }
     sm_wipe(&p, sizeof p);
+    sm_wkdibe_burn();
     return (int)(at - out);
 }
 
@@ -200,24 +202,24 @@ static int belongs(const struct sm_ibe_compact_key *key, const struct sm_ibe_com
     struct ibe_check c;
     struct sm_bls_g1 first, a, n0, n;
     struct sm_bls_g2 a1;
-    int err = ibe_check_begin(&c, &key->inner, &params->inner, bytes, len);
+    int err = sm_wkdibe_check_begin(&c, &key->inner, &params->inner, bytes, len);
     if (!err)
         err = node_point(&n0, params, key->node[0]);
     if (err)
         return err;
     sm_bls_g1_add(&c.right, &c.right, &n0);
-    ibe_g1_load(&first, &key->a0[0]);
+    sm_wkdibe_g1_load(&first, &key->a0[0]);
     for (unsigned i = 1; !err && i < key->nnodes; i++) {
         err = node_point(&n, params, key->node[i]);
         if (err)
             break;
-        ibe_g1_load(&a, &key->a0[i]);
+        sm_wkdibe_g1_load(&a, &key->a0[i]);
         sm_bls_g1_sub(&a, &a, &first);
         sm_bls_g1_sub(&n, &n, &n0);
-        err = ibe_check_add(&c, &a, &n, 32 + i);
+        err = sm_wkdibe_check_add(&c, &a, &n, 32 + i);
     }
-    ibe_g2_load(&a1, &key->inner.a1);
-    if (!err && !ibe_relation_holds(&params->inner, &c.left, &c.right, &a1))
+    sm_wkdibe_g2_load(&a1, &key->inner.a1);
+    if (!err && !sm_wkdibe_relation_holds(&params->inner, &c.left, &c.right, &a1))
         err = SM_ERR_INVALID;
     sm_wipe(&c, sizeof c);
     sm_wipe(&a, sizeof a);
@@ -231,7 +233,7 @@ static int take_point(struct sm_ibe_g1 *to, const uint8_t *bytes)
     struct sm_bls_g1 p;
     int err = sm_bls_g1_decode(&p, bytes, SM_IBE_G1_SIZE, SM_BLS_STRICT);
     if (!err)
-        ibe_g1_store(to, &p);
+        sm_wkdibe_g1_store(to, &p);
     sm_wipe(&p, sizeof p);
     return err;
 }
@@ -242,7 +244,7 @@ static int take_points(struct sm_ibe_compact_key *key, const uint8_t *at)
     int err = sm_bls_g2_decode(&a1, at, SM_IBE_G2_SIZE, SM_BLS_STRICT);
     if (err)
         return err;
-    ibe_g2_store(&key->inner.a1, &a1);
+    sm_wkdibe_g2_store(&key->inner.a1, &a1);
     at += SM_IBE_G2_SIZE;
     err = take_point(&key->a0[0], at);
     key->inner.a0 = key->a0[0];
@@ -287,6 +289,7 @@ int sm_ibe_compact_key_decode(struct sm_ibe_compact_key *key,
     int err = take_points(key, bytes + at);
     if (!err)
         err = belongs(key, params, bytes, len);
+    sm_wkdibe_burn();
     if (err)
         sm_wipe(key, sizeof *key);
     return err;
@@ -327,8 +330,8 @@ static int write_points(uint8_t *out, struct sm_bls_gt *w,
     int err = sm_ibe_target_init(&target, &params->inner, q);
     if (err)
         return err;
-    ibe_with_t(one, w, &params->inner, &target, t); /* its C is not sent */
-    ibe_g1_load(&x, &target.x);
+    sm_wkdibe_with_t(one, w, &params->inner, &target, t); /* its C is not sent */
+    sm_wkdibe_g1_load(&x, &target.x);
     memcpy(out, one, SM_IBE_G2_SIZE);
     out += SM_IBE_G2_SIZE;
     for (unsigned i = 0; !err && i < nnodes; i++, out += SM_IBE_G1_SIZE) {
@@ -362,11 +365,11 @@ static int write_header(uint8_t *out, size_t size, struct ibe_seed *seed,
         return SM_ERR_MEMORY;
     sm_sha256(out, (size_t)n, seed->context);
     out += n;
-    int err = ibe_seed_scalar(&t, &params->inner, q, seed);
+    int err = sm_wkdibe_seed_scalar(&t, &params->inner, q, seed);
     if (!err)
         err = write_points(out, &w, params, q, nodes, nnodes, &t);
     if (!err)
-        err = ibe_mask_seed(out + len, seed->bytes, &params->inner, q, out, len, &w);
+        err = sm_wkdibe_mask_seed(out + len, seed->bytes, &params->inner, q, out, len, &w);
     sm_wipe(&t, sizeof t);
     sm_wipe(&w, sizeof w);
     return err ? err : (int)((size_t)n + len + IBE_SEED_SIZE);
@@ -385,11 +388,12 @@ int sm_ibe_compact_sender_open(struct sm_ibe_sender *sender, uint8_t *header, si
         return n ? n : SM_ERR_NOT_FOUND;
     tree->epoch++; /* also when it fails below: an epoch is never tried twice */
     memset(sender, 0, sizeof *sender);
-    int len = ibe_random_bytes(seed.bytes, rng, "compact session", pattern);
+    int len = sm_wkdibe_random_bytes(seed.bytes, rng, "compact session", pattern);
     if (!len)
         len = write_header(header, size, &seed, params, pattern, tree->epoch, nodes, (unsigned)n);
-    int err = len > 0 ? ibe_session_make(&sender->session, &seed) : 0;
+    int err = len > 0 ? sm_wkdibe_session_make(&sender->session, &seed) : 0;
     sm_wipe(&seed, sizeof seed);
+    sm_wkdibe_burn();
     if (err || len < 0) {
         sm_wipe(sender, sizeof *sender);
         return err ? err : len;
@@ -469,9 +473,9 @@ static int view_at(struct view *v, const struct header *h,
     int err = sm_ibe_target_init(&v->target, &params->inner, &h->pattern);
     if (err)
         return err;
-    ibe_g1_load(&x, &v->target.x);
+    sm_wkdibe_g1_load(&x, &v->target.x);
     err = place(&p, params, &x, key->node[k]);
-    ibe_g1_store(&v->target.x, &p);
+    sm_wkdibe_g1_store(&v->target.x, &p);
     const uint8_t *points = bytes + h->at + SM_IBE_G2_SIZE;
     memcpy(v->ciphertext, bytes + h->at, SM_IBE_G2_SIZE);
     memcpy(v->ciphertext + SM_IBE_G2_SIZE, points + (size_t)SM_IBE_G1_SIZE * i, SM_IBE_G1_SIZE);
@@ -490,16 +494,16 @@ static int take_seed(struct ibe_seed *seed, const struct view *v, const struct h
     const uint8_t *points = bytes + h->at;
     size_t len = points_size(&h->pattern, h->nnodes);
     sm_sha256(bytes, h->at, seed->context);
-    int err = ibe_recover(&w, &v->key, &h->pattern, v->ciphertext);
+    int err = sm_wkdibe_recover(&w, &v->key, &h->pattern, v->ciphertext);
     if (!err)
-        err =
-            ibe_mask_seed(seed->bytes, points + len, &params->inner, &h->pattern, points, len, &w);
+        err = sm_wkdibe_mask_seed(seed->bytes, points + len, &params->inner, &h->pattern, points,
+                                  len, &w);
     sm_wipe(&w, sizeof w);
     if (!err)
-        err = ibe_seed_scalar(&t, &params->inner, &h->pattern, seed);
+        err = sm_wkdibe_seed_scalar(&t, &params->inner, &h->pattern, seed);
     if (err)
         return err;
-    ibe_with_t(again, NULL, &params->inner, &v->target, &t);
+    sm_wkdibe_with_t(again, NULL, &params->inner, &v->target, &t);
     bool good =
         sm_ct_equal(again, v->ciphertext, SM_IBE_CIPHERTEXT(sm_ibe_pattern_wilds(&h->pattern)));
     sm_wipe(&t, sizeof t);
@@ -525,15 +529,16 @@ int sm_ibe_compact_receiver_open(struct sm_ibe_receiver *receiver,
     if (h.pattern.slots != params->inner.slots)
         return SM_ERR_INVALID;
     sm_sha256(header, len, hash);
-    int expected = ibe_receiver_expects(receiver, h.epoch, hash);
+    int expected = sm_wkdibe_receiver_expects(receiver, h.epoch, hash);
     if (expected <= 0)
         return expected;
     err = view_at(&v, &h, params, key, header);
     if (!err)
         err = take_seed(&seed, &v, &h, params, header);
     if (!err)
-        err = ibe_receiver_take(receiver, h.epoch, hash, &seed);
+        err = sm_wkdibe_receiver_take(receiver, h.epoch, hash, &seed);
     sm_wipe(&seed, sizeof seed);
     sm_wipe(&v, sizeof v);
+    sm_wkdibe_burn();
     return err;
 }

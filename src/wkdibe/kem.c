@@ -27,12 +27,12 @@ int sm_ibe_target_init(struct sm_ibe_target *target, const struct sm_ibe_params 
     struct sm_bls_g1 x;
     int err = check(params, params->id, pattern);
     if (!err)
-        err = ibe_pattern_point(&x, params, pattern);
+        err = sm_wkdibe_pattern_point(&x, params, pattern);
     if (err)
         return err;
     memcpy(target->params_id, params->id, SM_SHA256_SIZE);
     target->pattern = *pattern;
-    ibe_g1_store(&target->x, &x);
+    sm_wkdibe_g1_store(&target->x, &x);
     return 0;
 }
 
@@ -46,17 +46,17 @@ int sm_ibe_target_adjust(struct sm_ibe_target *target, const struct sm_ibe_param
         return err;
     if (slot >= to->slots)
         return SM_ERR_ARG;
-    err = ibe_pattern_scalar(&target->pattern, slot, &old);
+    err = sm_wkdibe_pattern_scalar(&target->pattern, slot, &old);
     if (!err)
-        err = ibe_pattern_scalar(to, slot, &new);
+        err = sm_wkdibe_pattern_scalar(to, slot, &new);
     if (err)
         return err;
-    ibe_g1_load(&x, &target->x);
-    ibe_g1_load(&h, &params->h[slot]);
+    sm_wkdibe_g1_load(&x, &target->x);
+    sm_wkdibe_g1_load(&h, &params->h[slot]);
     sm_bls_scalar_sub(&new, &new, &old);
     sm_bls_g1_mul_public(&h, &h, &new);
     sm_bls_g1_add(&x, &x, &h);
-    ibe_g1_store(&target->x, &x);
+    sm_wkdibe_g1_store(&target->x, &x);
     target->pattern.kind[slot] = to->kind[slot];
     memcpy(target->pattern.value[slot], to->value[slot], SM_IBE_VALUE_SIZE);
     return 0;
@@ -69,8 +69,8 @@ static size_t ciphertext_size(const struct sm_ibe_pattern *p)
     return SM_IBE_CIPHERTEXT(sm_ibe_pattern_wilds(p));
 }
 
-void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
-                const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
+void sm_wkdibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
+                      const struct sm_ibe_target *target, const struct sm_bls_scalar *t)
 {
     struct sm_bls_g2 b;
     struct sm_bls_g1 p;
@@ -78,7 +78,7 @@ void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *p
     sm_bls_g2_mul_generator(&b, t);
     sm_bls_g2_encode(out, &b);
     out += SM_IBE_G2_SIZE;
-    ibe_g1_load(&p, &target->x);
+    sm_wkdibe_g1_load(&p, &target->x);
     for (unsigned i = 0;; i++) {
         sm_bls_g1_mul(&p, &p, t);
         sm_bls_g1_encode(out, &p);
@@ -87,7 +87,7 @@ void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *p
             i++;
         if (i == target->pattern.slots)
             break;
-        ibe_g1_load(&p, &params->h[i]);
+        sm_wkdibe_g1_load(&p, &params->h[i]);
     }
     if (w) {
         memcpy(&z, params->z.w, sizeof z);
@@ -96,7 +96,8 @@ void ibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *p
 }
 
 /* -C': C and, of each slot that the key has FIXED and the ciphertext WILD, its value times D_i. By
- * itself, because its arrays and those of ibe_specialise need not lie on the stack together. */
+ * itself, because its arrays and those of sm_wkdibe_specialise need not lie on the stack together.
+ */
 __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct sm_ibe_key *key,
                                              const struct sm_ibe_pattern *q, const uint8_t *at)
 {
@@ -110,7 +111,7 @@ __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct s
         at += SM_IBE_G1_SIZE; /* every D_i is checked, also those that this key has no use for */
         err = sm_bls_g1_decode(&d[n], at, SM_IBE_G1_SIZE, SM_BLS_STRICT);
         if (!err && key->pattern.kind[i] == SM_IBE_FIXED)
-            err = ibe_pattern_scalar(&key->pattern, i, &v[n++]);
+            err = sm_wkdibe_pattern_scalar(&key->pattern, i, &v[n++]);
     }
     if (err)
         return err;
@@ -122,8 +123,8 @@ __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct s
     return 0;
 }
 
-int ibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct sm_ibe_pattern *q,
-                const uint8_t *ciphertext)
+int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
+                      const struct sm_ibe_pattern *q, const uint8_t *ciphertext)
 {
     struct sm_bls_g1 a, c;
     struct sm_bls_g2 b, a1;
@@ -131,10 +132,10 @@ int ibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct 
     if (!err)
         err = minus_c(&c, key, q, ciphertext + SM_IBE_G2_SIZE);
     if (!err)
-        err = ibe_specialise(&a, key, q);
+        err = sm_wkdibe_specialise(&a, key, q);
     if (err)
         return err;
-    ibe_g2_load(&a1, &key->a1);
+    sm_wkdibe_g2_load(&a1, &key->a1);
     sm_bls_pairing_product(w, (const struct sm_bls_g1 *[]){&a, &c},
                            (const struct sm_bls_g2 *[]){&b, &a1}, 2);
     sm_wipe(&a, sizeof a);
@@ -186,14 +187,15 @@ int sm_ibe_encaps(uint8_t secret[SM_IBE_SECRET_SIZE], uint8_t *out, size_t size,
         return err;
     if (size < len)
         return SM_ERR_MEMORY;
-    err = ibe_random_scalar(&t, rng, "encaps", &target->pattern);
+    err = sm_wkdibe_random_scalar(&t, rng, "encaps", &target->pattern);
     if (!err) {
-        ibe_with_t(out, &w, params, target, &t);
+        sm_wkdibe_with_t(out, &w, params, target, &t);
         bind(&info, "WWKEM-v1", params, &target->pattern, out, len);
         err = secret_of(secret, &w, &info);
     }
     sm_wipe(&t, sizeof t);
     sm_wipe(&w, sizeof w);
+    sm_wkdibe_burn();
     return err ? err : (int)len;
 }
 
@@ -217,32 +219,33 @@ int sm_ibe_decaps(uint8_t secret[SM_IBE_SECRET_SIZE], const struct sm_ibe_params
         return err;
     if (len != ciphertext_size(pattern))
         return SM_ERR_MALFORMED;
-    err = ibe_recover(&w, key, pattern, ciphertext);
+    err = sm_wkdibe_recover(&w, key, pattern, ciphertext);
     if (!err) {
         bind(&info, "WWKEM-v1", params, pattern, ciphertext, len);
         err = secret_of(secret, &w, &info);
     }
     sm_wipe(&w, sizeof w);
+    sm_wkdibe_burn();
     return err;
 }
 
 /* ---- Of a seed: Fujisaki-Okamoto ------------------------------------------------------------- */
 
-int ibe_seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *params,
-                    const struct sm_ibe_pattern *q, const struct ibe_seed *seed)
+int sm_wkdibe_seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *params,
+                          const struct sm_ibe_pattern *q, const struct ibe_seed *seed)
 {
     uint8_t text[sizeof *seed + 2 * SM_SHA256_SIZE];
     memcpy(text, seed, sizeof *seed);
     memcpy(text + sizeof *seed, params->id, SM_SHA256_SIZE);
-    ibe_pattern_hash(q, text + sizeof *seed + SM_SHA256_SIZE);
+    sm_wkdibe_pattern_hash(q, text + sizeof *seed + SM_SHA256_SIZE);
     int err = sm_bls_hash_to_scalar(t, text, sizeof text, IBE_DST_CCA, sizeof IBE_DST_CCA - 1);
     sm_wipe(text, sizeof text);
     return err;
 }
 
-int ibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
-                  const struct sm_ibe_params *params, const struct sm_ibe_pattern *q,
-                  const uint8_t *ciphertext, size_t len, const struct sm_bls_gt *w)
+int sm_wkdibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
+                        const struct sm_ibe_params *params, const struct sm_ibe_pattern *q,
+                        const uint8_t *ciphertext, size_t len, const struct sm_bls_gt *w)
 {
     struct binding info;
     uint8_t mask[SM_IBE_SECRET_SIZE];
@@ -254,8 +257,8 @@ int ibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],
     return err;
 }
 
-int ibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
-             const struct sm_ibe_target *target, const struct ibe_seed *seed)
+int sm_wkdibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
+                   const struct sm_ibe_target *target, const struct ibe_seed *seed)
 {
     struct sm_bls_scalar t;
     struct sm_bls_gt w;
@@ -265,19 +268,20 @@ int ibe_wrap(uint8_t *out, size_t size, const struct sm_ibe_params *params,
         return err;
     if (size < len + IBE_SEED_SIZE)
         return SM_ERR_MEMORY;
-    err = ibe_seed_scalar(&t, params, &target->pattern, seed);
+    err = sm_wkdibe_seed_scalar(&t, params, &target->pattern, seed);
     if (!err)
-        ibe_with_t(out, &w, params, target, &t);
+        sm_wkdibe_with_t(out, &w, params, target, &t);
     if (!err)
-        err = ibe_mask_seed(out + len, seed->bytes, params, &target->pattern, out, len, &w);
+        err = sm_wkdibe_mask_seed(out + len, seed->bytes, params, &target->pattern, out, len, &w);
     sm_wipe(&t, sizeof t);
     sm_wipe(&w, sizeof w);
+    sm_wkdibe_burn();
     return err ? err : (int)(len + IBE_SEED_SIZE);
 }
 
-int ibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params *params,
-               const struct sm_ibe_key *key, const struct sm_ibe_target *target,
-               const uint8_t *ciphertext, size_t len)
+int sm_wkdibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params *params,
+                     const struct sm_ibe_key *key, const struct sm_ibe_target *target,
+                     const uint8_t *ciphertext, size_t len)
 {
     struct sm_bls_gt w;
     struct sm_bls_scalar t;
@@ -289,18 +293,20 @@ int ibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_params 
     size_t points = ciphertext_size(q);
     if (len != points + IBE_SEED_SIZE)
         return SM_ERR_MALFORMED;
-    err = ibe_recover(&w, key, q, ciphertext);
+    err = sm_wkdibe_recover(&w, key, q, ciphertext);
     if (!err)
-        err = ibe_mask_seed(seed->bytes, ciphertext + points, params, q, ciphertext, points, &w);
+        err = sm_wkdibe_mask_seed(seed->bytes, ciphertext + points, params, q, ciphertext, points,
+                                  &w);
     sm_wipe(&w, sizeof w);
     if (!err)
-        err = ibe_seed_scalar(&t, params, q, seed);
+        err = sm_wkdibe_seed_scalar(&t, params, q, seed);
     if (!err) {
-        ibe_with_t(again, NULL, params, target, &t);
+        sm_wkdibe_with_t(again, NULL, params, target, &t);
         *good = (uint8_t)-sm_ct_equal(again, ciphertext, points);
     }
     sm_wipe(&t, sizeof t);
     sm_wipe(again, sizeof again);
+    sm_wkdibe_burn();
     return err;
 }
 
@@ -320,14 +326,15 @@ int sm_ibe_encaps_cca(uint8_t secret[SM_IBE_SECRET_SIZE], uint8_t *out, size_t s
                       struct sm_ibe_rng *rng)
 {
     struct ibe_seed seed = {.context = {0}};
-    int len = ibe_random_bytes(seed.bytes, rng, "encaps cca", &target->pattern);
+    int len = sm_wkdibe_random_bytes(seed.bytes, rng, "encaps cca", &target->pattern);
     if (!len)
-        len = ibe_wrap(out, size, params, target, &seed);
+        len = sm_wkdibe_wrap(out, size, params, target, &seed);
     if (len > 0) {
         int err = cca_secret(secret, &seed, params, &target->pattern, out, (size_t)len);
         len = err ? err : len;
     }
     sm_wipe(&seed, sizeof seed);
+    sm_wkdibe_burn();
     return len;
 }
 
@@ -342,16 +349,17 @@ int sm_ibe_decaps_cca(uint8_t secret[SM_IBE_SECRET_SIZE], const struct sm_ibe_pa
     if (!err)
         err = sm_ibe_target_init(&target, params, pattern);
     if (!err)
-        err = ibe_unwrap(&seed, &good, params, key, &target, ciphertext, len);
+        err = sm_wkdibe_unwrap(&seed, &good, params, key, &target, ciphertext, len);
     if (err)
         return err;
     /* In place of a seed that is not right, one that only the key's holder knows. */
-    ibe_secret_hash(reject, key->a0.bytes, sizeof key->a0.bytes);
+    sm_wkdibe_secret_hash(reject, key->a0.bytes, sizeof key->a0.bytes);
     for (unsigned i = 0; i < IBE_SEED_SIZE; i++)
         seed.bytes[i] = (uint8_t)((seed.bytes[i] & good) | (reject[i] & ~good));
     err = cca_secret(secret, &seed, params, pattern, ciphertext, len);
     sm_wipe(&seed, sizeof seed);
     sm_wipe(reject, sizeof reject);
     sm_wipe(&good, sizeof good);
+    sm_wkdibe_burn();
     return err;
 }

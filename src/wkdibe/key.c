@@ -22,14 +22,14 @@ static void add_multiple(struct sm_ibe_g1 *to, const struct sm_ibe_g1 *from,
                          const struct sm_ibe_g1 *h, const struct sm_bls_scalar *r)
 {
     struct sm_bls_g1 p, sum;
-    ibe_g1_load(&p, h);
+    sm_wkdibe_g1_load(&p, h);
     sm_bls_g1_mul(&p, &p, r);
     if (from) {
-        ibe_g1_load(&sum, from);
+        sm_wkdibe_g1_load(&sum, from);
         sm_bls_g1_add(&p, &p, &sum);
         sm_wipe(&sum, sizeof sum);
     }
-    ibe_g1_store(to, &p);
+    sm_wkdibe_g1_store(to, &p);
     sm_wipe(&p, sizeof p);
 }
 
@@ -39,16 +39,16 @@ struct origin {
     const struct sm_ibe_key *from;
 };
 
-void ibe_randomise_rest(struct sm_ibe_key *key, const struct sm_ibe_params *params,
-                        const struct sm_ibe_key *from, const struct sm_bls_scalar *r)
+void sm_wkdibe_randomise_rest(struct sm_ibe_key *key, const struct sm_ibe_params *params,
+                              const struct sm_ibe_key *from, const struct sm_bls_scalar *r)
 {
     struct sm_bls_g2 a1, old;
     sm_bls_g2_mul_generator(&a1, r);
     if (from) {
-        ibe_g2_load(&old, &from->a1);
+        sm_wkdibe_g2_load(&old, &from->a1);
         sm_bls_g2_add(&a1, &a1, &old);
     }
-    ibe_g2_store(&key->a1, &a1);
+    sm_wkdibe_g2_store(&key->a1, &a1);
     for (unsigned i = 0; i < key->pattern.slots; i++)
         if (key->pattern.kind[i] == SM_IBE_WILD)
             add_multiple(&key->b[i], from ? &from->b[i] : NULL, &params->h[i], r);
@@ -61,14 +61,14 @@ static int randomise(struct sm_ibe_key *key, const struct sm_ibe_params *params,
                      const struct sm_bls_scalar *r)
 {
     struct sm_bls_g1 x;
-    int err = ibe_pattern_point(&x, params, &key->pattern);
+    int err = sm_wkdibe_pattern_point(&x, params, &key->pattern);
     if (err)
         return err;
     sm_bls_g1_mul(&x, &x, r);
     sm_bls_g1_add(&x, &x, o.a0);
-    ibe_g1_store(&key->a0, &x);
+    sm_wkdibe_g1_store(&key->a0, &x);
     sm_wipe(&x, sizeof x);
-    ibe_randomise_rest(key, params, o.from, r);
+    sm_wkdibe_randomise_rest(key, params, o.from, r);
     return 0;
 }
 
@@ -82,10 +82,11 @@ static int make(struct sm_ibe_key *key, const struct sm_ibe_params *params,
     memcpy(key->params_id, params->id, sizeof params->id);
     key->pattern = *pattern;
     key->signs = signs;
-    int err = ibe_random_scalar(&r, rng, o.from ? "delegate" : "keygen", pattern);
+    int err = sm_wkdibe_random_scalar(&r, rng, o.from ? "delegate" : "keygen", pattern);
     if (!err)
         err = randomise(key, params, o, &r);
     sm_wipe(&r, sizeof r);
+    sm_wkdibe_burn();
     if (err)
         sm_wipe(key, sizeof *key);
     return err;
@@ -99,25 +100,25 @@ int sm_ibe_keygen(struct sm_ibe_key *key, const struct sm_ibe_params *params,
     int err = check(params, master->params_id, pattern);
     if (err)
         return err;
-    ibe_g1_load(&msk, &master->msk);
+    sm_wkdibe_g1_load(&msk, &master->msk);
     err = make(key, params, pattern, signs, (struct origin){&msk, NULL}, rng);
     sm_wipe(&msk, sizeof msk);
     return err;
 }
 
-int ibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
-                   const struct sm_ibe_pattern *to)
+int sm_wkdibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
+                         const struct sm_ibe_pattern *to)
 {
     struct sm_bls_g1 b[SM_IBE_SLOTS_MAX];
     struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
     int err = 0;
-    ibe_g1_load(a, &key->a0);
+    sm_wkdibe_g1_load(a, &key->a0);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++) {
         if (key->pattern.kind[i] != SM_IBE_WILD || to->kind[i] != SM_IBE_FIXED)
             continue;
-        ibe_g1_load(&b[n], &key->b[i]);
-        err = ibe_pattern_scalar(to, i, &v[n++]);
+        sm_wkdibe_g1_load(&b[n], &key->b[i]);
+        err = sm_wkdibe_pattern_scalar(to, i, &v[n++]);
     }
     if (!err && n > 0) {
         struct sm_bls_g1 sum;
@@ -141,10 +142,11 @@ int sm_ibe_delegate(struct sm_ibe_key *key, const struct sm_ibe_params *params,
         return SM_ERR_ARG;
     if (!sm_ibe_pattern_refines(&from->pattern, pattern) || (signs && !from->signs))
         return SM_ERR_DENIED;
-    err = ibe_specialise(&a0, from, pattern);
+    err = sm_wkdibe_specialise(&a0, from, pattern);
     if (!err)
         err = make(key, params, pattern, signs, (struct origin){&a0, from}, rng);
     sm_wipe(&a0, sizeof a0);
+    sm_wkdibe_burn();
     return err;
 }
 
@@ -158,7 +160,7 @@ static int put_point(uint8_t *out, size_t size, size_t *at, const struct sm_ibe_
     struct sm_bls_g1 p;
     if (size - *at < SM_IBE_G1_SIZE)
         return SM_ERR_MEMORY;
-    ibe_g1_load(&p, point);
+    sm_wkdibe_g1_load(&p, point);
     sm_bls_g1_encode(out + *at, &p);
     sm_wipe(&p, sizeof p);
     *at += SM_IBE_G1_SIZE;
@@ -190,10 +192,11 @@ int sm_ibe_key_encode(const struct sm_ibe_key *key, uint8_t *out, size_t size)
     size_t at = HEAD + (size_t)len;
     if (size - at < SM_IBE_G2_SIZE)
         return SM_ERR_MEMORY;
-    ibe_g2_load(&a1, &key->a1);
+    sm_wkdibe_g2_load(&a1, &key->a1);
     sm_bls_g2_encode(out + at, &a1);
     at += SM_IBE_G2_SIZE;
     int err = put_points(key, out, size, &at);
+    sm_wkdibe_burn();
     if (err) {
         sm_wipe(out, size);
         return err;
@@ -206,7 +209,7 @@ static int take_point(struct sm_ibe_g1 *to, const uint8_t **at)
     struct sm_bls_g1 p;
     int err = sm_bls_g1_decode(&p, *at, SM_IBE_G1_SIZE, SM_BLS_STRICT);
     if (!err)
-        ibe_g1_store(to, &p);
+        sm_wkdibe_g1_store(to, &p);
     *at += SM_IBE_G1_SIZE;
     sm_wipe(&p, sizeof p);
     return err;
@@ -219,7 +222,7 @@ static int take_points(struct sm_ibe_key *key, const uint8_t *at)
     int err = sm_bls_g2_decode(&a1, at, SM_IBE_G2_SIZE, SM_BLS_STRICT);
     if (err)
         return err;
-    ibe_g2_store(&key->a1, &a1);
+    sm_wkdibe_g2_store(&key->a1, &a1);
     at += SM_IBE_G2_SIZE;
     err = take_point(&key->a0, &at);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++)
@@ -230,8 +233,8 @@ static int take_points(struct sm_ibe_key *key, const uint8_t *at)
     return err;
 }
 
-int ibe_check_add(struct ibe_check *c, const struct sm_bls_g1 *b, const struct sm_bls_g1 *h,
-                  unsigned label)
+int sm_wkdibe_check_add(struct ibe_check *c, const struct sm_bls_g1 *b, const struct sm_bls_g1 *h,
+                        unsigned label)
 {
     struct sm_bls_scalar k;
     struct sm_bls_g1 p;
@@ -252,19 +255,19 @@ static int add_to_check(struct ibe_check *c, const struct sm_ibe_g1 *b, const st
                         unsigned label)
 {
     struct sm_bls_g1 left, right;
-    ibe_g1_load(&left, b);
-    ibe_g1_load(&right, h);
-    int err = ibe_check_add(c, &left, &right, label);
+    sm_wkdibe_g1_load(&left, b);
+    sm_wkdibe_g1_load(&right, h);
+    int err = sm_wkdibe_check_add(c, &left, &right, label);
     sm_wipe(&left, sizeof left);
     return err;
 }
 
-int ibe_check_begin(struct ibe_check *c, const struct sm_ibe_key *key,
-                    const struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
+int sm_wkdibe_check_begin(struct ibe_check *c, const struct sm_ibe_key *key,
+                          const struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
 {
     sm_sha256(bytes, len, c->seed);
-    ibe_g1_load(&c->left, &key->a0);
-    int err = ibe_pattern_point(&c->right, params, &key->pattern);
+    sm_wkdibe_g1_load(&c->left, &key->a0);
+    int err = sm_wkdibe_pattern_point(&c->right, params, &key->pattern);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++)
         if (key->pattern.kind[i] == SM_IBE_WILD)
             err = add_to_check(c, &key->b[i], &params->h[i], i);
@@ -280,9 +283,9 @@ static int belongs(const struct sm_ibe_key *key, const struct sm_ibe_params *par
 {
     struct ibe_check c;
     struct sm_bls_g2 a1;
-    int err = ibe_check_begin(&c, key, params, bytes, len);
-    ibe_g2_load(&a1, &key->a1);
-    if (!err && !ibe_relation_holds(params, &c.left, &c.right, &a1))
+    int err = sm_wkdibe_check_begin(&c, key, params, bytes, len);
+    sm_wkdibe_g2_load(&a1, &key->a1);
+    if (!err && !sm_wkdibe_relation_holds(params, &c.left, &c.right, &a1))
         err = SM_ERR_INVALID;
     sm_wipe(&c, sizeof c);
     return err;
@@ -313,6 +316,7 @@ int sm_ibe_key_decode(struct sm_ibe_key *key, const struct sm_ibe_params *params
     int err = take_points(key, bytes + HEAD + n);
     if (!err)
         err = belongs(key, params, bytes, len);
+    sm_wkdibe_burn();
     if (err)
         sm_wipe(key, sizeof *key);
     return err;

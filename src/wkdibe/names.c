@@ -84,8 +84,8 @@ static bool next(struct walk *w)
     if (w->at >= w->len)
         return false;
     w->at++;
-    const char *slash = memchr(w->name + w->at, '/', w->len - w->at);
-    w->n = slash ? (size_t)(slash - w->name) - w->at : w->len - w->at;
+    for (w->n = 0; w->at + w->n < w->len && w->name[w->at + w->n] != '/';)
+        w->n++;
     return true;
 }
 

@@ -9,39 +9,39 @@
 
 _Static_assert(sizeof(struct sm_ibe_gt) >= sizeof(struct sm_bls_gt), "sm_ibe_gt must hold one");
 
-void ibe_g1_store(struct sm_ibe_g1 *to, const struct sm_bls_g1 *p)
+void sm_wkdibe_g1_store(struct sm_ibe_g1 *to, const struct sm_bls_g1 *p)
 {
     sm_bls_g1_encode_uncompressed(to->bytes, p);
 }
 
-void ibe_g2_store(struct sm_ibe_g2 *to, const struct sm_bls_g2 *p)
+void sm_wkdibe_g2_store(struct sm_ibe_g2 *to, const struct sm_bls_g2 *p)
 {
     sm_bls_g2_encode_uncompressed(to->bytes, p);
 }
 
-void ibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from)
+void sm_wkdibe_g1_load(struct sm_bls_g1 *p, const struct sm_ibe_g1 *from)
 {
     sm_bls_g1_load(p, from->bytes);
 }
 
-void ibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from)
+void sm_wkdibe_g2_load(struct sm_bls_g2 *p, const struct sm_ibe_g2 *from)
 {
     sm_bls_g2_load(p, from->bytes);
 }
 
-int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
-                      const struct sm_ibe_pattern *p)
+int sm_wkdibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
+                            const struct sm_ibe_pattern *p)
 {
     struct sm_bls_g1 h[SM_IBE_SLOTS_MAX], sum;
     struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
     int err = 0;
-    ibe_g1_load(x, &params->g3);
+    sm_wkdibe_g1_load(x, &params->g3);
     for (unsigned i = 0; !err && i < p->slots; i++) {
         if (p->kind[i] != SM_IBE_FIXED)
             continue;
-        ibe_g1_load(&h[n], &params->h[i]);
-        err = ibe_pattern_scalar(p, i, &v[n++]);
+        sm_wkdibe_g1_load(&h[n], &params->h[i]);
+        err = sm_wkdibe_pattern_scalar(p, i, &v[n++]);
     }
     if (!err && n > 0) {
         sm_bls_g1_sum_public(&sum, h, v, n);
@@ -50,8 +50,8 @@ int ibe_pattern_point(struct sm_bls_g1 *x, const struct sm_ibe_params *params,
     return err;
 }
 
-bool ibe_relation_holds(const struct sm_ibe_params *params, const struct sm_bls_g1 *a,
-                        const struct sm_bls_g1 *x, const struct sm_bls_g2 *b)
+bool sm_wkdibe_relation_holds(const struct sm_ibe_params *params, const struct sm_bls_g1 *a,
+                              const struct sm_bls_g1 *x, const struct sm_bls_g2 *b)
 {
     struct sm_bls_g1 minus_x;
     struct sm_bls_g2 g;
@@ -75,7 +75,7 @@ static int seed_point(struct sm_ibe_g1 *out, const uint8_t seed[32], uint8_t lab
     memcpy(text + 1, seed, 32);
     int err = sm_bls_hash_to_g1(&p, text, sizeof text, IBE_DST_POINT, sizeof IBE_DST_POINT - 1);
     if (!err)
-        ibe_g1_store(out, &p);
+        sm_wkdibe_g1_store(out, &p);
     return err;
 }
 
@@ -92,7 +92,7 @@ static int expand(struct sm_ibe_params *params, uint8_t kind, unsigned slots,
     memcpy(params->encoded + 2, seed, 32);
     sm_bls_g2_encode(params->encoded + 34, g1);
     sm_sha256(params->encoded, sizeof params->encoded, params->id);
-    ibe_g2_store(&params->g1, g1);
+    sm_wkdibe_g2_store(&params->g1, g1);
     int err = seed_point(&params->g2, seed, LABEL_G2);
     if (!err)
         err = seed_point(&params->g3, seed, LABEL_G3);
@@ -102,40 +102,41 @@ static int expand(struct sm_ibe_params *params, uint8_t kind, unsigned slots,
         err = seed_point(&params->h[i], seed, (uint8_t)i);
     if (err)
         return err;
-    ibe_g1_load(&g2, &params->g2);
+    sm_wkdibe_g1_load(&g2, &params->g2);
     sm_bls_pairing(&z, &g2, g1);
     memcpy(params->z.w, &z, sizeof z);
     return 0;
 }
 
-int ibe_setup(struct sm_ibe_params *params, uint8_t kind, struct sm_ibe_master *master,
-              unsigned slots, const uint8_t seed[32], struct sm_ibe_rng *rng)
+int sm_wkdibe_setup(struct sm_ibe_params *params, uint8_t kind, struct sm_ibe_master *master,
+                    unsigned slots, const uint8_t seed[32], struct sm_ibe_rng *rng)
 {
     struct sm_bls_scalar alpha;
     struct sm_bls_g1 g2, msk;
     struct sm_bls_g2 g1;
     if (slots == 0 || slots > SM_IBE_SLOTS_MAX)
         return SM_ERR_LIMIT;
-    int err = ibe_random_scalar(&alpha, rng, "setup", NULL);
+    int err = sm_wkdibe_random_scalar(&alpha, rng, "setup", NULL);
     if (err)
         return err;
     sm_bls_g2_mul_generator(&g1, &alpha);
     err = expand(params, kind, slots, seed, &g1);
     if (!err) {
-        ibe_g1_load(&g2, &params->g2);
+        sm_wkdibe_g1_load(&g2, &params->g2);
         sm_bls_g1_mul(&msk, &g2, &alpha);
-        ibe_g1_store(&master->msk, &msk);
+        sm_wkdibe_g1_store(&master->msk, &msk);
         memcpy(master->params_id, params->id, sizeof params->id);
         sm_wipe(&msk, sizeof msk);
     }
     sm_wipe(&alpha, sizeof alpha);
+    sm_wkdibe_burn();
     return err;
 }
 
 int sm_ibe_setup(struct sm_ibe_params *params, struct sm_ibe_master *master, unsigned slots,
                  const uint8_t seed[32], struct sm_ibe_rng *rng)
 {
-    return ibe_setup(params, IBE_PARAMS, master, slots, seed, rng);
+    return sm_wkdibe_setup(params, IBE_PARAMS, master, slots, seed, rng);
 }
 
 int sm_ibe_params_encode(const struct sm_ibe_params *params, uint8_t *out, size_t size)
@@ -146,7 +147,8 @@ int sm_ibe_params_encode(const struct sm_ibe_params *params, uint8_t *out, size_
     return (int)SM_IBE_PARAMS_SIZE;
 }
 
-int ibe_params_decode(struct sm_ibe_params *params, uint8_t kind, const uint8_t *bytes, size_t len)
+int sm_wkdibe_params_decode(struct sm_ibe_params *params, uint8_t kind, const uint8_t *bytes,
+                            size_t len)
 {
     struct sm_bls_g2 g1;
     if (len == 0)
@@ -163,7 +165,7 @@ int ibe_params_decode(struct sm_ibe_params *params, uint8_t kind, const uint8_t 
 
 int sm_ibe_params_decode(struct sm_ibe_params *params, const uint8_t *bytes, size_t len)
 {
-    return ibe_params_decode(params, IBE_PARAMS, bytes, len);
+    return sm_wkdibe_params_decode(params, IBE_PARAMS, bytes, len);
 }
 
 int sm_ibe_master_encode(const struct sm_ibe_master *master, uint8_t *out, size_t size)
@@ -171,11 +173,12 @@ int sm_ibe_master_encode(const struct sm_ibe_master *master, uint8_t *out, size_
     struct sm_bls_g1 msk;
     if (size < SM_IBE_MASTER_SIZE)
         return SM_ERR_MEMORY;
-    ibe_g1_load(&msk, &master->msk);
+    sm_wkdibe_g1_load(&msk, &master->msk);
     out[0] = IBE_MASTER;
     memcpy(out + 1, master->params_id, SM_SHA256_SIZE);
     sm_bls_g1_encode(out + 33, &msk);
     sm_wipe(&msk, sizeof msk);
+    sm_wkdibe_burn();
     return (int)SM_IBE_MASTER_SIZE;
 }
 
@@ -195,12 +198,13 @@ int sm_ibe_master_decode(struct sm_ibe_master *master, const struct sm_ibe_param
     int err = sm_bls_g1_decode(&msk, bytes + 33, SM_IBE_G1_SIZE, SM_BLS_STRICT);
     sm_bls_g1_infinity(&nothing);
     sm_bls_g2_generator(&g);
-    if (!err && !ibe_relation_holds(params, &msk, &nothing, &g)) /* e(msk, g) = Z */
+    if (!err && !sm_wkdibe_relation_holds(params, &msk, &nothing, &g)) /* e(msk, g) = Z */
         err = SM_ERR_INVALID;
     if (!err) {
         memcpy(master->params_id, params->id, SM_SHA256_SIZE);
-        ibe_g1_store(&master->msk, &msk);
+        sm_wkdibe_g1_store(&master->msk, &msk);
     }
     sm_wipe(&msk, sizeof msk);
+    sm_wkdibe_burn();
     return err;
 }

@@ -90,7 +90,7 @@ bool sm_ibe_pattern_refines(const struct sm_ibe_pattern *from, const struct sm_i
     return true;
 }
 
-int ibe_pattern_scalar(const struct sm_ibe_pattern *p, unsigned slot, struct sm_bls_scalar *v)
+int sm_wkdibe_pattern_scalar(const struct sm_ibe_pattern *p, unsigned slot, struct sm_bls_scalar *v)
 {
     return sm_bls_scalar_decode(v, p->value[slot]);
 }
@@ -123,7 +123,7 @@ static int take_value(struct sm_ibe_pattern *p, unsigned slot, const uint8_t *by
 {
     struct sm_bls_scalar v;
     memcpy(p->value[slot], bytes, SM_IBE_VALUE_SIZE);
-    int err = ibe_pattern_scalar(p, slot, &v);
+    int err = sm_wkdibe_pattern_scalar(p, slot, &v);
     return err ? err : sm_bls_scalar_is_zero(&v) ? SM_ERR_INVALID : 0;
 }
 
@@ -157,7 +157,7 @@ int sm_ibe_pattern_decode(struct sm_ibe_pattern *p, const uint8_t *bytes, size_t
     return (int)at;
 }
 
-void ibe_pattern_hash(const struct sm_ibe_pattern *p, uint8_t hash[SM_SHA256_SIZE])
+void sm_wkdibe_pattern_hash(const struct sm_ibe_pattern *p, uint8_t hash[SM_SHA256_SIZE])
 {
     uint8_t bytes[SM_IBE_PATTERN_MAX];
     int len = sm_ibe_pattern_encode(p, bytes, sizeof bytes);

@@ -24,7 +24,7 @@
 
 /* ---- Both sides ------------------------------------------------------------------------------ */
 
-int ibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed)
+int sm_wkdibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed)
 {
     static const char info[] = "SANDMOTE-IBE-V1-SESSION";
     uint8_t both[SM_IBE_SESSION_ID + SM_AEAD_KEY_SIZE];
@@ -34,6 +34,7 @@ int ibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed)
     memcpy(s->key, both + SM_IBE_SESSION_ID, SM_AEAD_KEY_SIZE);
     memcpy(s->context, seed->context, SM_SHA256_SIZE);
     sm_wipe(both, sizeof both);
+    sm_wkdibe_burn();
     return err;
 }
 
@@ -119,7 +120,7 @@ static int write_node(struct writer *w, struct sm_ibe_target *target, uint32_t n
         ibe_put32(w->out + w->at, node);
         w->at += NODE;
     }
-    int n = ibe_wrap(w->out + w->at, w->size - w->at, w->params, target, &w->seed);
+    int n = sm_wkdibe_wrap(w->out + w->at, w->size - w->at, w->params, target, &w->seed);
     if (n < 0)
         return n;
     w->at += (size_t)n;
@@ -135,14 +136,14 @@ static int open_session(struct sm_ibe_sender *sender, struct writer *w, uint64_t
     if (!err)
         err = write_head(w, epoch, nnodes);
     if (!err)
-        err = ibe_random_bytes(w->seed.bytes, rng, "session", w->pattern);
+        err = sm_wkdibe_random_bytes(w->seed.bytes, rng, "session", w->pattern);
     if (!err && nnodes == 0)
         err = write_node(w, &target, 0, true);
     for (unsigned i = 0; !err && i < nnodes; i++)
         err = write_node(w, &target, nodes[i], i == 0);
     if (!err) {
         sender->epoch = epoch;
-        err = ibe_session_make(&sender->session, &w->seed);
+        err = sm_wkdibe_session_make(&sender->session, &w->seed);
     }
     sm_wipe(&w->seed, sizeof w->seed);
     if (err)
@@ -300,15 +301,15 @@ static int take_seed(struct ibe_seed *seed, const struct header *h,
     memcpy(seed->context, h->context, SM_SHA256_SIZE);
     int err = target_of(&target, params, &h->pattern, node);
     if (!err)
-        err = ibe_unwrap(seed, &good, params, key, &target, part + (node ? NODE : 0),
-                         h->each - (node ? NODE : 0));
+        err = sm_wkdibe_unwrap(seed, &good, params, key, &target, part + (node ? NODE : 0),
+                               h->each - (node ? NODE : 0));
     if (!err && !good)
         err = SM_ERR_INVALID;
     return err;
 }
 
-int ibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
-                         const uint8_t header_hash[SM_SHA256_SIZE])
+int sm_wkdibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
+                               const uint8_t header_hash[SM_SHA256_SIZE])
 {
     const struct sm_ibe_received *newest = &receiver->received[0];
     if (newest->open && memcmp(newest->header_hash, header_hash, SM_SHA256_SIZE) == 0)
@@ -316,12 +317,12 @@ int ibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
     return epoch > receiver->epoch ? 1 : SM_ERR_ROLLBACK;
 }
 
-int ibe_receiver_take(struct sm_ibe_receiver *receiver, uint64_t epoch,
-                      const uint8_t header_hash[SM_SHA256_SIZE], const struct ibe_seed *seed)
+int sm_wkdibe_receiver_take(struct sm_ibe_receiver *receiver, uint64_t epoch,
+                            const uint8_t header_hash[SM_SHA256_SIZE], const struct ibe_seed *seed)
 {
     struct sm_ibe_received new = {.open = true};
     memcpy(new.header_hash, header_hash, SM_SHA256_SIZE);
-    int err = ibe_session_make(&new.session, seed);
+    int err = sm_wkdibe_session_make(&new.session, seed);
     if (!err) {
         receiver->received[1] = receiver->received[0];
         receiver->received[0] = new;
@@ -346,12 +347,12 @@ int sm_ibe_receiver_open(struct sm_ibe_receiver *receiver, const struct sm_ibe_p
     if (h.pattern.slots != params->slots)
         return SM_ERR_INVALID;
     sm_sha256(header, len, hash);
-    int expected = ibe_receiver_expects(receiver, h.epoch, hash);
+    int expected = sm_wkdibe_receiver_expects(receiver, h.epoch, hash);
     if (expected <= 0)
         return expected;
     err = take_seed(&seed, &h, params, keys, nkeys);
     if (!err)
-        err = ibe_receiver_take(receiver, h.epoch, hash, &seed);
+        err = sm_wkdibe_receiver_take(receiver, h.epoch, hash, &seed);
     sm_wipe(&seed, sizeof seed);
     return err;
 }

@@ -7,14 +7,14 @@
 #include <sandmote/wkdibe_session.h>
 #include "ibe.h"
 
-int ibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed) SM_IBE_CHECKED;
+int sm_wkdibe_session_make(struct sm_ibe_session *s, const struct ibe_seed *seed) SM_IBE_CHECKED;
 
 /* 1 when a header is to be opened, 0 when it is the newest one again, SM_ERR_ROLLBACK. */
-int ibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
-                         const uint8_t header_hash[SM_SHA256_SIZE]) SM_IBE_CHECKED;
+int sm_wkdibe_receiver_expects(const struct sm_ibe_receiver *receiver, uint64_t epoch,
+                               const uint8_t header_hash[SM_SHA256_SIZE]) SM_IBE_CHECKED;
 /* Begin the session of a header whose seed was checked. */
-int ibe_receiver_take(struct sm_ibe_receiver *receiver, uint64_t epoch,
-                      const uint8_t header_hash[SM_SHA256_SIZE],
-                      const struct ibe_seed *seed) SM_IBE_CHECKED;
+int sm_wkdibe_receiver_take(struct sm_ibe_receiver *receiver, uint64_t epoch,
+                            const uint8_t header_hash[SM_SHA256_SIZE],
+                            const struct ibe_seed *seed) SM_IBE_CHECKED;
 
 #endif

@@ -15,17 +15,17 @@ static int message_point(struct sm_bls_scalar *m, struct sm_bls_g1 *y,
     uint8_t text[3 * SM_SHA256_SIZE];
     struct sm_bls_g1 h;
     memcpy(text, params->id, SM_SHA256_SIZE);
-    ibe_pattern_hash(q, text + SM_SHA256_SIZE);
+    sm_wkdibe_pattern_hash(q, text + SM_SHA256_SIZE);
     sm_sha256(msg, len, text + 2 * SM_SHA256_SIZE);
     int err =
         sm_bls_hash_to_scalar(m, text, sizeof text, IBE_DST_MESSAGE, sizeof IBE_DST_MESSAGE - 1);
     if (!err && sm_bls_scalar_is_zero(m)) /* would be the key itself; nobody can find such bytes */
         err = SM_ERR_INVALID;
     if (!err)
-        err = ibe_pattern_point(y, params, q);
+        err = sm_wkdibe_pattern_point(y, params, q);
     if (err)
         return err;
-    ibe_g1_load(&h, &params->hs);
+    sm_wkdibe_g1_load(&h, &params->hs);
     sm_bls_g1_mul_public(&h, &h, m);
     sm_bls_g1_add(y, y, &h);
     return 0;
@@ -37,9 +37,9 @@ static int make(uint8_t signature[SM_IBE_SIGNATURE_SIZE], const struct sm_ibe_ke
 {
     struct sm_bls_g1 a, p;
     struct sm_bls_g2 s1, a1;
-    int err = ibe_specialise(&a, key, q);
-    ibe_g1_load(&p, &key->bs);
-    ibe_g2_load(&a1, &key->a1);
+    int err = sm_wkdibe_specialise(&a, key, q);
+    sm_wkdibe_g1_load(&p, &key->bs);
+    sm_wkdibe_g2_load(&a1, &key->a1);
     if (!err) {
         sm_bls_g1_mul(&p, &p, m);
         sm_bls_g1_add(&a, &a, &p);
@@ -72,10 +72,11 @@ int sm_ibe_sign(uint8_t signature[SM_IBE_SIGNATURE_SIZE], const struct sm_ibe_pa
         return SM_ERR_DENIED;
     int err = message_point(&m, &y, params, pattern, msg, len);
     if (!err)
-        err = ibe_random_scalar(&r, rng, "sign", pattern);
+        err = sm_wkdibe_random_scalar(&r, rng, "sign", pattern);
     if (!err)
         err = make(signature, key, pattern, &m, &y, &r);
     sm_wipe(&r, sizeof r);
+    sm_wkdibe_burn();
     return err;
 }
 
@@ -95,5 +96,5 @@ int sm_ibe_verify(const struct sm_ibe_params *params, const struct sm_ibe_patter
     int err = message_point(&m, &y, params, pattern, msg, len);
     if (err)
         return err;
-    return ibe_relation_holds(params, &s0, &y, &s1) ? 0 : SM_ERR_SIGNATURE;
+    return sm_wkdibe_relation_holds(params, &s0, &y, &s1) ? 0 : SM_ERR_SIGNATURE;
 }
