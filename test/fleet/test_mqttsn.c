@@ -200,6 +200,32 @@ static void a_gateway_that_is_restarted_costs_a_while(void **state)
     expect_action("finished", 20);
 }
 
+/* Over DTLS with a key shared beforehand; the gateway's rule is for whoever proved to be "mote". */
+static void a_module_comes_over_dtls(void **state)
+{
+    static const char key[] = "mote:00112233445566778899aabbccddeeff\n";
+    char way[256];
+    (void)state;
+    gateway_stop(&gateway, SIGTERM);
+    field_write(&field, "psk", key);
+    gateway_start(&gateway, &field, "gateway1",
+                  ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0},"
+                  " {\"address\": \"127.0.0.1\", \"port\": 0, \"dtls\": true}],"
+                  " \"dtls\": {\"psk_file\": \"psk\"},"
+                  " \"clients\": [{\"id\": \"mote-1\", \"identity\": \"mote\","
+                  " \"publish\": [\"sandmote/%c/up\"], \"subscribe\": [\"sandmote/%c/down\"]}]");
+    fleet_write(&fx, "mote.psk", key + 5, strlen(key + 5));
+    fleet_assign(&fx, "stable", &v2, NULL);
+    snprintf(way, sizeof way,
+             "\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":%u}],"
+             "\"dtls\":{\"identity\":\"mote\",\"psk_file\":\"mote.psk\"}",
+             gateway.dtls_port);
+    configure_device(way, "");
+    device_start(&dev);
+    device_says(&dev, "COMMITTED app 2.0", 20);
+    expect_action("finished", 20);
+}
+
 static void shell(const char *line)
 {
     if (fleet_shell(&fx, line) != 0) {
@@ -283,6 +309,7 @@ int main(void)
                                         start_with_short_polls, finish),
         T(a_module_comes_over_a_noisy_serial_line),
         T(a_gateway_that_is_restarted_costs_a_while),
+        T(a_module_comes_over_dtls),
         T(key_sets_and_statements_come_in_blocks_too),
         T(mistakes_in_the_configuration_are_named),
     };
