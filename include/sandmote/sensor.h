@@ -126,8 +126,9 @@ struct sm_sensor_run {
     uint8_t state;        /* enum sm_sensor_state */
     uint8_t op_attribute; /* that op is about */
     bool alive;           /* started, and neither stopped nor failed since */
-    uint32_t interval_ms; /* the lowest wished, or what the driver needs */
-    uint32_t pause_ms;    /* after the last failure; 0: none since it worked */
+    uint32_t
+        interval_ms;   /* measurements are apart: for the lowest wished, or as the driver needs */
+    uint32_t pause_ms; /* after the last failure; 0: none since it worked */
     uint64_t retry_ms, due_ms, began_ms, sampled_ms;
     int64_t op_value;
     int64_t attribute[SM_SENSOR_ATTRIBUTES]; /* in force, by the rules */

@@ -9,7 +9,9 @@
  * the view's own interval, else the sensor's last measurement while that is younger than the lowest
  * interval of all views that are on (and than the driver's own), else a new one. The interval is
  * the attribute "SampRate", in nanoseconds, of every sensor that has capabilities; a view that is
- * on and says nothing of it counts with the default, so nobody is slowed down by another.
+ * on and says nothing of it counts with the default, so nobody is slowed down by another. A read
+ * may come an eighth of an interval early (not of the driver's own): then the view's next turn is
+ * where it would have been.
  *
  * A sensor that fails, or does not finish in SM_SENSOR_LIMIT_MS, is stopped and started anew by the
  * next request that comes after a pause, which doubles with each failure in a row; requests before

@@ -92,10 +92,16 @@ static uint32_t rate_ms(int64_t ns)
     return (uint32_t)((ns + 999999) / 1000000);
 }
 
+/* When the view's values were due, which is not always when they came. */
+static uint64_t turn_of(const struct sm_sensor_view *v)
+{
+    return v->until_ms - sm_sensor_patience(v->interval_ms);
+}
+
 static void set_interval(struct sm_sensor_view *v, uint32_t ms)
 {
     if (v->until_ms > 0)
-        v->until_ms = ms > 0 ? v->until_ms - v->interval_ms + ms : 0;
+        v->until_ms = ms > 0 ? turn_of(v) + sm_sensor_patience(ms) : 0;
     v->interval_ms = ms;
 }
 
@@ -167,14 +173,22 @@ struct sm_sensor_view *sm_sensor_view_of(const struct sm_sensor_client *c,
     return NULL;
 }
 
-/* Without an interval they are never good, so that sm_sensor_view_measure() need not know them. */
+/* Turns are an interval apart, so that who comes early now and then gets no more values than his
+ * rate, until one is missed. Without an interval values are never good, so that
+ * sm_sensor_view_measure() need not know them. */
 void sm_sensor_view_update(struct sm_sensor_view *v, uint64_t now_ms)
 {
     const struct sm_sensor *s = v->sensor;
     unsigned n = s->driver->capabilities;
 
     v->measured_ms = s->run.sampled_ms;
-    v->until_ms = v->interval_ms > 0 ? now_ms + v->interval_ms : 0;
+    if (v->interval_ms == 0) {
+        v->until_ms = 0;
+    } else {
+        uint64_t turn = v->until_ms > 0 ? turn_of(v) + v->interval_ms : now_ms;
+        v->until_ms =
+            (now_ms < turn + v->interval_ms ? turn : now_ms) + sm_sensor_patience(v->interval_ms);
+    }
     while (n-- > 0)
         v->value[n] = s->run.value[n];
 }

@@ -207,6 +207,7 @@ static uint32_t lowest_interval(const struct sm_sensors *m, const struct sm_sens
         if (v != NULL && v->on && v->interval_ms < lowest)
             lowest = v->interval_ms;
     }
+    lowest = sm_sensor_patience(lowest);
     return lowest > s->driver->interval_ms ? lowest : s->driver->interval_ms;
 }
 

@@ -13,6 +13,13 @@ static inline uint64_t sm_sensors_now(const struct sm_sensors *m)
     return m->clock.now_ms(m->clock.ctx);
 }
 
+/* How old a measurement must be to be followed by another: a reader with a clock of its own comes
+ * now late, now early, and would be given the value before at every other read. */
+static inline uint32_t sm_sensor_patience(uint32_t interval_ms)
+{
+    return interval_ms - interval_ms / 8;
+}
+
 static inline uint32_t sm_bits(unsigned n)
 {
     return n >= 32 ? UINT32_MAX : (1u << n) - 1;

@@ -420,7 +420,7 @@ static void a_handle_that_was_read_before_is_looked_at_again(void **state)
     assert_int_equal(desk_call(one, "get", (uint32_t[]){(uint32_t)t, AT_BUF, 0xffffffff}), TRAPPED);
     assert_int_equal(desk_call(one, "get", (uint32_t[]){(uint32_t)t, 0xffffffff, 4}), TRAPPED);
     a->temperature = 1;
-    d.now_ms += 999;
+    d.now_ms += 874;
     assert_int_equal(desk_get(one, t, 4), 4);
     assert_int_equal(desk_i32(one, AT_BUF), 21500);
     d.now_ms++;
@@ -468,11 +468,31 @@ static void the_fastest_wins_and_each_has_its_own_view(void **state)
             last[i] = desk_i32(g, AT_BUF);
         }
     }
-    assert_int_equal(a->did[DO_SAMPLE] - samples, 20);
-    assert_int_equal(changes[0], 20);
-    assert_int_equal(changes[1], 4);
+    assert_int_equal(a->did[DO_SAMPLE] - samples, 21); /* the one at 2 s comes a little early */
+    assert_int_equal(changes[0], 21);
+    assert_int_equal(changes[1], 5);
     assert_int_equal(desk_read(two, "A", "SampRate", 8), 1);
     assert_true(desk_i64(two, AT_BUF) == 500000000);
+}
+
+/* Each read of a module that runs as often as it wishes values gets a new one, whatever its ticks
+ * are early or late; and who reads all the time gets no more than it wished. */
+static void a_reader_that_comes_a_little_early_is_not_given_the_value_before(void **state)
+{
+    static const int jitter[] = {30, 0, 60, -60, 1, -1, 100, 20, 0, -20};
+    uint64_t began = d.now_ms;
+
+    (void)state;
+    for (unsigned i = 1; i <= 40; i++) {
+        d.now_ms = began + 1000 * i + (uint64_t)(int64_t)jitter[i % 10];
+        a->temperature = (int32_t)i;
+        assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+        assert_int_equal(desk_i32(one, AT_BUF), i);
+    }
+    assert_int_equal(a->did[DO_SAMPLE], 40);
+    for (unsigned i = 0; i < 6000; i++, d.now_ms += 7) /* 42 s */
+        assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    assert_in_range(a->did[DO_SAMPLE], 40 + 41, 40 + 42);
 }
 
 static void nobody_is_slowed_down_by_another(void **state)
@@ -558,7 +578,7 @@ static void a_module_that_dies_releases_all(void **state)
     desk_end(one);
     assert_int_equal(desk_wait(two), 1);
     assert_int_equal(a->did[DO_SAMPLE], 1);
-    assert_int_equal(a->sensor.run.interval_ms, 1000);
+    assert_int_equal(a->sensor.run.interval_ms, 875); /* seven eighths of a second */
     desk_end(two);
     assert_int_equal(a->stops, 1);
     assert_null(d.sensors.clients);
@@ -934,7 +954,7 @@ static void who_reads_at_bus_speed_does_not_speed_up_others(void **state)
     int32_t others = desk_open(two, "C", "*");
     gets(two, others, 21500);
     c->temperature = 1;
-    d.now_ms += 999;
+    d.now_ms += 874;
     gets(g, all, 1);
     gets(two, others, 21500);
     d.now_ms++;
@@ -1161,6 +1181,7 @@ int main(void)
         T(a_handle_that_was_read_before_is_looked_at_again),
         T(a_sensor_stops_when_the_last_turns_it_off),
         T(the_fastest_wins_and_each_has_its_own_view),
+        T(a_reader_that_comes_a_little_early_is_not_given_the_value_before),
         T(nobody_is_slowed_down_by_another),
         T(a_rate_of_nothing_measures_at_each_read),
         T(a_chip_is_not_measured_faster_than_it_can),
