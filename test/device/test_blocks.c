@@ -597,6 +597,14 @@ static struct module reader(uint64_t sequence)
                                      .requires = {{"t1-driver", sequence, INT64_MAX}}});
 }
 
+static void deploy_set(const struct module *a, const struct module *b)
+{
+    deploy("7", a);
+    field.set = true;
+    field.module[1] = b;
+    field.count = 2;
+}
+
 static void fresh_with_plugins(uint64_t seed)
 {
     sim_free(&sim);
@@ -616,11 +624,7 @@ static void a_set_comes_in_over_a_bad_way_and_is_put_in_force_together(void **st
     for (uint64_t seed = 1; seed < 6; seed++) {
         fresh_with_plugins(seed);
         field.lost = field.late = 15;
-        field.action = "7";
-        field.set = true;
-        field.module[0] = &app;
-        field.module[1] = &plugin;
-        field.count = 2;
+        deploy_set(&app, &plugin);
         field_run_to_result(LONG_MS);
         field_run(60000);
         assert_int_equal(field.outcome, 1);
@@ -638,11 +642,7 @@ static void a_set_of_which_one_is_bad_comes_to_nothing(void **state)
     (void)state;
     fresh_with_plugins(1);
     plugin.sig[3] ^= 1;
-    field.action = "7";
-    field.set = true;
-    field.module[0] = &app;
-    field.module[1] = &plugin;
-    field.count = 2;
+    deploy_set(&app, &plugin);
     field_run_to_result(LONG_MS);
     assert_int_equal(field.outcome, 2);
     assert_non_null(strstr(field.why, "t1-driver"));
@@ -661,11 +661,7 @@ static void what_is_staged_for_a_set_that_was_given_up_goes(void **state)
     (void)state;
     fresh_with_plugins(1);
     field.poll_s = 1;
-    field.action = "7";
-    field.set = true;
-    field.module[0] = &plugin;
-    field.module[1] = &app;
-    field.count = 2;
+    deploy_set(&plugin, &app);
     while (rig->records[RIG_APPS].slot[0].state != SM_SLOT_STAGED)
         field_run(1);
     field.action = "";

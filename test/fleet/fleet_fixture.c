@@ -94,6 +94,19 @@ static void write_config(struct fleet_fixture *fx)
     fleet_write(fx, "token", OPERATOR_TOKEN "\n", strlen(OPERATOR_TOKEN) + 1);
 }
 
+void fleet_behind_broker(const struct fleet_fixture *fx, unsigned port, const char *more,
+                         unsigned poll_s)
+{
+    char changed[2048], *text = fleet_file(fx, "fleet.json");
+    char *poll = strstr(text, "3725"), *end = strrchr(text, '}');
+    *poll = *end = 0;
+    int n = snprintf(changed, sizeof changed,
+                     "%s%u%s, \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u%s}}", text, poll_s,
+                     poll + 4, port, more);
+    fleet_write(fx, "fleet.json", changed, (size_t)n);
+    free(text);
+}
+
 /* The port that the server says it listens on, from its log; 0 when it does not say. */
 static unsigned wait_for_port(struct fleet_fixture *fx)
 {
@@ -387,6 +400,24 @@ const char *fleet_href(const struct fleet_fixture *fx, const json_t *json, const
     if (!url || strncmp(url, fx->url, strlen(fx->url)) != 0)
         fail_msg("%s is no link to this server: %s", path, url ? url : "nothing");
     return url + strlen(fx->url);
+}
+
+void fleet_expect_action(const struct fleet_fixture *fx, const char *device, const char *state,
+                         int seconds)
+{
+    struct reply r = {0};
+    char path[128];
+    snprintf(path, sizeof path, "/api/v1/devices/%s", device);
+    for (int i = 0; i < seconds * 10; i++) {
+        reply_free(&r);
+        r = get_as(fx, AS_OPERATOR, path, 200);
+        const char *is = json_string_value(json_at(r.json, "action.state"));
+        if (is && !strcmp(is, state))
+            break;
+        usleep(100000);
+    }
+    assert_json_text(r.json, "action.state", state);
+    reply_free(&r);
 }
 
 void fleet_enrol(const struct fleet_fixture *fx, const char *device, const char *channel)

@@ -32,6 +32,11 @@ void fleet_prepare(struct fleet_fixture *fx);
 void fleet_setup(struct fleet_fixture *fx);
 void fleet_teardown(struct fleet_fixture *fx);
 
+/* The configuration says where a broker is, with further keys of "mqtt" (each with a comma before
+ * it), and that devices poll so often. Before fleet_start(). */
+void fleet_behind_broker(const struct fleet_fixture *fx, unsigned port, const char *more,
+                         unsigned poll_s);
+
 void fleet_start(struct fleet_fixture *fx);
 /* Send a signal, wait for the end: the exit status, or 128 + the signal that ended it. */
 int fleet_stop(struct fleet_fixture *fx, int sig);
@@ -107,6 +112,10 @@ const char *fleet_href(const struct fleet_fixture *fx, const json_t *json, const
  * the test after ten seconds. */
 void fleet_expect_event(const struct fleet_fixture *fx, const char *event, const char *module,
                         const char *part);
+
+/* Waits until the latest action of a device is in this state; fails the test after so long. */
+void fleet_expect_action(const struct fleet_fixture *fx, const char *device, const char *state,
+                         int seconds);
 
 void fleet_enrol(const struct fleet_fixture *fx, const char *device, const char *channel);
 /* One or two modules (b may be NULL). Returns how many actions were made. */

@@ -111,10 +111,7 @@ static int start(void **state)
     memset(&gateway, 0, sizeof gateway);
     assert_true(field_setup(&field));
     gateway_start(&gateway, &field, "gateway1", NULL);
-    char *text = fleet_file(&fx, "fleet.json"), *at = strrchr(text, '}');
-    snprintf(at, 256, ", \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u}}", field.broker_port);
-    fleet_write(&fx, "fleet.json", text, strlen(text));
-    free(text);
+    fleet_behind_broker(&fx, field.broker_port, "", 3600);
     fleet_start(&fx);
     make(&v1, 1, 0);
     make(&v2, 2, BYTES_OF_IT);
@@ -150,21 +147,6 @@ static void board_says(const char *what, int seconds)
     fail_msg("the board did not say \"%s\": %s", what, log);
 }
 
-static void expect_finished(void)
-{
-    struct reply r = {0};
-    for (int i = 0; i < 200; i++) {
-        reply_free(&r);
-        r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
-        const char *is = json_string_value(json_at(r.json, "action.state"));
-        if (is && !strcmp(is, "finished"))
-            break;
-        usleep(100000);
-    }
-    assert_json_text(r.json, "action.state", "finished");
-    reply_free(&r);
-}
-
 static void a_microcontroller_is_updated_over_a_noisy_line_and_a_power_cut(void **state)
 {
     (void)state;
@@ -172,13 +154,13 @@ static void a_microcontroller_is_updated_over_a_noisy_line_and_a_power_cut(void 
     fleet_write(&fx, "mote.log", "", 0);
     power_on();
     board_says("COMMITTED 1", 60);
-    expect_finished();
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
     fleet_assign(&fx, "stable", &v2, NULL);
     usleep(700000);
     power_off(); /* in the middle of it, or just before or after: whatever it is */
     power_on();
     board_says("mote: on", 20);
-    expect_finished();
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
     fleet_expect_event(&fx, "COMMITTED", "app", "");
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
     assert_json_text(r.json, "modules.0.sha256", v2.sha256);

@@ -21,16 +21,7 @@
 static struct fleet_fixture fx;
 static struct field field;
 static struct module v1, v2;
-
-/* The server's configuration says where the broker is, with these further keys. */
-static void configure(const char *more)
-{
-    char *text = fleet_file(&fx, "fleet.json"), *at = strrchr(text, '}');
-    snprintf(at, 256, ", \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u%s}}", field.broker_port,
-             more);
-    fleet_write(&fx, "fleet.json", text, strlen(text));
-    free(text);
-}
+static char *without_broker; /* the server's configuration */
 
 static void upload(const struct module *m)
 {
@@ -43,7 +34,9 @@ static void begin(const char *more)
     fleet_prepare(&fx);
     memset(&field, 0, sizeof field);
     assert_true(field_setup(&field));
-    configure(more);
+    free(without_broker);
+    without_broker = fleet_file(&fx, "fleet.json");
+    fleet_behind_broker(&fx, field.broker_port, more, 3600);
     fleet_start(&fx);
     app_make(&fx, &v1, 1, 0);
     app_make(&fx, &v2, 2, BIG);
@@ -197,15 +190,10 @@ static void mistakes_in_the_configuration_are_named(void **state)
                  {", \"user\": \"fleet\", \"password_file\": \"missing\"", "missing"},
                  {", \"ca\": \"missing\"", "ca, certificate or key"}};
     (void)state;
-    char *good = fleet_file(&fx, "fleet.json"), *at = strstr(good, ", \"mqtt\"");
     assert_int_equal(fleet_stop(&fx, SIGTERM), 0);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        fleet_write(&fx, "fleet.json", good, (size_t)(at - good));
-        char *text = fleet_file(&fx, "fleet.json");
-        strcat(text, "}");
-        fleet_write(&fx, "fleet.json", text, strlen(text));
-        free(text);
-        configure(wrong[i].more);
+        fleet_write(&fx, "fleet.json", without_broker, strlen(without_broker));
+        fleet_behind_broker(&fx, field.broker_port, wrong[i].more, 3600);
         assert_int_not_equal(fleet_shell(&fx, "timeout 10 $FLEET serve --config $DIR/fleet.json"),
                              0);
         char *out = fleet_file(&fx, "out");
@@ -213,8 +201,7 @@ static void mistakes_in_the_configuration_are_named(void **state)
             fail_msg("not \"%s\" in: %s", wrong[i].says, out);
         free(out);
     }
-    fleet_write(&fx, "fleet.json", good, strlen(good));
-    free(good);
+    fleet_write(&fx, "fleet.json", without_broker, strlen(without_broker));
     fleet_start(&fx);
 }
 
@@ -234,6 +221,7 @@ int main(void)
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(without_broker);
     curl_global_cleanup();
     return failed;
 }

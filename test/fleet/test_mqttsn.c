@@ -31,21 +31,7 @@ static void upload(const struct module *m)
     reply_free(&r);
 }
 
-/* The server's configuration with its broker, and another time between polls. */
-static void configure_server(const char *poll)
-{
-    char *text = fleet_file(&fx, "fleet.json"), changed[4096];
-    char *at = strstr(text, "3725"), *end = strrchr(text, '}');
-    *at = *end = 0;
-    int n = snprintf(changed, sizeof changed,
-                     "%s%s%s, \"mqtt\": {\"host\": \"127.0.0.1\", \"port\": %u,"
-                     " \"messages_per_second\": 1000}}",
-                     text, poll, at + 4, field.broker_port);
-    fleet_write(&fx, "fleet.json", changed, (size_t)n);
-    free(text);
-}
-
-static void begin(const char *poll)
+static void begin(unsigned poll_s)
 {
     fleet_prepare(&fx);
     memset(&dev, 0, sizeof dev);
@@ -54,7 +40,7 @@ static void begin(const char *poll)
     memset(&gateway, 0, sizeof gateway);
     assert_true(field_setup(&field));
     gateway_start(&gateway, &field, "gateway1", NULL);
-    configure_server(poll);
+    fleet_behind_broker(&fx, field.broker_port, ", \"messages_per_second\": 1000", poll_s);
     fleet_start(&fx);
     app_make(&fx, &v1, 1, 0);
     app_make(&fx, &v2, 2, BIG);
@@ -66,14 +52,14 @@ static void begin(const char *poll)
 static int start(void **state)
 {
     (void)state;
-    begin("3600");
+    begin(3600);
     return 0;
 }
 
 static int start_with_short_polls(void **state)
 {
     (void)state;
-    begin("2");
+    begin(2);
     return 0;
 }
 
@@ -117,28 +103,13 @@ static void start_over_udp(unsigned lost, const char *more)
     device_start(&dev);
 }
 
-static void expect_action(const char *state, int seconds)
-{
-    struct reply r = {0};
-    for (int i = 0; i < seconds * 10; i++) {
-        reply_free(&r);
-        r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
-        const char *is = json_string_value(json_at(r.json, "action.state"));
-        if (is && !strcmp(is, state))
-            break;
-        usleep(100000);
-    }
-    assert_json_text(r.json, "action.state", state);
-    reply_free(&r);
-}
-
 static void a_module_comes_through_a_gateway_though_a_tenth_is_lost(void **state)
 {
     (void)state;
     fleet_assign(&fx, "stable", &v2, NULL);
     start_over_udp(10, "");
     device_says(&dev, "COMMITTED app 2.0", 40);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
     fleet_expect_event(&fx, "COMMITTED", "app", "");
     assert_true(device_said(&dev, " bytes, ") >= 5); /* how far it is */
 }
@@ -156,7 +127,7 @@ static void a_device_that_is_killed_goes_on_with_what_it_has(void **state)
     device_start(&dev);
     device_says(&dev, "COMMITTED app 2.0", 30);
     assert_true(device_said(&dev, " bytes, ") < 6);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
 static void a_sleeping_device_asks_when_it_wakes(void **state)
@@ -166,7 +137,7 @@ static void a_sleeping_device_asks_when_it_wakes(void **state)
     sleep(1);
     fleet_assign(&fx, "stable", &v2, NULL);
     device_says(&dev, "COMMITTED app 2.0", 40);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
 static void a_module_comes_over_a_noisy_serial_line(void **state)
@@ -179,7 +150,7 @@ static void a_module_comes_over_a_noisy_serial_line(void **state)
     fleet_assign(&fx, "stable", &v2, NULL);
     device_start(&dev);
     device_says(&dev, "COMMITTED app 2.0", 40);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
 static void a_gateway_that_is_restarted_costs_a_while(void **state)
@@ -197,7 +168,7 @@ static void a_gateway_that_is_restarted_costs_a_while(void **state)
              port);
     gateway_start(&gateway, &field, "gateway1", more);
     device_says(&dev, "COMMITTED app 2.0", 60);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
 /* Over DTLS with a key shared beforehand; the gateway's rule is for whoever proved to be "mote". */
@@ -223,7 +194,7 @@ static void a_module_comes_over_dtls(void **state)
     configure_device(way, "");
     device_start(&dev);
     device_says(&dev, "COMMITTED app 2.0", 20);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
 static void shell(const char *line)
@@ -263,7 +234,7 @@ static void key_sets_and_statements_come_in_blocks_too(void **state)
     shell("sed -i 's/\"signers\":\\[[^]]*\\]/\"key_set\":\"1.keys\"/' $DIR/mote-1.json");
     device_start(&dev);
     device_says(&dev, "COMMITTED app 2.0", 60);
-    expect_action("finished", 20);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/devices/mote-1", 200);
     assert_json_text(r.json, "keyset", "2");
     reply_free(&r);
