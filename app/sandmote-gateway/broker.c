@@ -1,7 +1,16 @@
-/* The gateway's connections to the broker, over TCP. SPDX-License-Identifier: Apache-2.0 */
+/* The gateway's connections to the broker, over TCP or TLS.
+ *
+ * With TLS the broker is always authenticated, by the configured authority and its name; the
+ * gateway too when it has a certificate.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +27,9 @@
 struct connection {
     struct source source;
     struct gw_link *link;
-    bool connecting, waiting; /* for room to write */
+    SSL *ssl;        /* NULL: plain TCP */
+    bool connecting; /* TCP or TLS are not through */
+    bool waiting;    /* for room to write */
 };
 
 static struct connection *of(struct server *s, const struct gw_link *l)
@@ -30,6 +41,7 @@ static struct connection *of(struct server *s, const struct gw_link *l)
 static void forget(struct server *s, struct connection *c)
 {
     s->connections[c->source.fd] = NULL;
+    SSL_free(c->ssl);
     close(c->source.fd); /* epoll forgets it with that */
     free(c);
 }
@@ -43,25 +55,52 @@ static void lost(struct server *s, struct connection *c)
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
+static void wait_to_write(struct server *s, struct connection *c, bool waiting)
+{
+    struct epoll_event e = {.events = EPOLLIN | (waiting ? EPOLLOUT : 0), .data.ptr = c};
+    if (waiting != c->waiting)
+        epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->source.fd, &e);
+    c->waiting = waiting;
+}
+
+/* What a call of TLS said: octets, 0 for later, -1 for the end. */
+static ssize_t tls_result(struct connection *c, int n)
+{
+    if (n > 0)
+        return n;
+    int why = SSL_get_error(c->ssl, n);
+    ERR_clear_error();
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+static ssize_t put(struct connection *c, const uint8_t *bytes, size_t len)
+{
+    if (c->ssl)
+        return tls_result(c, SSL_write(c->ssl, bytes, len > INT_MAX ? INT_MAX : (int)len));
+    ssize_t n = send(c->source.fd, bytes, len, MSG_NOSIGNAL);
+    return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+static ssize_t get(struct connection *c, uint8_t *bytes, size_t size)
+{
+    if (c->ssl)
+        return tls_result(c, SSL_read(c->ssl, bytes, (int)size));
+    ssize_t n = recv(c->source.fd, bytes, size, 0);
+    return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
 /* False when the connection broke. */
 static bool write_out(struct server *s, struct connection *c)
 {
     size_t len;
     const uint8_t *bytes = gw_link_output(c->link, &len);
-    ssize_t n = 0;
     if (c->connecting || !len)
         return true;
-    n = send(c->source.fd, bytes, len, MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
+    ssize_t n = put(c, bytes, len);
+    if (n < 0)
         return false;
-    if (n > 0)
-        gw_link_wrote(c->link, (size_t)n);
-    bool waiting = n < (ssize_t)len;
-    if (waiting != c->waiting) {
-        struct epoll_event e = {.events = EPOLLIN | (waiting ? EPOLLOUT : 0), .data.ptr = c};
-        epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->source.fd, &e);
-        c->waiting = waiting;
-    }
+    gw_link_wrote(c->link, (size_t)n);
+    wait_to_write(s, c, (size_t)n < len);
     return true;
 }
 
@@ -74,20 +113,51 @@ static void acknowledge_at_once(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
 }
 
+/* TLS may keep what it has read, and epoll does not know of it: so it is asked until it has no
+ * more. */
 static bool read_in(struct server *s, struct connection *c)
 {
     static uint8_t bytes[READ_ROOM];
-    for (int i = 0; i < READS; i++) {
-        ssize_t n = recv(c->source.fd, bytes, sizeof bytes, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return true;
-        if (n <= 0 || gw_link_bytes(s->gw, c->link, bytes, (size_t)n, s->now_ms) < 0)
+    for (int i = 0; i < READS || c->ssl; i++) {
+        ssize_t n = get(c, bytes, sizeof bytes);
+        if (n <= 0)
+            return n == 0;
+        if (gw_link_bytes(s->gw, c->link, bytes, (size_t)n, s->now_ms) < 0)
             return false;
         acknowledge_at_once(c->source.fd);
-        if (n < (ssize_t)sizeof bytes)
+        if (n < (ssize_t)sizeof bytes && !c->ssl)
             return true;
     }
     return true;
+}
+
+/* TLS begins when TCP is there. False: the broker is not who it should be, or not there. */
+static bool shake_hands(struct server *s, struct connection *c)
+{
+    if (!c->ssl) {
+        c->ssl = SSL_new(s->tls);
+        if (!c->ssl || SSL_set_fd(c->ssl, c->source.fd) != 1)
+            return false;
+        const char *name = s->cfg.broker_name;
+        struct in6_addr any;
+        bool address = inet_pton(AF_INET, name, &any) == 1 || inet_pton(AF_INET6, name, &any) == 1;
+        if (address
+                ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl), name) != 1
+                : SSL_set1_host(c->ssl, name) != 1 || SSL_set_tlsext_host_name(c->ssl, name) != 1)
+            return false;
+        SSL_set_connect_state(c->ssl);
+    }
+    int n = SSL_do_handshake(c->ssl);
+    if (n == 1) {
+        c->connecting = false;
+        return true;
+    }
+    int why = SSL_get_error(c->ssl, n);
+    long verdict = SSL_get_verify_result(c->ssl);
+    ERR_clear_error();
+    if (verdict != X509_V_OK)
+        sm_log(SM_LOG_WARN, "the broker's certificate: %s", X509_verify_cert_error_string(verdict));
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
 static bool connected(struct server *s, struct connection *c)
@@ -96,10 +166,14 @@ static bool connected(struct server *s, struct connection *c)
     socklen_t len = sizeof err;
     if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
         return false;
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-    epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->source.fd, &e);
-    c->connecting = false;
-    gw_link_up(s->gw, c->link, s->now_ms);
+    c->waiting = true; /* EPOLLOUT is what brought us here */
+    wait_to_write(s, c, false);
+    if (!s->tls)
+        c->connecting = false;
+    else if (!shake_hands(s, c))
+        return false;
+    if (!c->connecting)
+        gw_link_up(s->gw, c->link, s->now_ms);
     return true;
 }
 
@@ -180,7 +254,7 @@ static void open_link(struct server *s, struct gw_link *l)
         gw_link_down(s->gw, l, s->now_ms);
         return;
     }
-    *c = (struct connection){{on_ready, fd}, l, true, false};
+    *c = (struct connection){{on_ready, fd}, l, NULL, true, true};
     s->connections[fd] = &c->source;
     gw_link_set_fd(l, fd);
     if (!server_watch(s, &c->source, EPOLLIN | EPOLLOUT))
@@ -212,8 +286,31 @@ void broker_serve(struct server *s)
     }
 }
 
+bool broker_open(struct server *s)
+{
+    const struct config *cfg = &s->cfg;
+    if (!cfg->broker_ca[0])
+        return true;
+    s->tls = SSL_CTX_new(TLS_client_method());
+    bool good = s->tls && SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) == 1 &&
+                SSL_CTX_load_verify_locations(s->tls, cfg->broker_ca, NULL) == 1;
+    if (good && cfg->broker_certificate[0])
+        good = SSL_CTX_use_certificate_chain_file(s->tls, cfg->broker_certificate) == 1 &&
+               SSL_CTX_use_PrivateKey_file(s->tls, cfg->broker_key, SSL_FILETYPE_PEM) == 1;
+    if (!good) {
+        sm_log(SM_LOG_ERROR, "broker: %s", ERR_reason_error_string(ERR_get_error()));
+        return false;
+    }
+    SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(s->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_RELEASE_BUFFERS);
+    return true;
+}
+
 void broker_close(struct server *s)
 {
+    SSL_CTX_free(s->tls);
+    s->tls = NULL;
     for (size_t fd = 0; fd < s->connections_room; fd++)
         if (s->connections[fd])
             forget(s, (struct connection *)s->connections[fd]);

@@ -188,7 +188,7 @@ static int each(struct reading *r, const json_t *array,
 static int read_broker(struct reading *r, const json_t *v)
 {
     struct in {
-        const char *host, *user, *password;
+        const char *host, *user, *password, *ca, *name, *certificate, *key;
         uint64_t port, keepalive, window;
     } in = {.port = 1883, .keepalive = 60, .window = 900};
 #define AT(member) SM_JSON_AT(struct in, member)
@@ -199,6 +199,10 @@ static int read_broker(struct reading *r, const json_t *v)
         {"password", SM_JSON_TEXT, false, 1, 255, AT(password)},
         {"keepalive_seconds", SM_JSON_UINT, false, 2, 65535, AT(keepalive)},
         {"qos2_window", SM_JSON_UINT, false, 1, 60000, AT(window)},
+        {"ca", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(ca)},
+        {"name", SM_JSON_TEXT, false, 1, 255, AT(name)},
+        {"certificate", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(certificate)},
+        {"key", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key)},
         {0}};
 #undef AT
     if (sm_json_read(v, "broker", fields, false, &in, r->err) < 0)
@@ -209,7 +213,14 @@ static int read_broker(struct reading *r, const json_t *v)
     r->c->gw.password = in.password;
     r->c->gw.broker_keepalive_s = (uint16_t)in.keepalive;
     r->c->gw.qos2_window = (unsigned)in.window;
-    return 0;
+    r->c->broker_name = in.name ? in.name : in.host;
+    if (!in.certificate != !in.key || (!in.ca && (in.name || in.key)))
+        return fail(r, "broker: TLS needs ca; certificate and key come together");
+    return beside(r, "broker.ca", in.ca, r->c->broker_ca) < 0 ||
+                   beside(r, "broker.certificate", in.certificate, r->c->broker_certificate) < 0 ||
+                   beside(r, "broker.key", in.key, r->c->broker_key) < 0
+               ? SM_ERR_INVALID
+               : 0;
 }
 
 static int read_limits(struct reading *r, const json_t *v)

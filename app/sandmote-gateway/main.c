@@ -167,7 +167,7 @@ static bool start(struct server *s)
     s->gw = gw_new(&s->cfg.gw, &io, s->store ? &functions : NULL);
     if (s->store && store_restore(s->store, s->gw, s->now_ms) < 0)
         return false;
-    return (!s->cfg.metrics || metrics_open(s)) && open_listeners(s);
+    return broker_open(s) && (!s->cfg.metrics || metrics_open(s)) && open_listeners(s);
 }
 
 static void stop(struct server *s)

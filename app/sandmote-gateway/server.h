@@ -24,6 +24,7 @@
 
 struct server;
 struct dtls;
+struct ssl_ctx_st;
 
 /* Something that epoll watches; the first member of what it is. */
 struct source {
@@ -69,6 +70,7 @@ struct server {
     struct source http, signals;
     struct source **connections; /* to the broker, by descriptor */
     size_t connections_room;
+    struct ssl_ctx_st *tls; /* to the broker; NULL: plain TCP */
     struct sockaddr_storage broker;
     socklen_t broker_len;
     uint64_t now_ms, advertised_ms, resolved_ms;
@@ -90,7 +92,8 @@ void udp_send(struct server *s, const struct gw_addr *to, const uint8_t *bytes, 
 void udp_flush(struct server *s);
 void udp_advertise(struct server *s);
 
-/* broker.c */
+/* broker.c. Opening: false after a line in the log. */
+bool broker_open(struct server *s);
 void broker_serve(struct server *s); /* what the links want */
 void broker_close(struct server *s);
 

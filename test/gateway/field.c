@@ -103,7 +103,7 @@ static int connect_to(unsigned port)
 }
 
 /* For streams or datagrams. */
-static unsigned free_port(int type)
+unsigned field_free_port(int type)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
@@ -117,11 +117,13 @@ static unsigned free_port(int type)
 
 void field_start_broker(struct field *f)
 {
-    char text[512];
+    char text[1024], more[512] = "";
+    if (f->broker_more)
+        snprintf(more, sizeof more, f->broker_more, f->tls_port, f->dir, f->dir, f->dir);
     snprintf(text, sizeof text,
              "listener %u 127.0.0.1\nallow_anonymous true\npersistence true\n"
-             "persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s",
-             f->broker_port, f->dir, geteuid() == 0 ? "user root\n" : "");
+             "persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s%s",
+             f->broker_port, f->dir, geteuid() == 0 ? "user root\n" : "", more);
     field_write(f, "broker.conf", text);
     f->broker = field_run(f, "broker.log", MOSQUITTO, "-c", "broker.conf");
     for (int i = 0; i < TRIES; i++) {
@@ -148,7 +150,7 @@ bool field_setup(struct field *f)
     snprintf(f->dir, sizeof f->dir, "/tmp/sandmote-field-XXXXXX");
     if (!mkdtemp(f->dir))
         fail_msg("no temporary folder");
-    f->broker_port = free_port(SOCK_STREAM);
+    f->broker_port = field_free_port(SOCK_STREAM);
     field_start_broker(f);
     return true;
 }
@@ -184,12 +186,13 @@ void gateway_start(struct gateway *g, struct field *f, const char *name, const c
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(file, sizeof file, "%s.json", name);
     snprintf(listen, sizeof listen, ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": %u}]",
-             free_port(SOCK_DGRAM));
+             field_free_port(SOCK_DGRAM));
     snprintf(
         text, sizeof text,
-        "{\"name\": \"%s\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u},"
+        "{\"name\": \"%s\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u%s},"
         "\"metrics\": {\"port\": 0}, \"state\": \"%s.db\", \"retry_seconds\": 1%s%s}",
-        name, f->broker_port, name, more && strstr(more, "\"listen\"") ? "" : listen,
+        name, f->tls_port ? f->tls_port : f->broker_port, f->gateway_more ? f->gateway_more : "",
+        name, more && strstr(more, "\"listen\"") ? "" : listen,
         more ? more
              : ", \"clients\": [{\"id\": \"*\", \"publish\": [\"#\"], \"subscribe\": [\"#\"]}]");
     field_write(f, file, text);

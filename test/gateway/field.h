@@ -18,7 +18,10 @@
 
 struct field {
     char dir[64];
-    unsigned broker_port;
+    unsigned broker_port, tls_port; /* tls_port 0: gateways speak plain TCP */
+    const char
+        *broker_more; /* lines of the broker's configuration, %u for tls_port and %s for dir */
+    const char *gateway_more; /* members of a gateway's "broker", each with a comma before it */
     pid_t broker;
 };
 
@@ -34,6 +37,8 @@ bool field_setup(struct field *f);
 void field_teardown(struct field *f);
 void field_start_broker(struct field *f);
 void field_stop_broker(struct field *f, int sig);
+/* For SOCK_STREAM or SOCK_DGRAM. */
+unsigned field_free_port(int type);
 void field_write(const struct field *f, const char *name, const char *text);
 /* "WORD" in a file's text; waits for it. */
 bool field_log_says(const struct field *f, const char *name, const char *word);

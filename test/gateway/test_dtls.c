@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <posix/sn_link.h>
@@ -52,6 +53,14 @@ static int setup(void **state)
     field_write(&field, "psk",
                 "# keys\nsensor-1:0102030405060708090a0b0c0d0e0f10\n"
                 "sensor-2:0102030405060708090a0b0c0d0e0f10\n");
+    field_stop_broker(&field, SIGTERM);
+    field.tls_port = field_free_port(SOCK_STREAM);
+    field.broker_more = "listener %u 127.0.0.1\nallow_anonymous true\ncafile %s/ca.pem\n"
+                        "certfile %s/gateway.pem\nkeyfile %s/gateway.key\n"
+                        "require_certificate true\n";
+    field.gateway_more = ", \"ca\": \"ca.pem\", \"certificate\": \"sensor-cert.pem\","
+                         " \"key\": \"sensor-cert.key\"";
+    field_start_broker(&field);
     gateway_start(&gateway, &field, "gateway1", CONFIG);
     listener_open(&listener, &field, "listener");
     return 0;
@@ -260,6 +269,45 @@ static void a_certificate_s_name_is_its_identity(void **state)
     sm_sn_close(s.link);
 }
 
+/* ---- TLS to the broker ----------------------------------------------------------------------- */
+
+static void the_broker_is_spoken_to_over_tls_when_it_is_who_it_should_be(void **state)
+{
+    struct gateway tls;
+    struct sensor s;
+    (void)state;
+    gateway_start(&tls, &field, "gateway-tls", NULL);
+    listener_subscribe(&listener, "over/tls", 2);
+    sensor_open(&s, &tls);
+    sensor_connect(&s, "tls-1", true, 60);
+    sensor_publish(&s, sensor_register(&s, "over/tls"), 2, "sealed twice");
+    listener_expect(&listener, "over/tls", "sealed twice");
+    sensor_close(&s);
+    assert_int_equal(gateway_stop(&tls, SIGTERM), 0);
+}
+
+static void a_broker_with_another_name_or_authority_is_not_spoken_to(void **state)
+{
+    static const char *const wrong[] = {", \"ca\": \"stranger.pem\"",
+                                        ", \"ca\": \"ca.pem\", \"name\": \"broker.example\""};
+    char text[512], config[512];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text,
+                 "{\"name\": \"wrong\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u%s},"
+                 "\"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0}],"
+                 "\"clients\": [{\"id\": \"*\"}]}",
+                 field.tls_port, wrong[i]);
+        field_write(&field, "wrong.json", text);
+        snprintf(config, sizeof config,
+                 "timeout -s TERM 0.5 " SANDMOTE_GATEWAY
+                 " --config %s/wrong.json >%s/wrong.log 2>&1",
+                 field.dir, field.dir);
+        (void)!system(config);
+        assert_true(field_log_says(&field, "wrong.log", "the broker's certificate"));
+    }
+}
+
 static void datagrams_that_are_no_dtls_change_nothing(void **state)
 {
     struct gateway secure_port = gateway;
@@ -286,6 +334,8 @@ int main(void)
         cmocka_unit_test(a_sleeper_comes_back_from_another_port_with_the_same_key),
         cmocka_unit_test(a_certificate_s_name_is_its_identity),
         cmocka_unit_test(datagrams_that_are_no_dtls_change_nothing),
+        cmocka_unit_test(the_broker_is_spoken_to_over_tls_when_it_is_who_it_should_be),
+        cmocka_unit_test(a_broker_with_another_name_or_authority_is_not_spoken_to),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
