@@ -29,6 +29,7 @@ struct peer {
     int fd;
     SSL *ssl;
     bool ready;
+    unsigned unanswered; /* datagrams sent since the last that came */
     size_t waiting_len;
     uint8_t waiting[SM_SN_DATAGRAM];
 };
@@ -142,9 +143,17 @@ static void send_dtls(struct sm_sn_link *l, const uint8_t *bytes, size_t len,
     struct dtls *d = (struct dtls *)l;
     if (to->len == 0 || len > SM_SN_DATAGRAM) /* to all there is no session */
         return;
+    struct sm_mqttsn_packet message;
     struct peer *p = find(d, to);
+    bool connects =
+        sm_mqttsn_decode(&message, bytes, len) == 0 && message.type == SM_MQTTSN_CONNECT;
+    if (p && p->ready && p->unanswered && connects) {
+        drop(p);
+        p = NULL;
+    }
     if (!p && !(p = make(d, to)))
         return;
+    p->unanswered++;
     if (!p->ready) {
         memcpy(p->waiting, bytes, len);
         p->waiting_len = len;
@@ -174,6 +183,7 @@ static size_t receive_dtls(struct sm_sn_link *l, uint8_t *bytes, size_t size,
         errno = 0;
         int n = SSL_read(p->ssl, bytes, (int)size);
         if (n > 0) {
+            p->unanswered = 0;
             *from = p->address;
             return (size_t)n;
         }

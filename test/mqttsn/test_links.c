@@ -208,19 +208,22 @@ struct server {
     bool known;
     SSL_CTX *ctx;
     SSL *ssl;
+    uint16_t port; /* 0: any */
     struct sm_mqttsn_address at;
 };
 
 static void server_begin(struct server *s)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof at;
     struct sm_file_why why;
     s->known = false;
     s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
     getsockname(s->fd, (struct sockaddr *)&at, &len);
-    assert_int_equal(sm_sn_address("127.0.0.1", ntohs(at.sin_port), &s->at, &why), 0);
+    s->port = ntohs(at.sin_port);
+    assert_int_equal(sm_sn_address("127.0.0.1", s->port, &s->at, &why), 0);
     s->ssl = SSL_new(s->ctx);
     BIO *bio = BIO_new_dgram(s->fd, BIO_NOCLOSE);
     SSL_set_bio(s->ssl, bio, bio);
@@ -255,23 +258,28 @@ static void server_end(struct server *s)
 }
 
 /* Send a datagram and see whether it comes back within some rounds. */
-static bool echoes(struct server *s, const struct sm_sn_dtls *how)
+static bool comes_back(struct server *s, struct sm_sn_link *l, const void *bytes, size_t len)
 {
-    struct sm_sn_link *l = NULL;
-    struct sm_file_why why;
     struct sm_mqttsn_address from;
     uint8_t in[64];
     size_t n = 0;
-    server_begin(s);
-    if (sm_sn_link_dtls(how, &l, &why) != 0)
-        fail_msg("%s", why.text);
-    sm_sn_send(l, (const uint8_t *)"\2\x16", 2, &s->at);
+    sm_sn_send(l, bytes, len, &s->at);
     for (int i = 0; i < 60 && n == 0; i++) {
         server_step(s);
         n = sm_sn_receive(l, in, sizeof in, &from, now_ms());
         sm_sn_wait(l, 5);
     }
-    bool good = n == 2 && in[1] == 0x16 && sm_mqttsn_address_same(&from, &s->at);
+    return n == len && !memcmp(in, bytes, len) && sm_mqttsn_address_same(&from, &s->at);
+}
+
+static bool echoes(struct server *s, const struct sm_sn_dtls *how)
+{
+    struct sm_sn_link *l = NULL;
+    struct sm_file_why why;
+    server_begin(s);
+    if (sm_sn_link_dtls(how, &l, &why) != 0)
+        fail_msg("%s", why.text);
+    bool good = comes_back(s, l, "\2\x16", 2);
     sm_sn_close(l);
     server_end(s);
     return good;
@@ -294,6 +302,38 @@ static void dtls_with_a_shared_key_and_not_with_another(void **state)
     s = psk_server();
     how.key = wrong;
     assert_false(echoes(&s, &how));
+}
+
+static void dtls_begins_anew_when_a_gateway_has_lost_its_session(void **state)
+{
+    (void)state;
+    struct server s = psk_server();
+    struct sm_sn_link *l = NULL;
+    struct sm_file_why why;
+    const struct sm_sn_dtls how = {.identity = "pot", .key = psk, .key_len = sizeof psk};
+    server_begin(&s);
+    assert_int_equal(sm_sn_link_dtls(&how, &l, &why), 0);
+    assert_true(comes_back(&s, l, "\2\x16", 2));
+    assert_true(comes_back(&s, l,
+                           "\7\4\0\1\0\x1e"
+                           "a",
+                           7)); /* CONNECT; the session is a good one */
+    uint16_t port = s.port;
+    server_end(&s);
+    s = psk_server();
+    s.port = port;
+    server_begin(&s);
+    assert_false(comes_back(&s, l, "\2\x16", 2));
+    server_end(&s); /* it answered to the old socket only; another one for the new */
+    s = psk_server();
+    s.port = port;
+    server_begin(&s);
+    assert_true(comes_back(&s, l,
+                           "\7\4\0\1\0\x1e"
+                           "a",
+                           7));
+    sm_sn_close(l);
+    server_end(&s);
 }
 
 /* A certificate for `name`, signed by itself, and its key; into files in folder. */
@@ -378,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_group_does_not_take_what_is_for_a_gateway_on_the_same_port),
         cmocka_unit_test(a_serial_line_carries_frames_and_survives_noise),
         cmocka_unit_test(dtls_with_a_shared_key_and_not_with_another),
+        cmocka_unit_test(dtls_begins_anew_when_a_gateway_has_lost_its_session),
         cmocka_unit_test(dtls_with_certificates_only_of_the_right_name_and_signer),
         cmocka_unit_test(dtls_without_means_to_know_the_gateway_is_refused),
     };
