@@ -184,7 +184,7 @@ static void wheel_remove(struct gw *g, struct gw_client *c)
     c->in_wheel = false;
 }
 
-static void free_will(struct gw *g, struct gw_client *c)
+void gw_client_forget_will(struct gw *g, struct gw_client *c)
 {
     if (!c->will)
         return;
@@ -199,7 +199,7 @@ void gw_client_free(struct gw *g, struct gw_client *c)
     count_state(g, c, -1);
     c->state = GW_DISCONNECTED;
     gw_client_wipe(g, c);
-    free_will(g, c);
+    gw_client_forget_will(g, c);
     if (c->link)
         gw_link_end(g, c->link);
     wheel_remove(g, c);

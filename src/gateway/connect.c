@@ -159,23 +159,13 @@ static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr
     return true;
 }
 
-static void forget_will(struct gw *g, struct gw_client *c)
-{
-    if (!c->will)
-        return;
-    gw_name_drop(g, c->will->topic);
-    free(c->will->data);
-    free(c->will);
-    c->will = NULL;
-}
-
 /* The session as this CONNECT wants it. */
 static void take_on(struct gw *g, struct gw_client *c, const char *identity,
                     const struct sm_mqttsn_packet *p)
 {
     if (p->clean) {
         gw_client_wipe(g, c);
-        forget_will(g, c);
+        gw_client_forget_will(g, c);
         if (c->link)
             gw_link_end(g, c->link);
         c->link = NULL;
@@ -280,7 +270,7 @@ void gw_on_will(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet
 {
     if (p->type == SM_MQTTSN_WILLTOPIC && c->will_step) {
         if (!p->len) { /* no will after all */
-            forget_will(g, c);
+            gw_client_forget_will(g, c);
             c->wants_will = false;
             c->will_step = 0;
             begin(g, c, &(struct sm_mqttsn_packet){0});
@@ -305,7 +295,7 @@ void gw_on_will_update(struct gw *g, struct gw_client *c, const struct sm_mqttsn
     uint8_t answer = topic ? SM_MQTTSN_WILLTOPICRESP : SM_MQTTSN_WILLMSGRESP;
     bool good = c->link && c->will && c->will->topic;
     if (good && topic && !p->len)
-        forget_will(g, c);
+        gw_client_forget_will(g, c);
     else if (good && topic)
         good = set_will_topic(g, c, p);
     else if (good)

@@ -297,7 +297,8 @@ bool gw_client_durable(const struct gw_client *c);
 bool gw_client_reachable(const struct gw_client *c); /* may be sent something now */
 void gw_client_save(struct gw *g, struct gw_client *c);
 void gw_client_proven(struct gw *g, struct gw_client *c); /* it answered what only it could */
-void gw_client_wipe(struct gw *g, struct gw_client *c);   /* all of its session but itself */
+void gw_client_forget_will(struct gw *g, struct gw_client *c);
+void gw_client_wipe(struct gw *g, struct gw_client *c); /* all of its session but itself */
 void gw_client_due(struct gw *g, struct gw_client *c, uint64_t at_ms); /* not later than this */
 void gw_client_timer(struct gw *g, struct gw_client *c);
 

@@ -524,3 +524,23 @@ void listener_publish(struct listener *l, const char *topic, const char *text, u
         await(l, MQTT_PUBCOMP);
     }
 }
+
+/* ---- Worlds ---------------------------------------------------------------------------------- */
+
+int world_setup(struct world *w, const char *more)
+{
+    if (!field_setup(&w->field))
+        fail_msg("%s is not there", MOSQUITTO);
+    gateway_start(&w->gateway, &w->field, "gateway1", more);
+    listener_open(&w->listener, &w->field, "listener");
+    return 0;
+}
+
+int world_teardown(struct world *w)
+{
+    listener_close(&w->listener);
+    int status = gateway_stop(&w->gateway, SIGTERM);
+    field_teardown(&w->field);
+    assert_int_equal(status, 0);
+    return 0;
+}

@@ -104,4 +104,16 @@ void listener_publish(struct listener *l, const char *topic, const char *text, u
 void listener_expect(struct listener *l, const char *topic, const char *text);
 bool listener_next(struct listener *l, int wait_ms);
 
+/* ---- What most tests need: a broker, a gateway, a listener ----------------------------------- */
+
+struct world {
+    struct field field;
+    struct gateway gateway;
+    struct listener listener;
+};
+
+/* more: as for gateway_start(). Both return 0, for cmocka. */
+int world_setup(struct world *w, const char *more);
+int world_teardown(struct world *w); /* the gateway must end well */
+
 #endif

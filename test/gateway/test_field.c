@@ -5,39 +5,24 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "field.h"
-
-struct world {
-    struct field field;
-    struct gateway gateway;
-    struct listener listener;
-};
 
 static struct world w;
 
 static int setup(void **state)
 {
     (void)state;
-    if (!field_setup(&w.field))
-        return 0;
-    gateway_start(&w.gateway, &w.field, "gateway1", NULL);
-    listener_open(&w.listener, &w.field, "listener");
-    return 0;
+    return world_setup(&w, NULL);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    if (!w.field.broker)
-        return 0;
-    listener_close(&w.listener);
-    int status = gateway_stop(&w.gateway, SIGTERM);
-    field_teardown(&w.field);
-    assert_int_equal(status, 0);
-    return 0;
+    return world_teardown(&w);
 }
 
 static void connected(struct sensor *s, const char *id)
@@ -164,6 +149,33 @@ static void without_the_broker_nothing_is_acknowledged(void **state)
     sensor_close(&s);
 }
 
+static void a_configuration_s_mistakes_are_named(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {{"\"brokr\": 1", "brokr"},
+               {"\"limits\": {\"clients\": 0}", "limits.clients"},
+               {"\"search\": [\"fe80::/129\"]", "search[0]"},
+               {"\"forwarders\": [\"here\"]", "forwarders[0]"},
+               {"\"predefined\": [{\"id\": 1, \"topic\": \"a/#\"}]", "predefined[0].topic"},
+               {"\"durable\": \"yes\"", "durable"},
+               {"\"dtls\": {\"key\": \"x\"}", "dtls"}};
+    char text[512], line[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text,
+                 "{\"name\": \"x\", \"broker\": {\"host\": \"x\"}, \"listen\": [{\"port\": 1}],"
+                 "\"clients\": [{\"id\": \"*\"}], %s}",
+                 bad[i].text);
+        field_write(&w.field, "bad.json", text);
+        snprintf(line, sizeof line, SANDMOTE_GATEWAY " --check %s/bad.json >%s/bad.log 2>&1",
+                 w.field.dir, w.field.dir);
+        assert_int_not_equal(system(line), 0);
+        if (!field_log_says(&w.field, "bad.log", bad[i].says))
+            fail_msg("%s is not named", bad[i].says);
+    }
+}
+
 static void the_figures_say_what_happened(void **state)
 {
     (void)state;
@@ -183,6 +195,7 @@ int main(void)
         cmocka_unit_test(retained_messages_come_to_who_subscribes_and_nobody_else),
         cmocka_unit_test(after_unsubscribe_nothing_comes),
         cmocka_unit_test(without_the_broker_nothing_is_acknowledged),
+        cmocka_unit_test(a_configuration_s_mistakes_are_named),
         cmocka_unit_test(the_figures_say_what_happened),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -16,34 +16,18 @@
     "\"own_connection\": true}, {\"id\": \"*\", \"publish\": [\"#\"], \"subscribe\": [\"#\"]}],"   \
     "\"limits\": {\"buffered_messages\": 5}"
 
-struct world {
-    struct field field;
-    struct gateway gateway;
-    struct listener listener;
-};
-
 static struct world w;
 
 static int setup(void **state)
 {
     (void)state;
-    if (!field_setup(&w.field))
-        return 0;
-    gateway_start(&w.gateway, &w.field, "gateway1", RULES);
-    listener_open(&w.listener, &w.field, "listener");
-    return 0;
+    return world_setup(&w, RULES);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    if (!w.field.broker)
-        return 0;
-    listener_close(&w.listener);
-    int status = gateway_stop(&w.gateway, SIGTERM);
-    field_teardown(&w.field);
-    assert_int_equal(status, 0);
-    return 0;
+    return world_teardown(&w);
 }
 
 static void connected(struct sensor *s, const char *id, bool clean)
