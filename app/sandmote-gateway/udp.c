@@ -55,7 +55,8 @@ static bool join_group(struct udp *u)
         struct ip_mreqn m = {v4, {INADDR_ANY}, (int)interface};
         memcpy(u->group.sin6_addr.s6_addr, mapped, sizeof mapped);
         memcpy(u->group.sin6_addr.s6_addr + 12, &v4, 4);
-        if (setsockopt(u->source.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof m) < 0)
+        if (setsockopt(u->source.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof m) < 0 ||
+            setsockopt(u->source.fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof m) < 0)
             return fail(u, "multicast");
     } else {
         struct ipv6_mreq m = {.ipv6mr_interface = interface};

@@ -17,6 +17,7 @@
 #define LATE_MS                                                                                    \
     2000u /* a CONNECT like the last one may be its copy, come late: a session is not wiped twice  \
            */
+#define LOOKED_AT   64u
 #define PATIENCE_MS 5000u /* without the broker; then clients are told of congestion */
 
 static void refuse(struct gw *g, const struct gw_addr *to, uint8_t code)
@@ -183,6 +184,28 @@ static void take_on(struct gw *g, struct gw_client *c, const char *identity,
         c->topics[i].known = false;
 }
 
+/* Room for one more. Whoever spoofs addresses could fill the table with sessions that nobody uses:
+ * so when it is full, of some looked at by chance the oldest goes that has said nothing since it
+ * connected. */
+static bool make_room(struct gw *g)
+{
+    struct gw_client *worst = NULL;
+    if (g->figures.clients < g->cfg.max_clients)
+        return true;
+    for (unsigned i = 0; i < LOOKED_AT; i++) {
+        uint32_t at = ((uint32_t)gw_random16(g) << 16 | gw_random16(g)) % g->clients_used;
+        struct gw_client *c = g->clients[at];
+        bool idle = c && c->clean && !c->proven && (c->untouched || c->state == GW_CONNECTING);
+        if (idle && (!worst || c->heard_ms < worst->heard_ms))
+            worst = c;
+    }
+    if (!worst)
+        return false;
+    g->figures.lost++;
+    gw_client_free(g, worst);
+    return true;
+}
+
 static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from)
 {
     gw_client_moved(g, c, from);
@@ -205,7 +228,7 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
         refuse(g, from, SM_MQTTSN_NOT_SUPPORTED);
         return;
     }
-    if (!c && g->figures.clients >= g->cfg.max_clients) {
+    if (!c && !make_room(g)) {
         refuse(g, from, SM_MQTTSN_CONGESTION);
         return;
     }
@@ -329,7 +352,7 @@ void gw_on_ping(struct gw *g, struct gw_client *c, const struct gw_addr *from, c
     }
     c->heard_ms = g->now_ms;
     c->silent = 0;
-    c->asked = false;
+    c->asked = c->untouched = false;
     if (c->state == GW_ASLEEP) {
         gw_client_state(g, c, GW_AWAKE);
         gw_pump(g, c);

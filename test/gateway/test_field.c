@@ -1,12 +1,15 @@
 /* The real gateway in front of a real broker: what clients and broker see of each other.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #include "field.h"
@@ -149,6 +152,42 @@ static void without_the_broker_nothing_is_acknowledged(void **state)
     sensor_close(&s);
 }
 
+static void it_advertises_itself_and_answers_searches(void **state)
+{
+    char more[512];
+    struct gateway g;
+    struct sensor group;
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)field_free_port(SOCK_DGRAM))};
+    struct ip_mreqn join = {.imr_address.s_addr = htonl(INADDR_LOOPBACK)};
+    int yes = 1;
+    (void)state;
+    inet_pton(AF_INET, "225.1.1.1", &join.imr_multiaddr);
+    snprintf(more, sizeof more,
+             ", \"listen\": [{\"address\": \"0.0.0.0\", \"port\": %u, \"multicast\": "
+             "\"225.1.1.1\", \"interface\": \"lo\"}], \"advertise_seconds\": 1, \"gateway_id\": 7,"
+             " \"search\": [\"127.0.0.0/8\"], \"clients\": [{\"id\": \"*\"}]",
+             ntohs(at.sin_port));
+    memset(&group, 0, sizeof group);
+    group.fd = socket(AF_INET, SOCK_DGRAM, 0);
+    at.sin_addr = join.imr_multiaddr;
+    setsockopt(group.fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    setsockopt(group.fd, IPPROTO_IP, IP_MULTICAST_IF, &join, sizeof join);
+    assert_int_equal(bind(group.fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(setsockopt(group.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join), 0);
+    gateway_start(&g, &w.field, "gateway2", more);
+    sensor_expect(&group, SM_MQTTSN_ADVERTISE);
+    assert_int_equal(group.p.gateway_id, 7);
+    assert_int_equal(group.p.duration_s, 1);
+    sensor_close(&group);
+    sensor_open(&group, &g);
+    setsockopt(group.fd, IPPROTO_IP, IP_MULTICAST_IF, &join, sizeof join);
+    sensor_send(&group, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SEARCHGW});
+    assert_int_equal(sensor_expect(&group, SM_MQTTSN_GWINFO)->gateway_id, 7);
+    sensor_close(&group);
+    assert_int_equal(gateway_stop(&g, SIGTERM), 0);
+}
+
 static void a_configuration_s_mistakes_are_named(void **state)
 {
     static const struct {
@@ -195,6 +234,7 @@ int main(void)
         cmocka_unit_test(retained_messages_come_to_who_subscribes_and_nobody_else),
         cmocka_unit_test(after_unsubscribe_nothing_comes),
         cmocka_unit_test(without_the_broker_nothing_is_acknowledged),
+        cmocka_unit_test(it_advertises_itself_and_answers_searches),
         cmocka_unit_test(a_configuration_s_mistakes_are_named),
         cmocka_unit_test(the_figures_say_what_happened),
     };

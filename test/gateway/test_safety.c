@@ -272,6 +272,28 @@ static void a_proven_identity_is_not_taken_by_plain_datagrams(void **state)
     desk_end(&d);
 }
 
+static void sessions_that_nobody_uses_make_room_and_others_do_not(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f"};
+    (void)state;
+    desk_config(&d);
+    d.cfg.max_clients = 4;
+    desk_begin(&d);
+    for (unsigned i = 0; i < 5; i++) {
+        connected(i, ids[i]);
+        desk_pass(&d, 1000);
+    }
+    assert_int_equal(gw_figures(d.g)->clients, 4);
+    for (unsigned i = 1; i < 5; i++) { /* the oldest went */
+        desk_subscribe(&d, i, "news", 0);
+        expect(i, SM_MQTTSN_SUBACK);
+    }
+    desk_connect(&d, 5, ids[5], true, 60);
+    expect(5, SM_MQTTSN_CONNACK);
+    assert_int_equal(p.code, SM_MQTTSN_CONGESTION);
+    desk_end(&d);
+}
+
 /* ---- Rules and rates ------------------------------------------------------------------------- */
 
 static void topics_are_for_whom_the_rules_say(void **state)
@@ -478,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_sleeping_session_is_not_taken),
         cmocka_unit_test(another_port_of_the_same_address_goes_on_with_the_session),
         cmocka_unit_test(a_proven_identity_is_not_taken_by_plain_datagrams),
+        cmocka_unit_test(sessions_that_nobody_uses_make_room_and_others_do_not),
         cmocka_unit_test(topics_are_for_whom_the_rules_say),
         cmocka_unit_test(a_client_id_cannot_widen_a_rule),
         cmocka_unit_test(qos_minus_1_is_off_unless_it_is_configured),
