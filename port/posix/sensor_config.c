@@ -171,6 +171,7 @@ struct wired {
     const char *id, *driver, *bus, *folder;
     uint64_t address;
     bool active_high;
+    json_t *registers;
 };
 
 /* What a kind of bus can address; an error is named here, not found by a chip that never answers.
@@ -191,14 +192,65 @@ static int check_address(struct sm_sensor_config *c, const char *where, const st
                : 0;
 }
 
+struct registers {
+    const char *kind;
+    uint64_t temperature, humidity, decimals, corrections;
+};
+
+/* Where a transmitter has its registers, as "registers" says. */
+static int add_map(struct sm_sensor_config *c, const char *where, struct sm_sensor *s,
+                   const json_t *registers)
+{
+#define AT(member) SM_JSON_AT(struct registers, member)
+    static const struct sm_json_field fields[] = {
+        {"kind", SM_JSON_TEXT, false, 1, 8, AT(kind)},
+        {"temperature", SM_JSON_UINT, true, 0, UINT16_MAX, AT(temperature)},
+        {"humidity", SM_JSON_UINT, true, 0, UINT16_MAX, AT(humidity)},
+        {"decimals", SM_JSON_UINT, false, 0, 3, AT(decimals)},
+        {"corrections", SM_JSON_UINT, false, 1, UINT16_MAX - 1, AT(corrections)},
+        {0}};
+#undef AT
+    struct registers in = {.kind = "input", .decimals = 1};
+    char at[WHERE_MAX];
+    snprintf(at, sizeof at, "%s.registers", where);
+    if (sm_json_read(registers, at, fields, false, &in, c->err) < 0)
+        return SM_ERR_INVALID;
+    bool holding = strcmp(in.kind, "holding") == 0;
+    if (!holding && strcmp(in.kind, "input") != 0)
+        return fail(c, "%s.kind: must be input or holding", at);
+    uint64_t apart =
+        in.temperature < in.humidity ? in.humidity - in.temperature : in.temperature - in.humidity;
+    if (apart == 0 || apart >= SM_MODBUS_REGISTERS)
+        return fail(c, "%s: temperature and humidity must be 1 to %u apart", at,
+                    SM_MODBUS_REGISTERS - 1);
+    struct sm_modbus_map *map = new_ctx(c, s, sizeof *map);
+    if (!map)
+        return SM_ERR_INVALID;
+    *map =
+        (struct sm_modbus_map){.function = holding ? SM_MODBUS_READ_HOLDING : SM_MODBUS_READ_INPUT,
+                               .scale = (int8_t) - (int)in.decimals,
+                               .temperature = (uint16_t)in.temperature,
+                               .humidity = (uint16_t)in.humidity,
+                               .corrections = (uint16_t)in.corrections};
+    return 0;
+}
+
+/* What only one driver takes, and another was given. */
+static const char *misplaced(const struct wired *in, const struct sm_sensor_driver *driver)
+{
+    return in->folder                                      ? "folder"
+           : in->active_high && driver != &sm_driver_relay ? "active_high"
+           : in->registers && driver != &sm_driver_modbus  ? "registers"
+                                                           : NULL;
+}
+
 static int wire(struct sm_sensor_config *c, const char *where, const struct wired *in)
 {
     const struct sm_sensor_driver *driver = sm_driver_find(in->driver);
     if (!driver)
         return fail(c, "%s.driver: there is no driver %s", where, in->driver);
-    if (in->folder || (in->active_high && driver != &sm_driver_relay))
-        return fail(c, "%s.%s: not for %s", where, in->folder ? "folder" : "active_high",
-                    in->driver);
+    if (misplaced(in, driver))
+        return fail(c, "%s.%s: not for %s", where, misplaced(in, driver), in->driver);
     if (!in->bus || in->address == UINT64_MAX)
         return fail(c, "%s.%s: is missing", where, in->bus ? "address" : "bus");
     const struct sm_bus *bus = sm_bus_config_find(&c->buses, in->bus);
@@ -215,6 +267,8 @@ static int wire(struct sm_sensor_config *c, const char *where, const struct wire
     s->driver = driver;
     s->bus = bus;
     s->address = (uint8_t)in->address;
+    if (in->registers)
+        return add_map(c, where, s, in->registers);
     if (!in->active_high)
         return 0;
     struct sm_relay_wiring *wiring = new_ctx(c, s, sizeof *wiring);
@@ -227,7 +281,7 @@ static int wire(struct sm_sensor_config *c, const char *where, const struct wire
 static int add_iio(struct sm_sensor_config *c, const char *where, const struct wired *in)
 {
     struct sm_file_why why;
-    if (in->bus || in->active_high || in->address != UINT64_MAX)
+    if (in->bus || in->active_high || in->registers || in->address != UINT64_MAX)
         return fail(c, "%s: driver iio takes a folder and nothing else", where);
     if (!in->folder)
         return fail(c, "%s.folder: is missing", where);
@@ -255,6 +309,7 @@ static int add_wired(struct sm_sensor_config *c, const char *where, const json_t
         {"address", SM_JSON_UINT, false, 0, 255, AT(address)},
         {"folder", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(folder)},
         {"active_high", SM_JSON_BOOL, false, 0, 1, AT(active_high)},
+        {"registers", SM_JSON_OBJECT, false, 1, 5, AT(registers)},
         {0}};
 #undef AT
     struct wired in = {.address = UINT64_MAX};

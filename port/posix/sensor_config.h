@@ -6,6 +6,11 @@
  *                                  a driver of this build; its chip's I2C address, SPI select line
  *                                  or Modbus unit
  *   {"id": "relays", "driver": "PCF8574", "bus": "i2c-1", "address": 32, "active_high": true},
+ *   {"id": "yard", "driver": "MODBUS-TH", "bus": "rs485", "address": 3,
+ *    "registers": {"kind": "holding", "temperature": 0, "humidity": 1, "decimals": 1}},
+ *                                  where a transmitter has its registers when it is not as most
+ * are; kind is "input" or "holding", the first by default; "corrections": the holding register of
+ * the first, none by default
  *   {"id": "room", "driver": "iio", "folder": "/sys/bus/iio/devices/iio:device0"},
  *                                  one that the kernel drives
  *   {"id": "BME280", "values": {"temperature": 21500, "humidity": "humidity.txt"}},

@@ -22,6 +22,7 @@ static struct sm_sensors sensors;
 
 #define BUSES                                                                                      \
     "[{\"name\":\"i\",\"type\":\"simulated\",\"chips\":[\"BME280@0x76\",\"PCF8574@0x20\"]},"       \
+    "{\"name\":\"m\",\"type\":\"simulated\",\"chips\":[\"MODBUS-TH@1\"]},"                         \
     "{\"name\":\"s\",\"type\":\"simulated\",\"chips\":[\"ADXL345@0\"]}]"
 
 /* With the two buses above; what is wrong in *why. */
@@ -105,6 +106,36 @@ static void relays_may_close_with_a_high_level(void **state)
     sm_sensor_config_free(&config);
 }
 
+/* The simulated transmitter has 215 and 450 in input registers 1 and 2. */
+static void transmitters_may_have_their_registers_elsewhere(void **state)
+{
+#define METER "[{\"id\":\"m\",\"driver\":\"MODBUS-TH\",\"bus\":\"m\",\"address\":1"
+    static const struct {
+        const char *text;
+        int32_t temperature, humidity;
+    } maps[] = {
+        {METER "}]", 21500, 45000},
+        {METER ",\"registers\":{\"temperature\":2,\"humidity\":1}}]", 45000, 21500},
+        {METER ",\"registers\":{\"temperature\":1,\"humidity\":2,\"decimals\":2}}]", 2150, 4500},
+        {METER ",\"registers\":{\"kind\":\"holding\",\"temperature\":259,\"humidity\":257,"
+               "\"decimals\":0,\"corrections\":259}}]",
+         0, 1000}, /* a correction, and the unit's own number */
+    };
+    struct sm_json_error why;
+    int32_t v[SM_SENSOR_CAPABILITIES];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+        if (read_text(maps[i].text, &why))
+            fail_msg("%s", why.text);
+        struct sm_sensor *s = sm_sensors_find(&sensors, "m");
+        assert_int_equal(sample(s, v), 0);
+        assert_int_equal(v[0], maps[i].temperature);
+        assert_int_equal(v[1], maps[i].humidity);
+        sm_sensor_config_free(&config);
+    }
+}
+
 static void what_is_wrong_is_named(void **state)
 {
 #define AIR "\"id\":\"air\",\"driver\":\"BME280\""
@@ -124,6 +155,16 @@ static void what_is_wrong_is_named(void **state)
         {"[{" AIR ",\"address\":118}]", "sensors[0].bus: is missing"},
         {"[{" AIR ",\"bus\":\"i\",\"address\":118,\"active_high\":true}]", "not for BME280"},
         {"[{" AIR ",\"bus\":\"i\",\"address\":118,\"folder\":\"x\"}]", "not for BME280"},
+        {"[{" AIR
+         ",\"bus\":\"i\",\"address\":118,\"registers\":{\"temperature\":1,\"humidity\":2}}]",
+         "sensors[0].registers: not for BME280"},
+        {METER ",\"registers\":{\"temperature\":1}}]", "sensors[0].registers.humidity: is missing"},
+        {METER ",\"registers\":{\"temperature\":1,\"humidity\":1}}]", "must be 1 to 31 apart"},
+        {METER ",\"registers\":{\"temperature\":40,\"humidity\":8}}]", "must be 1 to 31 apart"},
+        {METER ",\"registers\":{\"temperature\":1,\"humidity\":2,\"kind\":\"coil\"}}]",
+         "sensors[0].registers.kind: must be input or holding"},
+        {METER ",\"registers\":{\"temperature\":1,\"humidity\":2,\"decimals\":4}}]",
+         "sensors[0].registers.decimals"},
         {"[{\"id\":\"a b\",\"values\":{\"x\":1}}]", "a sensor's id is 1 to 32 letters"},
         {"[{\"id\":\"a\",\"values\":{\"x\":1}},{\"id\":\"a\",\"values\":{\"x\":1}}]",
          "sensors[1]: there is a sensor a already"},
@@ -157,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drivers_values_and_files_become_sensors_in_their_order),
         cmocka_unit_test(relays_may_close_with_a_high_level),
+        cmocka_unit_test(transmitters_may_have_their_registers_elsewhere),
         cmocka_unit_test(what_is_wrong_is_named),
     };
     return cmocka_run_group_tests_name("sensor configuration", tests, NULL, NULL);
