@@ -41,14 +41,14 @@ clock_mhz=64
 # libraries DIR: what a program with sensors needs of a build, in front of the engine.
 libraries() {
     echo "$1/src/host/libsm_host.a $1/port/sim/libsm_sim.a $1/src/sensor/libsm_sensor.a" \
-        "$1/src/trust/libsm_trust.a"
+        "$1/src/trust/libsm_trust.a $1/src/mqttsn/libsm_mqttsn.a"
 }
 
 prepare() {
     # shellcheck disable=SC2086 # levels are words
     build_engines "$engines" $levels
     for level in host $levels; do
-        build "$engines/$level" "sm_host sm_sim sm_trust"
+        build "$engines/$level" "sm_host sm_sim sm_trust sm_mqttsn"
     done
     mkdir -p "$out/host"
     wat2wasm "$here/sensors/calls.wat" -o "$out/calls.wasm"
