@@ -13,8 +13,7 @@
 #define DEFAULT_SEARCH_MS 5000u
 #define DEFAULT_KEEPALIVE 30u
 
-#define CONTROL         255u /* the place of connect and the like, in tokens */
-#define GENERATION_MASK 0x7fffu
+#define CONTROL 255u /* the place of connect and the like, in tokens */
 
 bool sm_mqttsn_address_same(const struct sm_mqttsn_address *a, const struct sm_mqttsn_address *b)
 {
@@ -143,7 +142,7 @@ void sm_requests_end_all(struct sm_mqttsn *sn, int err)
 /* How long ago a request was made, in requests. */
 static unsigned age(const struct sm_mqttsn *sn, const struct sm_mqttsn_request *r)
 {
-    return (unsigned)(sn->generation - r->generation) & GENERATION_MASK;
+    return (uint16_t)(sn->generation - r->generation);
 }
 
 struct sm_mqttsn_request *sm_request_next_publish(struct sm_mqttsn *sn, bool acknowledged)
@@ -167,8 +166,7 @@ static int token_of(const struct sm_mqttsn *sn, const struct sm_mqttsn_request *
 static void begin(struct sm_mqttsn *sn, struct sm_mqttsn_request *r, unsigned kind)
 {
     memset(r, 0, sizeof *r);
-    sn->generation = (uint16_t)((sn->generation + 1) & GENERATION_MASK);
-    if (sn->generation == 0)
+    if (++sn->generation == 0)
         sn->generation = 1;
     r->generation = sn->generation;
     r->kind = (uint8_t)kind;
@@ -238,19 +236,10 @@ int sm_mqttsn_add_gateway(struct sm_mqttsn *sn, const struct sm_mqttsn_address *
 {
     if (address->len == 0 || address->len > SM_MQTTSN_ADDRESS_MAX)
         return SM_ERR_ARG;
-    struct sm_mqttsn_gateway *place = NULL;
-    for (unsigned i = 0; i < sn->cfg.ngateways; i++) {
-        struct sm_mqttsn_gateway *g = &sn->cfg.gateways[i];
-        if (sm_mqttsn_address_same(&g->address, address)) {
-            g->fixed = true;
-            return 0;
-        }
-        if (g->address.len == 0 && !place)
-            place = g;
-    }
-    if (!place)
+    struct sm_mqttsn_gateway *g = sm_gateway_place(sn, address);
+    if (!g)
         return SM_ERR_LIMIT;
-    *place = (struct sm_mqttsn_gateway){.address = *address, .fixed = true};
+    g->fixed = true;
     return 0;
 }
 

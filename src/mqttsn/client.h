@@ -84,6 +84,9 @@ void sm_control_asleep(struct sm_mqttsn *sn, uint64_t now_ms);
 void sm_control_unanswered(struct sm_mqttsn *sn, uint64_t now_ms);
 void sm_gateway_learn(struct sm_mqttsn *sn, const struct sm_mqttsn_address *at, uint8_t id,
                       uint32_t advertised_ms, uint64_t now_ms);
+/* Find or make; NULL: no room. */
+struct sm_mqttsn_gateway *sm_gateway_place(struct sm_mqttsn *sn,
+                                           const struct sm_mqttsn_address *at);
 /* The gateway to turn to first; NULL: none is known. */
 struct sm_mqttsn_gateway *sm_gateway_first(struct sm_mqttsn *sn, uint64_t now_ms);
 bool sm_gateway_known(const struct sm_mqttsn *sn);

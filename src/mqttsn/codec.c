@@ -42,16 +42,21 @@ static unsigned flags_of(unsigned type)
     case SM_MQTTSN_PUBLISH: return DUP | QOS | RETAIN | TOPIC_TYPE;
     case SM_MQTTSN_SUBSCRIBE: return DUP | QOS | TOPIC_TYPE;
     case SM_MQTTSN_SUBACK: return QOS;
-    default: return TOPIC_TYPE; /* UNSUBSCRIBE */
+    case SM_MQTTSN_UNSUBSCRIBE: return TOPIC_TYPE;
+    default: return 0;
     }
 }
 
 /* Rules between fields, the same for what comes and what goes. */
 static bool makes_sense(const struct sm_mqttsn_packet *p)
 {
-    if (p->topic_type > SM_MQTTSN_TOPIC_SHORT || p->qos < -1 || p->qos > 2)
+    unsigned flags = flags_of(p->type);
+    if ((flags & TOPIC_TYPE) && p->topic_type > SM_MQTTSN_TOPIC_SHORT)
         return false;
-    if (p->qos == -1) /* a refusal grants nothing, and some gateways leave octets of chance there */
+    if ((flags & QOS) && (p->qos < -1 || p->qos > 2))
+        return false;
+    if ((flags & QOS) &&
+        p->qos == -1) /* a refusal grants nothing, and some gateways leave octets of chance there */
         return (p->type == SM_MQTTSN_PUBLISH && p->topic_type != SM_MQTTSN_TOPIC_NORMAL) ||
                (p->type == SM_MQTTSN_SUBACK && p->code != SM_MQTTSN_ACCEPTED);
     if (p->type == SM_MQTTSN_CONNECT || p->type == SM_MQTTSN_PINGREQ)
@@ -228,18 +233,6 @@ static void put_field(struct writer *w, const struct sm_mqttsn_packet *p, char f
     }
 }
 
-/* Only the flags of its type count in p, so that encode can judge by makes_sense() as well. */
-static struct sm_mqttsn_packet relevant(const struct sm_mqttsn_packet *p, const char *fields)
-{
-    struct sm_mqttsn_packet q = *p;
-    bool flags = fields[0] == 'f' || fields[0] == 'w';
-    if (!flags || !(flags_of(p->type) & QOS))
-        q.qos = 0;
-    if (!flags || !(flags_of(p->type) & TOPIC_TYPE))
-        q.topic_type = SM_MQTTSN_TOPIC_NORMAL;
-    return q;
-}
-
 static bool needs_octets(const struct sm_mqttsn_packet *p, const char *fields)
 {
     for (; *fields; fields++)
@@ -260,11 +253,10 @@ int sm_mqttsn_encode(const struct sm_mqttsn_packet *p, uint8_t *out, size_t size
     const char *fields = fields_of(p->type);
     if (!fields)
         return SM_ERR_ARG;
-    struct sm_mqttsn_packet q = relevant(p, fields);
-    if (!makes_sense(&q) || (q.len == 0 && needs_octets(&q, fields)))
+    if (!makes_sense(p) || (p->len == 0 && needs_octets(p, fields)))
         return SM_ERR_ARG;
     struct writer measure = {NULL, NULL, 0};
-    put_message(&measure, &q, fields);
+    put_message(&measure, p, fields);
     size_t len = measure.len + (measure.len + 1 <= 255 ? 1 : 3);
     if (len > SM_MQTTSN_MAX)
         return SM_ERR_LIMIT;
@@ -277,7 +269,7 @@ int sm_mqttsn_encode(const struct sm_mqttsn_packet *p, uint8_t *out, size_t size
     } else {
         put(&w, (unsigned)len);
     }
-    put_message(&w, &q, fields);
+    put_message(&w, p, fields);
     return (int)len;
 }
 

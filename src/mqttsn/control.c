@@ -67,6 +67,16 @@ static struct sm_mqttsn_gateway *room(struct sm_mqttsn *sn)
     return oldest;
 }
 
+struct sm_mqttsn_gateway *sm_gateway_place(struct sm_mqttsn *sn, const struct sm_mqttsn_address *at)
+{
+    struct sm_mqttsn_gateway *g = find(sn, at);
+    if (g || !(g = room(sn)))
+        return g;
+    memset(g, 0, sizeof *g);
+    g->address = *at;
+    return g;
+}
+
 static unsigned gateways(const struct sm_mqttsn *sn)
 {
     unsigned n = 0;
@@ -85,12 +95,10 @@ static void failed_here(struct sm_mqttsn *sn)
 void sm_gateway_learn(struct sm_mqttsn *sn, const struct sm_mqttsn_address *at, uint8_t id,
                       uint32_t advertised_ms, uint64_t now_ms)
 {
-    struct sm_mqttsn_gateway *g = find(sn, at);
-    bool news = !g;
-    if (!g && !(g = room(sn)))
+    bool news = !find(sn, at);
+    struct sm_mqttsn_gateway *g = sm_gateway_place(sn, at);
+    if (!g)
         return;
-    if (news)
-        *g = (struct sm_mqttsn_gateway){.address = *at};
     g->id = id;
     if (advertised_ms) {
         g->advertised = true;
@@ -249,7 +257,7 @@ void sm_control_lost(struct sm_mqttsn *sn, bool failed, uint64_t now_ms)
     sm_control_connect(sn, now_ms);
 }
 
-static void asleep_again(struct sm_mqttsn *sn, uint64_t ms, int err, uint64_t now_ms)
+static void asleep_again(struct sm_mqttsn *sn, uint32_t ms, int err, uint64_t now_ms)
 {
     sn->state = SM_MQTTSN_ASLEEP;
     sn->ctl.step = SM_CONTROL_NONE;
@@ -261,7 +269,7 @@ void sm_control_asleep(struct sm_mqttsn *sn, uint64_t now_ms)
 {
     sn->missed = 0;
     sn->ping.step = 0;
-    asleep_again(sn, (uint64_t)sn->sleep_s * 1000 / 8 * 7, 0, now_ms);
+    asleep_again(sn, sn->sleep_s * 875u, 0, now_ms); /* seven eighths of it */
 }
 
 void sm_control_unanswered(struct sm_mqttsn *sn, uint64_t now_ms)
@@ -279,7 +287,7 @@ void sm_control_unanswered(struct sm_mqttsn *sn, uint64_t now_ms)
     case SM_CONTROL_DISCONNECT: disconnected(sn, SM_ERR_NOT_FOUND, 0); break;
     case SM_CONTROL_AWAKE:
         if (++sn->missed < 2) {
-            asleep_again(sn, (uint64_t)sn->sleep_s * 1000 / 8, SM_ERR_NOT_FOUND, now_ms);
+            asleep_again(sn, sn->sleep_s * 125u, SM_ERR_NOT_FOUND, now_ms);
             break;
         }
         /* fall through */

@@ -25,7 +25,7 @@ static bool usable(const struct sm_mqttsn *sn)
 
 static uint64_t ping_ms(const struct sm_mqttsn *sn)
 {
-    return sn->sent_ms + (uint64_t)sn->keepalive_s * 1000 / 8 * 7;
+    return sn->sent_ms + sn->keepalive_s * 875u; /* seven eighths of it */
 }
 
 static void begin(struct sm_mqttsn_exchange *x, unsigned step, uint16_t target, uint16_t msg_id)
@@ -106,6 +106,15 @@ static void put_own_id(const struct sm_mqttsn *sn, struct sm_mqttsn_packet *p)
     p->len = (uint16_t)strlen(sn->cfg.client_id);
 }
 
+/* What has to be told about a topic: 0, or a step of the exchange. */
+static unsigned untold(const struct sm_mqttsn_topic *t)
+{
+    if (t->flags & SM_TOPIC_LEAVING)
+        return SM_STEP_UNSUBSCRIBE;
+    bool wished = (t->flags & (SM_TOPIC_WANTED | SM_TOPIC_SUBSCRIBED)) == SM_TOPIC_WANTED;
+    return wished ? SM_STEP_SUBSCRIBE : 0;
+}
+
 /* Something that has to be done before we sleep. */
 static bool work_left(const struct sm_mqttsn *sn)
 {
@@ -114,12 +123,9 @@ static bool work_left(const struct sm_mqttsn *sn)
     for (unsigned i = 0; i < sn->cfg.nrequests; i++)
         if (sm_request_open(&sn->cfg.requests[i]))
             return true;
-    for (unsigned i = 0; i < sn->cfg.ntopics; i++) {
-        unsigned flags = sn->cfg.topics[i].flags;
-        if ((flags & SM_TOPIC_LEAVING) ||
-            (flags & (SM_TOPIC_WANTED | SM_TOPIC_SUBSCRIBED)) == SM_TOPIC_WANTED)
+    for (unsigned i = 0; i < sn->cfg.ntopics; i++)
+        if (untold(&sn->cfg.topics[i]))
             return true;
-    }
     return false;
 }
 
@@ -218,11 +224,9 @@ static bool from_register(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtts
 static void next_subscription(struct sm_mqttsn *sn)
 {
     for (uint16_t n = 1; n <= sn->cfg.ntopics && !sn->sub.step; n++) {
-        unsigned flags = sn->cfg.topics[n - 1].flags;
-        if (flags & SM_TOPIC_LEAVING)
-            begin(&sn->sub, SM_STEP_UNSUBSCRIBE, n, sm_new_msg_id(sn));
-        else if ((flags & SM_TOPIC_WANTED) && !(flags & SM_TOPIC_SUBSCRIBED))
-            begin(&sn->sub, SM_STEP_SUBSCRIBE, n, sm_new_msg_id(sn));
+        unsigned step = untold(&sn->cfg.topics[n - 1]);
+        if (step)
+            begin(&sn->sub, step, n, sm_new_msg_id(sn));
     }
 }
 

@@ -75,9 +75,13 @@ static uint16_t room(struct sm_mqttsn *sn)
 static uint16_t make(struct sm_mqttsn *sn, unsigned type, uint16_t id)
 {
     uint16_t number = room(sn);
-    if (number)
-        sn->cfg.topics[number - 1] =
-            (struct sm_mqttsn_topic){.id = id, .type = (uint8_t)type, .flags = SM_TOPIC_USED};
+    if (!number)
+        return 0;
+    struct sm_mqttsn_topic *t = &sn->cfg.topics[number - 1];
+    memset(t, 0, sizeof *t);
+    t->id = id;
+    t->type = (uint8_t)type;
+    t->flags = SM_TOPIC_USED;
     return number;
 }
 
