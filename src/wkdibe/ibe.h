@@ -50,8 +50,8 @@ int sm_wkdibe_random_scalar(struct sm_bls_scalar *s, struct sm_ibe_rng *rng, con
 int sm_wkdibe_random_bytes(uint8_t out[SM_SHA256_SIZE], struct sm_ibe_rng *rng, const char *purpose,
                            const struct sm_ibe_pattern *p) SM_IBE_CHECKED;
 
-/* Clear the stack below the caller as deep as the curve and the hashes go: they wipe scalars and tables,
- * and not every half of a number on the way. Called last, after whatever had secrets. */
+/* Clear the stack below the caller as deep as the curve and the hashes go: they wipe scalars and
+ * tables, and not every half of a number on the way. Called last, after whatever had secrets. */
 void sm_wkdibe_burn(void);
 
 /* A hash that leaves nothing of the secret in memory. */
