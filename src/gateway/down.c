@@ -304,7 +304,8 @@ static bool step(struct gw *g, struct gw_client *c)
         return true;
     }
     enum way way = topic_way(g, c, d->msg->topic, &p);
-    if (way == WAY_NONE) {
+    bool long_name = d->msg->topic->len + 9u > g->cfg.max_datagram;
+    if (way == WAY_NONE || (way == WAY_REGISTER && long_name)) {
         drop_first(g, c);
         return true;
     }

@@ -23,7 +23,7 @@
 /* ---- Shapes ---------------------------------------------------------------------------------- */
 
 struct levels {
-    uint16_t at[LEVELS_MAX + 1]; /* where each begins; one more for the end, and its slash */
+    uint32_t at[LEVELS_MAX + 1]; /* where each begins; one more for the end, and its slash */
     unsigned count;
 };
 
@@ -36,7 +36,7 @@ static bool split(const uint8_t *text, size_t len, struct levels *out)
             continue;
         if (++out->count > LEVELS_MAX - 1)
             return false;
-        out->at[out->count] = (uint16_t)(i + 1);
+        out->at[out->count] = (uint32_t)i + 1;
     }
     return true;
 }

@@ -22,8 +22,10 @@
 #define PENDING_MAX   60000u
 #define FIRST_WAIT_MS 100u
 #define LAST_WAIT_MS  5000u
-#define PACKET_MAX    (1u << 20) /* from the broker */
-#define CHECK_MS      1000u
+#define PACKET_MAX                                                                                 \
+    268435460u /* all that MQTT allows: a message refused would come again and again */
+#define BUFFER_KEPT (1u << 20) /* what was larger than that once need not stay so */
+#define CHECK_MS    1000u
 
 /* ---- Buffers --------------------------------------------------------------------------------- */
 
@@ -97,8 +99,8 @@ const uint8_t *gw_link_output(const struct gw_link *l, size_t *len)
 void gw_link_wrote(struct gw_link *l, size_t len)
 {
     l->out.at += len;
-    if (l->out.at == l->out.len && l->client != GW_NONE)
-        buffer_free(&l->out); /* thousands of these, mostly silent */
+    if (l->out.at == l->out.len && (l->client != GW_NONE || l->out.room > BUFFER_KEPT))
+        buffer_free(&l->out); /* own links: thousands, mostly silent */
 }
 
 /* ---- What waits for an answer ---------------------------------------------------------------- */
@@ -515,7 +517,7 @@ int gw_link_bytes(struct gw *g, struct gw_link *l, const uint8_t *bytes, size_t 
         if ((size_t)n < len)
             memcpy(buffer_room(&l->in, len - (size_t)n), bytes + n, len - (size_t)n);
     }
-    if (l->in.at == l->in.len && l->client != GW_NONE)
+    if (l->in.at == l->in.len && (l->client != GW_NONE || l->in.room > BUFFER_KEPT))
         buffer_free(&l->in);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -485,6 +486,55 @@ static void datagrams_that_killed_other_gateways_change_nothing(void **state)
     desk_end(&d);
 }
 
+static void a_message_that_is_too_large_is_dropped_and_the_connection_stays(void **state)
+{
+    enum { PAYLOAD = 3000000, CHUNK = 100000 };
+    struct mqtt_packet big = {.type = MQTT_PUBLISH,
+                              .qos = 1,
+                              .id = 5,
+                              .topic = (const uint8_t *)"big",
+                              .topic_len = 3,
+                              .data = calloc(1, PAYLOAD),
+                              .len = PAYLOAD};
+    (void)state;
+    begin();
+    connected(0, "small");
+    subscribed(0, "big", 1);
+    uint8_t *bytes = malloc((size_t)mqtt_size(&big));
+    size_t len = (size_t)mqtt_encode(&big, bytes);
+    for (size_t at = 0; at < len; at += CHUNK)
+        desk_broker_bytes(&d, bytes + at, len - at < CHUNK ? len - at : CHUNK);
+    assert_int_equal(gw_figures(d.g)->dropped, 1);
+    assert_int_equal(gw_figures(d.g)->broker_losses, 0);
+    desk_publish(&d, "big", 5, 1, false);
+    expect(0, SM_MQTTSN_PUBLISH);
+    desk_end(&d);
+    free(bytes);
+    free((void *)big.data);
+}
+
+static void topics_may_be_as_long_as_mqtt_allows(void **state)
+{
+    static uint8_t topic[65535], bytes[70000];
+    struct mqtt_packet p = {
+        .type = MQTT_PUBLISH, .qos = 1, .topic = topic, .topic_len = sizeof topic};
+    (void)state;
+    begin();
+    connected(0, "all");
+    subscribed(0, "t/#", 1);
+    memset(topic, 'x', sizeof topic);
+    memcpy(topic, "t/", 2);
+    for (int i = 0; i < 2; i++) {
+        p.id = (uint16_t)(i + 1);
+        desk_broker_bytes(&d, bytes, (size_t)mqtt_encode(&p, bytes));
+        memset(topic, '/', sizeof topic); /* and as deep */
+        memcpy(topic, "t/", 2);
+    }
+    assert_int_equal(gw_figures(d.g)->broker_losses, 0);
+    assert_true(gw_figures(d.g)->dropped >= 1);
+    desk_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +558,8 @@ int main(void)
         cmocka_unit_test(a_client_s_rate_is_limited),
         cmocka_unit_test(topics_and_filters_have_limits),
         cmocka_unit_test(datagrams_that_killed_other_gateways_change_nothing),
+        cmocka_unit_test(topics_may_be_as_long_as_mqtt_allows),
+        cmocka_unit_test(a_message_that_is_too_large_is_dropped_and_the_connection_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
