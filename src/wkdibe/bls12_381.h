@@ -6,8 +6,9 @@
  * scalars, points, GT elements and messages (of a length), except those named _public and the
  * decoders of points, whose input is public: memcheck holds this for the host (test/bls/taint.c), a
  * trace for the Cortex-M4 (test/firmware/trace). What a function found (a bool, an error) is a
- * public result. Secrets of the caller are the caller's to wipe (sm_wipe); multiplications, powers,
- * pairings and encodings leave nothing of theirs on the stack.
+ * public result. Secrets of the caller are the caller's to wipe (sm_wipe); every function here
+ * wipes its scalars and tables. Sums and products on the way stay on the stack below: callers
+ * clear that when they are through (sm_wkdibe_burn).
  *
  * C stack on a Cortex-M4 is at most SM_BLS_STACK bytes, callees included; `./dev bench --wkdibe`
  * prints it for each operation.

@@ -22,16 +22,6 @@ struct sm_bls_recoded {
 };
 void sm_bls_recode(struct sm_bls_recoded *out, const struct sm_bls_scalar *k);
 
-/* Defines a function that overwrites what the caller's callees left below it on the stack: sums and
- * products on the way are as good as the secret. bytes is how far they get on a Cortex-M4; twice
- * that is enough on 64-bit hosts at -O2 (test/bls/test_stack.c). */
-#define SM_BLS_CLEAN_STACK(name, bytes)                                                            \
-    __attribute__((noinline)) static void name(void)                                               \
-    {                                                                                              \
-        uint8_t room[(bytes) * (sizeof(void *) / 4)];                                              \
-        sm_wipe(room, sizeof room);                                                                \
-    }
-
 /* 1 if a is b, else 0; both below 2^31. */
 static inline uint32_t sm_bls_same(uint32_t a, uint32_t b)
 {

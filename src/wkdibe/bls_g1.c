@@ -162,8 +162,8 @@ static void sum_chunk(struct sm_bls_g1 *p, struct terms *t, const struct sm_bls_
             correct(p, t, term, which);
 }
 
-__attribute__((noinline)) static void sum_secret(struct sm_bls_g1 *p, const struct sm_bls_g1 a[],
-                                                 const struct sm_bls_scalar k[], size_t n)
+void sm_bls_g1_sum(struct sm_bls_g1 *p, const struct sm_bls_g1 a[], const struct sm_bls_scalar k[],
+                   size_t n)
 {
     struct sm_bls_g1 sum, part;
     struct terms t;
@@ -177,15 +177,6 @@ __attribute__((noinline)) static void sum_secret(struct sm_bls_g1 *p, const stru
     sm_wipe(&t, sizeof t);
     sm_wipe(&part, sizeof part);
     sm_wipe(&sum, sizeof sum);
-}
-
-SM_BLS_CLEAN_STACK(clean_multiplication, 7424)
-
-void sm_bls_g1_sum(struct sm_bls_g1 *p, const struct sm_bls_g1 a[], const struct sm_bls_scalar k[],
-                   size_t n)
-{
-    sum_secret(p, a, k, n);
-    clean_multiplication();
 }
 
 void sm_bls_g1_mul(struct sm_bls_g1 *p, const struct sm_bls_g1 *a, const struct sm_bls_scalar *k)

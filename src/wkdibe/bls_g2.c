@@ -84,8 +84,7 @@ bool sm_bls_g2_in_group(const struct sm_bls_g2 *p)
 
 /* Four digits, on a, |x| a, x^2 a and |x|^3 a: a table of their sums with a, one entry and one
  * doubling for each bit. */
-__attribute__((noinline)) static void multiply(struct sm_bls_g2 *p, const struct sm_bls_g2 *a,
-                                               const struct sm_bls_scalar *k)
+void sm_bls_g2_mul(struct sm_bls_g2 *p, const struct sm_bls_g2 *a, const struct sm_bls_scalar *k)
 {
     struct sm_bls_g2 table[8], power, entry;
     struct sm_bls_recoded digits;
@@ -110,14 +109,6 @@ __attribute__((noinline)) static void multiply(struct sm_bls_g2 *p, const struct
     sm_wipe(&digits, sizeof digits);
     sm_wipe(table, sizeof table);
     sm_wipe(&entry, sizeof entry);
-}
-
-SM_BLS_CLEAN_STACK(clean_multiplication, 6144)
-
-void sm_bls_g2_mul(struct sm_bls_g2 *p, const struct sm_bls_g2 *a, const struct sm_bls_scalar *k)
-{
-    multiply(p, a, k);
-    clean_multiplication();
 }
 
 void sm_bls_g2_mul_generator(struct sm_bls_g2 *p, const struct sm_bls_scalar *k)

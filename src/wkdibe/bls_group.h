@@ -215,9 +215,7 @@ int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
     return 0;
 }
 
-SM_BLS_CLEAN_STACK(clean_encoding, 2560)
-
-__attribute__((noinline)) static void encode_small(uint8_t out[COORDINATE], const struct POINT *p)
+void NAME(encode)(uint8_t out[COORDINATE], const struct POINT *p)
 {
     FE x, y;
     affine(&x, &y, p);
@@ -226,24 +224,11 @@ __attribute__((noinline)) static void encode_small(uint8_t out[COORDINATE], cons
     out[0] |= (uint8_t)(COMPRESSED | infinity * INFINITY | high * HIGH);
 }
 
-void NAME(encode)(uint8_t out[COORDINATE], const struct POINT *p)
-{
-    encode_small(out, p);
-    clean_encoding();
-}
-
-__attribute__((noinline)) static void encode_large(uint8_t out[2 * COORDINATE],
-                                                   const struct POINT *p)
+void NAME(encode_uncompressed)(uint8_t out[2 * COORDINATE], const struct POINT *p)
 {
     FE x, y;
     affine(&x, &y, p);
     encode_coordinate(out, &x);
     encode_coordinate(out + COORDINATE, &y);
     out[0] |= (uint8_t)(NAME(is_infinity)(p) * INFINITY);
-}
-
-void NAME(encode_uncompressed)(uint8_t out[2 * COORDINATE], const struct POINT *p)
-{
-    encode_large(out, p);
-    clean_encoding();
 }

@@ -257,8 +257,7 @@ static void invert_where(struct sm_bls_gt *e, sm_bls_ulimb mask)
     }
 }
 
-__attribute__((noinline)) static void power(struct sm_bls_gt *e, const struct sm_bls_gt *a,
-                                            const struct sm_bls_scalar *k)
+void sm_bls_gt_exp(struct sm_bls_gt *e, const struct sm_bls_gt *a, const struct sm_bls_scalar *k)
 {
     struct sm_bls_gt table[8], entry;
     struct sm_bls_recoded digits;
@@ -285,15 +284,6 @@ __attribute__((noinline)) static void power(struct sm_bls_gt *e, const struct sm
     sm_wipe(&entry, sizeof entry);
 }
 
-SM_BLS_CLEAN_STACK(clean_power, 11264)
-SM_BLS_CLEAN_STACK(clean_encoding, 1024)
-
-void sm_bls_gt_exp(struct sm_bls_gt *e, const struct sm_bls_gt *a, const struct sm_bls_scalar *k)
-{
-    power(e, a, k);
-    clean_power();
-}
-
 bool sm_bls_gt_equal(const struct sm_bls_gt *a, const struct sm_bls_gt *b)
 {
     bool equal = true;
@@ -316,5 +306,4 @@ void sm_bls_gt_encode(uint8_t out[SM_BLS_GT_SIZE], const struct sm_bls_gt *a)
         fp_encode(out + 96 * i, &a->g[order[i]].c1);
         fp_encode(out + 96 * i + 48, &a->g[order[i]].c0);
     }
-    clean_encoding();
 }

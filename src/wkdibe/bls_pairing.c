@@ -188,15 +188,12 @@ __attribute__((noinline)) static void final_exponentiation(struct sm_bls_gt *e, 
     sm_wipe(&t, sizeof t);
 }
 
-SM_BLS_CLEAN_STACK(clean_pairing, 9216)
-
 void sm_bls_pairing_product(struct sm_bls_gt *e, const struct sm_bls_g1 *const p[],
                             const struct sm_bls_g2 *const q[], size_t n)
 {
     struct sm_bls_gt f;
     miller_loop(&f, p, q, n);
     final_exponentiation(e, &f);
-    clean_pairing();
     sm_wipe(&f, sizeof f);
 }
 
