@@ -433,7 +433,8 @@ static void run(struct daemon *d)
         if (feed < wait)
             wait = feed;
         int ms = wait < 60000 ? (int)wait : 60000;
-        curl_multi_poll(d->multi, fds, wait_for(d, fds, &ms), ms, NULL);
+        unsigned n = wait_for(d, fds, &ms); /* which shortens it */
+        curl_multi_poll(d->multi, fds, n, ms, NULL);
         if (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info)
             break;
     }

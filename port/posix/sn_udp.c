@@ -24,13 +24,13 @@ struct udp {
 };
 
 /* SEARCHGW says how far it shall go; whatever else is for all goes as far as the caller said. */
-static void set_hops(const struct udp *u, const uint8_t *bytes, size_t len)
+static void set_hops(const struct udp *u, bool v4, const uint8_t *bytes, size_t len)
 {
     struct sm_mqttsn_packet p;
     int hops = u->hops;
     if (sm_mqttsn_decode(&p, bytes, len) == 0 && p.type == SM_MQTTSN_SEARCHGW && p.radius)
         hops = p.radius;
-    if (u->v4)
+    if (v4)
         setsockopt(u->fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof hops);
     else
         setsockopt(u->fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops);
@@ -41,12 +41,11 @@ static void send_udp(struct sm_sn_link *l, const uint8_t *bytes, size_t len,
 {
     struct udp *u = (struct udp *)l;
     struct sockaddr_in6 at = u->group;
-    if (to->len == 0 && !u->has_group)
+    if (to->len == 0 ? !u->has_group : !sm_sn_to_socket(to, u->interface, &at))
         return;
-    if (to->len == 0)
-        set_hops(u, bytes, len);
-    else if (!sm_sn_to_socket(to, u->interface, &at))
-        return;
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&at.sin6_addr);
+    if (v4 ? (at.sin6_addr.s6_addr[12] & 0xf0) == 0xe0 : IN6_IS_ADDR_MULTICAST(&at.sin6_addr))
+        set_hops(u, v4, bytes, len);
     (void)!sendto(u->fd, bytes, len, 0, (const struct sockaddr *)&at, sizeof at);
 }
 
@@ -104,6 +103,7 @@ static int open_socket(const struct sockaddr_in6 *at, bool shared)
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes); /* a search may go there */
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (bind(fd, (const struct sockaddr *)at, sizeof *at) < 0) {

@@ -21,12 +21,14 @@
 _Static_assert(SM_NETWORK_NAME_MAX < SM_CAPABILITY_MAX, "a topic fits a capability");
 
 enum { RIGHT_PUBLISH = 1, RIGHT_SUBSCRIBE = 2 };
+enum { AT_ONCE = 32 }; /* datagrams of a link in a step */
 enum { RECORD_BYTES = 28, PEEK_BYTES = 8, PORT_DIGITS = 5 };
 enum { LINK_STOPPED, LINK_STARTED, LINK_CONNECTED, LINK_ASLEEP, LINK_LOST };
 
 /* What a call gives back. */
 enum kind {
     KIND_DONE,      /* 1 or 0 */
+    KIND_JOINED,    /* only now it can connect again, as KIND_DONE */
     KIND_CONNECTED, /* the same; by which id is settled then */
     KIND_PUBLISHED, /* the same; counted */
     KIND_TOPIC,     /* the id of a topic, which has rights then */
@@ -47,15 +49,19 @@ static struct sm_network_session *session_of(struct sm_host_more *more)
 
 /* ---- Datagrams ------------------------------------------------------------------------------- */
 
+/* Some of what has come: whoever sends faster than it is taken keeps nobody else waiting. */
 static void take_datagrams(struct sm_network_session *s)
 {
     const struct sm_network_cfg *cfg = s->network->cfg;
     struct sm_mqttsn_address from;
-    size_t len;
 
-    while ((len = cfg->port->receive(cfg->port->ctx, s->link, &from, cfg->datagram,
-                                     cfg->datagram_size)) > 0)
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        size_t len =
+            cfg->port->receive(cfg->port->ctx, s->link, &from, cfg->datagram, cfg->datagram_size);
+        if (len == 0)
+            return;
         sm_mqttsn_feed(&s->client, cfg->datagram, len, &from, now_ms(s));
+    }
 }
 
 static void send_due(struct sm_network_session *s)
@@ -72,10 +78,27 @@ static void send_due(struct sm_network_session *s)
     }
 }
 
+/* End the sleep; a token or an error. */
+static int wake_up(struct sm_network_session *s)
+{
+    const struct sm_mqttsn_connect how = {.keepalive_s = s->keepalive_s};
+
+    return sm_mqttsn_connect(&s->client, &how, now_ms(s));
+}
+
 /* Whether the request of a call is over: its result is there then. */
 static bool is_over(struct sm_network_session *s)
 {
-    return sm_mqttsn_take(&s->client, s->call.token, &s->result) != SM_ERR_BUSY;
+    if (sm_mqttsn_take(&s->client, s->call.token, &s->result) == SM_ERR_BUSY)
+        return false;
+    if (s->call.kind != KIND_JOINED)
+        return true;
+    s->call.kind = KIND_DONE;
+    s->call.token = wake_up(s);
+    s->result.err = s->call.token < 0 ? s->call.token : 0;
+    if (s->call.token > 0)
+        send_due(s);
+    return s->call.token < 0;
 }
 
 static void step(struct sm_network_session *s)
@@ -584,34 +607,43 @@ static int call_disconnect(void *ctx, struct sm_wasm_inst *caller, uint32_t *arg
     return asked(s, caller, KIND_DONE, sm_mqttsn_disconnect(&s->client, now_ms(s)), args);
 }
 
-/* In a state, for a token: what sleep(), collect() and awake() begin with. */
-static int begin_in(struct sm_network_session *s, enum sm_mqttsn_state state)
-{
-    int code = begin_call(s);
-
-    if (code == SM_HOST_OK && sm_mqttsn_state(&s->client) != state)
-        code = SM_HOST_STATE;
-    return code == SM_HOST_OK ? pay(s) : code;
-}
-
 /* sleep(seconds) */
 static int call_sleep(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_network_session *s = ctx;
     uint32_t seconds = args[0] > 0 ? args[0] : s->keepalive_s;
-    int code = seconds > UINT16_MAX ? SM_HOST_RANGE : begin_in(s, SM_MQTTSN_ACTIVE);
+    int code = begin_call(s);
 
+    if (code == SM_HOST_OK && seconds > UINT16_MAX)
+        code = SM_HOST_RANGE;
+    if (code == SM_HOST_OK && sm_mqttsn_state(&s->client) != SM_MQTTSN_ACTIVE)
+        code = SM_HOST_STATE;
+    if (code == SM_HOST_OK)
+        code = pay(s);
     if (code != SM_HOST_OK)
         return sm_host_give_done(s->host, args, code);
     return asked(s, caller, KIND_DONE, sm_mqttsn_sleep(&s->client, (uint16_t)seconds, now_ms(s)),
                  args);
 }
 
+/* What collect() and awake() begin with. The client may be collecting by itself just now. */
+static int begin_asleep(struct sm_network_session *s, bool *collecting)
+{
+    int code = begin_call(s);
+    enum sm_mqttsn_state state = code == SM_HOST_OK ? sm_mqttsn_state(&s->client) : 0;
+
+    *collecting = state == SM_MQTTSN_AWAKE;
+    if (code == SM_HOST_OK && state != SM_MQTTSN_ASLEEP && state != SM_MQTTSN_AWAKE)
+        code = SM_HOST_STATE;
+    return code == SM_HOST_OK ? pay(s) : code;
+}
+
 /* collect() */
 static int call_collect(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_network_session *s = ctx;
-    int code = begin_in(s, SM_MQTTSN_ASLEEP);
+    bool collecting;
+    int code = begin_asleep(s, &collecting);
 
     if (code != SM_HOST_OK)
         return sm_host_give_done(s->host, args, code);
@@ -622,12 +654,14 @@ static int call_collect(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int call_awake(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct sm_network_session *s = ctx;
-    const struct sm_mqttsn_connect how = {.keepalive_s = s->keepalive_s};
-    int code = begin_in(s, SM_MQTTSN_ASLEEP);
+    bool collecting;
+    int code = begin_asleep(s, &collecting);
 
     if (code != SM_HOST_OK)
         return sm_host_give_done(s->host, args, code);
-    return asked(s, caller, KIND_DONE, sm_mqttsn_connect(&s->client, &how, now_ms(s)), args);
+    if (collecting)
+        return asked(s, caller, KIND_JOINED, sm_mqttsn_awake(&s->client, now_ms(s)), args);
+    return asked(s, caller, KIND_DONE, wake_up(s), args);
 }
 
 /* ---- Topics and messages --------------------------------------------------------------------- */
@@ -963,6 +997,7 @@ void sm_network_session_init(struct sm_network_session *s, struct sm_network *n,
     s->network = n;
     s->room = *room;
     s->link = -1;
+    s->bucket.room = UINT32_MAX; /* as full as whatever rate comes, also where time begins at 0 */
     /* As SM_NETWORK_MEMORY() counts, what is aligned most first. */
     c->gateways = carve(&at, room->gateways * sizeof *c->gateways);
     c->requests = carve(&at, sizeof *c->requests);

@@ -261,6 +261,23 @@ static void a_sleeper_collects_what_the_gateway_has_kept(void **state)
     failed(one, air_do(one, "collect", 0), SM_HOST_STATE);
 }
 
+static void who_collects_by_itself_is_joined(void **state)
+{
+    static const char *const calls[] = {"collect", "awake"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        connected(state);
+        int32_t door = air_subscribe_to(one, "hall/door", 0);
+        assert_int_equal(air_do(one, "sleep", 8), 1);
+        a.delay_ms = 500;
+        air_run(&a, 7200); /* after seven seconds the client asks */
+        assert_int_equal(sent(0).type, SM_MQTTSN_PINGREQ);
+        assert_int_equal(sm_mqttsn_state(&one->session.client), SM_MQTTSN_AWAKE);
+        assert_int_equal(air_do(one, calls[i], 0), 1);
+        assert_int_equal(air_send(one, door, 0, "x"), i); /* asleep still, or not */
+    }
+}
+
 static void without_seconds_it_sleeps_as_long_as_the_keep_alive(void **state)
 {
     (void)state;
@@ -541,6 +558,29 @@ static void too_many_calls_are_refused_until_time_has_gone_by(void **state)
     failed(one, air_connect(one, "", "", 0), SM_HOST_RATE);
 }
 
+static void a_clock_that_begins_at_nothing_refuses_nobody(void **state)
+{
+    (void)state;
+    a.now_ms = 0;
+    one = air_guest(&a, 0, GRANTS("topic/hall/#:ps"));
+    assert_int_equal(air_start(one, 0), 50000);
+    assert_int_equal(air_connect(one, "", "", 0), 1);
+    assert_true(air_register(one, "hall/door") > 0);
+}
+
+static void a_flood_keeps_nobody_waiting(void **state)
+{
+    static const uint8_t ping[] = {2, SM_MQTTSN_PINGRESP};
+
+    (void)state;
+    for (unsigned i = 0; i < AIR_WAITING; i++)
+        air_inject(&a, one->session.link, 0, ping, sizeof ping);
+    (void)sm_network_step(&a.network);
+    assert_true(a.waiting > 0 && a.waiting < AIR_WAITING);
+    (void)sm_network_step(&a.network);
+    assert_int_equal(a.waiting, 0);
+}
+
 static void the_queue_is_as_long_as_was_granted_and_drops_are_counted(void **state)
 {
     (void)state;
@@ -783,6 +823,7 @@ int main(void)
         C(a_message_can_be_looked_at),
         C(what_is_unsubscribed_comes_no_more_but_what_has_come_stays),
         C(a_sleeper_collects_what_the_gateway_has_kept),
+        T(who_collects_by_itself_is_joined),
         C(without_seconds_it_sleeps_as_long_as_the_keep_alive),
         C(a_connection_ends_and_begins_and_ids_stay),
         C(the_record_says_how_things_are),
@@ -800,6 +841,8 @@ int main(void)
         C(a_filter_is_not_published_to),
         C(what_a_gateway_sends_unasked_does_not_reach_the_module),
         T(too_many_calls_are_refused_until_time_has_gone_by),
+        T(a_clock_that_begins_at_nothing_refuses_nobody),
+        C(a_flood_keeps_nobody_waiting),
         T(the_queue_is_as_long_as_was_granted_and_drops_are_counted),
         C(there_is_room_for_so_many_topics),
         C(a_message_longer_than_there_is_room_for_is_not_sent),

@@ -116,8 +116,9 @@ static void what_the_manifest_does_not_ask_for_does_not_reach_the_gateway(void *
     assert_false(listener_next(&broker, FIELD_NOT_MS));
 }
 
-/* The golden module runs without a server and without a trial. */
-static void start_daemon(const char *capabilities)
+/* The golden module runs without a server and without a trial. network: more members of its object.
+ */
+static void start_daemon(const char *capabilities, unsigned port, const char *network)
 {
     char text[2048];
     pack("field",
@@ -131,8 +132,8 @@ static void start_daemon(const char *capabilities)
              "\"key\": \"golden.pub.pem\"}, \"capabilities\": [%s],"
              "\"sensors\": [{\"id\": \"BME280\", \"values\": {\"humidity\": 45123}}],"
              "\"network\": {\"gateways\": [{\"address\": \"127.0.0.1\", \"port\": %u}],"
-             "\"retry_seconds\": 1}}",
-             capabilities, gw.port);
+             "\"retry_seconds\": 1, \"retries\": 2%s}}",
+             capabilities, port, network);
     field_write(&f, "device.json", text);
     daemon_pid = field_run(&f, "device.log", SANDMOTED, "--config", "device.json");
 }
@@ -140,7 +141,7 @@ static void start_daemon(const char *capabilities)
 static void a_daemon_s_module_sleeps_wakes_and_is_told_what_was_said(void **state)
 {
     (void)state;
-    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/#:ps\"");
+    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/#:ps\"", gw.port, "");
     for (unsigned i = 0; i < 3; i++)
         listener_expect(&broker, "field/humidity", "45.123");
     listener_publish(&broker, "field/say", "hello", 1, false);
@@ -153,10 +154,27 @@ static void a_daemon_s_module_sleeps_wakes_and_is_told_what_was_said(void **stat
     assert_int_equal(gateway_figure(&gw, "clients"), 0);
 }
 
+static void over_dtls_it_is_who_its_key_says(void **state)
+{
+    (void)state;
+    assert_int_equal(gateway_stop(&gw, SIGTERM), 0);
+    field_write(&f, "psk", "field-7:000102030405060708090a0b0c0d0e0f\n");
+    field_write(&f, "device.psk", "000102030405060708090a0b0c0d0e0f\n");
+    gateway_start(&gw, &f, "gateway2",
+                  ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0, \"dtls\": true}],"
+                  "\"dtls\": {\"psk_file\": \"psk\"},"
+                  "\"clients\": [{\"identity\": \"field-7\", \"id\": \"device-7-*\","
+                  "\"publish\": [\"#\"], \"subscribe\": [\"#\"]}]");
+    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/#:ps\"", gw.dtls_port,
+                 ", \"dtls\": {\"identity\": \"field-7\", \"psk_file\": \"device.psk\"}");
+    listener_expect(&broker, "field/humidity", "45.123");
+    listener_expect(&broker, "field/humidity", "45.123");
+}
+
 static void what_the_device_s_policy_does_not_cover_does_not_run(void **state)
 {
     (void)state;
-    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/+:p\"");
+    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/+:p\"", gw.port, "");
     assert_true(field_log_says(&f, "device.log", "not granted here: topic/field/say:s"));
     assert_false(listener_next(&broker, FIELD_NOT_MS));
 }
@@ -164,7 +182,7 @@ static void what_the_device_s_policy_does_not_cover_does_not_run(void **state)
 static void a_daemon_goes_on_with_its_session_when_the_gateway_is_there_again(void **state)
 {
     (void)state;
-    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/#:ps\"");
+    start_daemon("\"log\", \"rate/100\", \"sensor/*\", \"topic/field/#:ps\"", gw.port, "");
     listener_expect(&broker, "field/humidity", "45.123");
     unsigned port = gw.port;
     char again[160];
@@ -187,6 +205,7 @@ int main(void)
         CASE(listing_3_of_the_paper_publishes),
         CASE(what_the_manifest_does_not_ask_for_does_not_reach_the_gateway),
         CASE(a_daemon_s_module_sleeps_wakes_and_is_told_what_was_said),
+        CASE(over_dtls_it_is_who_its_key_says),
         CASE(what_the_device_s_policy_does_not_cover_does_not_run),
         CASE(a_daemon_goes_on_with_its_session_when_the_gateway_is_there_again),
     };
