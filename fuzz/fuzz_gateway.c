@@ -38,7 +38,11 @@ static size_t step(struct desk *d, const uint8_t *at, size_t left)
     size_t len = left > 1 ? at[1] : 0;
     if (len > left - (left > 1 ? 2 : 1))
         len = left - (left > 1 ? 2 : 1);
-    if (what < 7) {
+    if (what == 6) { /* nobody has heard yet what the gateway wishes */
+        gw_input(d->g, &d->peer[peer].addr, NULL, at + 2 - (left < 2), len, d->now_ms);
+        return 2 + len;
+    }
+    if (what < 6) {
         desk_bytes(d, peer, at + 2 - (left < 2), len);
         return 2 + len;
     }
@@ -75,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d.cfg.max_filters = 4;
     d.cfg.buffer_messages = 4;
     d.cfg.session_s = 100;
+    d.rule.own_connection = size && data[0] & 0x10; /* of the first step too */
     desk_begin(&d);
     desk_connect(&d, 0, "c0", false, 60);
     desk_subscribe(&d, 0, "a/#", 2);

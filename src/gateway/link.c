@@ -277,6 +277,12 @@ void gw_link_again(struct gw *g, struct gw_link *l)
 
 static void free_link(struct gw *g, struct gw_link *l)
 {
+    if (l->listed) { /* it broke before its wish was heard */
+        struct gw_link **at = &g->wishes;
+        while (*at != l)
+            at = &(*at)->next_wish;
+        *at = l->next_wish;
+    }
     if (l->before)
         l->before->next = l->next;
     else

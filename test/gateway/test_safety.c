@@ -513,6 +513,22 @@ static void a_message_that_is_too_large_is_dropped_and_the_connection_stays(void
     free((void *)big.data);
 }
 
+static void a_connection_that_breaks_while_it_is_being_ended_is_gone(void **state)
+{
+    (void)state;
+    desk_config(&d);
+    d.rule.own_connection = true;
+    desk_begin(&d);
+    connected(0, "own");
+    uint8_t bye[] = {2, SM_MQTTSN_DISCONNECT};
+    gw_input(d.g, &d.peer[0].addr, NULL, bye, sizeof bye, d.now_ms);
+    desk_break(&d); /* before the wish to end it was heard */
+    desk_pass(&d, 10000);
+    assert_int_equal(gw_figures(d.g)->links, 1);
+    assert_int_equal(gw_figures(d.g)->clients, 0);
+    desk_end(&d);
+}
+
 static void topics_may_be_as_long_as_mqtt_allows(void **state)
 {
     static uint8_t topic[65535], bytes[70000];
@@ -522,6 +538,7 @@ static void topics_may_be_as_long_as_mqtt_allows(void **state)
     begin();
     connected(0, "all");
     subscribed(0, "t/#", 1);
+    subscribed(0, "+/y", 1); /* a shape whose last level is as long as the topic's */
     memset(topic, 'x', sizeof topic);
     memcpy(topic, "t/", 2);
     for (int i = 0; i < 2; i++) {
@@ -558,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_client_s_rate_is_limited),
         cmocka_unit_test(topics_and_filters_have_limits),
         cmocka_unit_test(datagrams_that_killed_other_gateways_change_nothing),
+        cmocka_unit_test(a_connection_that_breaks_while_it_is_being_ended_is_gone),
         cmocka_unit_test(topics_may_be_as_long_as_mqtt_allows),
         cmocka_unit_test(a_message_that_is_too_large_is_dropped_and_the_connection_stays),
     };
