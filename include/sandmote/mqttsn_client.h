@@ -177,8 +177,9 @@ void sm_mqttsn_feed(struct sm_mqttsn *sn, const uint8_t *bytes, size_t len,
 
 /* The next datagram to send, into out, and where to. Its length; 0 when there is none now;
  * SM_ERR_MEMORY when size does not do (SM_MQTTSN_DATAGRAM(name_size, payload_size, will) octets
- * always do): then whoever waits for it has SM_ERR_MEMORY as the result. A datagram that the
- * transport could not send counts as lost on the way. */
+ * always do): then whoever waits for it has SM_ERR_MEMORY as the result, but a connect whose will
+ * does not fit SM_ERR_NOT_FOUND. A datagram that the transport could not send counts as lost on the
+ * way. */
 int sm_mqttsn_poll(struct sm_mqttsn *sn, uint64_t now_ms, uint8_t *out, size_t size,
                    struct sm_mqttsn_address *to);
 #define SM_MQTTSN_DATAGRAM(longest)                                                                \
