@@ -66,7 +66,8 @@ static void print_key(const struct sm_ibe_key *key)
 static struct sm_bls_scalar scalar_of(const struct word *w)
 {
     struct sm_bls_scalar k;
-    require(w->len == 32 ? sm_bls_scalar_decode(&k, w->bytes) : SM_ERR_MALFORMED);
+    require(w->len == SM_BLS_SCALAR_SIZE ? 0 : SM_ERR_MALFORMED);
+    require(sm_bls_scalar_decode(&k, w->bytes));
     return k;
 }
 
