@@ -171,6 +171,38 @@ static void over_dtls_it_is_who_its_key_says(void **state)
     listener_expect(&broker, "field/humidity", "45.123");
 }
 
+static void what_is_wrong_with_the_network_of_a_configuration_is_named(void **state)
+{
+    static const struct {
+        const char *network, *says;
+    } wrong[] = {
+        {"\"gateways\": [{\"address\": \"127.0.0.1\"}]", "network.gateways[0].port"},
+        {"\"gateways\": [{\"address\": \"gateway1\", \"port\": 1}]",
+         "network: gateway1: is no address"},
+        {"\"search\": {\"address\": \"x\", \"port\": 1}", "network: x: is no address"},
+        {"\"client_prefix\": \"a b\"", "network.client_prefix: letters"},
+        {"\"client_prefix\": \"0123456789abc\"", "network.client_prefix"},
+        {"\"dtls\": {\"identity\": \"x\"}", "network.dtls: identity and psk_file"},
+        {"\"queue\": 256", "network.queue"},
+        {"\"colour\": 1", "network.colour: unknown key"},
+    };
+    char text[1024];
+    (void)state;
+    shell("%s key new fleet.pem", SANDMOTE);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text,
+                 "{\"device\": \"device-7\", \"fleet\": \"greenhouse\", \"class\": \"gateway\","
+                 "\"signers\": [\"fleet.pub.pem\"], \"flash\": {\"file\": \"flash\"},"
+                 "\"network\": {%s}}",
+                 wrong[i].network);
+        field_write(&f, "device.json", text);
+        shell("%s --config device.json; test $? = 1", SANDMOTED);
+        assert_true(field_log_says(&f, "out.log", wrong[i].says));
+    }
+    shell("%s run --network nonsense x.wasm; test $? = 64", SANDMOTE);
+    shell("%s run --network gateway1:1883 x.wasm; test $? = 64", SANDMOTE);
+}
+
 static void what_the_device_s_policy_does_not_cover_does_not_run(void **state)
 {
     (void)state;
@@ -206,6 +238,7 @@ int main(void)
         CASE(what_the_manifest_does_not_ask_for_does_not_reach_the_gateway),
         CASE(a_daemon_s_module_sleeps_wakes_and_is_told_what_was_said),
         CASE(over_dtls_it_is_who_its_key_says),
+        CASE(what_is_wrong_with_the_network_of_a_configuration_is_named),
         CASE(what_the_device_s_policy_does_not_cover_does_not_run),
         CASE(a_daemon_goes_on_with_its_session_when_the_gateway_is_there_again),
     };
