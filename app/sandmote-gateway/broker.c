@@ -96,6 +96,7 @@ static bool write_out(struct server *s, struct connection *c)
     const uint8_t *bytes = gw_link_output(c->link, &len);
     if (c->connecting || !len)
         return true;
+    store_commit(s->store); /* the rule of server.h: this may be the middle of a round */
     ssize_t n = put(c, bytes, len);
     if (n < 0)
         return false;

@@ -19,6 +19,7 @@ enum statement {
     FILTERS_DROP,
     FLOWS_DROP,
     DELIVERIES_DROP,
+    RECEIVED_ALL_DROP,
     TOPIC_PUT,
     FILTER_PUT,
     FILTER_DROP,
@@ -43,6 +44,7 @@ static const char *const texts[STATEMENTS] = {
     [FILTERS_DROP] = "DELETE FROM filter WHERE client = ?",
     [FLOWS_DROP] = "DELETE FROM flow WHERE place BETWEEN ? AND ?",
     [DELIVERIES_DROP] = "DELETE FROM delivery WHERE client = ?",
+    [RECEIVED_ALL_DROP] = "DELETE FROM received WHERE link = ?",
     [TOPIC_PUT] = "INSERT OR REPLACE INTO topic VALUES (?, ?, ?)",
     [FILTER_PUT] = "INSERT OR REPLACE INTO filter VALUES (?, ?, ?)",
     [FILTER_DROP] = "DELETE FROM filter WHERE client = ? AND filter = ?",
@@ -156,6 +158,7 @@ static void client_drop(void *ctx, int64_t client)
     drop(ctx, TOPICS_DROP, client);
     drop(ctx, FILTERS_DROP, client);
     drop(ctx, DELIVERIES_DROP, client);
+    drop(ctx, RECEIVED_ALL_DROP, GW_OWN_LINK + client);
     sqlite3_bind_int64(writing(ctx, FLOWS_DROP), 1, client * 8);
     sqlite3_bind_int64(writing(ctx, FLOWS_DROP), 2, client * 8 + 7);
     run(ctx, FLOWS_DROP);
@@ -237,20 +240,20 @@ static void delivery_drop(void *ctx, int64_t delivery)
     drop(ctx, DELIVERY_DROP, delivery);
 }
 
-static void received_write(struct store *s, enum statement which, unsigned link, uint16_t packet)
+static void received_write(struct store *s, enum statement which, int64_t link, uint16_t packet)
 {
     sqlite3_stmt *st = writing(s, which);
-    sqlite3_bind_int(st, 1, (int)link);
+    sqlite3_bind_int64(st, 1, link);
     sqlite3_bind_int(st, 2, packet);
     run(s, which);
 }
 
-static void received_put(void *ctx, unsigned link, uint16_t packet_id)
+static void received_put(void *ctx, int64_t link, uint16_t packet_id)
 {
     received_write(ctx, RECEIVED_PUT, link, packet_id);
 }
 
-static void received_drop(void *ctx, unsigned link, uint16_t packet_id)
+static void received_drop(void *ctx, int64_t link, uint16_t packet_id)
 {
     received_write(ctx, RECEIVED_DROP, link, packet_id);
 }
@@ -311,7 +314,7 @@ static int take_placed(struct restoring *r, sqlite3_stmt *st)
 
 static int take_received(struct restoring *r, sqlite3_stmt *st)
 {
-    return gw_restore_received(r->g, (unsigned)sqlite3_column_int(st, 0),
+    return gw_restore_received(r->g, sqlite3_column_int64(st, 0),
                                (uint16_t)sqlite3_column_int(st, 1));
 }
 
@@ -404,8 +407,8 @@ int store_restore(struct store *s, struct gw *g, uint64_t now_ms)
         const char *query;
         int (*take)(struct restoring *, sqlite3_stmt *);
     } steps[] = {{"SELECT filter, link FROM placed", take_placed},
-                 {"SELECT link, packet FROM received", take_received},
                  {"SELECT * FROM client ORDER BY row", take_client},
+                 {"SELECT link, packet FROM received", take_received},
                  {"SELECT client, id, name FROM topic", take_topic},
                  {"SELECT client, filter, qos FROM filter", take_filter},
                  {"SELECT * FROM flow ORDER BY number", take_flow},

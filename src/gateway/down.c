@@ -454,6 +454,12 @@ static void to_subscribers(struct gw *g, struct gw_filter *f, void *ctx)
             deliver(g, g->clients[n->client], in, granted(g->clients[n->client], f));
 }
 
+/* What the store calls a link: a shared one by its number, an own one by its client's row. */
+static int64_t stored_number(const struct gw *g, const struct gw_link *l)
+{
+    return l->client == GW_NONE ? l->number : GW_OWN_LINK + g->clients[l->client]->row;
+}
+
 void gw_on_message(struct gw *g, struct gw_link *l, const struct mqtt_packet *p)
 {
     struct incoming in = {.link = l, .p = p, .name = gw_name_find(g, p->topic, p->topic_len)};
@@ -470,8 +476,8 @@ void gw_on_message(struct gw *g, struct gw_link *l, const struct mqtt_packet *p)
         gw_filters_matching(g, l, p->topic, p->topic_len, to_subscribers, &in);
     if (p->qos == 2) {
         gw_link_received(l, p->id, true);
-        if (in.stored_for && !own && g->store.received_put)
-            g->store.received_put(g->store.ctx, l->number, p->id);
+        if (in.stored_for && g->store.received_put)
+            g->store.received_put(g->store.ctx, stored_number(g, l), p->id);
         gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBREC, .id = p->id});
     } else if (p->qos == 1 && !in.msg) {
         gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBACK, .id = p->id});
@@ -489,8 +495,8 @@ void gw_on_released(struct gw *g, struct gw_link *l, uint16_t packet_id)
 {
     if (gw_link_has_received(l, packet_id)) {
         gw_link_received(l, packet_id, false);
-        if (l->client == GW_NONE && g->store.received_drop)
-            g->store.received_drop(g->store.ctx, l->number, packet_id);
+        if (g->store.received_drop)
+            g->store.received_drop(g->store.ctx, stored_number(g, l), packet_id);
     }
     gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBCOMP, .id = packet_id});
 }

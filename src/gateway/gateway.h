@@ -112,6 +112,10 @@ struct gw_stored_client {
     uint16_t keepalive_s, sleep_s;
 };
 
+/* Shared links have numbers below this; a client's own one has this and the client's row.
+ * client_drop drops what was received on it too. */
+#define GW_OWN_LINK 1000
+
 struct gw_stored_flow {
     int64_t client;
     uint8_t slot, phase;
@@ -142,8 +146,8 @@ struct gw_store {
     void (*message_drop)(void *ctx, int64_t message);
     int64_t (*delivery_put)(void *ctx, const struct gw_stored_delivery *d); /* row 0: a new one */
     void (*delivery_drop)(void *ctx, int64_t delivery);
-    void (*received_put)(void *ctx, unsigned link, uint16_t packet_id);
-    void (*received_drop)(void *ctx, unsigned link, uint16_t packet_id);
+    void (*received_put)(void *ctx, int64_t link, uint16_t packet_id); /* see GW_OWN_LINK */
+    void (*received_drop)(void *ctx, int64_t link, uint16_t packet_id);
     void (*placed_put)(void *ctx, unsigned link, struct gw_text filter);
     void (*placed_drop)(void *ctx, struct gw_text filter);
 };
@@ -164,8 +168,8 @@ void gw_free(struct gw *g);
  * packet ids received, clients, then what is theirs, messages before deliveries. SM_ERR_INVALID for
  * what does not fit together, and then it is left out. */
 int gw_restore_placed(struct gw *g, unsigned link, struct gw_text filter);
-int gw_restore_received(struct gw *g, unsigned link, uint16_t packet_id);
 int gw_restore_client(struct gw *g, const struct gw_stored_client *c, uint64_t now_ms);
+int gw_restore_received(struct gw *g, int64_t link, uint16_t packet_id);
 int gw_restore_topic(struct gw *g, int64_t client, uint16_t id, struct gw_text name);
 int gw_restore_filter(struct gw *g, int64_t client, struct gw_text filter, uint8_t qos);
 int gw_restore_flow(struct gw *g, const struct gw_stored_flow *f); /* oldest first */

@@ -43,10 +43,11 @@ int gw_restore_placed(struct gw *g, unsigned link, struct gw_text filter)
     return f ? 0 : SM_ERR_INVALID;
 }
 
-int gw_restore_received(struct gw *g, unsigned link, uint16_t packet_id)
+int gw_restore_received(struct gw *g, int64_t link, uint16_t packet_id)
 {
-    struct gw_link *l = shared(g, link);
-    if (!l || !packet_id)
+    struct gw_client *c = link > GW_OWN_LINK ? by_row(g, link - GW_OWN_LINK) : NULL;
+    struct gw_link *l = c ? c->link : link < GW_OWN_LINK ? shared(g, (unsigned)link) : NULL;
+    if (!l || link < 0 || !packet_id)
         return SM_ERR_INVALID;
     gw_link_received(l, packet_id, true);
     return 0;

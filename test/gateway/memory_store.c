@@ -133,7 +133,7 @@ static void delivery_drop(void *ctx, int64_t delivery)
             m->delivery[i].row = 0;
 }
 
-static void received_put(void *ctx, unsigned link, uint16_t packet_id)
+static void received_put(void *ctx, int64_t link, uint16_t packet_id)
 {
     struct memory_store *m = ctx;
     (void)link;
@@ -146,7 +146,7 @@ static void received_put(void *ctx, unsigned link, uint16_t packet_id)
     abort();
 }
 
-static void received_drop(void *ctx, unsigned link, uint16_t packet_id)
+static void received_drop(void *ctx, int64_t link, uint16_t packet_id)
 {
     struct memory_store *m = ctx;
     (void)link;
@@ -201,15 +201,15 @@ static int64_t next_row(const int64_t *rows, size_t step, int64_t after, size_t 
 void memory_store_restore(const struct memory_store *m, struct gw *g, uint64_t now_ms)
 {
     size_t at = 0;
-    for (size_t i = 0; i < MEMORY_ROWS; i++)
-        if (m->received[i])
-            gw_restore_received(g, 0, m->received[i]);
     for (size_t i = 0; i < 2; i++) {
         struct gw_stored_client c = m->client[i].c;
         c.id = m->client[i].id;
         if (c.row)
             gw_restore_client(g, &c, now_ms);
     }
+    for (size_t i = 0; i < MEMORY_ROWS; i++)
+        if (m->received[i])
+            gw_restore_received(g, 0, m->received[i]);
     for (size_t i = 0; i < 4; i++)
         if (m->filter[i].row)
             gw_restore_filter(g, m->filter[i].row, view(&m->filter[i].text), m->filter[i].qos);

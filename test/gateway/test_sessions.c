@@ -407,6 +407,31 @@ static void an_own_session_goes_on_after_a_killed_gateway(void **state)
     sensor_close(&s);
 }
 
+static void an_own_session_gets_qos_2_once_over_a_killed_gateway(void **state)
+{
+    struct sensor s;
+    (void)state;
+    connected(&s, "own-3", false);
+    sensor_subscribe(&s, "own/3", 2);
+    listener_publish(&w.listener, "own/3", "once", 2, false);
+    uint16_t id = sensor_expect(&s, SM_MQTTSN_PUBLISH)->msg_id;
+    died_and_came_back();
+    sensor_send_simple(&s, SM_MQTTSN_PUBREC, id);
+    sensor_expect(&s, SM_MQTTSN_DISCONNECT);
+    sensor_connect(&s, "own-3", false, 60);
+    assert_int_equal(sensor_expect(&s, SM_MQTTSN_REGISTER)->len, 5);
+    sensor_send(&s, &(struct sm_mqttsn_packet){
+                        .type = SM_MQTTSN_REGACK, .topic_id = s.p.topic_id, .msg_id = s.p.msg_id});
+    sensor_expect(&s, SM_MQTTSN_PUBLISH);
+    assert_true(s.p.dup);
+    assert_int_equal(s.p.msg_id, id);
+    sensor_send_simple(&s, SM_MQTTSN_PUBREC, id);
+    sensor_expect(&s, SM_MQTTSN_PUBREL);
+    sensor_send_simple(&s, SM_MQTTSN_PUBCOMP, id);
+    sensor_expect_nothing(&s);
+    sensor_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_will_can_be_changed),
         cmocka_unit_test(an_own_connection_carries_all_qos_both_ways),
         cmocka_unit_test(an_own_session_goes_on_after_a_killed_gateway),
+        cmocka_unit_test(an_own_session_gets_qos_2_once_over_a_killed_gateway),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
