@@ -72,6 +72,34 @@ bool sm_number_grant(const char *capability, const char *prefix, uint32_t *n);
 #define SM_HOST_SENSOR_FUNCTIONS 10u
 extern const struct sm_host_function sm_host_sensor_functions[SM_HOST_SENSOR_FUNCTIONS];
 
+/* The capabilities (bits) of a channel that stands for values, and their bytes. */
+static inline uint32_t sm_host_values_of(const struct sm_sensor_view *v, unsigned channel)
+{
+    return channel == SM_CHANNEL_ALL ? v->read & 0xff : 1u << channel;
+}
+
+static inline uint32_t sm_host_bytes_of(const struct sm_sensor_view *v, unsigned channel)
+{
+    return channel == SM_CHANNEL_ALL ? v->all_bytes : 4;
+}
+
+/* Values of a view into p, where there is room: those that it has, or new ones. 0, or what
+ * sm_sensor_view_measure() gave instead. */
+static inline int sm_host_take_values(struct sm_sensor_view *v, uint32_t which, uint64_t now_ms,
+                                      uint8_t *p)
+{
+    if (now_ms >= v->until_ms)
+        return sm_sensor_view_measure(v, which, now_ms, p);
+    sm_put_values(v->value, which, p);
+    return 0;
+}
+
+/* get() of anything but values, what is refused, and without a clock in memory; and of values that
+ * could not be taken at once, for the reason `how`. */
+int sm_host_get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args);
+int sm_host_get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args,
+                      struct sm_sensor_view *v, int how, uint64_t now_ms);
+
 /* Whether any sensor capability is granted, so that the calls link. */
 bool sm_host_has_sensor(const struct sm_host *h);
 
@@ -80,5 +108,9 @@ int sm_host_wake_sensor(struct sm_host *host, struct sm_wasm_exec *exec, struct 
 
 /* Release what the instance holds of sensors. */
 void sm_host_end_sensors(struct sm_host *host);
+
+/* ---- get.c ----------------------------------------------------------------------------------- */
+
+sm_wasm_host_fn sm_host_get;
 
 #endif

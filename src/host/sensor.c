@@ -179,17 +179,6 @@ static int put_attribute(int64_t value, uint8_t *p, uint32_t len)
     return 4;
 }
 
-/* The capabilities (bits) of a channel that is_values(), and their bytes. */
-static uint32_t values_of(const struct sm_sensor_view *v, unsigned channel)
-{
-    return channel == SM_CHANNEL_ALL ? v->read & 0xff : 1u << channel;
-}
-
-static uint32_t bytes_of(const struct sm_sensor_view *v, unsigned channel)
-{
-    return channel == SM_CHANNEL_ALL ? v->all_bytes : 4;
-}
-
 static uint64_t now_ms(const struct sm_host *h)
 {
     return h->port->clock.now_ms(h->port->clock.ctx);
@@ -230,8 +219,8 @@ static int put_raw(const struct sm_host *h, uint8_t *p)
 
     if (!is_values(call->channel))
         return put_attribute(h->sensors.value, p, call->len);
-    sm_put_values(call->view->value, values_of(call->view, call->channel), p);
-    return (int)bytes_of(call->view, call->channel);
+    sm_put_values(call->view->value, sm_host_values_of(call->view, call->channel), p);
+    return (int)sm_host_bytes_of(call->view, call->channel);
 }
 
 /* A request for h->call is over: what the module gets. 0, or SM_ERR_ARG. */
@@ -287,28 +276,18 @@ static int ask_for_values(struct sm_host *h, struct sm_wasm_inst *inst, int how,
                  args);
 }
 
-/* Values of a view into p, where there is room: those that it has, or new ones. 0, or the driver
- * has to be waited for: how to ask_for_values(). */
-static inline int take_values(struct sm_sensor_view *v, uint32_t which, uint64_t now, uint8_t *p)
-{
-    if (now >= v->until_ms)
-        return sm_sensor_view_measure(v, which, now, p);
-    sm_put_values(v->value, which, p);
-    return 0;
-}
-
 /* read() and get() of values, for h->call. */
 static int read_values(struct sm_host *h, struct sm_wasm_inst *inst, uint32_t *args)
 {
     const struct sm_host_call *call = &h->call;
     struct sm_sensor_view *v = call->view;
-    uint32_t bytes = bytes_of(v, call->channel);
+    uint32_t bytes = sm_host_bytes_of(v, call->channel);
     uint64_t now = now_ms(h);
     int how = 0;
 
     if (call->len >= bytes)
-        how = take_values(v, values_of(v, call->channel), now,
-                          sm_wasm_mem(inst, call->buf, call->len));
+        how = sm_host_take_values(v, sm_host_values_of(v, call->channel), now,
+                                  sm_wasm_mem(inst, call->buf, call->len));
     if (how != 0)
         return ask_for_values(h, inst, how, now, args);
     if (call->form == FORM_READ)
@@ -487,9 +466,7 @@ static int open(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
     return sm_host_give(args, code == SM_HOST_OK ? (int)(t.view->handles | t.channel) : code);
 }
 
-/* get() of anything but values, and what is refused. */
-static int __attribute__((noinline))
-get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
+int sm_host_get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
 {
     struct target t;
     int code = find_handle(h, args[0], 'r', &t);
@@ -502,40 +479,12 @@ get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args)
     return ask_to_read(h, caller, args);
 }
 
-/* get() of values that have to be waited for. */
-static int __attribute__((noinline))
-get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args, struct sm_sensor_view *v,
-          int how, uint64_t now)
+int sm_host_get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args,
+                      struct sm_sensor_view *v, int how, uint64_t now)
 {
     h->call = (struct sm_host_call){
         FORM_GET, (uint8_t)SM_HANDLE_CHANNEL(args[0]), false, args[1], args[2], v};
     return ask_for_values(h, caller, how, now, args);
-}
-
-/* get(handle, buf, len), which modules that read often call. */
-static int get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
-{
-    struct sm_host *h = ctx;
-    const uint32_t handle = args[0], channel = SM_HANDLE_CHANNEL(handle), len = args[2];
-    const volatile uint64_t *ms;
-    uint8_t *buf = sm_wasm_mem_inline(caller, args[1], len);
-
-    if (buf == NULL)
-        return SM_ERR_ARG;
-    struct sm_sensor_view *v = sm_sensor_handle_view(&h->sensors, handle);
-    if (v == NULL || !(v->values >> channel & 1) || len < 4 ||
-        (ms = h->sensors.sensors->ms) == NULL)
-        return get_slowly(h, caller, args);
-    uint64_t now = *ms;
-    if (now < v->until_ms && channel != SM_CHANNEL_ALL) { /* mostly */
-        sm_put_raw(buf, (uint32_t)v->value[channel]);
-        return sm_host_give(args, 4);
-    }
-    uint32_t bytes = bytes_of(v, channel);
-    if (len < bytes)
-        return sm_host_give(args, SM_HOST_SPACE);
-    int how = take_values(v, values_of(v, channel), now, buf);
-    return how == 0 ? sm_host_give(args, (int)bytes) : get_later(h, caller, args, v, how, now);
 }
 
 /* set(handle, value) */
@@ -612,7 +561,7 @@ const struct sm_host_function sm_host_sensor_functions[SM_HOST_SENSOR_FUNCTIONS]
     {"wasi_sn", "config", "iii:i", config},
     {"wasi_sn", "read", "iiii:i", read},
     {"wasi_sn", "open", "ii:i", open},
-    {"wasi_sn", "get", "iii:i", get},
+    {"wasi_sn", "get", "iii:i", sm_host_get},
     {"wasi_sn", "set", "iI:i", set},
     {"wasi_sn", "sample", "ii:i", sample},
     {"wasi_sn", "info", "ii:i", info},
