@@ -75,12 +75,14 @@ struct gw_subscription {
 
 enum gw_phase { GW_FLOW_FREE, GW_FLOW_SENT, GW_FLOW_HELD, GW_FLOW_DONE };
 
-/* A QoS 2 message of a client: SENT to the broker; HELD by it, and the client has PUBREC; DONE. */
+/* A QoS 2 message of a client: SENT to the broker; HELD by it, and the client has PUBREC; DONE:
+ * released by both. */
 struct gw_flow {
     uint64_t done_ms;
     uint32_t hash; /* of topic and payload */
     uint16_t msg_id, packet_id;
     uint8_t phase;
+    bool released; /* by the client, which waits for the broker's PUBCOMP */
 };
 
 struct gw_flows {

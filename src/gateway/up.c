@@ -3,12 +3,21 @@
  * Nothing is acknowledged to a client before the broker has acknowledged it. QoS 1 is kept in the
  * link's table alone: after a loss the client sends it again, which at-least-once allows.
  *
- * QoS 2, exactly once over losses of either connection and restarts of the gateway (c->flows, and
- * the same in the store, committed before anything of the round leaves): PUBLISH(m)      new: a
- * packet id p, SENT is stored, PUBLISH(p) SENT, connection is another: PUBLISH(p) again, marked as
- * a duplicate HELD or DONE: PUBREC(m) PUBREC(p)       HELD is stored; then PUBREL(p) to the broker,
- * PUBREC(m) to the client PUBREL(m)       DONE, PUBCOMP(m) With SENT after a restart, the broker
- * knows p or has never heard of it, and PUBLISH(p) is right for both. With HELD, PUBREL(p) is.
+ * QoS 2 is exactly once over losses of either connection and restarts of the gateway. What of it
+ * is under way stands in c->flows and in the store, committed before anything of the round leaves;
+ * m is the client's id, p the one on the link to the broker:
+ *
+ *  - PUBLISH(m), new: a packet id p; SENT is stored; PUBLISH(p).
+ *  - PUBLISH(m), known: SENT and the connection is another one, PUBLISH(p) again, marked as a
+ *    duplicate; HELD or DONE, PUBREC(m).
+ *  - PUBREC(p): HELD is stored; PUBREL(p) to the broker, PUBREC(m) to the client.
+ *  - PUBREL(m) and PUBCOMP(p), whichever comes first: DONE with the other one, and then PUBCOMP(m).
+ *    Before the broker's PUBCOMP it may not have our PUBREL, and would keep the message for itself
+ *    if this gateway never came back.
+ *
+ * With SENT after a restart, the broker knows p or has never heard of it, and PUBLISH(p) is right
+ * for both. With HELD, PUBREL(p) is.
+ *
  * PUBREL does not wait for the client's, because the broker takes only so many messages at once,
  * and clients that vanish in the middle would use them up.
  *
@@ -346,18 +355,31 @@ void gw_on_publish_without(struct gw *g, const struct gw_addr *from,
     put(g, g->shared[0], &u, 0, false);
 }
 
+static void done(struct gw *g, struct gw_client *c, struct gw_flow *f)
+{
+    f->phase = GW_FLOW_DONE;
+    f->done_ms = g->now_ms;
+    gw_send_simple(g, c, SM_MQTTSN_PUBCOMP, f->msg_id);
+}
+
+/* Whether the broker has yet to acknowledge the release of what it holds. */
+static bool releasing(struct gw *g, struct gw_client *c, const struct gw_flow *f)
+{
+    const struct gw_pending *w = gw_link_find(gw_link_of(g, c), f->packet_id);
+    return w && w->kind == GW_REL && w->msg_id == f->msg_id && gw_pending_client(g, w) == c;
+}
+
 void gw_on_pubrel(struct gw *g, struct gw_client *c, const struct sm_mqttsn_packet *p)
 {
     struct gw_flow *f = flow_of(c, p->msg_id);
-    if (f && f->phase == GW_FLOW_SENT) {
+    if (f && f->phase == GW_FLOW_SENT)
         g->figures.unexpected++; /* it was not told that the broker has it */
-        return;
-    }
-    if (f && f->phase == GW_FLOW_HELD) {
-        f->phase = GW_FLOW_DONE;
-        f->done_ms = g->now_ms;
-    }
-    gw_send_simple(g, c, SM_MQTTSN_PUBCOMP, p->msg_id);
+    else if (f && f->phase == GW_FLOW_HELD && releasing(g, c, f))
+        f->released = true;
+    else if (f && f->phase == GW_FLOW_HELD)
+        done(g, c, f);
+    else
+        gw_send_simple(g, c, SM_MQTTSN_PUBCOMP, p->msg_id);
 }
 
 /* ---- The broker's answers -------------------------------------------------------------------- */
@@ -392,6 +414,9 @@ void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
     } else if (p->type == MQTT_PUBREC && w->kind == GW_REL) {
         gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBREL, .id = w->packet_id});
     } else if (p->type == MQTT_PUBCOMP && w->kind == GW_REL) {
+        struct gw_flow *f = c ? flow_of(c, w->msg_id) : NULL;
+        if (f && f->phase == GW_FLOW_HELD && f->packet_id == w->packet_id && f->released)
+            done(g, c, f);
         gw_link_forget(g, l, w);
     }
 }

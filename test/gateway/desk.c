@@ -66,7 +66,10 @@ static void answer(struct desk *d, struct gw_link *l, uint8_t first, const uint8
             say_id(d, l, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, at + 2 + topic);
         break;
     case MQTT_PUBREC: say_id(d, l, MQTT_PUBREL, at); break;
-    case MQTT_PUBREL: say_id(d, l, MQTT_PUBCOMP, at); break;
+    case MQTT_PUBREL:
+        if (!d->holds)
+            say_id(d, l, MQTT_PUBCOMP, at);
+        break;
     case MQTT_SUBSCRIBE:
         say(d, l, (uint8_t[]){MQTT_SUBACK << 4, 3, at[0], at[1], at[len - 1]}, 5);
         break;

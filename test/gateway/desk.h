@@ -32,6 +32,7 @@ struct desk {
     uint64_t now_ms;
     uint32_t random;
     bool silent;        /* the broker says nothing */
+    bool holds;         /* it never gets a PUBREL */
     unsigned published; /* messages that the broker got */
     char topic[64];     /* of the last one */
     unsigned commits;

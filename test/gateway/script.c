@@ -10,6 +10,7 @@
  *   published TOPIC        the last message that the broker got has this topic
  *   published N            it got N messages so far
  *   broker-silent, broker-speaks, broker-breaks   it answers no more; again; all connections break
+ *   broker-holds, broker-releases   no PUBREL reaches it; again
  *   figure NAME N          one of the gateway's figures
  *
  * A MESSAGE is spelled as in test/mqttsn/script.c; topic=$x is bound like msg=$x. Predefined
@@ -168,6 +169,8 @@ static int statement(struct script *s)
         return published(s);
     if (!strcmp(what, "broker-silent") || !strcmp(what, "broker-speaks"))
         return s->desk.silent = !strcmp(what, "broker-silent"), 0;
+    if (!strcmp(what, "broker-holds") || !strcmp(what, "broker-releases"))
+        return s->desk.holds = !strcmp(what, "broker-holds"), 0;
     if (!strcmp(what, "broker-breaks"))
         return desk_break(&s->desk), 0;
     if (!strcmp(what, "figure") && n == 3)
