@@ -36,6 +36,7 @@ enum sm_blocks_kind {
     SM_BLOCKS_REPORT = 0x04, /* an event -> ACK */
     SM_BLOCKS_RESULT = 0x05, /* what became of a deployment -> ACK */
     SM_BLOCKS_STATE = 0x06,  /* what the device is and runs -> ACK */
+    SM_BLOCKS_NOTE = 0x07,   /* a part of a post-mortem -> ACK, or NONE: from its begin again */
     /* from the server */
     SM_BLOCKS_STATUS = 0x81,
     SM_BLOCKS_OFFER = 0x82,
@@ -55,6 +56,7 @@ enum sm_blocks_what {
 /* sm_blocks_msg.flags */
 #define SM_BLOCKS_SET      0x01u /* STATUS: its modules are installed together or not at all */
 #define SM_BLOCKS_STATES   0x02u /* STATUS: the server says what is current */
+#define SM_BLOCKS_NOTES    0x04u /* STATUS: the server takes post-mortems */
 #define SM_BLOCKS_PLUGIN   0x01u /* OFFER of a module: it is offered as a plugin */
 #define SM_BLOCKS_UNSIGNED 0x02u /* OFFER of a module: the server has no signature of it */
 #define SM_BLOCKS_FIRST    0x01u /* STATE: what was said before holds no longer */
@@ -76,16 +78,17 @@ struct sm_blocks_msg {
     uint32_t token;        /* of a question and its answer */
     uint32_t tag;          /* first four bytes of the SHA-256 of what blocks are of */
     uint32_t first, mask;  /* WANT: block first + i is wanted if bit i is set */
-    uint32_t number;       /* BLOCK: of the block; ASK, OFFER: see enum sm_blocks_what */
+    uint32_t number;       /* BLOCK: of the block; NOTE: of the post-mortem; ASK, OFFER: see
+                              enum sm_blocks_what */
     uint32_t keys;         /* POLL: the version wanted; STATUS: the latest; STATE: that in force */
-    uint32_t length;       /* OFFER: bytes in all */
+    uint32_t length;       /* OFFER, NOTE: bytes in all */
     uint32_t seconds;      /* STATUS: until the next POLL; STATE: post-mortems lost */
     uint32_t error;        /* REPORT: enum sm_err with its sign turned */
     uint64_t id, sequence; /* REPORT: of the event; of the module */
     uint64_t uptime_ms;
     const uint8_t *sha, *signature, *nonce; /* 32, 64 and SM_STATEMENT_NONCE bytes */
     struct sm_blocks_text action, fleet, cls, name, version, detail;
-    const uint8_t *bytes; /* BLOCK */
+    const uint8_t *bytes; /* BLOCK; NOTE: from byte `first` on */
     uint16_t bytes_len;
 };
 
@@ -163,7 +166,9 @@ struct sm_blocks {
     uint8_t what; /* of an ASK, and of what is fetched */
     uint32_t number;
     uint8_t nonce[SM_STATEMENT_NONCE];
-    uint64_t event_id; /* of a REPORT */
+    uint64_t event_id;                            /* of a REPORT */
+    bool notes;                                   /* the server takes post-mortems */
+    uint32_t note, note_told, note_at, note_part; /* told up to; being told, from where, how much */
 
     bool polled, states, asked_current;
     uint32_t keys_latest, keys_refused;

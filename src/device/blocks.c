@@ -2,8 +2,8 @@
  *
  * One question is under way at a time (`asking`). It is sent again, later and later, until its
  * answer comes or it is of no interest any more; then choose() looks for the most urgent next one,
- * in the order of the update client over HTTPS: poll, events, state, key sets, the statement of
- * what is current, the deployment, what became of it.
+ * in the order of the update client over HTTPS: poll, events, post-mortems, state, key sets, the
+ * statement of what is current, the deployment, what became of it.
  *
  * Fetching: blocks are asked for by number, a window at a time, with one bit for each. The first
  * missing one goes straight to the flash; those behind it wait in buf until it comes, so each is
@@ -439,6 +439,53 @@ static void take_state_ack(struct sm_blocks *b)
     b->stated = state_at(b, b->state_next, &unused) >= b->cfg->device->store.layout.modules;
 }
 
+/* ---- Post-mortems ---------------------------------------------------------------------------- */
+
+#define NOTE_HEAD 17u /* bytes of a NOTE before its content */
+
+/* Whether a post-mortem waits that this server takes. */
+static bool note_waits(const struct sm_blocks *b, struct sm_journal_note *note)
+{
+    return b->notes && sm_device_note_at(b->cfg->device, b->note_told, note) == 0;
+}
+
+/* The next part of the oldest one; false when there is none any more. Should another one be the
+ * oldest now, it is told from its begin, and no answer about the one before counts. */
+static bool describe_note(struct sm_blocks *b, struct sm_blocks_msg *m)
+{
+    struct sm_journal_note note;
+    uint32_t room = b->cfg->message_most - NOTE_HEAD;
+
+    if (!note_waits(b, &note))
+        return false;
+    if (note.number != b->note || b->note_at >= note.len) {
+        b->note = note.number;
+        b->note_at = 0;
+        m->token = ++b->token;
+    }
+    b->note_part = note.len - b->note_at < room ? note.len - b->note_at : room;
+    m->number = note.number;
+    m->length = note.len;
+    m->first = b->note_at;
+    m->bytes = note.bytes + b->note_at;
+    m->bytes_len = (uint16_t)b->note_part;
+    return true;
+}
+
+/* A part has arrived; with the last one the server has the post-mortem. Said in memory too, for a
+ * flash that cannot be written. */
+static void take_note_ack(struct sm_blocks *b)
+{
+    struct sm_journal_note note;
+
+    b->note_at += b->note_part;
+    if (!note_waits(b, &note) || note.number != b->note || b->note_at < note.len)
+        return;
+    b->note_told = b->note;
+    b->note_at = 0;
+    (void)sm_device_note_done(b->cfg->device, b->note);
+}
+
 /* ---- What is small --------------------------------------------------------------------------- */
 
 static uint32_t next_keys(const struct sm_blocks *b)
@@ -621,6 +668,7 @@ static void take_status(struct sm_blocks *b, const struct sm_blocks_msg *m)
     b->keys_latest = m->keys;
     b->keys_refused = 0;
     b->states = m->flags & SM_BLOCKS_STATES;
+    b->notes = m->flags & SM_BLOCKS_NOTES;
     b->asked_current = false;
     bool set = m->flags & SM_BLOCKS_SET;
     (void)sm_offer_drop_strays(b->cfg->device, action);
@@ -686,6 +734,8 @@ static void take_ack(struct sm_blocks *b, uint8_t asked)
         (void)sm_device_event_done(b->cfg->device, b->event_id);
     else if (asked == SM_BLOCKS_STATE)
         take_state_ack(b);
+    else if (asked == SM_BLOCKS_NOTE)
+        take_note_ack(b);
     else
         b->closed = true;
 }
@@ -702,6 +752,8 @@ static bool is_answer(const struct sm_blocks *b, const struct sm_blocks_msg *m)
                (m->kind == SM_BLOCKS_NONE ||
                 (m->kind == SM_BLOCKS_OFFER && m->what == b->what && m->number == b->number));
     case SM_BLOCKS_WANT: return m->kind == SM_BLOCKS_NONE && m->token == sm_blocks_tag(b->sha);
+    case SM_BLOCKS_NOTE:
+        return (m->kind == SM_BLOCKS_ACK || m->kind == SM_BLOCKS_NONE) && m->token == b->token;
     case SM_BLOCKS_REPORT:
     case SM_BLOCKS_STATE:
     case SM_BLOCKS_RESULT: return m->kind == SM_BLOCKS_ACK && m->token == b->token;
@@ -721,7 +773,12 @@ static int take_answer(struct sm_blocks *b, const struct sm_blocks_msg *m)
     switch (m->kind) {
     case SM_BLOCKS_STATUS: take_status(b, m); break;
     case SM_BLOCKS_OFFER: take_offer(b, m); break;
-    case SM_BLOCKS_NONE: take_none(b); break;
+    case SM_BLOCKS_NONE:
+        if (asked == SM_BLOCKS_NOTE)
+            b->note_at = 0;
+        else
+            take_none(b);
+        break;
     default: take_ack(b, asked); break;
     }
     return 0;
@@ -754,6 +811,7 @@ int sm_blocks_input(struct sm_blocks *b, const uint8_t *bytes, size_t len, uint6
 static bool choose(struct sm_blocks *b)
 {
     struct sm_device *d = b->cfg->device;
+    struct sm_journal_note note;
     struct sm_event event;
 
     if (b->now_ms >= b->poll_ms)
@@ -762,6 +820,8 @@ static bool choose(struct sm_blocks *b)
         return false;
     if (sm_device_event_at(d, 0, &event) == 0)
         return ask(b, SM_BLOCKS_REPORT);
+    if (note_waits(b, &note))
+        return ask(b, SM_BLOCKS_NOTE);
     if (state_waits(b))
         return ask(b, SM_BLOCKS_STATE);
     if (b->fetching && b->small)
@@ -831,6 +891,12 @@ static size_t write_question(struct sm_blocks *b, uint8_t *out, size_t size)
     case SM_BLOCKS_WANT: describe_want(b, &m); break;
     case SM_BLOCKS_REPORT:
         if (!describe_event(b, &m)) {
+            answered(b);
+            return 0;
+        }
+        break;
+    case SM_BLOCKS_NOTE:
+        if (!describe_note(b, &m)) {
             answered(b);
             return 0;
         }

@@ -70,10 +70,16 @@ static const struct field result[] = {TOKEN,
 static const struct field state[] = {
     TOKEN,  {U8, AT(flags), 0, 15}, {U32, AT(keys), ANY32}, {U32, AT(seconds), ANY32},
     MODULE, {TEXT, AT(cls), 0, 16}, {END, 0, 0, 0}};
+static const struct field note[] = {TOKEN,
+                                    {U32, AT(number), 1, UINT32_MAX},
+                                    {U32, AT(length), 1, SM_JOURNAL_NOTE},
+                                    {U32, AT(first), 0, SM_JOURNAL_NOTE - 1},
+                                    {REST, AT(bytes), 1, 0},
+                                    {END, 0, 0, 0}};
 static const struct field status[] = {TOKEN,
                                       {U32, AT(seconds), 1, 0x7fffffff},
                                       {U32, AT(keys), ANY32},
-                                      {U8, AT(flags), 0, 3},
+                                      {U8, AT(flags), 0, 7},
                                       {U8, AT(count), ANY8},
                                       {TEXT, AT(action), 0, SM_STORE_ACTION - 1},
                                       {END, 0, 0, 0}};
@@ -99,6 +105,7 @@ static const struct field *fields_of(uint8_t kind)
     case SM_BLOCKS_REPORT: return report;
     case SM_BLOCKS_RESULT: return result;
     case SM_BLOCKS_STATE: return state;
+    case SM_BLOCKS_NOTE: return note;
     case SM_BLOCKS_STATUS: return status;
     case SM_BLOCKS_OFFER: return offer;
     case SM_BLOCKS_BLOCK: return block;

@@ -14,6 +14,12 @@
 #define DEVICES_OF_ONE_LOOK 256u
 #define NEWS_AGAIN_MS       30000
 
+/* A post-mortem that comes in parts; bytes is NULL when none does. */
+struct note {
+    uint8_t *bytes;
+    uint32_t number, length, have;
+};
+
 /* What a device fetches. Two devices with one place take turns: each finds its object again by the
  * tag. */
 struct fetch {
@@ -25,6 +31,7 @@ struct fetch {
     size_t len;
     uint32_t budget; /* messages */
     int64_t since_ms;
+    struct note note;
 };
 
 struct sm_fleet_blocks {
@@ -45,18 +52,22 @@ struct talk {
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* The request as it would come over HTTPS, with this JSON as its body, which is given away. */
+/* The request as it would come over HTTPS, with this body. */
+static void handle_bytes(struct talk *t, struct sm_fleet_route route, struct sm_bytes body,
+                         struct sm_fleet_answer *a)
+{
+    struct sm_fleet_request q = {.route = route, .who = t->device, .base_url = "", .body = body};
+    sm_fleet_answer_init(a);
+    sm_fleet_handle(t->f, &q, a);
+}
+
+/* The same with JSON, which is given away. */
 static void handle(struct talk *t, struct sm_fleet_route route, json_t *body,
                    struct sm_fleet_answer *a)
 {
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    struct sm_fleet_request q = {.route = route,
-                                 .who = t->device,
-                                 .base_url = "",
-                                 .body = {(const uint8_t *)text, text ? strlen(text) : 0}};
     json_decref(body);
-    sm_fleet_answer_init(a);
-    sm_fleet_handle(t->f, &q, a);
+    handle_bytes(t, route, (struct sm_bytes){(const uint8_t *)text, text ? strlen(text) : 0}, a);
     free(text);
 }
 
@@ -155,6 +166,38 @@ static int take_state(struct talk *t)
     return acknowledge(t, &a);
 }
 
+/* A part of a post-mortem: the next one, or the last one again, whose acknowledgement was lost.
+ * When all are there it is stored, which may be for the second time. */
+static int take_note(struct talk *t)
+{
+    const struct sm_blocks_msg *m = t->m;
+    struct note *n = &t->fetch->note;
+    struct sm_fleet_answer a;
+    uint32_t end = m->first + m->bytes_len;
+    if (end > m->length)
+        return SM_ERR_MALFORMED;
+    if (m->first == 0 && (n->number != m->number || n->length != m->length || n->have > end)) {
+        free(n->bytes);
+        *n = (struct note){.bytes = malloc(m->length), .number = m->number, .length = m->length};
+        if (!n->bytes)
+            return SM_ERR_MEMORY;
+    }
+    if (!n->bytes || n->number != m->number || n->length != m->length ||
+        (n->have != m->first && n->have != end)) {
+        answer_plain(t, SM_BLOCKS_NONE, m->token);
+        return 0;
+    }
+    memcpy(n->bytes + m->first, m->bytes, m->bytes_len);
+    n->have = end;
+    if (n->have < n->length) {
+        answer_plain(t, SM_BLOCKS_ACK, m->token);
+        return 0;
+    }
+    handle_bytes(t, (struct sm_fleet_route){.op = SM_FLEET_DDI_POSTMORTEM, .action = n->number},
+                 (struct sm_bytes){n->bytes, n->length}, &a);
+    return acknowledge(t, &a);
+}
+
 /* ---- What is there for it -------------------------------------------------------------------- */
 
 /* The modules of its open action; none: *action is 0. */
@@ -202,14 +245,15 @@ static int take_poll(struct talk *t)
         return err;
     if (action)
         snprintf(id, sizeof id, "%llu", (unsigned long long)action);
-    answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_STATUS,
-                                      .token = t->m->token,
-                                      .seconds = (uint32_t)t->f->cfg.poll_seconds,
-                                      .keys = keys,
-                                      .flags = (uint8_t)((set ? SM_BLOCKS_SET : 0) |
-                                                         (t->f->cfg.states ? SM_BLOCKS_STATES : 0)),
-                                      .count = (uint8_t)count,
-                                      .action = sm_blocks_text(id)});
+    answer(t,
+           &(struct sm_blocks_msg){.kind = SM_BLOCKS_STATUS,
+                                   .token = t->m->token,
+                                   .seconds = (uint32_t)t->f->cfg.poll_seconds,
+                                   .keys = keys,
+                                   .flags = (uint8_t)(SM_BLOCKS_NOTES | (set ? SM_BLOCKS_SET : 0) |
+                                                      (t->f->cfg.states ? SM_BLOCKS_STATES : 0)),
+                                   .count = (uint8_t)count,
+                                   .action = sm_blocks_text(id)});
     return 0;
 }
 
@@ -379,6 +423,7 @@ static struct fetch *place_of(struct sm_fleet_blocks *b, const char *device)
     if (strcmp(f->device, device) == 0)
         return f;
     forget(f);
+    free(f->note.bytes);
     *f = (struct fetch){.budget = BURST};
     snprintf(f->device, sizeof f->device, "%s", device);
     return f;
@@ -422,6 +467,7 @@ int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const v
     case SM_BLOCKS_REPORT: return take_report(&t);
     case SM_BLOCKS_RESULT: return take_result(&t);
     case SM_BLOCKS_STATE: return take_state(&t);
+    case SM_BLOCKS_NOTE: return take_note(&t);
     default: return SM_ERR_UNSUPPORTED; /* a server's message */
     }
 }
@@ -471,7 +517,9 @@ struct sm_fleet_blocks *sm_fleet_blocks_new(const struct sm_fleet_blocks_cfg *cf
 
 void sm_fleet_blocks_free(struct sm_fleet_blocks *b)
 {
-    for (size_t i = 0; b && i < DEVICES; i++)
+    for (size_t i = 0; b && i < DEVICES; i++) {
         forget(&b->fetch[i]);
+        free(b->fetch[i].note.bytes);
+    }
     free(b);
 }

@@ -77,7 +77,8 @@ static void answer_poll(const struct sm_blocks_msg *q)
         .token = q->token,
         .seconds = field.poll_s,
         .keys = field.keys ? field.keys_version : 0,
-        .flags = (uint8_t)((field.set ? SM_BLOCKS_SET : 0) | (field.states ? SM_BLOCKS_STATES : 0)),
+        .flags = (uint8_t)((field.set ? SM_BLOCKS_SET : 0) | (field.states ? SM_BLOCKS_STATES : 0) |
+                           (field.takes_notes ? SM_BLOCKS_NOTES : 0)),
         .count = field.count,
         .action = sm_blocks_text(field.action)});
 }
@@ -226,6 +227,28 @@ static void answer_result(const struct sm_blocks_msg *q)
     field_send(&(struct sm_blocks_msg){.kind = SM_BLOCKS_ACK, .token = q->token});
 }
 
+static void answer_note(const struct sm_blocks_msg *q)
+{
+    if (q->first == 0 && (field.note_number != q->number || field.note_have > q->bytes_len)) {
+        field.note_number = q->number;
+        field.note_have = 0;
+    }
+    bool known = field.note_number == q->number &&
+                 (field.note_have == q->first || field.note_have == q->first + q->bytes_len);
+    if (!known || (field.forgets_notes && q->first > 0)) {
+        field.forgets_notes = false;
+        field.note_number = 0;
+        answer_none(q->token);
+        return;
+    }
+    bool last = field.note_have == q->first && q->first + q->bytes_len == q->length;
+    memcpy(field.note + q->first, q->bytes, q->bytes_len);
+    field.note_have = q->first + q->bytes_len;
+    field.note_len = q->length;
+    field.notes += last;
+    field_send(&(struct sm_blocks_msg){.kind = SM_BLOCKS_ACK, .token = q->token});
+}
+
 static void serve(const uint8_t *bytes, size_t len)
 {
     struct sm_blocks_msg q;
@@ -241,6 +264,7 @@ static void serve(const uint8_t *bytes, size_t len)
     case SM_BLOCKS_WANT: answer_want(&q); break;
     case SM_BLOCKS_REPORT: answer_report(&q); break;
     case SM_BLOCKS_RESULT: answer_result(&q); break;
+    case SM_BLOCKS_NOTE: answer_note(&q); break;
     case SM_BLOCKS_STATE:
         field.states_told++;
         if (q.flags & SM_BLOCKS_RUNS)

@@ -48,6 +48,10 @@ struct field {
     uint8_t outcome; /* of the last result */
     char result_of[SM_STORE_ACTION], why[SM_BLOCKS_TEXT + 1];
     unsigned results, states_told;
+    bool takes_notes, forgets_notes; /* post-mortems; and each beginning of one, once */
+    uint8_t note[SM_JOURNAL_NOTE];
+    uint32_t note_number, note_have, note_len; /* the last one */
+    unsigned notes;
     uint64_t runs; /* sequence of the last module that STATE told of */
     unsigned asked_blocks, sent_blocks, lost_blocks, asks;
 

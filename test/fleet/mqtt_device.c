@@ -73,6 +73,7 @@ void mqtt_device_begin(const char *id, const uint8_t signer[32], unsigned port)
     rig->cfg.fleet = "plant-7";
     rig->cfg.cls = SM_CLASS_EDGE;
     rig->cfg.store.slot_size = 60000;
+    rig->cfg.store.journal_size = 4096;
     d.cfg = (struct sm_blocks_cfg){.device = &rig->dev,
                                    .fleet = "plant-7",
                                    .cls = "edge",

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <curl/curl.h>
+#include <sandmote/blocks.h>
+#include <sandmote/postmortem.h>
 
 #include "device_fixture.h"
 #include "field.h"
@@ -143,6 +145,10 @@ static void a_module_that_traps_is_reported_as_over_https(void **state)
     mqtt_device_run(1500);
     expect_action("failed");
     fleet_expect_event(&fx, "ROLLED_BACK", "app", "");
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/postmortems?device=mote-1", 200);
+    assert_int_equal(json_array_size(json_at(r.json, "postmortems")), 1);
+    assert_json_text(r.json, "postmortems.0.module", "app");
+    reply_free(&r);
     assert_true(mqtt_device_runs(1, 0, 100));
 }
 
@@ -161,6 +167,47 @@ static void devices_that_nobody_enrolled_and_messages_that_are_none_get_no_answe
     free(log);
     fleet_assign(&fx, "stable", &v1, NULL);
     assert_true(mqtt_device_runs(1, 0, 10000));
+}
+
+/* Parts as they may come: one twice, one that has no beginning, one of another length. */
+static void a_post_mortem_in_parts_is_put_together_by_the_server(void **state)
+{
+    char log[300];
+    uint8_t bytes[SM_POSTMORTEM_MAX], out[SM_BLOCKS_MOST];
+    struct sm_postmortem pm = {.kind = SM_EVENT_TRAP,
+                               .trap = SM_TRAP_UNREACHABLE,
+                               .sequence = 7,
+                               .name = {"wordy", 5},
+                               .version = {"7.0", 3},
+                               .log = {log, sizeof log}};
+    (void)state;
+    memset(log, 'x', sizeof log);
+    log[sizeof log - 1] = '\n';
+    uint32_t len = sm_postmortem_encode(&pm, bytes);
+    assert_true(len > 300);
+    const struct {
+        uint32_t first, end, length;
+    } parts[] = {{100, 200, len},     {0, 100, len},   {0, 100, len},
+                 {100, 200, len + 1}, {200, 300, len}, {100, 200, len},
+                 {100, 200, len},     {200, len, len}, {200, len, len}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct sm_blocks_msg m = {.kind = SM_BLOCKS_NOTE,
+                                        .number = 5,
+                                        .length = parts[i].length,
+                                        .first = parts[i].first,
+                                        .bytes = bytes + parts[i].first,
+                                        .bytes_len = (uint16_t)(parts[i].end - parts[i].first)};
+        int n = sm_blocks_encode(&m, out, sizeof out);
+        assert_true(n > 0);
+        mqtt_device_send("sandmote/mote-1/up", out, n);
+        mqtt_device_run(20);
+    }
+    mqtt_device_run(300);
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/postmortems?device=mote-1", 200);
+    assert_int_equal(json_array_size(json_at(r.json, "postmortems")), 1);
+    assert_json_text(r.json, "postmortems.0.module", "wordy");
+    assert_int_equal(json_integer_value(json_at(r.json, "postmortems.0.size")), len);
+    reply_free(&r);
 }
 
 /* Of a thousand questions at once those are answered that may come at once, and a second's worth.
@@ -214,6 +261,7 @@ int main(void)
         T(a_tenth_of_all_messages_lost_is_only_slower),
         T(a_restart_of_device_broker_and_server_costs_no_more_than_a_while),
         T(a_module_that_traps_is_reported_as_over_https),
+        T(a_post_mortem_in_parts_is_put_together_by_the_server),
         T(devices_that_nobody_enrolled_and_messages_that_are_none_get_no_answer),
         cmocka_unit_test_setup_teardown(a_device_that_asks_without_end_is_answered_at_its_rate,
                                         start_as_usual, finish),
