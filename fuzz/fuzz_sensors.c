@@ -55,6 +55,15 @@ static void check_attribute(const struct desk *d, struct sm_sensor *s, unsigned 
         require(((const struct played *)s)->chip[i] == want);
 }
 
+static unsigned awaited(const struct desk *d, const struct sm_sensor *s)
+{
+    unsigned n = 0;
+
+    for (const struct sm_sensor_client *c = d->sensors.waiting; c != NULL; c = c->next_waiting)
+        n += c->view->sensor == s;
+    return n;
+}
+
 static void check(const struct desk *d, const bool *there)
 {
     const struct played *c = &d->played[2];
@@ -76,7 +85,9 @@ static void check(const struct desk *d, const bool *there)
             require(!on);
             continue;
         }
-        require(s->run.interval_ms == lowest);
+        require(s->run.interval_ms == lowest - lowest / 8); /* what is early by that is in time */
+        require(s->run.awaited == awaited(d, s));
+        require(s->run.no_sample || s->run.alive);
         for (unsigned a = 0; a < s->driver->attributes; a++)
             check_attribute(d, s, a);
         require(s->run.alive == d->played[i].running || s->run.op != 0);
@@ -160,6 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool there[DESK_SENSORS] = {true, true, true};
 
     desk_init(&d, len & 1);
+    if (len & 2)
+        d.bus.kind = SM_BUS_I2C; /* A and B need not wait for each other */
     memset(handles, 0, sizeof handles);
     open_guest(&d, 0);
     open_guest(&d, 1);
