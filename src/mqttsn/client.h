@@ -52,6 +52,7 @@ enum sm_control_step {
 };
 
 /* Steps of the others. */
+#define SM_STEP_REGISTER    1u
 #define SM_STEP_SUBSCRIBE   1u
 #define SM_STEP_UNSUBSCRIBE 2u
 #define SM_STEP_PUBLISH     1u

@@ -129,6 +129,14 @@ static bool on_pingresp(struct sm_mqttsn *sn, uint64_t now_ms)
 
 /* ---- Topics ---- */
 
+/* Whether a message answers what an exchange has sent. Inlined four times it would take twice the
+ * flash. */
+__attribute__((noinline)) static bool answers(const struct sm_mqttsn_packet *p,
+                                              const struct sm_mqttsn_exchange *x, unsigned step)
+{
+    return x->step == step && x->tries && x->msg_id == p->msg_id;
+}
+
 /* The gateway has no room now: ask again later, some times. Whether that will be. */
 static bool later(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint8_t code, uint64_t now_ms)
 {
@@ -142,7 +150,7 @@ static bool later(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint8_t co
 
 static bool on_regack(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint64_t now_ms)
 {
-    if (!sn->reg.step || !sn->reg.tries || p->msg_id != sn->reg.msg_id)
+    if (!answers(p, &sn->reg, SM_STEP_REGISTER))
         return false;
     uint16_t number = sn->reg.target;
     uint8_t code = p->code;
@@ -163,7 +171,7 @@ static bool on_regack(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
 
 static bool on_suback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint64_t now_ms)
 {
-    if (sn->sub.step != SM_STEP_SUBSCRIBE || !sn->sub.tries || p->msg_id != sn->sub.msg_id)
+    if (!answers(p, &sn->sub, SM_STEP_SUBSCRIBE))
         return false;
     if (later(sn, &sn->sub, p->code, now_ms))
         return true;
@@ -184,7 +192,7 @@ static bool on_suback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
 
 static bool on_unsuback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
 {
-    if (sn->sub.step != SM_STEP_UNSUBSCRIBE || !sn->sub.tries || p->msg_id != sn->sub.msg_id)
+    if (!answers(p, &sn->sub, SM_STEP_UNSUBSCRIBE))
         return false;
     sn->sub.step = 0;
     sm_topic_at(sn, sn->sub.target)->flags &= (uint8_t)~SM_TOPIC_LEAVING;
@@ -318,8 +326,8 @@ static void refused(struct sm_mqttsn *sn, uint8_t code, uint64_t now_ms)
 
 static bool on_puback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, uint64_t now_ms)
 {
-    bool ours = sn->pub.step == SM_STEP_PUBLISH && sn->pub.tries && p->msg_id == sn->pub.msg_id;
-    if (!ours) { /* perhaps of a message of QoS 0, which is done already */
+    if (!answers(p, &sn->pub,
+                 SM_STEP_PUBLISH)) { /* perhaps of a message of QoS 0, which is done already */
         if (p->code == SM_MQTTSN_INVALID_TOPIC && !sm_topic_id_reserved(p->topic_id))
             forget_topic_id(sn, SM_MQTTSN_TOPIC_NORMAL,
                             sm_topic_find_id(sn, SM_MQTTSN_TOPIC_NORMAL, p->topic_id));

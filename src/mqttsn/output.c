@@ -211,7 +211,7 @@ static bool from_register(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqtts
         return false;
     uint16_t number = sn->reg.step ? 0 : wants_id(sn);
     if (number)
-        begin(&sn->reg, 1, number, sm_new_msg_id(sn));
+        begin(&sn->reg, SM_STEP_REGISTER, number, sm_new_msg_id(sn));
     if (!sends(sn, &sn->reg, now_ms))
         return false;
     p->type = SM_MQTTSN_REGISTER;
