@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +18,12 @@ struct reading {
     struct sm_json_error *err;
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(struct reading *r, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(r->err->text, sizeof r->err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
-
 static int beside(struct reading *r, const char *what, const char *path, char out[PATH_MAX])
 {
     if (!path)
         return 0;
     return sm_file_beside(r->path, path, out, PATH_MAX) < 0
-               ? fail(r, "%s: the path is too long", what)
+               ? sm_json_fail(r->err, "%s: the path is too long", what)
                : 0;
 }
 
@@ -70,8 +60,8 @@ static int read_prefixes(struct reading *r, const char *what, const json_t *list
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (!text || !read_prefix(text, &room[i]))
-            return fail(r, "%s[%zu]: must be an address, or one with / and a number of bits", what,
-                        i);
+            return sm_json_fail(
+                r->err, "%s[%zu]: must be an address, or one with / and a number of bits", what, i);
         out->count++;
     }
     return 0;
@@ -87,10 +77,10 @@ static int read_filters(struct reading *r, const char *where, const char *what, 
         const char *text = json_string_value(json_array_get(list, i));
         if (!text || !sm_mqttsn_filter_valid((const uint8_t *)text, strlen(text)) ||
             strlen(text) > 255)
-            return fail(r, "%s.%s[%zu]: must be a topic filter", where, what, i);
+            return sm_json_fail(r->err, "%s.%s[%zu]: must be a topic filter", where, what, i);
         room[(*count)++] = text;
     }
-    return room ? 0 : fail(r, "no memory");
+    return room ? 0 : sm_json_fail(r->err, "no memory");
 }
 
 static int read_rule(struct reading *r, size_t i, const json_t *v)
@@ -118,7 +108,7 @@ static int read_rule(struct reading *r, size_t i, const json_t *v)
     if (sm_json_read(v, where, fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (!in.id && !in.identity)
-        return fail(r, "%s: needs id or identity", where);
+        return sm_json_fail(r->err, "%s: needs id or identity", where);
     struct gw_rule *rule = &r->c->rules[r->c->gw.rule_count++];
     *rule = (struct gw_rule){.identity = in.identity,
                              .client = in.id,
@@ -147,10 +137,10 @@ static int read_predefined(struct reading *r, size_t i, const json_t *v)
     if (sm_json_read(v, where, fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (!sm_mqttsn_name_valid((const uint8_t *)in.topic, strlen(in.topic)))
-        return fail(r, "%s.topic: must be a topic without wildcards", where);
+        return sm_json_fail(r->err, "%s.topic: must be a topic without wildcards", where);
     for (size_t k = 0; k < r->c->gw.predefined_count; k++)
         if (r->c->predefined[k].id == in.id)
-            return fail(r, "%s.id: %u is there twice", where, (unsigned)in.id);
+            return sm_json_fail(r->err, "%s.id: %u is there twice", where, (unsigned)in.id);
     r->c->predefined[r->c->gw.predefined_count++] =
         (struct gw_predefined){(uint16_t)in.id, in.topic};
     return 0;
@@ -215,7 +205,7 @@ static int read_broker(struct reading *r, const json_t *v)
     r->c->gw.qos2_window = (unsigned)in.window;
     r->c->broker_name = in.name ? in.name : in.host;
     if (!in.certificate != !in.key || (!in.ca && (in.name || in.key)))
-        return fail(r, "broker: TLS needs ca; certificate and key come together");
+        return sm_json_fail(r->err, "broker: TLS needs ca; certificate and key come together");
     return beside(r, "broker.ca", in.ca, r->c->broker_ca) < 0 ||
                    beside(r, "broker.certificate", in.certificate, r->c->broker_certificate) < 0 ||
                    beside(r, "broker.key", in.key, r->c->broker_key) < 0
@@ -279,9 +269,9 @@ static int read_dtls(struct reading *r, const json_t *v)
     if (sm_json_read(v, "dtls", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (!in.certificate != !in.key || !in.certificate != !in.ca)
-        return fail(r, "dtls: certificate, key and ca come together");
+        return sm_json_fail(r->err, "dtls: certificate, key and ca come together");
     if (!in.psk_file && !in.certificate)
-        return fail(r, "dtls: needs psk_file, or certificate, key and ca");
+        return sm_json_fail(r->err, "dtls: needs psk_file, or certificate, key and ca");
     return beside(r, "dtls.psk_file", in.psk_file, r->c->psk_file) < 0 ||
                    beside(r, "dtls.certificate", in.certificate, r->c->certificate) < 0 ||
                    beside(r, "dtls.key", in.key, r->c->key) < 0 ||
@@ -323,7 +313,7 @@ static int read_lists(struct reading *r, const struct root *in)
     c->rules = calloc(json_array_size(in->clients) + 1, sizeof *c->rules);
     c->predefined = calloc(json_array_size(in->predefined) + 1, sizeof *c->predefined);
     if (!c->rules || !c->predefined)
-        return fail(r, "no memory");
+        return sm_json_fail(r->err, "no memory");
     c->gw.rules = c->rules;
     c->gw.predefined = c->predefined;
     if (each(r, in->listen, read_listen) < 0 || each(r, in->clients, read_rule) < 0 ||
@@ -369,13 +359,13 @@ static int fill(struct reading *r)
     c->advertise_s = in.advertise;
     c->power = !strcmp(in.durable, "power");
     if (!c->power && strcmp(in.durable, "process") != 0)
-        return fail(r, "durable: must be process or power");
+        return sm_json_fail(r->err, "durable: must be process or power");
     if (read_broker(r, in.broker) < 0 || read_lists(r, &in) < 0 || read_dtls(r, in.dtls) < 0 ||
         read_limits(r, in.limits) < 0 || read_metrics(r, in.metrics) < 0)
         return SM_ERR_INVALID;
     for (size_t i = 0; i < c->listen_count; i++)
         if (c->listen[i].dtls && !in.dtls)
-            return fail(r, "listen[%zu].dtls: and there are no keys under dtls", i);
+            return sm_json_fail(r->err, "listen[%zu].dtls: and there are no keys under dtls", i);
     return beside(r, "state", in.state, c->state);
 }
 

@@ -1,7 +1,6 @@
 /* The daemon's configuration file. SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +24,10 @@ struct reading {
     struct sm_json_error *err;
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(struct reading *r, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(r->err->text, sizeof r->err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
-
 static int beside(struct reading *r, const char *what, const char *path, char out[PATH_MAX])
 {
     return sm_file_beside(r->path, path, out, PATH_MAX) < 0
-               ? fail(r, "%s: the path is too long", what)
+               ? sm_json_fail(r->err, "%s: the path is too long", what)
                : 0;
 }
 
@@ -60,11 +50,11 @@ static int add_key(struct reading *r, enum sm_role role, size_t i, const json_t 
     const char *path = json_string_value(v);
     snprintf(where, sizeof where, "%ss[%zu]", sm_role_name(role), i);
     if (!path || beside(r, where, path, file) < 0)
-        return fail(r, "%s: must be the path of a public key", where);
+        return sm_json_fail(r->err, "%s: must be the path of a public key", where);
     if (sm_keys_load_public(file, key, &why) < 0)
-        return fail(r, "%s: %s", where, why.text);
+        return sm_json_fail(r->err, "%s: %s", where, why.text);
     int err = sm_trust_add(&r->c->trust, role, r->c->fleet, key);
-    return err < 0 ? fail(r, "%s: not a usable key: %s", where, sm_strerror(err)) : 0;
+    return err < 0 ? sm_json_fail(r->err, "%s: not a usable key: %s", where, sm_strerror(err)) : 0;
 }
 
 static int add_signer(struct reading *r, size_t i, const json_t *v)
@@ -81,7 +71,8 @@ static int add_capability(struct reading *r, size_t i, const json_t *v)
 {
     const char *text = json_string_value(v);
     if (!text || !*text || strlen(text) > SM_CAPABILITY_MAX || !sm_json_printable(text))
-        return fail(r, "capabilities[%zu]: must be a text of 1 to %u bytes", i, SM_CAPABILITY_MAX);
+        return sm_json_fail(r->err, "capabilities[%zu]: must be a text of 1 to %u bytes", i,
+                            SM_CAPABILITY_MAX);
     r->c->capabilities[r->c->ncapabilities++] = text;
     return 0;
 }
@@ -119,9 +110,10 @@ static int read_flash(struct reading *r, const json_t *flash)
     if (sm_json_read(flash, "flash", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (in.applications + in.plugins > SM_STORE_MODULES_MAX)
-        return fail(r, "flash.plugins: at most %u with the applications", SM_STORE_MODULES_MAX);
+        return sm_json_fail(r->err, "flash.plugins: at most %u with the applications",
+                            SM_STORE_MODULES_MAX);
     if (in.sector_bytes & (in.sector_bytes - 1))
-        return fail(r, "flash.sector_bytes: must be a power of two");
+        return sm_json_fail(r->err, "flash.sector_bytes: must be a power of two");
     r->c->store = (struct sm_store_cfg){.applications = (uint16_t)in.applications,
                                         .slot_size = (uint32_t)in.slot_bytes,
                                         .plugins = (uint16_t)in.plugins,
@@ -148,10 +140,11 @@ static int read_seal_to(struct reading *r, const char *file, uint64_t bytes)
     if (beside(r, "core_dumps.seal_to", file, path) < 0)
         return SM_ERR_INVALID;
     if (bytes < SM_COREDUMP_LEAST + SM_SEALED_MORE)
-        return fail(r, "core_dumps.bytes: too few for dumps that are sealed");
+        return sm_json_fail(r->err, "core_dumps.bytes: too few for dumps that are sealed");
     int err = sm_sealed_load_public(path, r->c->core.seal_to);
     r->c->core.sealed = err == 0;
-    return err ? fail(r, err == SM_ERR_IO ? "core_dumps.seal_to: cannot be read"
+    return err ? sm_json_fail(r->err, err == SM_ERR_IO
+                                          ? "core_dumps.seal_to: cannot be read"
                                           : "core_dumps.seal_to: no public X25519 key in PEM")
                : 0;
 }
@@ -171,7 +164,7 @@ static int read_core_dumps(struct reading *r, const json_t *dumps)
         beside(r, "core_dumps.folder", in.folder, r->c->core.folder) < 0)
         return SM_ERR_INVALID;
     if (strlen(r->c->core.folder) > PATH_MAX - 16)
-        return fail(r, "core_dumps.folder: the path is too long");
+        return sm_json_fail(r->err, "core_dumps.folder: the path is too long");
     r->c->core.bytes = (size_t)in.bytes;
     r->c->core.memory = in.memory;
     return in.seal_to ? read_seal_to(r, in.seal_to, in.bytes) : 0;
@@ -198,10 +191,10 @@ static int add_directory(struct reading *r, size_t i, const json_t *v)
     if (sm_json_read(v, where, fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (in.name[0] && !sm_name_valid(in.name))
-        return fail(r, "%s.name: a-z, 0-9, '.', '_' and '-' only", where);
+        return sm_json_fail(r->err, "%s.name: a-z, 0-9, '.', '_' and '-' only", where);
     for (size_t k = 0; k < r->c->ndirectories; k++)
         if (strcmp(r->c->directories[k].name, in.name) == 0)
-            return fail(r, "%s.name: is there already", where);
+            return sm_json_fail(r->err, "%s.name: is there already", where);
     d->name = in.name;
     d->read_only = in.read_only;
     r->c->ndirectories++;
@@ -215,7 +208,8 @@ static int take_texts(struct reading *r, const char *where, const json_t *array,
     for (size_t i = 0; i < json_array_size(array); i++) {
         const char *text = json_string_value(json_array_get(array, i));
         if (!text || (named && (*text == '=' || !strchr(text, '='))))
-            return fail(r, "%s[%zu]: must be a text%s", where, i, named ? " NAME=VALUE" : "");
+            return sm_json_fail(r->err, "%s[%zu]: must be a text%s", where, i,
+                                named ? " NAME=VALUE" : "");
         out[(*n)++] = text;
     }
     return 0;
@@ -261,7 +255,7 @@ static int read_wasi(struct reading *r, const json_t *wasi)
         {0}};
 #undef AT
     if (wasi && r->c->cls == SM_CLASS_MCU)
-        return fail(r, "wasi: class mcu has none");
+        return sm_json_fail(r->err, "wasi: class mcu has none");
     if (wasi && sm_json_read(wasi, "wasi", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     r->c->file_bytes = in.file_bytes;
@@ -297,19 +291,20 @@ static int read_golden(struct reading *r, const json_t *golden)
         beside(r, "golden.key", in.key, file) < 0)
         return SM_ERR_INVALID;
     if (sm_keys_load_public(file, g->key, &key_why) < 0)
-        return fail(r, "golden.key: %s", key_why.text);
+        return sm_json_fail(r->err, "golden.key: %s", key_why.text);
     if (beside(r, "golden.signature", in.signature, file) < 0)
         return SM_ERR_INVALID;
     if (sm_file_read(file, SM_SIGNATURE_BYTES, &signature, &len, &why) < 0)
-        return fail(r, "golden.signature: %s", why.text);
+        return sm_json_fail(r->err, "golden.signature: %s", why.text);
     memcpy(g->signature, signature, len);
     free(signature);
     if (len != SM_SIGNATURE_BYTES)
-        return fail(r, "golden.signature: %s does not have %u bytes", file, SM_SIGNATURE_BYTES);
+        return sm_json_fail(r->err, "golden.signature: %s does not have %u bytes", file,
+                            SM_SIGNATURE_BYTES);
     if (beside(r, "golden.module", in.module, file) < 0)
         return SM_ERR_INVALID;
     if (sm_file_read(file, r->c->store.slot_size, &g->module, &g->len, &why) < 0)
-        return fail(r, "golden.module: %s", why.text);
+        return sm_json_fail(r->err, "golden.module: %s", why.text);
     return 0;
 }
 
@@ -329,14 +324,15 @@ static int read_token(struct reading *r, const char *path)
     if (beside(r, "server.token_file", path, file) < 0)
         return SM_ERR_INVALID;
     if (sm_file_read(file, TOKEN_MAX, &bytes, &len, &why) < 0)
-        return fail(r, "server.token_file: %s", why.text);
+        return sm_json_fail(r->err, "server.token_file: %s", why.text);
     char *token = (char *)bytes;
     token[strcspn(token, "\r\n")] = 0;
     bool good = *token && !strchr(token, ' ') && sm_json_printable(token);
     snprintf(r->c->authorization, sizeof r->c->authorization, "TargetToken %s", token);
     sm_wipe(bytes, len);
     free(bytes);
-    return good ? 0 : fail(r, "server.token_file: %s must be one line with a token", file);
+    return good ? 0
+                : sm_json_fail(r->err, "server.token_file: %s must be one line with a token", file);
 }
 
 static int read_ca(struct reading *r, const char *path)
@@ -347,10 +343,10 @@ static int read_ca(struct reading *r, const char *path)
     if (beside(r, "server.ca", path, r->c->ca) < 0)
         return SM_ERR_INVALID;
     if (sm_file_read(r->c->ca, CA_MAX, &bytes, &len, &why) < 0)
-        return fail(r, "server.ca: %s", why.text);
+        return sm_json_fail(r->err, "server.ca: %s", why.text);
     bool good = strstr((char *)bytes, "-----BEGIN CERTIFICATE-----") != NULL;
     free(bytes);
-    return good ? 0 : fail(r, "server.ca: %s has no PEM certificate", r->c->ca);
+    return good ? 0 : sm_json_fail(r->err, "server.ca: %s has no PEM certificate", r->c->ca);
 }
 
 static void take_server(struct config *c, const struct server *in)
@@ -413,11 +409,11 @@ static int read_server(struct reading *r, const json_t *server)
     if (sm_json_read(server, "server", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
     if (!is_origin(in.url))
-        return fail(r, "server.url: must be https://host or https://host:port");
+        return sm_json_fail(r->err, "server.url: must be https://host or https://host:port");
     if (!url_part(in.tenant))
-        return fail(r, "server.tenant: letters, digits, '.', '_' and '-' only");
+        return sm_json_fail(r->err, "server.tenant: letters, digits, '.', '_' and '-' only");
     if (in.pin && strncmp(in.pin, "sha256//", 8) != 0)
-        return fail(r, "server.pin: must begin with sha256//");
+        return sm_json_fail(r->err, "server.pin: must begin with sha256//");
     take_server(r->c, &in);
     return read_ca(r, in.ca) < 0 ? SM_ERR_INVALID : read_token(r, in.token_file);
 }
@@ -437,13 +433,14 @@ static int read_native(struct reading *r, const struct root *in)
     if (strcmp(in->native, "refuse") == 0)
         return 0;
     if (strcmp(in->native, "builder") != 0)
-        return fail(r, "native: must be refuse or builder");
+        return sm_json_fail(r->err, "native: must be refuse or builder");
     if (json_array_size(in->builders) == 0 && !in->key_set)
-        return fail(r, "builders: none is named, and native says that theirs are run");
+        return sm_json_fail(r->err, "builders: none is named, and native says that theirs are run");
     if (sm_native_this_target() == 0)
-        return fail(r, "native: there are no native images for this processor");
+        return sm_json_fail(r->err, "native: there are no native images for this processor");
     if (r->c->sector_bytes % 4096 != 0)
-        return fail(r, "flash.sector_bytes: must be a multiple of 4096 for native images");
+        return sm_json_fail(r->err,
+                            "flash.sector_bytes: must be a multiple of 4096 for native images");
     r->c->native = true;
     return 0;
 }
@@ -453,11 +450,11 @@ static int read_trust(struct reading *r, const struct root *in)
 {
     sm_trust_init(&r->c->trust, r->c->keys, SM_KEYSET_KEYS_MAX);
     if (in->key_set && (in->signers || in->builders))
-        return fail(r, "key_set: names signers and builders itself");
+        return sm_json_fail(r->err, "key_set: names signers and builders itself");
     if (in->key_set)
         return beside(r, "key_set", in->key_set, r->c->key_set);
     if (!in->signers)
-        return fail(r, "key_set: is missing, and so is signers");
+        return sm_json_fail(r->err, "key_set: is missing, and so is signers");
     return each(r, in->signers, add_signer) < 0 || each(r, in->builders, add_builder) < 0
                ? SM_ERR_INVALID
                : 0;
@@ -468,19 +465,19 @@ static int read_identity(struct reading *r, const struct root *in)
     struct config *c = r->c;
     int cls = sm_class_find(in->cls);
     if (!url_part(in->device))
-        return fail(r, "device: letters, digits, '.', '_' and '-' only");
+        return sm_json_fail(r->err, "device: letters, digits, '.', '_' and '-' only");
     if (!sm_name_valid(in->fleet))
-        return fail(r, "fleet: a-z, 0-9, '.', '_' and '-' only");
+        return sm_json_fail(r->err, "fleet: a-z, 0-9, '.', '_' and '-' only");
     if (cls < 0)
-        return fail(r, "class: must be mcu, mpu, gateway or edge");
+        return sm_json_fail(r->err, "class: must be mcu, mpu, gateway or edge");
     c->device = in->device;
     c->fleet = in->fleet;
     c->cls = (enum sm_class)cls;
     c->free_installs = (uint16_t)in->free_installs;
     c->memory_bytes = sm_class_limits((unsigned)cls)->memory_bytes;
     if (in->memory_bytes > c->memory_bytes)
-        return fail(r, "memory_bytes: class %s has at most %llu", in->cls,
-                    (unsigned long long)c->memory_bytes);
+        return sm_json_fail(r->err, "memory_bytes: class %s has at most %llu", in->cls,
+                            (unsigned long long)c->memory_bytes);
     if (in->memory_bytes)
         c->memory_bytes = in->memory_bytes;
     return 0;
@@ -526,7 +523,8 @@ static int read_root(struct reading *r)
     if (in.golden && read_golden(r, in.golden) < 0)
         return SM_ERR_INVALID;
     if (in.mqttsn && in.server)
-        return fail(r, "mqtt-sn: a device has one way to its server, and \"server\" is another");
+        return sm_json_fail(
+            r->err, "mqtt-sn: a device has one way to its server, and \"server\" is another");
     if (in.mqttsn &&
         config_read_mqttsn(&r->c->mqttsn, r->path, r->c->device, in.mqttsn, r->err) < 0)
         return SM_ERR_INVALID;

@@ -1,5 +1,4 @@
 /* The "mqtt-sn" object of the daemon's configuration. SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,6 @@ struct raw {
     uint64_t message_bytes, window, keepalive, sleep, retry, deadline, poll_least;
     json_t *gateways, *serial, *dtls;
 };
-
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 static int read_gateways(struct config_mqttsn *c, const json_t *array, struct sm_json_error *err)
 {
@@ -93,13 +82,13 @@ int config_read_mqttsn(struct config_mqttsn *c, const char *path, const char *de
     if (sm_json_read(v, "mqtt-sn", fields, false, &in, err) < 0)
         return SM_ERR_INVALID;
     if (!in.gateways == !in.serial)
-        return fail(err, "mqtt-sn: either gateways or a serial line to one");
+        return sm_json_fail(err, "mqtt-sn: either gateways or a serial line to one");
     if (in.serial && in.dtls)
-        return fail(err, "mqtt-sn.dtls: not over a serial line");
+        return sm_json_fail(err, "mqtt-sn.dtls: not over a serial line");
     if (strlen(in.client_id) > SM_MQTTSN_OWN_ID_MAX)
-        return fail(err,
-                    "mqtt-sn.client_id: is missing; a device's id longer than %u bytes is none",
-                    SM_MQTTSN_OWN_ID_MAX);
+        return sm_json_fail(
+            err, "mqtt-sn.client_id: is missing; a device's id longer than %u bytes is none",
+            SM_MQTTSN_OWN_ID_MAX);
     *c = (struct config_mqttsn){.client_id = in.client_id,
                                 .prefix = in.prefix,
                                 .message_bytes = (uint16_t)in.message_bytes,

@@ -1,7 +1,6 @@
 /* "network" of the configuration file. SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +15,6 @@ struct reading {
     struct config_network *n;
     struct sm_json_error *err;
 };
-
-__attribute__((format(printf, 2, 3))) static int fail(struct reading *r, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(r->err->text, sizeof r->err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 struct in {
     const char *prefix;
@@ -81,7 +71,8 @@ static int make_prefix(struct reading *r, const char *prefix, const char *device
     if (prefix &&
         strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
             strlen(prefix))
-        return fail(r, "network.client_prefix: letters, digits, '.', '_' and '-' only");
+        return sm_json_fail(r->err,
+                            "network.client_prefix: letters, digits, '.', '_' and '-' only");
     r->n->how.prefix = out;
     if (prefix) {
         strcpy(out, prefix);

@@ -1,7 +1,6 @@
 /* Buses as JSON says. SPDX-License-Identifier: Apache-2.0 */
 #include "bus_config.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +23,6 @@ struct wanted {
     uint64_t hz, baud, stop_bits;
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
-
 /* ---- Simulated ones -------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void *ctx)
@@ -50,16 +39,17 @@ static int add_chip(struct sm_opened_bus *o, const struct wanted *w, const char 
     struct sm_sim_wrong wrong;
     const char *text = json_string_value(json_array_get(w->chips, i));
     if (!text)
-        return fail(err, "%s.chips[%zu]: must be a text", where, i);
+        return sm_json_fail(err, "%s.chips[%zu]: must be a text", where, i);
     if (sm_sim_describe(&d, text, &wrong) < 0)
-        return fail(err, "%s.chips[%zu]: %s, at character %u", where, i, wrong.rule,
-                    (unsigned)wrong.offset + 1);
+        return sm_json_fail(err, "%s.chips[%zu]: %s, at character %u", where, i, wrong.rule,
+                            (unsigned)wrong.offset + 1);
     if (i == 0)
         sm_sim_bus_init(&o->sim, w->name, (enum sm_bus_kind)d.model->bus, &o->clock);
     switch (sm_sim_plug_described(&o->sim, &o->chips[i], &d)) {
     case 0: return 0;
-    case SM_ERR_BUSY: return fail(err, "%s.chips[%zu]: there is a chip at that address", where, i);
-    default: return fail(err, "%s.chips[%zu]: is for another kind of bus", where, i);
+    case SM_ERR_BUSY:
+        return sm_json_fail(err, "%s.chips[%zu]: there is a chip at that address", where, i);
+    default: return sm_json_fail(err, "%s.chips[%zu]: is for another kind of bus", where, i);
     }
 }
 
@@ -68,11 +58,11 @@ static int simulate(struct sm_opened_bus *o, const struct wanted *w, const char 
 {
     size_t n = json_array_size(w->chips);
     if (!w->chips)
-        return fail(err, "%s.chips: is missing", where);
+        return sm_json_fail(err, "%s.chips: is missing", where);
     o->simulated = true;
     o->chips = calloc(n, sizeof *o->chips);
     if (!o->chips)
-        return fail(err, "%s: no memory", where);
+        return sm_json_fail(err, "%s: no memory", where);
     for (size_t i = 0; i < n; i++)
         if (add_chip(o, w, where, i, err) < 0)
             return SM_ERR_INVALID;
@@ -102,16 +92,16 @@ static int open_device(struct sm_opened_bus *o, const struct wanted *w, const ch
     int r;
     bool known = !strcmp(w->type, "i2c") || !strcmp(w->type, "spi") || !strcmp(w->type, "serial");
     if (!known)
-        return fail(err, "%s.type: must be i2c, spi, serial or simulated", where);
+        return sm_json_fail(err, "%s.type: must be i2c, spi, serial or simulated", where);
     if (!w->device)
-        return fail(err, "%s.device: is missing", where);
+        return sm_json_fail(err, "%s.device: is missing", where);
     if (!strcmp(w->type, "i2c"))
         r = sm_bus_open_i2c(&o->posix, w->name, w->device, &why);
     else if (!strcmp(w->type, "spi"))
         r = sm_bus_open_spi(&o->posix, w->name, w->device, (uint32_t)w->hz, &why);
     else
         r = open_serial(&o->posix, w, where, &why);
-    return r < 0 ? fail(err, "%s: %.300s", where, why.text) : 0;
+    return r < 0 ? sm_json_fail(err, "%s: %.300s", where, why.text) : 0;
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -141,12 +131,12 @@ static int open_bus(struct sm_bus_config *c, const json_t *v, const char *where,
     if (sm_json_read(v, where, fields, false, &w, err) < 0)
         return SM_ERR_INVALID;
     if (!name_valid(w.name))
-        return fail(err, "%s.name: letters, digits, '.', '_' and '-' only", where);
+        return sm_json_fail(err, "%s.name: letters, digits, '.', '_' and '-' only", where);
     if (sm_bus_config_find(c, w.name))
-        return fail(err, "%s.name: there is a bus %s already", where, w.name);
+        return sm_json_fail(err, "%s.name: there is a bus %s already", where, w.name);
     struct sm_opened_bus *o = c->opened[c->count] = calloc(1, sizeof *o);
     if (!o)
-        return fail(err, "%s: no memory", where);
+        return sm_json_fail(err, "%s: no memory", where);
     bool simulated = !strcmp(w.type, "simulated");
     if ((simulated ? simulate(o, &w, where, clock, err) : open_device(o, &w, where, err)) < 0)
         return SM_ERR_INVALID;
@@ -160,7 +150,7 @@ int sm_bus_config_open(struct sm_bus_config *c, const json_t *buses, const struc
     char where[32];
     memset(c, 0, sizeof *c);
     if (json_array_size(buses) > SM_BUS_CONFIG_MAX)
-        return fail(err, "buses: there are more than %u", SM_BUS_CONFIG_MAX);
+        return sm_json_fail(err, "buses: there are more than %u", SM_BUS_CONFIG_MAX);
     for (size_t i = 0; i < json_array_size(buses); i++) {
         snprintf(where, sizeof where, "buses[%zu]", i);
         if (open_bus(c, json_array_get(buses, i), where, clock, err) < 0)

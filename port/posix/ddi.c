@@ -1,19 +1,8 @@
 /* Answers and requests of the DDI interface. SPDX-License-Identifier: Apache-2.0 */
 #include "ddi.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 /* ---- Links ----------------------------------------------------------------------------------- */
 
@@ -59,7 +48,7 @@ static int read_link(const char *origin, const json_t *link, const char *where,
     if (sm_json_read(link, where, fields, true, &url, err) < 0)
         return SM_ERR_INVALID;
     if (!sm_ddi_same_origin(origin, url))
-        return fail(err, "%s.href: leads away from %s", where, origin);
+        return sm_json_fail(err, "%s.href: leads away from %s", where, origin);
     strcpy(out, url);
     return 0;
 }
@@ -107,7 +96,7 @@ static int read_polling(const json_t *config, struct sm_ddi_base *out, struct sm
         return SM_ERR_INVALID;
     out->sleep_s = read_sleep(sleep);
     if (!out->sleep_s)
-        return fail(err, "config.polling.sleep: must be a time from 00:00:01 to 23:59:59");
+        return sm_json_fail(err, "config.polling.sleep: must be a time from 00:00:01 to 23:59:59");
     return 0;
 }
 
@@ -123,7 +112,8 @@ static int read_keys(const char *origin, const char *fleet, const json_t *links,
         return 0;
     json_int_t v = json_integer_value(version);
     if (!json_is_integer(version) || v < 1 || v > INT32_MAX)
-        return fail(err, "_links.keys.versions.%s: must be a whole number from 1 on", fleet);
+        return sm_json_fail(err, "_links.keys.versions.%s: must be a whole number from 1 on",
+                            fleet);
     out->keys_version = (uint32_t)v;
     return 0;
 }
@@ -181,7 +171,7 @@ static int read_sha256(const json_t *hashes, const char *where, uint8_t out[SM_S
     if (sm_json_read(hashes, at, fields, true, &text, err) < 0)
         return SM_ERR_INVALID;
     if (sm_hex_decode(text, out, SM_SHA256_SIZE) < 0)
-        return fail(err, "%s.sha256: must be lower case hex", at);
+        return sm_json_fail(err, "%s.sha256: must be lower case hex", at);
     return 0;
 }
 
@@ -191,7 +181,7 @@ static int read_download(const char *origin, const json_t *links, const char *wh
     char at[112];
     snprintf(at, sizeof at, "%s._links.download", where);
     const json_t *link = json_object_get(links, "download");
-    return link ? read_link(origin, link, at, out, err) : fail(err, "%s: is missing", at);
+    return link ? read_link(origin, link, at, out, err) : sm_json_fail(err, "%s: is missing", at);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -204,7 +194,7 @@ static int take_module(const char *origin, const struct artifact *a, const char 
                        struct sm_ddi_chunk *c, struct sm_json_error *err)
 {
     if (c->module[0])
-        return fail(err, "%s: a second module in one chunk", where);
+        return sm_json_fail(err, "%s: a second module in one chunk", where);
     c->size = (uint32_t)a->size;
     if (read_sha256(a->hashes, where, c->sha256, err) < 0)
         return SM_ERR_INVALID;
@@ -215,9 +205,9 @@ static int take_signature(const char *origin, const struct artifact *a, const ch
                           struct sm_ddi_chunk *c, struct sm_json_error *err)
 {
     if (c->signature[0])
-        return fail(err, "%s: a second signature in one chunk", where);
+        return sm_json_fail(err, "%s: a second signature in one chunk", where);
     if (a->size != SM_SIGNATURE_BYTES)
-        return fail(err, "%s.size: a signature has %u bytes", where, SM_SIGNATURE_BYTES);
+        return sm_json_fail(err, "%s.size: a signature has %u bytes", where, SM_SIGNATURE_BYTES);
     return read_download(origin, a->links, where, c->signature, err);
 }
 
@@ -270,8 +260,8 @@ static int read_artifact(const struct reading *r, const json_t *v, const char *w
     if (ends_with(a.filename, ".wasm.sig"))
         return take_signature(r->origin, &a, where, c, err);
     if (!ends_with(a.filename, ".native") && !ends_with(a.filename, ".native.sig"))
-        return fail(err, "%s.filename: must end in .wasm or .native, or in .sig behind that",
-                    where);
+        return sm_json_fail(
+            err, "%s.filename: must end in .wasm or .native, or in .sig behind that", where);
     take_native(r, &a, where, c);
     return 0;
 }
@@ -299,9 +289,9 @@ static int read_chunk(const struct reading *r, const json_t *v, size_t i, struct
         return SM_ERR_INVALID;
     c->plugin = !strcmp(in.part, "plugin");
     if (!c->plugin && strcmp(in.part, "bApp") != 0)
-        return fail(err, "%s.part: only bApp and plugin can be updated here", where);
+        return sm_json_fail(err, "%s.part: only bApp and plugin can be updated here", where);
     if (!sm_name_valid(in.name))
-        return fail(err, "%s.name: not the name of a module", where);
+        return sm_json_fail(err, "%s.name: not the name of a module", where);
     strcpy(c->name, in.name);
     strcpy(c->version, in.version);
     for (size_t k = 0; k < json_array_size(in.artifacts); k++) {
@@ -311,7 +301,7 @@ static int read_chunk(const struct reading *r, const json_t *v, size_t i, struct
     }
     if (!c->native[0] || !c->claim[0]) /* one without the other is of no use */
         c->native[0] = c->claim[0] = 0;
-    return c->module[0] ? 0 : fail(err, "deployment.chunks[%zu]: has no module", i);
+    return c->module[0] ? 0 : sm_json_fail(err, "deployment.chunks[%zu]: has no module", i);
 }
 
 static int read_chunks(const struct reading *r, const json_t *chunks, struct sm_ddi_deployment *out,
@@ -323,8 +313,8 @@ static int read_chunks(const struct reading *r, const json_t *chunks, struct sm_
             return SM_ERR_INVALID;
         for (size_t k = 0; k < i; k++)
             if (!strcmp(out->chunk[k].name, out->chunk[i].name))
-                return fail(err, "deployment.chunks[%zu]: %s is there already", i,
-                            out->chunk[i].name);
+                return sm_json_fail(err, "deployment.chunks[%zu]: %s is there already", i,
+                                    out->chunk[i].name);
     }
     return 0;
 }
@@ -372,7 +362,7 @@ static int read_deployment(const struct reading *r, const json_t *root,
         {0}};
     int bad = sm_json_read(root, "", fields, true, &in, err);
     if (in.id && !id_valid(in.id))
-        return fail(err, "id: letters, digits, '-' and '_' only");
+        return sm_json_fail(err, "id: letters, digits, '-' and '_' only");
     if (in.id)
         strcpy(out->id, in.id);
     return bad < 0 ? SM_ERR_INVALID : read_inner(r, in.deployment, out, err);

@@ -14,8 +14,7 @@
 
 #define WHERE_MAX 160
 
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
+int sm_json_fail(struct sm_json_error *err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -29,11 +28,11 @@ json_t *sm_json_parse(const void *bytes, size_t len, struct sm_json_error *err)
     json_error_t je;
     json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &je);
     if (!root) {
-        fail(err, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
+        sm_json_fail(err, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
         return NULL;
     }
     if (!json_is_object(root)) {
-        fail(err, "the JSON text must be an object");
+        sm_json_fail(err, "the JSON text must be an object");
         json_decref(root);
         return NULL;
     }
@@ -46,14 +45,14 @@ json_t *sm_json_load(const char *path, size_t max, struct sm_json_error *err)
     uint8_t *bytes;
     size_t len;
     if (sm_file_read(path, max, &bytes, &len, &why) < 0) {
-        fail(err, "%s", why.text);
+        sm_json_fail(err, "%s", why.text);
         return NULL;
     }
     struct sm_json_error inner;
     json_t *root = sm_json_parse(bytes, len, &inner);
     free(bytes);
     if (!root)
-        fail(err, "%s: %s", path, inner.text);
+        sm_json_fail(err, "%s: %s", path, inner.text);
     return root;
 }
 
@@ -70,13 +69,13 @@ static int read_text(const json_t *v, const char *at, const struct sm_json_field
 {
     const char *text = json_string_value(v);
     if (!text)
-        return fail(err, "%s: must be a text", at);
+        return sm_json_fail(err, "%s: must be a text", at);
     size_t len = strlen(text);
     if (len < f->min || len > f->max)
-        return fail(err, "%s: must have %llu to %llu bytes, has %zu", at,
-                    (unsigned long long)f->min, (unsigned long long)f->max, len);
+        return sm_json_fail(err, "%s: must have %llu to %llu bytes, has %zu", at,
+                            (unsigned long long)f->min, (unsigned long long)f->max, len);
     if (!sm_json_printable(text))
-        return fail(err, "%s: must not have control characters", at);
+        return sm_json_fail(err, "%s: must not have control characters", at);
     *(const char **)out = text;
     return 0;
 }
@@ -86,8 +85,8 @@ static int read_uint(const json_t *v, const char *at, const struct sm_json_field
 {
     json_int_t n = json_integer_value(v);
     if (!json_is_integer(v) || n < 0 || (uint64_t)n < f->min || (uint64_t)n > f->max)
-        return fail(err, "%s: must be a whole number from %llu to %llu", at,
-                    (unsigned long long)f->min, (unsigned long long)f->max);
+        return sm_json_fail(err, "%s: must be a whole number from %llu to %llu", at,
+                            (unsigned long long)f->min, (unsigned long long)f->max);
     *(uint64_t *)out = (uint64_t)n;
     return 0;
 }
@@ -95,7 +94,7 @@ static int read_uint(const json_t *v, const char *at, const struct sm_json_field
 static int read_bool(const json_t *v, const char *at, void *out, struct sm_json_error *err)
 {
     if (!json_is_boolean(v))
-        return fail(err, "%s: must be true or false", at);
+        return sm_json_fail(err, "%s: must be true or false", at);
     *(bool *)out = json_is_true(v);
     return 0;
 }
@@ -105,11 +104,11 @@ static int read_group(json_t *v, const char *at, const struct sm_json_field *f, 
 {
     bool array = f->kind == SM_JSON_ARRAY;
     if (array ? !json_is_array(v) : !json_is_object(v))
-        return fail(err, "%s: must be %s", at, array ? "an array" : "an object");
+        return sm_json_fail(err, "%s: must be %s", at, array ? "an array" : "an object");
     size_t n = array ? json_array_size(v) : json_object_size(v);
     if (n < f->min || n > f->max)
-        return fail(err, "%s: must have %llu to %llu elements, has %zu", at,
-                    (unsigned long long)f->min, (unsigned long long)f->max, n);
+        return sm_json_fail(err, "%s: must have %llu to %llu elements, has %zu", at,
+                            (unsigned long long)f->min, (unsigned long long)f->max, n);
     *(json_t **)out = v;
     return 0;
 }
@@ -147,7 +146,7 @@ static bool known(const struct sm_json_field *fields, const char *key)
 /* The error for a key that the table does not name, with those that it does. */
 static int unknown(const char *at, const struct sm_json_field *fields, struct sm_json_error *err)
 {
-    fail(err, "%s: unknown key; known are", at);
+    sm_json_fail(err, "%s: unknown key; known are", at);
     for (; fields->key; fields++) {
         size_t len = strlen(err->text);
         snprintf(err->text + len, sizeof err->text - len, " %s%s", fields->key,
@@ -161,7 +160,7 @@ int sm_json_read(const json_t *object, const char *where, const struct sm_json_f
 {
     char at[WHERE_MAX];
     if (!json_is_object(object))
-        return fail(err, "%s: must be an object", *where ? where : "the JSON text");
+        return sm_json_fail(err, "%s: must be an object", *where ? where : "the JSON text");
     if (!open) {
         const char *key;
         json_t *v;
@@ -177,7 +176,7 @@ int sm_json_read(const json_t *object, const char *where, const struct sm_json_f
         json_t *v = json_object_get(object, f->key);
         place(at, where, f->key);
         if (!v && f->required)
-            return fail(err, "%s: is missing", at);
+            return sm_json_fail(err, "%s: is missing", at);
         if (v && read_value(v, at, f, (char *)out + f->offset, err) < 0)
             return SM_ERR_INVALID;
     }

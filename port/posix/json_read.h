@@ -18,6 +18,10 @@ struct sm_json_error {
     char text[512]; /* one sentence without a final dot */
 };
 
+/* Say what is wrong; cut off at the text's end. Always SM_ERR_INVALID. */
+int sm_json_fail(struct sm_json_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 enum sm_json_kind {
     SM_JSON_TEXT,   /* const char *, borrowed from the JSON value; no control characters */
     SM_JSON_UINT,   /* uint64_t */

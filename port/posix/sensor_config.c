@@ -2,7 +2,6 @@
 #include "sensor_config.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +11,6 @@
 #include <sandmote/drivers.h>
 
 #define WHERE_MAX 96u
-
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_sensor_config *c,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(c->err->text, sizeof c->err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 /* The path beside the configuration file, kept until the configuration is freed. */
 static const char *keep_path(struct sm_sensor_config *c, const char *path)
@@ -56,16 +45,16 @@ static struct sm_sensor *new_sensor(struct sm_sensor_config *c, const char *wher
                                     size_t len)
 {
     if (!name_valid(id, len)) {
-        fail(c, "%s: a sensor's id is 1 to %u letters, digits, '.', '_' and '-'", where,
-             SM_SENSOR_ID_MAX);
+        sm_json_fail(c->err, "%s: a sensor's id is 1 to %u letters, digits, '.', '_' and '-'",
+                     where, SM_SENSOR_ID_MAX);
         return NULL;
     }
     if (c->nsensors == SM_SENSOR_CONFIG_MAX) {
-        fail(c, "%s: there are more than %u sensors", where, SM_SENSOR_CONFIG_MAX);
+        sm_json_fail(c->err, "%s: there are more than %u sensors", where, SM_SENSOR_CONFIG_MAX);
         return NULL;
     }
     if (find(c, id, len)) {
-        fail(c, "%s: there is a sensor %.*s already", where, (int)len, id);
+        sm_json_fail(c->err, "%s: there is a sensor %.*s already", where, (int)len, id);
         return NULL;
     }
     memcpy(c->id[c->nsensors], id, len);
@@ -80,7 +69,7 @@ static void *new_ctx(struct sm_sensor_config *c, struct sm_sensor *s, size_t siz
     s->ctx = calloc(1, size);
     c->owned[s - c->sensors] = s->ctx != NULL;
     if (!s->ctx)
-        fail(c, "no memory for sensors");
+        sm_json_fail(c->err, "no memory for sensors");
     return s->ctx;
 }
 
@@ -101,16 +90,19 @@ static int add_value(struct sm_sensor_config *c, const char *where, struct sm_vi
     const char *file = NULL;
     json_int_t n = json_integer_value(value);
     if (!name_valid(name, strlen(name)))
-        return fail(c, "%s: a name is 1 to %u letters, digits, '.', '_' and '-'", where,
-                    SM_SENSOR_NAME_MAX);
+        return sm_json_fail(c->err, "%s: a name is 1 to %u letters, digits, '.', '_' and '-'",
+                            where, SM_SENSOR_NAME_MAX);
     if (json_is_string(value) && !(file = keep_path(c, json_string_value(value))))
-        return fail(c, "%s: the path is too long", where);
+        return sm_json_fail(c->err, "%s: the path is too long", where);
     if (!file && (!json_is_integer(value) || n < INT32_MIN || n > INT32_MAX))
-        return fail(c, "%s: must be a whole number of 32 bits or the path of a file", where);
+        return sm_json_fail(c->err, "%s: must be a whole number of 32 bits or the path of a file",
+                            where);
     switch (sm_virtual_sensor_add(v, name, file, (int32_t)n)) {
     case 0: return 0;
-    case SM_ERR_STATE: return fail(c, "%s: stands there twice", where);
-    default: return fail(c, "%s: more than %u values of one sensor", where, SM_SENSOR_CAPABILITIES);
+    case SM_ERR_STATE: return sm_json_fail(c->err, "%s: stands there twice", where);
+    default:
+        return sm_json_fail(c->err, "%s: more than %u values of one sensor", where,
+                            SM_SENSOR_CAPABILITIES);
     }
 }
 
@@ -150,16 +142,16 @@ static int add_named(struct sm_sensor_config *c, const char *where, const json_t
     json_object_foreach((json_t *)o, key, any)
     {
         if (strcmp(key, "name") != 0 && strcmp(key, "value") != 0 && strcmp(key, "file") != 0)
-            return fail(c, "%s.%.40s: unknown key", where, key);
+            return sm_json_fail(c->err, "%s.%.40s: unknown key", where, key);
     }
     if (!slash)
-        return fail(c, "%s.name: must be <sensor>/<value>", where);
+        return sm_json_fail(c->err, "%s.name: must be <sensor>/<value>", where);
     if (!value == !file || (file && !json_is_string(file)))
-        return fail(c, "%s: must have either a value or a file", where);
+        return sm_json_fail(c->err, "%s: must have either a value or a file", where);
     size_t len = (size_t)(slash - name);
     struct sm_sensor *s = find(c, name, len);
     if (s && strcmp(s->driver->model, "virtual") != 0)
-        return fail(c, "%s.name: there is a sensor %s already", where, s->id);
+        return sm_json_fail(c->err, "%s.name: there is a sensor %s already", where, s->id);
     struct sm_virtual_sensor *v = s ? s->ctx : new_virtual(c, where, name, len);
     return v ? add_value(c, where, v, slash + 1, value ? value : file) : SM_ERR_INVALID;
 }
@@ -188,7 +180,7 @@ static int check_address(struct sm_sensor_config *c, const char *where, const st
         [SM_BUS_SERIAL] = {1, 247, "Modbus units are 1 to 247"},
     };
     return in->address < can[kind].least || in->address > can[kind].most
-               ? fail(c, "%s.address: %s", where, can[kind].what)
+               ? sm_json_fail(c->err, "%s.address: %s", where, can[kind].what)
                : 0;
 }
 
@@ -217,12 +209,12 @@ static int add_map(struct sm_sensor_config *c, const char *where, struct sm_sens
         return SM_ERR_INVALID;
     bool holding = strcmp(in.kind, "holding") == 0;
     if (!holding && strcmp(in.kind, "input") != 0)
-        return fail(c, "%s.kind: must be input or holding", at);
+        return sm_json_fail(c->err, "%s.kind: must be input or holding", at);
     uint64_t apart =
         in.temperature < in.humidity ? in.humidity - in.temperature : in.temperature - in.humidity;
     if (apart == 0 || apart >= SM_MODBUS_REGISTERS)
-        return fail(c, "%s: temperature and humidity must be 1 to %u apart", at,
-                    SM_MODBUS_REGISTERS - 1);
+        return sm_json_fail(c->err, "%s: temperature and humidity must be 1 to %u apart", at,
+                            SM_MODBUS_REGISTERS - 1);
     struct sm_modbus_map *map = new_ctx(c, s, sizeof *map);
     if (!map)
         return SM_ERR_INVALID;
@@ -248,17 +240,17 @@ static int wire(struct sm_sensor_config *c, const char *where, const struct wire
 {
     const struct sm_sensor_driver *driver = sm_driver_find(in->driver);
     if (!driver)
-        return fail(c, "%s.driver: there is no driver %s", where, in->driver);
+        return sm_json_fail(c->err, "%s.driver: there is no driver %s", where, in->driver);
     if (misplaced(in, driver))
-        return fail(c, "%s.%s: not for %s", where, misplaced(in, driver), in->driver);
+        return sm_json_fail(c->err, "%s.%s: not for %s", where, misplaced(in, driver), in->driver);
     if (!in->bus || in->address == UINT64_MAX)
-        return fail(c, "%s.%s: is missing", where, in->bus ? "address" : "bus");
+        return sm_json_fail(c->err, "%s.%s: is missing", where, in->bus ? "address" : "bus");
     const struct sm_bus *bus = sm_bus_config_find(&c->buses, in->bus);
     if (!bus)
-        return fail(c, "%s.bus: there is no bus %s", where, in->bus);
+        return sm_json_fail(c->err, "%s.bus: there is no bus %s", where, in->bus);
     if (bus->kind != driver->bus)
-        return fail(c, "%s.bus: %s is for %s, %s is %s", where, in->driver,
-                    sm_bus_kind_name(driver->bus), in->bus, sm_bus_kind_name(bus->kind));
+        return sm_json_fail(c->err, "%s.bus: %s is for %s, %s is %s", where, in->driver,
+                            sm_bus_kind_name(driver->bus), in->bus, sm_bus_kind_name(bus->kind));
     if (check_address(c, where, in, bus->kind) < 0)
         return SM_ERR_INVALID;
     struct sm_sensor *s = new_sensor(c, where, in->id, strlen(in->id));
@@ -282,18 +274,18 @@ static int add_iio(struct sm_sensor_config *c, const char *where, const struct w
 {
     struct sm_file_why why;
     if (in->bus || in->active_high || in->registers || in->address != UINT64_MAX)
-        return fail(c, "%s: driver iio takes a folder and nothing else", where);
+        return sm_json_fail(c->err, "%s: driver iio takes a folder and nothing else", where);
     if (!in->folder)
-        return fail(c, "%s.folder: is missing", where);
+        return sm_json_fail(c->err, "%s.folder: is missing", where);
     const char *folder = keep_path(c, in->folder);
     if (!folder)
-        return fail(c, "%s.folder: the path is too long", where);
+        return sm_json_fail(c->err, "%s.folder: the path is too long", where);
     struct sm_sensor *s = new_sensor(c, where, in->id, strlen(in->id));
     struct sm_iio *iio = s ? new_ctx(c, s, sizeof *iio) : NULL;
     if (!iio)
         return SM_ERR_INVALID;
     if (sm_iio_open(iio, folder, &why) < 0)
-        return fail(c, "%s.folder: %.300s", where, why.text);
+        return sm_json_fail(c->err, "%s.folder: %.300s", where, why.text);
     s->driver = &iio->driver;
     return 0;
 }
@@ -323,7 +315,7 @@ static int add_sensor(struct sm_sensor_config *c, size_t i, const json_t *o)
     char where[32];
     snprintf(where, sizeof where, "sensors[%zu]", i);
     if (!json_is_object(o))
-        return fail(c, "%s: must be an object", where);
+        return sm_json_fail(c->err, "%s: must be an object", where);
     if (json_object_get(o, "name"))
         return add_named(c, where, o);
     if (json_object_get(o, "driver"))
@@ -353,7 +345,8 @@ int sm_sensor_config_add(struct sm_sensor_config *c, struct sm_sensors *m,
     c->err = err;
     for (size_t i = 0; i < c->nsensors; i++)
         if (sm_sensors_add(m, &c->sensors[i]) < 0)
-            return fail(c, "sensor %s: a name of it is one that every sensor has", c->id[i]);
+            return sm_json_fail(c->err, "sensor %s: a name of it is one that every sensor has",
+                                c->id[i]);
     return 0;
 }
 

@@ -3,20 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "body.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sandmote/manifest.h>
-
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 /* ---- Operators ------------------------------------------------------------------------------- */
 
@@ -25,10 +14,10 @@ static int take_sha(struct sm_fleet_assignment *a, size_t i, const json_t *v,
 {
     const char *sha = json_string_value(v);
     if (!sha || !sm_fleet_sha_valid(sha))
-        return fail(err, "modules[%zu]: must be a SHA-256 in lower case hex", i);
+        return sm_json_fail(err, "modules[%zu]: must be a SHA-256 in lower case hex", i);
     for (size_t k = 0; k < i; k++)
         if (!strcmp(a->sha256[k], sha))
-            return fail(err, "modules[%zu]: is the same as modules[%zu]", i, k);
+            return sm_json_fail(err, "modules[%zu]: is the same as modules[%zu]", i, k);
     a->sha256[i] = sha;
     return 0;
 }
@@ -71,10 +60,11 @@ static int read_enrolment(struct sm_fleet_enrolment *e, struct sm_json_error *er
     if (sm_json_read(e->root, "", fields, false, e, err) < 0)
         return SM_ERR_INVALID;
     if (e->channel && !sm_fleet_name_valid(e->channel))
-        return fail(err, "channel: letters, digits, '.', '_' and '-' only, beginning with a letter "
-                         "or a digit");
+        return sm_json_fail(
+            err, "channel: letters, digits, '.', '_' and '-' only, beginning with a letter "
+                 "or a digit");
     if (!e->channel && !e->token)
-        return fail(err, "channel or token: one of them must be there");
+        return sm_json_fail(err, "channel or token: one of them must be there");
     return 0;
 }
 
@@ -112,7 +102,8 @@ static int take_details(struct sm_fleet_feedback *f, const json_t *details,
     for (size_t i = 0; i < json_array_size(details); i++) {
         const char *text = json_string_value(json_array_get(details, i));
         if (!text || !sm_json_printable(text))
-            return fail(err, "status.details[%zu]: must be a text without control characters", i);
+            return sm_json_fail(
+                err, "status.details[%zu]: must be a text without control characters", i);
         if (used >= sizeof f->details - 1)
             break;
         int n =
@@ -136,9 +127,9 @@ static int read_status(struct sm_fleet_feedback *f, const json_t *status, struct
                      err) < 0)
         return SM_ERR_INVALID;
     if (!one_of(f->execution, executions, sizeof executions / sizeof *executions))
-        return fail(err, "status.execution: unknown value");
+        return sm_json_fail(err, "status.execution: unknown value");
     if (!one_of(f->finished, results, 3))
-        return fail(err, "status.result.finished: must be success, failure or none");
+        return sm_json_fail(err, "status.result.finished: must be success, failure or none");
     return take_details(f, json_object_get(status, "details"), err);
 }
 
@@ -211,13 +202,14 @@ static int check_attribute(const char *key, const json_t *v, struct sm_json_erro
     const char *value = json_string_value(v);
     size_t n = strlen(key);
     if (n < 1 || n > SM_FLEET_ATTRIBUTES_MAX || !sm_json_printable(key))
-        return fail(err, "data: a key must have 1 to %u printable bytes", SM_FLEET_ATTRIBUTES_MAX);
+        return sm_json_fail(err, "data: a key must have 1 to %u printable bytes",
+                            SM_FLEET_ATTRIBUTES_MAX);
     if (!value || strlen(value) > SM_FLEET_ATTRIBUTES_MAX || !sm_json_printable(value))
-        return fail(err, "data.%s: must be a text of at most %u printable bytes", key,
-                    SM_FLEET_ATTRIBUTES_MAX);
+        return sm_json_fail(err, "data.%s: must be a text of at most %u printable bytes", key,
+                            SM_FLEET_ATTRIBUTES_MAX);
     if (sm_fleet_read_installed(key, value, &ignored) == SM_ERR_MALFORMED ||
         read_release("removed.", key, value, &ignored) == SM_ERR_MALFORMED)
-        return fail(err, "data.%s: must be \"<version> <sequence> <sha256>\"", key);
+        return sm_json_fail(err, "data.%s: must be \"<version> <sequence> <sha256>\"", key);
     return 0;
 }
 
@@ -238,7 +230,7 @@ static int read_attributes(struct sm_fleet_attributes *a, struct sm_json_error *
         if (!strcmp(in.mode, modes[a->mode]))
             break;
     if (a->mode > SM_FLEET_REMOVE)
-        return fail(err, "mode: must be merge, replace or remove");
+        return sm_json_fail(err, "mode: must be merge, replace or remove");
     a->data = in.data;
     const char *key;
     json_t *v;
@@ -294,19 +286,20 @@ static int read_event(const json_t *v, size_t i, struct sm_fleet_event *e,
     if (sm_json_read(v, where, fields, false, e, err) < 0)
         return SM_ERR_INVALID;
     if (!event_name_valid(e->event))
-        return fail(err, "%s.event: capital letters and '_' only", where);
+        return sm_json_fail(err, "%s.event: capital letters and '_' only", where);
     if (*e->sha256 && !sm_fleet_sha_valid(e->sha256))
-        return fail(err, "%s.sha256: must be a SHA-256 in lower case hex", where);
+        return sm_json_fail(err, "%s.sha256: must be a SHA-256 in lower case hex", where);
     return 0;
 }
 
 static int read_events(struct sm_fleet_events *out, struct sm_json_error *err)
 {
     if (!json_is_array(out->root))
-        return fail(err, "the JSON text must be an array");
+        return sm_json_fail(err, "the JSON text must be an array");
     out->count = json_array_size(out->root);
     if (out->count > SM_FLEET_EVENTS_MAX)
-        return fail(err, "at most %u events at once, not %zu", SM_FLEET_EVENTS_MAX, out->count);
+        return sm_json_fail(err, "at most %u events at once, not %zu", SM_FLEET_EVENTS_MAX,
+                            out->count);
     for (size_t i = 0; i < out->count; i++)
         if (read_event(json_array_get(out->root, i), i, &out->event[i], err) < 0)
             return SM_ERR_INVALID;
@@ -320,7 +313,7 @@ int sm_fleet_read_events(const void *bytes, size_t len, struct sm_fleet_events *
     out->count = 0;
     out->root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &je);
     if (!out->root)
-        return fail(err, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
+        return sm_json_fail(err, "not JSON: line %d, column %d: %s", je.line, je.column, je.text);
     if (!read_events(out, err))
         return 0;
     json_decref(out->root);

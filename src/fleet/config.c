@@ -1,7 +1,6 @@
 /* The server's configuration file. SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <posix/file.h>
@@ -17,16 +16,6 @@ struct raw {
     uint64_t port, poll_seconds, max_module_bytes, max_connections, statement_seconds;
     json_t *signers, *builders, *operators, *mqtt;
 };
-
-__attribute__((format(printf, 2, 3))) static int fail(struct sm_json_error *err, const char *format,
-                                                      ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return SM_ERR_INVALID;
-}
 
 /* An element of "signers" or "builders": a key and the fleet it signs for. */
 static int add_key(struct sm_fleet_config *cfg, const char *path, enum sm_role role, size_t i,
@@ -46,12 +35,12 @@ static int add_key(struct sm_fleet_config *cfg, const char *path, enum sm_role r
     if (sm_json_read(v, where, fields, false, &in, err) < 0)
         return SM_ERR_INVALID;
     if (sm_file_beside(path, in.key, file, sizeof file) < 0)
-        return fail(err, "%s.key: the path is too long", where);
+        return sm_json_fail(err, "%s.key: the path is too long", where);
     if (sm_keys_load_public(file, key, &why) < 0)
-        return fail(err, "%s.key: %s", where, why.text);
+        return sm_json_fail(err, "%s.key: %s", where, why.text);
     int r = sm_trust_add(&cfg->trust, role, in.fleet, key);
-    return r < 0 ? fail(err, "%s: not a usable %s of that fleet: %s", where, sm_role_name(role),
-                        sm_strerror(r))
+    return r < 0 ? sm_json_fail(err, "%s: not a usable %s of that fleet: %s", where,
+                                sm_role_name(role), sm_strerror(r))
                  : 0;
 }
 
@@ -71,7 +60,7 @@ static int add_operator(struct sm_fleet_config *cfg, size_t i, const json_t *v,
         return SM_ERR_INVALID;
     struct sm_fleet_operator *op = &cfg->operators[cfg->operator_count];
     if (sm_hex_decode(in.token, op->token_sha256, sizeof op->token_sha256) < 0)
-        return fail(err, "%s.token_sha256: must be lower case hex", where);
+        return sm_json_fail(err, "%s.token_sha256: must be lower case hex", where);
     op->name = in.name;
     cfg->operator_count++;
     return 0;
@@ -108,10 +97,11 @@ static int read_root(const json_t *root, struct raw *in, struct sm_json_error *e
     if (sm_json_read(root, "", fields, false, in, err) < 0)
         return SM_ERR_INVALID;
     if (!sm_fleet_name_valid(in->tenant))
-        return fail(err, "tenant: letters, digits, '.', '_' and '-' only");
+        return sm_json_fail(err, "tenant: letters, digits, '.', '_' and '-' only");
     if (in->public_url && (strncmp(in->public_url, "https://", 8) != 0 ||
                            in->public_url[strlen(in->public_url) - 1] == '/'))
-        return fail(err, "public_url: must begin with https:// and have no slash at its end");
+        return sm_json_fail(err,
+                            "public_url: must begin with https:// and have no slash at its end");
     return 0;
 }
 
@@ -124,9 +114,9 @@ static int read_statement_key(struct sm_fleet_config *cfg, const char *path, con
     if (!name)
         return 0;
     if (sm_file_beside(path, name, file, sizeof file) < 0)
-        return fail(err, "statement_key: the path is too long");
+        return sm_json_fail(err, "statement_key: the path is too long");
     if (sm_keys_load_private(file, &cfg->statement_key, &why) < 0)
-        return fail(err, "statement_key: %s", why.text);
+        return sm_json_fail(err, "statement_key: %s", why.text);
     cfg->states = true;
     return 0;
 }
@@ -165,18 +155,18 @@ static int read_mqtt(struct sm_fleet_config *cfg, const char *path, const json_t
     if (sm_json_read(v, "mqtt", fields, false, &in, err) < 0)
         return SM_ERR_INVALID;
     if (!prefix_valid(in.prefix))
-        return fail(err, "mqtt.prefix: no wildcards, and no slash at its ends");
+        return sm_json_fail(err, "mqtt.prefix: no wildcards, and no slash at its ends");
     if (!in.certificate != !in.key || (in.certificate && !in.ca))
-        return fail(err, "mqtt: certificate and key belong together, and to a ca");
+        return sm_json_fail(err, "mqtt: certificate and key belong together, and to a ca");
     if (in.password_file && !in.user)
-        return fail(err, "mqtt.password_file: of which user?");
+        return sm_json_fail(err, "mqtt.password_file: of which user?");
     if ((in.ca && sm_file_beside(path, in.ca, c->ca, sizeof c->ca) < 0) ||
         (in.certificate &&
          sm_file_beside(path, in.certificate, c->certificate, sizeof c->certificate) < 0) ||
         (in.key && sm_file_beside(path, in.key, c->key, sizeof c->key) < 0) ||
         (in.password_file &&
          sm_file_beside(path, in.password_file, c->password_file, sizeof c->password_file) < 0))
-        return fail(err, "mqtt: a path is too long");
+        return sm_json_fail(err, "mqtt: a path is too long");
     c->host = in.host;
     c->port = in.port ? in.port : in.ca ? 8883 : 1883;
     c->prefix = in.prefix;
@@ -202,7 +192,7 @@ static int fill(struct sm_fleet_config *cfg, const char *path, struct sm_json_er
     if (sm_file_beside(path, in.certificate, cfg->certificate, sizeof cfg->certificate) < 0 ||
         sm_file_beside(path, in.key, cfg->key, sizeof cfg->key) < 0 ||
         sm_file_beside(path, in.data, cfg->data, sizeof cfg->data - 128) < 0)
-        return fail(err, "certificate, key or data: the path is too long");
+        return sm_json_fail(err, "certificate, key or data: the path is too long");
     sm_trust_init(&cfg->trust, cfg->keys, SM_FLEET_SIGNERS_MAX + SM_FLEET_BUILDERS_MAX);
     for (size_t i = 0; i < json_array_size(in.signers); i++)
         if (add_key(cfg, path, SM_ROLE_SIGNER, i, json_array_get(in.signers, i), err) < 0)
