@@ -50,6 +50,7 @@ instructions() {
 
 gcc -std=c11 -O2 -g -Wall -Wextra -I"$root/include" "$here/update.c" \
     "$build/src/device/libsm_device.a" "$build/src/host/libsm_host.a" \
+    "$build/src/sensor/libsm_sensor.a" "$build/src/mqttsn/libsm_mqttsn.a" \
     "$build/src/trust/libsm_trust.a" "$build/src/store/libsm_store.a" \
     "$build/src/wasm/libsm_wasm.a" "$build/src/crypto/libsm_crypto.a" "$build/libsm_base.a" -lm \
     -o "$work/update"
