@@ -223,6 +223,28 @@ static size_t principal(const char *identity)
     return 0;
 }
 
+/* The leaf that a principal has or gets, after all whose time has come were revoked: who was
+ * admitted until then gets another one. Keys must not seem to last longer than the leaf. -1 after
+ * saying why. */
+static int leaf_of(const struct args *a, struct ibe_tree_file *f, size_t len, uint64_t until)
+{
+    sm_ibe_tree_expire(&f->tree, (uint64_t)time(NULL));
+    int leaf = sm_ibe_tree_admit(&f->tree, a->identity, len, until);
+    if (leaf == SM_ERR_STATE)
+        leaf = sm_ibe_tree_find(&f->tree, a->identity, len);
+    if (leaf < 0) {
+        cli_say("%s: no leaf is left; make new parameters with more --leaves", f->path);
+        return -1;
+    }
+    uint64_t ends = f->tree.leaf[leaf].expires_s;
+    if (ends && (until == 0 || until > ends)) {
+        cli_say("%s: %.*s was admitted for a shorter time; revoke it first", f->path, (int)len,
+                a->identity);
+        return -1;
+    }
+    return leaf;
+}
+
 /* A leaf for the principal; kept before any key of it is out. */
 static bool reach_tree(const struct args *a, struct reach *r, uint64_t until)
 {
@@ -232,11 +254,7 @@ static bool reach_tree(const struct args *a, struct reach *r, uint64_t until)
         return true;
     if (len == 0 || !ibe_tree_read(&f, a->tree))
         return false;
-    int leaf = sm_ibe_tree_admit(&f.tree, a->identity, len, until);
-    if (leaf == SM_ERR_STATE)
-        leaf = sm_ibe_tree_find(&f.tree, a->identity, len);
-    if (leaf < 0)
-        cli_say("%s: no leaf is left; make new parameters with more --leaves", a->tree);
+    int leaf = leaf_of(a, &f, len, until);
     bool good = leaf >= 0 && ibe_tree_write(&f);
     if (good)
         r->nnodes = sm_ibe_tree_path(&f.tree, (uint32_t)leaf, r->node);
@@ -398,6 +416,10 @@ static int encrypt(struct desk *d)
     uint64_t at;
     if (a->n != 1)
         return cli_usage(&cli_ibe, "encrypt takes one file");
+    if (a->purpose && strcmp(a->purpose, "sign") == 0) {
+        cli_say("ibe: --purpose sign: keys that sign are not to open anything");
+        return CLI_BAD;
+    }
     if (!needs(a->out, "-o FILE, for what is sealed,") ||
         !make_pattern(d, &to, a->purpose ? a->purpose : "encrypt") || !at_time(a, &at) ||
         !set_hour(&to, at) || !cli_read(a->argv[0], &msg, &len))
@@ -699,7 +721,8 @@ const struct cli_command cli_ibe = {
         "  keygen --params P --master M --identity I --resource R [--purpose encrypt|sign|\n"
         "         configure] [--tree T] [--from TIME] [--until TIME] -o KEYS\n"
         "  delegate --params P --key KEYS [--identity I] [--resource R] -o KEYS\n"
-        "  encrypt --params P --identity I --resource R [--tree T] [--at TIME] FILE -o SEALED\n"
+        "  encrypt --params P --identity I --resource R [--purpose encrypt|configure] [--tree T]\n"
+        "         [--at TIME] FILE -o SEALED\n"
         "  decrypt --params P --key KEYS SEALED -o FILE\n"
         "  sign --params P --key KEYS --identity I --resource R [--signature SIG] FILE\n"
         "  verify --params P --identity I --resource R [--signature SIG] FILE\n"

@@ -1,8 +1,13 @@
 /* Files of `sandmote ibe`. SPDX-License-Identifier: Apache-2.0 */
 #include "ibe_files.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <posix/file.h>
 
@@ -168,7 +173,7 @@ bool ibe_ring_write(const char *path, const struct ibe_ring *ring)
 
 static bool tree_room(struct ibe_tree_file *f, const char *path, uint32_t nleaves)
 {
-    *f = (struct ibe_tree_file){.path = path};
+    *f = (struct ibe_tree_file){.path = path, .lock = -1};
     f->leaf = calloc(nleaves, sizeof *f->leaf);
     f->marks = calloc(1, SM_IBE_TREE_MARKS(nleaves));
     if (f->leaf && f->marks)
@@ -189,14 +194,47 @@ bool ibe_tree_new(struct ibe_tree_file *f, const char *path, uint32_t nleaves)
     return false;
 }
 
+/* Whether a path still is the file that was opened: writing puts another one in its place. */
+static bool still_there(int fd, const char *path)
+{
+    struct stat mine, there;
+    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+           mine.st_ino == there.st_ino;
+}
+
+/* Waits for whoever has the tree, and opens it again when that wrote it. -1 after saying why. */
+static int tree_lock(const char *path)
+{
+    for (;;) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = -1;
+        while (fd >= 0 && (r = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+            continue;
+        if (r < 0) {
+            cli_say("%s: cannot be %s: %s", path, fd < 0 ? "opened" : "locked", strerror(errno));
+            if (fd >= 0)
+                close(fd);
+            return -1;
+        }
+        if (still_there(fd, path))
+            return fd;
+        close(fd);
+    }
+}
+
 bool ibe_tree_read(struct ibe_tree_file *f, const char *path)
 {
     uint8_t *bytes;
     size_t len;
-    if (!cli_read(path, &bytes, &len))
+    int err = SM_ERR_MEMORY, lock = tree_lock(path);
+    if (lock < 0)
         return false;
-    int err = SM_ERR_MEMORY;
-    if (tree_room(f, path, SM_IBE_TREE_LEAVES_MAX))
+    if (!cli_read(path, &bytes, &len)) {
+        close(lock);
+        return false;
+    }
+    bool room = tree_room(f, path, SM_IBE_TREE_LEAVES_MAX);
+    f->lock = lock;
+    if (room)
         err = sm_ibe_tree_decode(&f->tree, f->leaf, f->marks, SM_IBE_TREE_LEAVES_MAX, bytes, len);
     free(bytes);
     if (!err)
@@ -219,6 +257,9 @@ void ibe_tree_free(struct ibe_tree_file *f)
 {
     free(f->leaf);
     free(f->marks);
+    if (f->lock >= 0)
+        close(f->lock);
+    f->lock = -1;
     f->leaf = NULL;
     f->marks = NULL;
 }

@@ -29,8 +29,11 @@ bool ibe_ring_write(const char *path, const struct ibe_ring *ring);
 /* Wipes the keys. */
 void ibe_ring_free(struct ibe_ring *ring);
 
+/* A tree that was read is this process's alone until ibe_tree_free: between reading and writing it
+ * nobody else revokes or admits. Write it at most once. */
 struct ibe_tree_file {
     const char *path;
+    int lock; /* -1: none */
     struct sm_ibe_tree tree;
     struct sm_ibe_leaf *leaf;
     uint8_t *marks;

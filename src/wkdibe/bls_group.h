@@ -187,7 +187,7 @@ int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
     if (in[0] & INFINITY)
         return decode_infinity(in, len, allow);
     bool high = in[0] & HIGH;
-    if (high && !compressed)
+    if ((in[0] & (COMPRESSED | HIGH)) == HIGH)
         return SM_ERR_MALFORMED;
 
     struct POINT q;
@@ -201,8 +201,7 @@ int NAME(decode)(struct POINT *p, const uint8_t *in, size_t len, unsigned allow)
         curve(&q.y, &q.x);
         if (!F(sqrt)(&q.y, &q.y))
             return SM_ERR_INVALID;
-        if (F(is_high)(&q.y) != high)
-            F(neg)(&q.y, &q.y);
+        negate_where(&q, mask_of(F(is_high)(&q.y) ^ high)); /* which may be a secret key's */
     } else {
         if (!decode_coordinate(&q.y, in + COORDINATE))
             return SM_ERR_MALFORMED;

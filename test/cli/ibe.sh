@@ -79,8 +79,36 @@ ibe 0 keygen --identity /entity/Loc1/Kim --resource $temperature --from 2000-01-
     --until 2001-01-01 --tree p.tree -o kim
 ibe 0 revoke --tree p.tree --expired
 shows '1 revoked'
+ibe 0 keygen --identity /entity/Loc1/Kim --resource $temperature --from 2000-01-01 \
+    --until 2001-01-01 --tree p.tree -o kim2
+ibe 0 keygen --identity /entity/Loc1/Kim --resource $temperature --until $(($(date +%s) + 7200)) \
+    --tree p.tree -o kim3
+ibe 0 encrypt --identity '/entity/Loc1/*' --resource $temperature --tree p.tree v -o v.9
+ibe 0 decrypt --key kim3 v.9 -o v.kim
+ibe 1 keygen --identity /entity/Loc1/Kim --resource $temperature --tree p.tree -o kim4
+says '/entity/Loc1/Kim was admitted for a shorter time; revoke it first'
 
-# Signatures.
+# Changes of the tree at the same time: none is lost.
+expect 0 "$sandmote" ibe setup --leaves 16 -o m
+for i in 1 2 3 4 5 6 7 8; do
+    "$sandmote" ibe keygen --params m.params --master m.master --identity /entity/x/$i \
+        --resource $temperature --tree m.tree -o many.$i >many.out.$i 2>&1 &
+done
+wait
+for i in 1 2 3 4 5 6 7 8; do
+    "$sandmote" ibe encrypt --params m.params --identity '/entity/x/*' --resource $temperature \
+        --tree m.tree v -o many.v.$i >many.out.$i 2>&1 &
+    "$sandmote" ibe revoke --tree m.tree /entity/x/$i >many.out.r$i 2>&1 &
+done
+wait
+for i in 1 2 3 4 5 6 7 8; do
+    expect 1 "$sandmote" ibe revoke --tree m.tree /entity/x/$i
+done
+is test "$(od -An -tu1 -w41 -v -j14 m.tree | grep -c '^ *2 ')" = 8
+
+# Signatures, whose keys open nothing.
+ibe 1 encrypt --purpose sign --identity /entity/Loc1/gateway --resource $temperature v -o out.v
+says 'keys that sign are not to open anything'
 ibe 0 keygen --identity /entity/Loc1/gateway --resource '/resources/*' --purpose sign -o gateway
 ibe 0 sign --key gateway --identity /entity/Loc1/gateway --resource $temperature --at 2026-03-01 v
 ibe 0 verify --identity /entity/Loc1/gateway --resource $temperature v
