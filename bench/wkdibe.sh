@@ -101,8 +101,17 @@ paste "$out/names" "$out/gcc.column" "$out/clang.column" "$out/O2.column" "$out/
         stack = 0
         for (i = 8; i <= 11; i++) if ($i + 0 > stack) stack = $i + 0
         printf "%-36s %7d %7d %7d %7d %7d %7d %7d\n", $1, $2, $3, $4, $5, $6, $7, stack }'
-printf '\n%-36s %7s\n' 'flash, BLS12-381 alone, bytes' text
+
+# text LIBRARY PATTERN: bytes of the objects whose names match.
+text() {
+    $m4_size "$1" | awk -v names="$2" 'NR > 1 && $6 ~ names { n += $1 } END { print n }'
+}
+
+printf '\n%-36s %9s %9s %9s\n' 'flash, bytes of text' BLS12-381 all 'with hash'
 for level in $levels; do
-    printf '%-36s %7d\n' "M4 $level" "$($m4_size "$out/$level/src/wkdibe/libsm_wkdibe.a" |
-        awk '$6 ~ /^bls_/ { n += $1 } END { print n }')"
+    all=$(text "$out/$level/src/wkdibe/libsm_wkdibe.a" .)
+    hash=$(text "$out/$level/src/crypto/libsm_crypto.a" '^(compact_sha2|sha256|md|hmac|compact_chachapoly|secret)[.]')
+    printf '%-36s %9d %9d %9d\n' "M4 $level" \
+        "$(text "$out/$level/src/wkdibe/libsm_wkdibe.a" '^bls_')" "$all" $((all + hash))
 done
+echo "all: the scheme, names, sessions and the compact form too; with hash: SHA-256, HMAC and the AEAD as well"

@@ -245,7 +245,7 @@ int sm_wkdibe_check_add(struct ibe_check *c, const struct sm_bls_g1 *b, const st
         return err;
     sm_bls_g1_mul(&p, b, &k);
     sm_bls_g1_add(&c->left, &c->left, &p);
-    sm_bls_g1_mul_public(&p, h, &k);
+    sm_bls_g1_mul(&p, h, &k); /* k is a hash of what is secret */
     sm_bls_g1_add(&c->right, &c->right, &p);
     sm_wipe(&p, sizeof p);
     return 0;

@@ -84,6 +84,24 @@ static int secrets(void)
     return failed | !same;
 }
 
+/* Keys from outside are secret but for what they say of themselves and a1. */
+static int decode(void)
+{
+    uint8_t bytes[SM_IBE_KEY_MAX];
+    static struct sm_ibe_master master_again;
+    static struct sm_ibe_key again;
+    int n = sm_ibe_key_encode(&wild, bytes, sizeof bytes);
+    size_t points = SM_IBE_G1_SIZE * (2 + sm_ibe_pattern_wilds(&wild.pattern));
+    if (n < 0)
+        return bad(n, "encode");
+    VALGRIND_MAKE_MEM_DEFINED(bytes, (size_t)n - points);
+    int results[3] = {sm_ibe_key_decode(&again, &params, bytes, (size_t)n)};
+    results[1] = sm_ibe_master_encode(&master, bytes, sizeof bytes);
+    results[2] = sm_ibe_master_decode(&master_again, &params, bytes, SM_IBE_MASTER_SIZE);
+    PUBLIC(results);
+    return bad(results[0], "key") | bad(results[1], "encode") | bad(results[2], "master");
+}
+
 static int session(void)
 {
     static const struct sm_ibe_key *const keys_of[] = {&key};
@@ -110,6 +128,7 @@ int main(int argc, char **argv)
     if (argc > 1 && (master.msk.bytes[95] & 1))
         puts("odd");
     failed |= secrets();
+    failed |= decode();
     failed |= session();
     if (failed || VALGRIND_COUNT_ERRORS)
         return 1;
