@@ -31,7 +31,7 @@ reduce(struct sm_bls_fp *c, const struct sm_bls_wide *w, const struct sm_bls_fp 
     sm_bls_limb m[LIMBS];
     sm_bls_sum sum = 0;
 #define COLUMN(k)                                                                                  \
-    sum = column(sum + w->v[k], m, sm_bls_modulus.v + (k), k);                                     \
+    sum = (k) ? column(sum + w->v[k], m, sm_bls_modulus.v + (k), k) : w->v[k];                     \
     m[k] = balance((sm_bls_ulimb)sum * (sm_bls_ulimb)SM_BLS_FACTOR);                               \
     sum = shift_down(sum + product(m[k], sm_bls_modulus.v[0]));
     EACH_LOW_COLUMN(COLUMN)
