@@ -92,6 +92,7 @@ for x in climate logger field; do
     rust $x-rs $x/$x.rs $x/manifest.json
     [ -z "${ASC:-}" ] || assemblyscript $x-as $x/$x.ts $x/manifest.json
 done
+c field-2 field/field.c field/manifest.json $strip -DFIELD_QOS=2
 for n in 2 3; do
     c listing$n listing$n/listing$n.c listing$n/manifest.json $strip "$guest/c/start.c"
 done

@@ -245,7 +245,8 @@ struct sm_mqttsn_connect {
  * DISCONNECTED, LOST (at once, then) and ASLEEP, where it ends the sleep and only keepalive_s
  * counts. Later, when the gateway does not answer any more or ends the connection, the client
  * connects again by itself: to other gateways first, then with growing pauses; it subscribes again
- * to what it had. A clean connection begun by the caller starts without subscriptions. */
+ * to what it had. A clean connection begun by the caller starts without subscriptions; begun
+ * again by the client at the same gateway it goes on with the session that it has there. */
 int sm_mqttsn_connect(struct sm_mqttsn *sn, const struct sm_mqttsn_connect *how, uint64_t now_ms);
 
 /* End the connection, from any state. Requests under way end with SM_ERR_STATE. The state is

@@ -7,6 +7,9 @@
 #include <sandmote_sensor.h>
 
 #define SLEEP_S 600
+#ifndef FIELD_QOS
+#define FIELD_QOS 1
+#endif
 
 static int topic; /* 0: there is no connection */
 static int said;
@@ -61,7 +64,7 @@ static bool send(void)
     }
     sm_line_begin(&line);
     sm_line_fixed(&line, humidity, -3);
-    if (!wasi_sn_publish(topic, 1, line.text, (int)line.len))
+    if (!wasi_sn_publish(topic, FIELD_QOS, line.text, (int)line.len))
         return fail("not published");
     note("published", 0);
     return true;

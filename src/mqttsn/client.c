@@ -278,8 +278,10 @@ int sm_mqttsn_connect(struct sm_mqttsn *sn, const struct sm_mqttsn_connect *how,
     if (!wakes) {
         sn->clean = how->clean;
         sn->will = how->will;
-        if (how->clean)
+        if (how->clean) {
             sm_topics_unsubscribed(sn);
+            sn->session.len = 0;
+        }
     }
     sn->state = SM_MQTTSN_CONNECTING;
     sn->ctl.rounds = 0;

@@ -188,7 +188,7 @@ static void resume_publish(struct sm_mqttsn *sn, bool same_session, uint64_t now
 
 void sm_control_connected(struct sm_mqttsn *sn, uint64_t now_ms)
 {
-    bool same = !sn->clean && sm_mqttsn_address_same(&sn->session, &sn->gateway);
+    bool same = sm_mqttsn_address_same(&sn->session, &sn->gateway);
     struct sm_mqttsn_gateway *g = find(sn, &sn->gateway);
     if (g)
         g->failed = 0;

@@ -165,7 +165,8 @@ static bool from_control(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqttsn
     case SM_CONTROL_CONNECT:
         p->type = SM_MQTTSN_CONNECT;
         p->protocol = SM_MQTTSN_PROTOCOL_ID;
-        p->clean = sn->clean && !sn->wakes;
+        /* What is under way goes on in the session that this connection began. */
+        p->clean = sn->clean && !sn->wakes && !sm_mqttsn_address_same(&sn->session, &sn->gateway);
         p->will = sn->will && !sn->wakes;
         p->duration_s = sn->keepalive_s;
         put_own_id(sn, p);
