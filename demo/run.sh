@@ -450,8 +450,8 @@ operator assign mote big6.wasm
 device mote
 log mote 'mqtt-sn: active'
 log mote 'mqtt-sn: thermostat: [0-9]* of'
-log mote 'mqtt-sn: thermostat: 1[0-9]\{4\} of'
-log mote 'mqtt-sn: thermostat: \(19\|2[0-9]\)[0-9]\{3\} of'
+until_found find_event mote INSTALLED 4.2.0 "" || failed "no INSTALLED 4.2.0 from mote"
+show mote "$(find_line mote 'mqtt-sn: thermostat: [0-9]* of' | tail -n 1 | sed 's/^[^ ]* [a-z]*  *//')"
 event mote COMMITTED 4.2.0
 log mote 'heater on'
 runs mote "thermostat 4.2.0"

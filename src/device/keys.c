@@ -286,12 +286,25 @@ static int put_set(struct sm_device *d, const struct sm_keyset *set, const uint8
     return sm_dev_put(d, keys_index(d), &next);
 }
 
+/* A record that says nothing. Before there is any, a weak one whose erasure was cut short may read
+ * as blank now and as it was at the next start, and would then speak of areas that are written
+ * meanwhile. The first put erases it for good. */
+static int begin_log(struct sm_device *d)
+{
+    struct sm_record next;
+
+    sm_dev_change(d, keys_index(d), &next);
+    return sm_dev_put(d, keys_index(d), &next);
+}
+
 static int take(struct sm_device *d, const struct sm_keyset *set, const uint8_t *sha,
                 const uint8_t *bytes, size_t len)
 {
     unsigned area = commissioned(d) ? !d->keys_area : 0; /* not over the one good copy */
-    int err = write_area(d, area, bytes, (uint32_t)len);
+    int err = record(d)->seq == 0 ? begin_log(d) : 0;
 
+    if (!err)
+        err = write_area(d, area, bytes, (uint32_t)len);
     if (!err)
         err = put_set(d, set, sha, (uint32_t)len, area);
     if (err)
