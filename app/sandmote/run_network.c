@@ -20,6 +20,14 @@ static const char *add(struct run_network *r, char *text)
     return NULL;
 }
 
+void run_network_free(struct run_network *r)
+{
+    if (r->on)
+        sm_sn_network_free(&r->net);
+    free(r->text);
+    r->text = NULL;
+}
+
 const char *run_network_init(struct run_network *r, const char *text)
 {
     static struct sm_file_why why;
@@ -37,14 +45,9 @@ const char *run_network_init(struct run_network *r, const char *text)
     if (!wrong && sm_sn_network_init(&r->net, &r->how, 1, &why) < 0)
         wrong = why.text;
     r->on = !wrong;
+    if (wrong)
+        run_network_free(r);
     return wrong;
-}
-
-void run_network_free(struct run_network *r)
-{
-    if (r->on)
-        sm_sn_network_free(&r->net);
-    free(r->text);
 }
 
 void run_network_grant(const struct run_network *r, struct sm_manifest *m)

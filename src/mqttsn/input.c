@@ -357,7 +357,7 @@ static bool on_pubrec(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
 
 static bool on_pubcomp(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
 {
-    if (sn->pub.step != SM_STEP_PUBREL || p->msg_id != sn->pub.msg_id)
+    if (!answers(p, &sn->pub, SM_STEP_PUBREL))
         return false;
     published(sn, 0, 0);
     return true;
