@@ -419,8 +419,8 @@ static int instantiate(struct run *run)
         return CLI_BAD;
     run->port = (struct sm_host_port){
         .log = log_line, .sensors = &run->sensors, .clock = {.now_ms = now_ms}};
-    run->host.more = run_network_join(
-        &run->network, run->cls != SM_CLASS_MCU ? &run->wasi.wasi.more : NULL);
+    run->host.more =
+        run_network_join(&run->network, run->cls != SM_CLASS_MCU ? &run->wasi.wasi.more : NULL);
     run->views = malloc(sm_host_sensor_bytes(&run->manifest) + 1);
     if (!run->views)
         return CLI_BAD;
@@ -603,8 +603,7 @@ static int execute(struct run *run)
  */
 
 struct run_options {
-    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder, *sensors,
-        *network;
+    const char *invoke, *class_name, *memory, *epoch_ms, *native, *builder, *sensors, *network;
     bool invoked; /* the empty name is one too */
     const char *dirs[CLI_VALUES_MAX], *env[CLI_VALUES_MAX];
 };
@@ -697,11 +696,12 @@ static int run_command(int argc, char **argv)
 
 const struct cli_command cli_run = {
     .name = "run",
-    .arguments = "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
-                 "                    [--dir NAME=PATH]... [--env NAME=VALUE]...\n"
-                 "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
-                 "                    [--sensors ID=NAME:VALUE,...;...] [--network ADDRESS:PORT,...]\n"
-                 "                    FILE.wasm [ARGS...]",
+    .arguments =
+        "[--invoke NAME] [--class mcu|mpu|gateway|edge] [--memory BYTES] [--epoch-ms N]\n"
+        "                    [--dir NAME=PATH]... [--env NAME=VALUE]...\n"
+        "                    [--native IMAGE [--builder PUBLIC.pem]] [--coredump FILE]\n"
+        "                    [--sensors ID=NAME:VALUE,...;...] [--network ADDRESS:PORT,...]\n"
+        "                    FILE.wasm [ARGS...]",
     .purpose = "Call an exported function and print its results",
     .run = run_command,
     .details =

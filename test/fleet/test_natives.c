@@ -145,7 +145,8 @@ static void a_builder_uploads_no_module(void **state)
     module_make(&fx, &m, "thermostat", "1.3.0", 4, 100);
     module_sign(&fx.builder, &m);
     struct reply r = module_upload(&fx, &m, 422);
-    assert_error(&r, "its key may not sign it: the key that signed has a role that signs no modules");
+    assert_error(&r,
+                 "its key may not sign it: the key that signed has a role that signs no modules");
     reply_free(&r);
 }
 
