@@ -59,7 +59,7 @@ m4() {
     # shellcheck disable=SC2086 # flags are words
     $m4_cc $m4_cpu -std=gnu11 -Os -Wall -Wextra -I"$root/include" -I"$root/src/wkdibe" \
         -I"$root/port/cortex-m" --specs=nano.specs -nostartfiles -Wl,--gc-sections \
-        -Wl,--defsym=SM_STACK_SIZE=40K -T"$root/port/cortex-m/mps2-an386.ld" \
+        -Wl,--defsym=SM_STACK_SIZE=28K -T"$root/port/cortex-m/mps2-an386.ld" \
         "$here"/wkdibe/m4.c "$here"/wkdibe/operations.c "$here"/wkdibe/scheme.c \
         "$dir/port/cortex-m/CMakeFiles/sm_board.dir/board.c.obj" "$dir/src/wkdibe/libsm_wkdibe.a" \
         "$dir/src/crypto/libsm_crypto.a" "$dir/libsm_base.a" -o "$dir/operations.elf"

@@ -1,9 +1,11 @@
 /* The scheme's operations, with eight slots. SPDX-License-Identifier: Apache-2.0 */
-#include <sandmote/wkdibe_session.h>
+#include <sandmote/wkdibe_compact.h>
 #include <string.h>
 #include "operations.h"
 
-#define SLOTS 8u
+#define SLOTS  8u
+#define LEAVES 16u
+#define PATH   5u /* nodes from a leaf to the root */
 
 static struct sm_ibe_rng rng;
 static struct sm_ibe_params params, made_params;
@@ -18,6 +20,15 @@ static int key_len, header_len;
 static struct sm_ibe_sender sender;
 static struct sm_ibe_receiver receiver;
 static uint8_t header[512], sealed[64 + SM_IBE_SEAL_OVERHEAD];
+static struct sm_ibe_compact_params compact_params;
+static struct sm_ibe_master compact_master;
+static struct sm_ibe_compact_key compact_key;
+static struct sm_ibe_tree tree;
+static struct sm_ibe_leaf leaves[LEAVES];
+static uint8_t marks[SM_IBE_TREE_MARKS(LEAVES)],
+    compact_header[SM_IBE_COMPACT_HEADER_SIZE(SLOTS, 0, 4)], compact_bytes[SM_IBE_COMPACT_KEY_MAX];
+static uint32_t path[SM_IBE_TREE_PATH_MAX], cover[4];
+static int compact_header_len, compact_key_len;
 
 static int fill(void *ctx, void *buf, size_t len)
 {
@@ -35,6 +46,25 @@ static struct sm_ibe_pattern pattern(unsigned from, unsigned wilds)
         (void)!(i >= from && i < from + wilds ? sm_ibe_pattern_set_wild(&p, i)
                                               : sm_ibe_pattern_set(&p, i, 1, "value", 5));
     return p;
+}
+
+/* Sixteen principals, the first of them revoked: headers are to four nodes. */
+static void prepare_compact(void)
+{
+    char name[] = "a";
+    struct sm_ibe_sender once;
+    (void)!sm_ibe_compact_setup(&compact_params, &compact_master, SLOTS, (const uint8_t[32]){1},
+                                &rng);
+    (void)!sm_ibe_tree_init(&tree, LEAVES, leaves, marks);
+    for (; name[0] < 'a' + (int)LEAVES; name[0]++)
+        (void)!sm_ibe_tree_admit(&tree, name, 1, 0);
+    (void)!sm_ibe_tree_revoke(&tree, 0);
+    (void)!sm_ibe_tree_path(&tree, LEAVES - 1, path);
+    (void)!sm_ibe_compact_keygen(&compact_key, &compact_params, &compact_master, &fixed, path, PATH,
+                                 &rng);
+    compact_key_len = sm_ibe_compact_key_encode(&compact_key, compact_bytes, sizeof compact_bytes);
+    compact_header_len = sm_ibe_compact_sender_open(&once, compact_header, sizeof compact_header,
+                                                    &compact_params, &fixed, &tree, cover, 4, &rng);
 }
 
 void scheme_prepare(void)
@@ -58,6 +88,7 @@ void scheme_prepare(void)
     (void)!sm_ibe_receiver_open(&receiver, &params, (const struct sm_ibe_key *[]){&exact}, 1,
                                 header, (size_t)header_len);
     (void)!sm_ibe_seal(&sender, sealed, sizeof sealed, NULL, 0, params.id, 32);
+    prepare_compact();
 }
 
 /* Stops where an operation that is measured does not work. */
@@ -101,6 +132,18 @@ OPERATION(scheme_seal, check(sm_ibe_seal(&sender, sealed, sizeof sealed, NULL, 0
 OPERATION(scheme_open, struct sm_ibe_receiver once = receiver;
           check(sm_ibe_open(&once, out, sizeof out, NULL, 0, sealed, 32 + SM_IBE_SEAL_OVERHEAD)))
 
+OPERATION(compact_keygen, check(sm_ibe_compact_keygen(&compact_key, &compact_params,
+                                                      &compact_master, &fixed, path, PATH, &rng)))
+OPERATION(compact_key_decode,
+          check(sm_ibe_compact_key_decode(&compact_key, &compact_params, compact_bytes,
+                                          (size_t)compact_key_len)))
+OPERATION(compact_header_make, struct sm_ibe_sender once;
+          check(sm_ibe_compact_sender_open(&once, compact_header, sizeof compact_header,
+                                           &compact_params, &fixed, &tree, cover, 4, &rng)))
+OPERATION(compact_header_take, struct sm_ibe_receiver once = {0};
+          check(sm_ibe_compact_receiver_open(&once, &compact_params, &compact_key, compact_header,
+                                             (size_t)compact_header_len)))
+
 const struct operation scheme_operations[] = {
     {"setup, 8 slots, from a seed", scheme_setup},
     {"key from the master key", scheme_keygen},
@@ -120,5 +163,9 @@ const struct operation scheme_operations[] = {
     {"message of 32 bytes opened", scheme_open},
     {"header of a session made", scheme_header_make},
     {"header of a session taken", scheme_header_take},
+    {"compact key of a path of 5 nodes", compact_keygen},
+    {"compact key decoding", compact_key_decode},
+    {"compact header to 4 nodes made", compact_header_make},
+    {"compact header taken", compact_header_take},
     {0},
 };

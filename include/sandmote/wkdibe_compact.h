@@ -7,8 +7,7 @@
  *
  * Parameters, keys and headers are of other types and bytes than those without nodes, because keys
  * with and without nodes under the same parameters would break both. Errors and rules are those of
- * wkdibe.h and wkdibe_session.h, but for the C stack, of which these functions take up to 24 KB;
- * messages are sealed and opened with what stands there.
+ * wkdibe.h and wkdibe_session.h; messages are sealed and opened with what stands there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SANDMOTE_WKDIBE_COMPACT_H

@@ -74,17 +74,6 @@ static bool is_path(const uint32_t *nodes, unsigned n)
     return true;
 }
 
-/* The key's a0 at node i, specialised for a pattern. */
-static int specialise_at(struct sm_bls_g1 *a, const struct sm_ibe_compact_key *key, unsigned i,
-                         const struct sm_ibe_pattern *to)
-{
-    struct sm_ibe_key at = key->inner;
-    at.a0 = key->a0[i];
-    int err = sm_wkdibe_specialise(a, &at, to);
-    sm_wipe(&at, sizeof at);
-    return err;
-}
-
 /* All a0_v: from msk or from the key it comes from, randomised with r. */
 static int randomise(struct sm_ibe_compact_key *key, const struct sm_ibe_compact_params *params,
                      const struct sm_bls_g1 *msk, const struct sm_ibe_compact_key *from,
@@ -95,7 +84,7 @@ static int randomise(struct sm_ibe_compact_key *key, const struct sm_ibe_compact
     for (unsigned i = 0; !err && i < key->nnodes; i++) {
         err = place(&p, params, &x, key->node[i]);
         if (!err && from)
-            err = specialise_at(&a, from, i, &key->inner.pattern);
+            err = sm_wkdibe_specialise(&a, &from->inner, &from->a0[i], &key->inner.pattern);
         if (err)
             break;
         sm_bls_g1_mul(&p, &p, r);
@@ -444,10 +433,9 @@ static int read_header(struct header *h, const uint8_t *bytes, size_t len)
     return 0;
 }
 
-/* What the header is to one of the key's nodes: the key there, its target, and B, C_v and the D_i.
- */
+/* What the header is to one of the key's nodes: its a0 and target, and B, C_v and the D_i. */
 struct view {
-    struct sm_ibe_key key;
+    const struct sm_ibe_g1 *a0;
     struct sm_ibe_target target;
     uint8_t ciphertext[SM_IBE_CIPHERTEXT_MAX];
 };
@@ -468,8 +456,7 @@ static int view_at(struct view *v, const struct header *h,
     if (i == h->nnodes || !sm_ibe_pattern_match(&key->inner.pattern, &h->pattern))
         return SM_ERR_DENIED;
     struct sm_bls_g1 x, p;
-    v->key = key->inner;
-    v->key.a0 = key->a0[k];
+    v->a0 = &key->a0[k];
     int err = sm_ibe_target_init(&v->target, &params->inner, &h->pattern);
     if (err)
         return err;
@@ -484,23 +471,34 @@ static int view_at(struct view *v, const struct header *h,
     return err;
 }
 
-/* The seed, checked. */
-static int take_seed(struct ibe_seed *seed, const struct view *v, const struct header *h,
-                     const struct sm_ibe_compact_params *params, const uint8_t *bytes)
+/* The seed of a header, not checked yet. By itself, and remade() too, because their arrays need not
+ * lie on the stack together. */
+__attribute__((noinline)) static int unmask(struct ibe_seed *seed, const struct view *v,
+                                            const struct header *h,
+                                            const struct sm_ibe_compact_params *params,
+                                            const struct sm_ibe_compact_key *key,
+                                            const uint8_t *bytes)
 {
     struct sm_bls_gt w;
-    struct sm_bls_scalar t;
-    uint8_t again[SM_IBE_CIPHERTEXT_MAX];
     const uint8_t *points = bytes + h->at;
     size_t len = points_size(&h->pattern, h->nnodes);
     sm_sha256(bytes, h->at, seed->context);
-    int err = sm_wkdibe_recover(&w, &v->key, &h->pattern, v->ciphertext);
+    int err = sm_wkdibe_recover(&w, &key->inner, v->a0, &h->pattern, v->ciphertext);
     if (!err)
         err = sm_wkdibe_mask_seed(seed->bytes, points + len, &params->inner, &h->pattern, points,
                                   len, &w);
     sm_wipe(&w, sizeof w);
-    if (!err)
-        err = sm_wkdibe_seed_scalar(&t, &params->inner, &h->pattern, seed);
+    return err;
+}
+
+/* Whether the seed makes what came: 0, or SM_ERR_INVALID. */
+__attribute__((noinline)) static int remade(const struct ibe_seed *seed, const struct view *v,
+                                            const struct header *h,
+                                            const struct sm_ibe_compact_params *params)
+{
+    struct sm_bls_scalar t;
+    uint8_t again[SM_IBE_CIPHERTEXT_MAX];
+    int err = sm_wkdibe_seed_scalar(&t, &params->inner, &h->pattern, seed);
     if (err)
         return err;
     sm_wkdibe_with_t(again, NULL, &params->inner, &v->target, &t);
@@ -534,7 +532,9 @@ int sm_ibe_compact_receiver_open(struct sm_ibe_receiver *receiver,
         return expected;
     err = view_at(&v, &h, params, key, header);
     if (!err)
-        err = take_seed(&seed, &v, &h, params, header);
+        err = unmask(&seed, &v, &h, params, key, header);
+    if (!err)
+        err = remade(&seed, &v, &h, params);
     if (!err)
         err = sm_wkdibe_receiver_take(receiver, h.epoch, hash, &seed);
     sm_wipe(&seed, sizeof seed);

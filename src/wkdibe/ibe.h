@@ -76,6 +76,7 @@ bool sm_wkdibe_relation_holds(const struct sm_ibe_params *params, const struct s
 /* The key's first element as it would be for a pattern that it matches. It is not randomised, so it
  * must not leave the function that asked for it; wipe it there. */
 int sm_wkdibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
+                         const struct sm_ibe_g1 *a0,
                          const struct sm_ibe_pattern *to) SM_IBE_CHECKED;
 
 /* All of a key but a0: from the one it comes from, if any, randomised with r. */
@@ -113,7 +114,7 @@ int sm_wkdibe_seed_scalar(struct sm_bls_scalar *t, const struct sm_ibe_params *p
 void sm_wkdibe_with_t(uint8_t *out, struct sm_bls_gt *w, const struct sm_ibe_params *params,
                       const struct sm_ibe_target *target, const struct sm_bls_scalar *t);
 /* W again, from a key that matches. */
-int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
+int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct sm_ibe_g1 *a0,
                       const struct sm_ibe_pattern *q, const uint8_t *ciphertext) SM_IBE_CHECKED;
 /* Between the seed and its form behind a ciphertext, both ways. */
 int sm_wkdibe_mask_seed(uint8_t out[IBE_SEED_SIZE], const uint8_t in[IBE_SEED_SIZE],

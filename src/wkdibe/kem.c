@@ -123,7 +123,7 @@ __attribute__((noinline)) static int minus_c(struct sm_bls_g1 *c, const struct s
     return 0;
 }
 
-int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
+int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key, const struct sm_ibe_g1 *a0,
                       const struct sm_ibe_pattern *q, const uint8_t *ciphertext)
 {
     struct sm_bls_g1 a, c;
@@ -132,7 +132,7 @@ int sm_wkdibe_recover(struct sm_bls_gt *w, const struct sm_ibe_key *key,
     if (!err)
         err = minus_c(&c, key, q, ciphertext + SM_IBE_G2_SIZE);
     if (!err)
-        err = sm_wkdibe_specialise(&a, key, q);
+        err = sm_wkdibe_specialise(&a, key, a0, q);
     if (err)
         return err;
     sm_wkdibe_g2_load(&a1, &key->a1);
@@ -219,7 +219,7 @@ int sm_ibe_decaps(uint8_t secret[SM_IBE_SECRET_SIZE], const struct sm_ibe_params
         return err;
     if (len != ciphertext_size(pattern))
         return SM_ERR_MALFORMED;
-    err = sm_wkdibe_recover(&w, key, pattern, ciphertext);
+    err = sm_wkdibe_recover(&w, key, &key->a0, pattern, ciphertext);
     if (!err) {
         bind(&info, "WWKEM-v1", params, pattern, ciphertext, len);
         err = secret_of(secret, &w, &info);
@@ -293,7 +293,7 @@ int sm_wkdibe_unwrap(struct ibe_seed *seed, uint8_t *good, const struct sm_ibe_p
     size_t points = ciphertext_size(q);
     if (len != points + IBE_SEED_SIZE)
         return SM_ERR_MALFORMED;
-    err = sm_wkdibe_recover(&w, key, q, ciphertext);
+    err = sm_wkdibe_recover(&w, key, &key->a0, q, ciphertext);
     if (!err)
         err = sm_wkdibe_mask_seed(seed->bytes, ciphertext + points, params, q, ciphertext, points,
                                   &w);

@@ -107,13 +107,13 @@ int sm_ibe_keygen(struct sm_ibe_key *key, const struct sm_ibe_params *params,
 }
 
 int sm_wkdibe_specialise(struct sm_bls_g1 *a, const struct sm_ibe_key *key,
-                         const struct sm_ibe_pattern *to)
+                         const struct sm_ibe_g1 *a0, const struct sm_ibe_pattern *to)
 {
     struct sm_bls_g1 b[SM_IBE_SLOTS_MAX];
     struct sm_bls_scalar v[SM_IBE_SLOTS_MAX];
     unsigned n = 0;
     int err = 0;
-    sm_wkdibe_g1_load(a, &key->a0);
+    sm_wkdibe_g1_load(a, a0);
     for (unsigned i = 0; !err && i < key->pattern.slots; i++) {
         if (key->pattern.kind[i] != SM_IBE_WILD || to->kind[i] != SM_IBE_FIXED)
             continue;
@@ -142,7 +142,7 @@ int sm_ibe_delegate(struct sm_ibe_key *key, const struct sm_ibe_params *params,
         return SM_ERR_ARG;
     if (!sm_ibe_pattern_refines(&from->pattern, pattern) || (signs && !from->signs))
         return SM_ERR_DENIED;
-    err = sm_wkdibe_specialise(&a0, from, pattern);
+    err = sm_wkdibe_specialise(&a0, from, &from->a0, pattern);
     if (!err)
         err = make(key, params, pattern, signs, (struct origin){&a0, from}, rng);
     sm_wipe(&a0, sizeof a0);

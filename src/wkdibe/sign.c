@@ -37,7 +37,7 @@ static int make(uint8_t signature[SM_IBE_SIGNATURE_SIZE], const struct sm_ibe_ke
 {
     struct sm_bls_g1 a, p;
     struct sm_bls_g2 s1, a1;
-    int err = sm_wkdibe_specialise(&a, key, q);
+    int err = sm_wkdibe_specialise(&a, key, &key->a0, q);
     sm_wkdibe_g1_load(&p, &key->bs);
     sm_wkdibe_g2_load(&a1, &key->a1);
     if (!err) {
