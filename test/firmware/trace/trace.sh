@@ -25,19 +25,21 @@ fi
 
 "$root/test/firmware/run" "$dir/firmware/bls.elf"
 
-# trace SEED PUBLIC: "trace HASH COUNT"
+# trace SEED PUBLIC [SCHEME]: "trace HASH COUNT"
 trace() {
-    timeout 120 qemu-system-arm -M mps2-an386 -nographic -monitor none -serial null -semihosting \
+    timeout 600 qemu-system-arm -M mps2-an386 -nographic -monitor none -serial null -semihosting \
         -plugin "$dir/trace.so" -d plugin -D "$dir/log" \
         -device loader,addr=0x21000000,data="$1",data-len=4 \
-        -device loader,addr=0x21000004,data="$2",data-len=4 -kernel "$dir/suite/secrets.elf" \
+        -device loader,addr=0x21000004,data="$2",data-len=4 \
+        -device loader,addr=0x21000008,data="${3:-0}",data-len=4 -kernel "$dir/suite/secrets.elf" \
         </dev/null || { echo "the firmware failed" >&2; return 1; }
     grep '^trace ' "$dir/log"
 }
 
-first=$(trace 1 0)
+scheme=${SANDMOTE_TEST_FULL:+1} # minutes
+first=$(trace 1 0 "$scheme")
 for seed in 0 0xfedcba98; do
-    other=$(trace $seed 0)
+    other=$(trace $seed 0 "$scheme")
     [ "$other" = "$first" ] || { echo "secrets change what is executed: $first, $other"; exit 1; }
 done
 one=$(trace 1 1) other=$(trace 2 1)
