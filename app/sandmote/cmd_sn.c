@@ -1,11 +1,13 @@
-/* sandmote sn: publish and subscribe over MQTT-SN, by hand.
+/* sandmote sn: publish and subscribe over MQTT-SN, by hand; and what stands at the far end of a
+ * device's serial line.
  *
  * The same client as on devices, driven by a loop that waits for its link; each step of a command
- * is a request and a wait for its result.
+ * is a request and a wait for its result. Forwarding has no client: datagrams pass as they are.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,41 +169,50 @@ static bool open_udp(struct tool *t, struct sm_file_why *why)
     return sm_sn_link_udp(&how, &t->link, why) == 0;
 }
 
-static bool open_link(struct tool *t)
+static bool open_line(const struct options *o, struct sm_sn_link **line)
 {
     struct sm_file_why why = {""};
     uint64_t baud;
-    bool good;
-    if (!number("--baud", t->o.baud, 115200, 115200, &baud))
+    if (!number("--baud", o->baud, 115200, 115200, &baud))
         return false;
-    if (t->o.serial)
-        good = sm_sn_link_serial(t->o.serial, (uint32_t)baud, t->o.raw, &t->link, &why) == 0;
-    else if (t->o.identity || t->o.ca)
-        good = open_dtls(t, &why);
-    else
-        good = open_udp(t, &why);
+    if (sm_sn_link_serial(o->serial, (uint32_t)baud, o->raw, line, &why) == 0)
+        return true;
+    cli_say("sn: %s", why.text);
+    return false;
+}
+
+static bool open_network(struct tool *t)
+{
+    struct sm_file_why why = {""};
+    bool good = t->o.identity || t->o.ca ? open_dtls(t, &why) : open_udp(t, &why);
     if (!good)
         cli_say("sn: %s", why.text);
     return good;
 }
 
-static bool add_gateways(struct tool *t)
+static bool gateway_of(const char *text, struct sm_mqttsn_address *at)
 {
-    struct sm_mqttsn_address at = {.len = 1};
     struct sm_file_why why;
     char host[256];
     uint16_t port;
+    if (!host_port(text, host, &port)) {
+        cli_say("sn: a gateway is HOST:PORT, not \"%s\"", text);
+        return false;
+    }
+    if (sm_sn_address(host, port, at, &why) == 0)
+        return true;
+    cli_say("sn: %s", why.text);
+    return false;
+}
+
+static bool add_gateways(struct tool *t)
+{
+    struct sm_mqttsn_address at = {.len = 1};
     if (t->o.serial)
         return sm_mqttsn_add_gateway(&t->sn, &at) == 0;
     for (unsigned i = 0; i < CLI_VALUES_MAX && t->o.gateway[i]; i++) {
-        if (!host_port(t->o.gateway[i], host, &port)) {
-            cli_say("sn: a gateway is HOST:PORT, not \"%s\"", t->o.gateway[i]);
+        if (!gateway_of(t->o.gateway[i], &at))
             return false;
-        }
-        if (sm_sn_address(host, port, &at, &why) != 0) {
-            cli_say("sn: %s", why.text);
-            return false;
-        }
         if (sm_mqttsn_add_gateway(&t->sn, &at) != 0) {
             cli_say("sn: at most %d gateways", GATEWAYS);
             return false;
@@ -293,7 +304,8 @@ static bool start(struct tool *t)
                                          .payload_size = PAYLOAD,
                                          .inbox = t->inbox,
                                          .inbox_size = sizeof t->inbox};
-    return sm_mqttsn_init(&t->sn, &cfg) == 0 && add_gateways(t) && open_link(t);
+    return sm_mqttsn_init(&t->sn, &cfg) == 0 && add_gateways(t) &&
+           (t->o.serial ? open_line(&t->o, &t->link) : open_network(t));
 }
 
 static bool search(struct tool *t)
@@ -462,6 +474,51 @@ static bool sub(struct tool *t, int qos)
     return good;
 }
 
+/* ---- forward ---- */
+
+static void wait_for(const struct sm_sn_link *a, const struct sm_sn_link *b)
+{
+    struct pollfd fds[2 * SM_SN_LINK_FDS];
+    int timeout_ms = -1;
+    unsigned n = sm_sn_fds(a, fds, &timeout_ms);
+    n += sm_sn_fds(b, fds + n, &timeout_ms);
+    poll(fds, n, timeout_ms);
+}
+
+/* What comes on the line goes to the gateway, and what the gateway says goes to the line. */
+static void carry(struct sm_sn_link *line, struct sm_sn_link *network,
+                  const struct sm_mqttsn_address *gateway)
+{
+    const struct sm_mqttsn_address peer = {.len = 1};
+    struct sm_mqttsn_address from;
+    uint8_t bytes[SM_SN_DATAGRAM];
+    size_t n;
+    while (!ended) {
+        while ((n = sm_sn_receive(line, bytes, sizeof bytes, &from, now_ms())) > 0)
+            sm_sn_send(network, bytes, n, gateway);
+        while ((n = sm_sn_receive(network, bytes, sizeof bytes, &from, now_ms())) > 0)
+            if (sm_mqttsn_address_same(&from, gateway))
+                sm_sn_send(line, bytes, n, &peer);
+        wait_for(line, network);
+    }
+}
+
+static bool forward(struct tool *t)
+{
+    struct sm_mqttsn_address gateway;
+    struct sm_sn_link *line = NULL;
+    char text[SM_SN_ADDRESS_TEXT];
+    if (!gateway_of(t->o.gateway[0], &gateway) || !open_line(&t->o, &line))
+        return false;
+    bool good = open_network(t);
+    if (good) {
+        fprintf(stderr, "forwarding %s to %s\n", t->o.serial, sm_sn_address_text(&gateway, text));
+        carry(line, t->link, &gateway);
+    }
+    sm_sn_close(line);
+    return good;
+}
+
 /* ---- The command ---- */
 
 static bool quality(const char *text, bool publishes, int *qos)
@@ -474,6 +531,23 @@ static bool quality(const char *text, bool publishes, int *qos)
             return true;
         }
     return !text;
+}
+
+static void end_on_signals(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+}
+
+static int run_forward(struct tool *t)
+{
+    if (!t->o.serial || !t->o.gateway[0] || t->o.gateway[1])
+        return cli_usage(&cli_sn, "forward takes --serial DEVICE and one --gateway");
+    end_on_signals();
+    bool good = forward(t);
+    sm_sn_close(t->link);
+    return good ? CLI_GOOD : CLI_BAD;
 }
 
 static int run(struct tool *t, bool publishes)
@@ -489,9 +563,7 @@ static int run(struct tool *t, bool publishes)
         return cli_usage(&cli_sn, "say one of -m MESSAGE, -l and -n");
     if (!t->o.gateway[0] && !t->o.group && !t->o.serial)
         return cli_usage(&cli_sn, "say one of --gateway, --group and --serial");
-    struct sigaction act = {.sa_handler = on_signal};
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
+    end_on_signals();
     bool good = start(t) && (publishes ? pub(t, qos) : sub(t, qos));
     sm_sn_close(t->link);
     return good ? CLI_GOOD : CLI_BAD;
@@ -539,8 +611,11 @@ static int sn(int argc, char **argv)
                                          {0}};
     int n = cli_options(options, false, argc, argv), status = CLI_USAGE;
     bool publishes = n == 1 && !strcmp(argv[1], "pub"), listens = n == 1 && !strcmp(argv[1], "sub");
-    if (n != CLI_USAGE_ERROR)
-        status = publishes || listens ? run(t, publishes) : cli_usage(&cli_sn, "say pub or sub");
+    if (n == 1 && !strcmp(argv[1], "forward"))
+        status = run_forward(t);
+    else if (n != CLI_USAGE_ERROR)
+        status = publishes || listens ? run(t, publishes)
+                                      : cli_usage(&cli_sn, "say pub, sub or forward");
     free(t);
     return status;
 }
@@ -549,12 +624,15 @@ const struct cli_command cli_sn = {
     .name = "sn",
     .arguments =
         "pub|sub (--gateway HOST:PORT... | --group ADDRESS:PORT | --serial DEVICE) -t TOPIC "
-        "[OPTION]...",
-    .purpose = "Publish or subscribe over MQTT-SN",
+        "[OPTION]...\n"
+        "       sandmote sn forward --serial DEVICE --gateway HOST:PORT [OPTION]...",
+    .purpose = "Publish or subscribe over MQTT-SN; forward a serial line",
     .run = sn,
     .details =
         "`sn pub` publishes and ends; `sn sub` prints messages, a line each, until it is ended.\n"
-        "TOPIC is a name (sub: or a filter), pre:N a predefined id, or short:ab a short name.\n\n"
+        "TOPIC is a name (sub: or a filter), pre:N a predefined id, or short:ab a short name.\n"
+        "`sn forward` connects a device at the end of a serial line with a gateway, over UDP or\n"
+        "DTLS; to the gateway the line is a client with an address of its own.\n\n"
         "Which gateway, port 1884 if none is said; of several, one that answers:\n"
         "  --gateway HOST[:PORT]    several may be said\n"
         "  --group ADDRESS[:PORT]   without one, search in this multicast group\n"

@@ -22,6 +22,11 @@ says '/dev/no-such-line'
 expect 1 "$sandmote" sn pub --gateway localhost --psk-identity pot --psk 00 -t a -m x
 says '16 to 64 bytes'
 
+expect 64 "$sandmote" sn forward --serial /dev/null
+says 'forward takes --serial DEVICE and one --gateway'
+expect 1 "$sandmote" sn forward --serial /dev/no-such-line --gateway localhost
+says '/dev/no-such-line'
+
 port=$((20000 + $$ % 20000))
 printf 'listener %d 127.0.0.1\nallow_anonymous true\n' $port >broker.conf
 "$mosquitto" -c broker.conf >broker.log 2>&1 &

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "bridge.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -15,14 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include <posix/sn_link.h>
-
-enum { ROOM = 2048 };
 
 static uint32_t luck = 1;
 
@@ -30,22 +25,6 @@ static bool happens(unsigned of_10000)
 {
     luck = luck * 1664525u + 1013904223u;
     return luck / 4096 % 10000 < of_10000;
-}
-
-static struct sockaddr_in loopback(unsigned port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
-static int udp_to(unsigned port)
-{
-    struct sockaddr_in a = loopback(port);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
-        fail_msg("no socket to port %u", port);
-    return fd;
 }
 
 static bool is_child(struct bridge *b)
@@ -115,40 +94,34 @@ static void carry_bytes(int from, int to, unsigned wrong)
         (void)!write(to, bytes, (size_t)n);
 }
 
-static void forward(struct sm_sn_link *line, int gateway)
+/* `sandmote sn forward`, which ends with this process. */
+static void forward(const char *line, unsigned gateway_port)
 {
-    uint8_t bytes[ROOM];
-    struct sm_mqttsn_address at = {.len = 1};
-    size_t n;
-    ssize_t got;
-    while ((n = sm_sn_receive(line, bytes, sizeof bytes, &at, 0)) > 0)
-        (void)!send(gateway, bytes, n, 0);
-    while ((got = recv(gateway, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-        sm_sn_send(line, bytes, (size_t)got, &at);
+    char gateway[32];
+    snprintf(gateway, sizeof gateway, "127.0.0.1:%u", gateway_port);
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    execl(SANDMOTE, "sandmote", "sn", "forward", "--serial", line, "--gateway", gateway,
+          (char *)NULL);
+    _exit(127);
 }
 
 void bridge_serial(struct bridge *b, unsigned gateway_port, unsigned wrong)
 {
     char far[64];
-    struct sm_file_why why;
-    struct sm_sn_link *line;
-    int near_end = open_pty(b->device), far_end = open_pty(far), gateway = udp_to(gateway_port);
-    if (sm_sn_link_serial(far, 115200, false, &line, &why) < 0)
-        fail_msg("%s", why.text);
+    int near_end = open_pty(b->device), far_end = open_pty(far);
     if (is_child(b)) {
+        forward(far, gateway_port);
         for (;;) {
-            struct pollfd fds[3 + SM_SN_LINK_FDS] = {
-                {near_end, POLLIN, 0}, {far_end, POLLIN, 0}, {gateway, POLLIN, 0}};
-            int ms = 100;
-            unsigned n = sm_sn_fds(line, fds + 3, &ms);
-            poll(fds, 3 + n, ms);
+            struct pollfd fds[2] = {{near_end, POLLIN, 0}, {far_end, POLLIN, 0}};
+            poll(fds, 2, -1);
             if (fds[0].revents & POLLIN)
                 carry_bytes(near_end, far_end, wrong);
             if (fds[1].revents & POLLIN)
                 carry_bytes(far_end, near_end, wrong);
-            forward(line, gateway);
         }
     }
-    sm_sn_close(line);
-    close(gateway);
+    close(near_end);
+    close(far_end);
 }
