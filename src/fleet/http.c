@@ -19,10 +19,10 @@
 #include <posix/log.h>
 #include <sandmote/crypto.h>
 
-#define JSON_MAX        262144u /* bytes of a JSON body */
-#define MULTIPART_EXTRA 65536u  /* what a multipart body may hold beside the module */
-#define SIGNATURE_MAX   4096u   /* kept, so that a wrong size can be named */
-#define DRAIN_MAX       1048576u
+#define JSON_MAX        262144u    /* bytes of a JSON body */
+#define MULTIPART_EXTRA 65536u     /* what a multipart body may hold beside the module */
+#define SIGNATURE_MAX   4096u      /* kept, so that a wrong size can be named */
+#define DRAIN_MAX       (4u << 20) /* bytes of a body that is read away before a refusal */
 #define IDLE_SECONDS    30u
 #define PEM_MAX         1048576u
 #define POST_BUFFER     16384u
