@@ -153,14 +153,17 @@ bool sm_mqttsn_filter_valid(const uint8_t *text, size_t len);
 /* Whether a valid filter has wildcards. */
 bool sm_mqttsn_filter_wild(const uint8_t *filter, size_t len);
 
-/* Whether a valid filter matches a valid name. Wildcards in the first level do not match names that
- * begin with `$`. */
-bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const uint8_t *name,
-                              size_t name_len);
-
 /* Whether a valid filter matches every name that another one matches. In doubt false: "+/#" is not
  * found to be all of "#". */
 bool sm_mqttsn_filter_covers(const uint8_t *filter, size_t filter_len, const uint8_t *wanted,
                              size_t wanted_len);
+
+/* Whether a valid filter matches a valid name, which is a filter that matches itself alone.
+ * Wildcards in the first level do not match names that begin with `$`. */
+static inline bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len,
+                                            const uint8_t *name, size_t name_len)
+{
+    return sm_mqttsn_filter_covers(filter, filter_len, name, name_len);
+}
 
 #endif

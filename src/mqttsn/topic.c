@@ -110,9 +110,3 @@ bool sm_mqttsn_filter_covers(const uint8_t *filter, size_t filter_len, const uin
         return n == name_len;
     return filter_len - f == 2 && filter[f + 1] == '#'; /* "a/#" matches "a" too */
 }
-
-bool sm_mqttsn_filter_matches(const uint8_t *filter, size_t filter_len, const uint8_t *name,
-                              size_t name_len)
-{
-    return sm_mqttsn_filter_covers(filter, filter_len, name, name_len);
-}
