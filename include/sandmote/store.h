@@ -213,6 +213,8 @@ struct sm_store {
 
 /* Find the latest record of every module. records has room for applications + plugins, and like
  * flash is borrowed for the store's life. On blank flash every record is empty (seq 0).
+ * Where every record is empty, put one before writing slots: a record whose erasure was cut short
+ * may read as blank now and come back at the next mount (doc/SPEC-store.md).
  *
  * A flash that cannot be written does not keep mount from succeeding: what is readable is there,
  * health.fault tells, and sm_store_put() will fail.

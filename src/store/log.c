@@ -26,6 +26,8 @@
  *       slots before that.
  *   I5  Where no record is in force, both areas are erased before the first one is put: a weak
  *       first record that could not be read would else have a generation that comes back later.
+ *       One whose erasure was cut short may read as blank, too, and mount cannot know: so callers
+ *       put a record before they write slots or key set areas.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
