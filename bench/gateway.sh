@@ -18,7 +18,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 build=$root/build/gcc rounds=3 seconds=2 doc=
-dir=$(mktemp -d /tmp/sandmote-bench-XXXXXX)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/sandmote-bench-XXXXXX")
 others=$dir/others
 : >"$others"
 while [ $# -gt 0 ]; do
