@@ -6,8 +6,8 @@
 #
 #   test/sensor/linux/run.sh DIR TRANSMITTER     TRANSMITTER is the host's program
 #
-# Kernel and busybox are Debian packages for armhf, fetched to DIR by apt-get with lists of its own
-# there. Takes about a minute when they are there.
+# Kernel and busybox are Debian's for armhf, which tools/kernel fetches to DIR. Takes about a minute
+# when they are there.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -17,32 +17,7 @@ transmitter=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 
-fetch() {
-    mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/debs"
-    : >"$dir/apt/status"
-    cat >"$dir/apt/conf" <<CONF
-APT::Architecture "armhf";
-APT::Architectures { "armhf"; };
-APT::Sandbox::User "";
-Dir::State "$dir/apt";
-Dir::State::status "$dir/apt/status";
-Dir::State::lists "$dir/apt/lists";
-Dir::Cache "$dir/apt/cache";
-CONF
-    (
-        APT_CONFIG=$dir/apt/conf
-        export APT_CONFIG
-        apt-get update -qq >/dev/null 2>&1 || : # repositories without armhf
-        kernel=$(apt-cache depends linux-image-armmp | sed -n 's/.*Depends: *\(linux-image-[0-9].*\)/\1/p')
-        cd "$dir/debs"
-        apt-get download -qq "$kernel" busybox-static
-    )
-    for deb in "$dir"/debs/*.deb; do
-        dpkg-deb -x "$deb" "$dir/system"
-    done
-}
-
-[ -x "$dir/system/bin/busybox" ] || fetch
+"$root/tools/kernel" "$dir" armhf linux-image-armmp
 system=$dir/system
 kernel=$(ls "$system"/boot/vmlinuz-*)
 version=${kernel##*/vmlinuz-}
