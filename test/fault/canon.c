@@ -811,7 +811,7 @@ static void put_remains(void)
 /* The order of the records' numbers, and what the device has promised of them. */
 static void put_order(void)
 {
-    unsigned below[MODULES_MAX + 1] = {0}, equal[MODULES_MAX + 1] = {0};
+    unsigned below[MODULES_MAX + 1] = {0};
 
     for (unsigned i = 0; i < c.ncontents; i++) {
         unsigned rank = 0;
@@ -820,11 +820,9 @@ static void put_order(void)
         put(rank);
         unsigned index = c.contents[i].tag.index;
         below[index] += c.contents[i].r.seq < world->known.seq[index];
-        equal[index] |= c.contents[i].r.seq == world->known.seq[index];
     }
     for (unsigned index = 0; index <= world_layout()->modules; index++) {
         put(below[index]);
-        put(equal[index]);
         put(world->known.seq[index] != 0);
     }
 }
