@@ -36,16 +36,31 @@ static unsigned choose(struct flash_sim *sim)
     }
 }
 
+/* The first unstable byte from `off` on, or `end`. */
+static uint32_t next_unstable(const struct flash_sim *sim, uint32_t off, uint32_t end)
+{
+    uint64_t word;
+
+    while (off < end && sim->unstable[off] == 0) {
+        off++;
+        for (; off % 8 == 0 && off + 8 <= end; off += 8) {
+            memcpy(&word, sim->unstable + off, sizeof word);
+            if (word != 0)
+                break;
+        }
+    }
+    return off < end ? off : end;
+}
+
 static void settle(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
+    const uint32_t end = off + len;
     unsigned choice = 3;
 
     if (!sim->any_unstable)
         return;
-    for (uint32_t i = off; i < off + len; i++) {
+    for (uint32_t i = next_unstable(sim, off, end); i < end; i = next_unstable(sim, i + 1, end)) {
         uint8_t mask = sim->unstable[i];
-        if (mask == 0)
-            continue;
         if (choice == 3)
             choice = choose(sim);
         uint8_t value = choice == 0   ? sim->old[i]
@@ -170,17 +185,29 @@ static void erase_range(struct flash_sim *sim, uint32_t off, uint32_t len)
     memset(sim->unstable + off, 0, len);
 }
 
-static void erase_random(struct flash_sim *sim, uint32_t off, uint32_t len, bool keeps_changing)
+static void erase_unstable(struct flash_sim *sim, uint32_t off, uint32_t len)
 {
-    for (uint32_t i = off; i < off + len; i++) {
-        if (keeps_changing) {
-            make_unstable(sim, i, 0xff);
-            continue;
-        }
-        sim->bytes[i] = old_value(sim, i);
-        sim->unstable[i] = 0;
-        sim->bytes[i] ^= (sim->bytes[i] ^ sim->flash.erased) & (uint8_t)sim_random(sim);
+    for (uint32_t i = off; i < off + len; i++)
+        sim->old[i] = old_value(sim, i);
+    memset(sim->unstable + off, 0xff, len);
+    sim->any_unstable = true;
+}
+
+/* Four bytes at a time: sectors are multiples of them. */
+static void erase_random(struct flash_sim *sim, uint32_t off, uint32_t len)
+{
+    const uint32_t erased = sim->flash.erased * 0x01010101u;
+    uint32_t word, weak, old;
+
+    for (uint32_t i = off; i < off + len; i += 4) {
+        memcpy(&word, sim->bytes + i, sizeof word);
+        memcpy(&weak, sim->unstable + i, sizeof weak);
+        memcpy(&old, sim->old + i, sizeof old);
+        word = (word & ~weak) | (old & weak);
+        word ^= (word ^ erased) & sim_random(sim);
+        memcpy(sim->bytes + i, &word, sizeof word);
     }
+    memset(sim->unstable + off, 0, len);
 }
 
 /* An operation on [off, off + len) that power leaves at this point: a program of p, or an erase
@@ -205,8 +232,8 @@ static void tear(struct flash_sim *sim, uint32_t off, uint32_t len, const uint8_
     switch (point) {
     case 1: erase_range(sim, off, len / 2); break;
     case 2: erase_range(sim, off + len / 2, len / 2); break;
-    case 3: erase_random(sim, off, len, false); break;
-    case 4: erase_random(sim, off, len, true); break;
+    case 3: erase_random(sim, off, len); break;
+    case 4: erase_unstable(sim, off, len); break;
     case 5: weaken_one_bit(sim, off, len); break;
     default: erase_range(sim, off, len);
     }
@@ -304,7 +331,7 @@ static int sim_erase(void *ctx, uint32_t off)
     sim->wear[off / len]++;
     if (fail) {
         memset(sim->programmed + off / unit, 1, len / unit);
-        erase_random(sim, off, len, false);
+        erase_random(sim, off, len);
         return SM_ERR_IO;
     }
     operate(sim, off, len, NULL);
@@ -359,7 +386,8 @@ void sim_power(struct flash_sim *sim, uint64_t cut_at)
     sim->ops = 0;
     sim->met = 0;
     sim->cut_at = cut_at;
-    for (uint32_t i = 0; sim->any_unstable && i < sim->size; i++)
+    for (uint32_t i = sim->any_unstable ? next_unstable(sim, 0, sim->size) : sim->size;
+         i < sim->size; i = next_unstable(sim, i + 1, sim->size))
         sim->bytes[i] = old_value(sim, i);
 }
 
