@@ -20,9 +20,10 @@
 
 #include "server.h"
 
-#define READ_ROOM   (256u << 10)
-#define RESOLVED_MS 30000u
-#define READS       8 /* of one connection in one round */
+#define READ_ROOM      (256u << 10)
+#define RESOLVED_MS    30000u
+#define UNREACHABLE_MS 60000u
+#define READS          8 /* of one connection in one round */
 
 struct connection {
     struct source source;
@@ -161,12 +162,26 @@ static bool shake_hands(struct server *s, struct connection *c)
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
+/* Once a minute, or when the reason is another one. */
+static void unreachable(struct server *s, int err)
+{
+    if (err == s->broker_err && s->now_ms - s->broker_err_ms < UNREACHABLE_MS)
+        return;
+    s->broker_err = err;
+    s->broker_err_ms = s->now_ms;
+    sm_log(SM_LOG_WARN, "the broker at %s, port %u: %s", s->cfg.broker_host,
+           (unsigned)s->cfg.broker_port, strerror(err));
+}
+
 static bool connected(struct server *s, struct connection *c)
 {
     int err = 0;
     socklen_t len = sizeof err;
-    if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
+    if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err) {
+        unreachable(s, err);
         return false;
+    }
+    s->broker_err = 0;
     c->waiting = true; /* EPOLLOUT is what brought us here */
     wait_to_write(s, c, false);
     if (!s->tls)
@@ -238,8 +253,11 @@ static int begin(struct server *s)
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if ((connect(fd, (struct sockaddr *)&s->broker, s->broker_len) < 0 && errno != EINPROGRESS) ||
-        !room_for(s, fd)) {
+    bool begun =
+        connect(fd, (struct sockaddr *)&s->broker, s->broker_len) == 0 || errno == EINPROGRESS;
+    if (!begun)
+        unreachable(s, errno);
+    if (!begun || !room_for(s, fd)) {
         close(fd);
         return -1;
     }
@@ -287,21 +305,31 @@ void broker_serve(struct server *s)
     }
 }
 
+static bool no_tls(const char *what)
+{
+    char text[256];
+    ERR_error_string_n(ERR_get_error(), text, sizeof text);
+    sm_log(SM_LOG_ERROR, "broker: %s: %s", what, text);
+    ERR_clear_error();
+    return false;
+}
+
 bool broker_open(struct server *s)
 {
     const struct config *cfg = &s->cfg;
     if (!cfg->broker_ca[0])
         return true;
     s->tls = SSL_CTX_new(TLS_client_method());
-    bool good = s->tls && SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) == 1 &&
-                SSL_CTX_load_verify_locations(s->tls, cfg->broker_ca, NULL) == 1;
-    if (good && cfg->broker_certificate[0])
-        good = SSL_CTX_use_certificate_chain_file(s->tls, cfg->broker_certificate) == 1 &&
-               SSL_CTX_use_PrivateKey_file(s->tls, cfg->broker_key, SSL_FILETYPE_PEM) == 1;
-    if (!good) {
-        sm_log(SM_LOG_ERROR, "broker: %s", ERR_reason_error_string(ERR_get_error()));
-        return false;
-    }
+    if (!s->tls || SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) != 1)
+        return no_tls("broker");
+    if (SSL_CTX_load_verify_locations(s->tls, cfg->broker_ca, NULL) != 1)
+        return no_tls(cfg->broker_ca);
+    if (cfg->broker_certificate[0] &&
+        SSL_CTX_use_certificate_chain_file(s->tls, cfg->broker_certificate) != 1)
+        return no_tls(cfg->broker_certificate);
+    if (cfg->broker_certificate[0] &&
+        SSL_CTX_use_PrivateKey_file(s->tls, cfg->broker_key, SSL_FILETYPE_PEM) != 1)
+        return no_tls(cfg->broker_key);
     SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(s->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);

@@ -27,6 +27,19 @@ static int beside(struct reading *r, const char *what, const char *path, char ou
                : 0;
 }
 
+static bool is_address(const char *text)
+{
+    struct in6_addr any;
+    return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
+}
+
+static bool is_group(const char *text)
+{
+    uint8_t ip[16];
+    return (inet_pton(AF_INET, text, ip) == 1 && ip[0] >> 4 == 14) ||
+           (inet_pton(AF_INET6, text, ip) == 1 && ip[0] == 0xff);
+}
+
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
 /* "fe80::/10", "10.0.0.0/8", or an address alone. */
@@ -109,6 +122,10 @@ static int read_rule(struct reading *r, size_t i, const json_t *v)
         return SM_ERR_INVALID;
     if (!in.id && !in.identity)
         return sm_json_fail(r->err, "%s: needs id or identity", where);
+    if (in.id && !in.identity && !strcmp(in.id, "%u"))
+        return sm_json_fail(r->err, "%s.id: %%u needs identity", where);
+    if (in.password && !in.user)
+        return sm_json_fail(r->err, "%s.password: needs user", where);
     struct gw_rule *rule = &r->c->rules[r->c->gw.rule_count++];
     *rule = (struct gw_rule){.identity = in.identity,
                              .client = in.id,
@@ -161,7 +178,16 @@ static int read_listen(struct reading *r, size_t i, const json_t *v)
     snprintf(where, sizeof where, "listen[%zu]", i);
     struct listen *l = &r->c->listen[r->c->listen_count++];
     *l = (struct listen){.address = "::"};
-    return sm_json_read(v, where, fields, false, l, r->err);
+    if (sm_json_read(v, where, fields, false, l, r->err) < 0)
+        return SM_ERR_INVALID;
+    if (!is_address(l->address))
+        return sm_json_fail(r->err, "%s.address: must be an IP address", where);
+    if (l->multicast && !is_group(l->multicast))
+        return sm_json_fail(r->err, "%s.multicast: must be the address of a group", where);
+    if (l->interface && !l->multicast)
+        return sm_json_fail(r->err, "%s.interface: is that of a multicast group, and there is none",
+                            where);
+    return 0;
 }
 
 static int each(struct reading *r, const json_t *array,
@@ -204,6 +230,8 @@ static int read_broker(struct reading *r, const json_t *v)
     r->c->gw.broker_keepalive_s = (uint16_t)in.keepalive;
     r->c->gw.qos2_window = (unsigned)in.window;
     r->c->broker_name = in.name ? in.name : in.host;
+    if (in.password && !in.user)
+        return sm_json_fail(r->err, "broker.password: needs user");
     if (!in.certificate != !in.key || (!in.ca && (in.name || in.key)))
         return sm_json_fail(r->err, "broker: TLS needs ca; certificate and key come together");
     return beside(r, "broker.ca", in.ca, r->c->broker_ca) < 0 ||
@@ -294,6 +322,8 @@ static int read_metrics(struct reading *r, const json_t *v)
         return 0;
     if (sm_json_read(v, "metrics", fields, false, &in, r->err) < 0)
         return SM_ERR_INVALID;
+    if (!is_address(in.address))
+        return sm_json_fail(r->err, "metrics.address: must be an IP address");
     r->c->metrics = true;
     r->c->metrics_address = in.address;
     r->c->metrics_port = in.port;

@@ -5,10 +5,14 @@
  *   "gateway_id": 1,                in ADVERTISE and GWINFO, 0 to 255
  *   "broker": {"host": "127.0.0.1", "port": 1883, "user": "..", "password": "..",
  *              "keepalive_seconds": 60, "qos2_window": 900,
- *              "ca": "ca.pem",          TLS 1.2 or 1.3, by this authority and for "name", default
- * host "name": "broker.example", "certificate": "gw.pem", "key": "gw.key"}, "listen": [{"address":
- * "::", "port": 1884,     IPv6 addresses take IPv4 too "multicast": "ff02::1:1884",       group for
- * searches and advertisements "interface": "eth0",               of the group "dtls": false}],
+ *              "ca": "ca.pem",          TLS 1.2 or 1.3, by this authority
+ *              "name": "broker.example",    and for this name; default: host
+ *              "certificate": "gw.pem", "key": "gw.key"},
+ *   "listen": [{"address": "::",    IPv6 addresses take IPv4 too
+ *               "port": 1884,
+ *               "multicast": "ff02::1:1884",       group for searches and advertisements
+ *               "interface": "eth0",               of the group
+ *               "dtls": false}],
  *   "dtls": {"psk_file": "psk", "certificate": "gw.pem", "key": "gw.key", "ca": "clients.pem"},
  *   "state": "gateway.db",          sessions and messages; without it nothing survives a restart
  *   "durable": "process",           or "power": also survives a power cut, at the disk's speed

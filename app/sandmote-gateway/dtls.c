@@ -28,6 +28,7 @@
 #define IDENTITY_MAX 255u
 #define KEY_MAX      64u
 #define HANDSHAKE_MS 30000u
+#define SHAKING_MAX  1024u /* handshakes under way; with one more the oldest is given up */
 #define RECORD_MAX   16384
 #define HANDSHAKE    22 /* content type */
 #define CLIENT_HELLO 1
@@ -55,6 +56,7 @@ struct session {
     SSL *ssl;
     char *identity; /* NULL until the handshake is done */
     uint64_t heard_ms, since_ms;
+    bool shakes;       /* is among those */
     const uint8_t *in; /* the datagram being read */
     size_t in_len;
     struct dtls *dtls;
@@ -64,10 +66,10 @@ struct dtls {
     struct server *server;
     SSL_CTX *ctx;
     BIO_METHOD *method;
-    struct session *table[TABLE], *shaking;
+    struct session *table[TABLE], *shaking, *shaking_last;
     struct session *listener;
     struct psk *psk;
-    size_t psk_count, count, sweep;
+    size_t psk_count, count, shaking_count, sweep;
     uint64_t checked_ms;
     uint8_t secret[32];
     uint32_t seed;
@@ -164,6 +166,10 @@ static void shaken(struct dtls *d, struct session *n)
         d->shaking = n->shaking;
     if (n->shaking)
         n->shaking->shaking_before = n->shaking_before;
+    else if (d->shaking_last == n)
+        d->shaking_last = n->shaking_before;
+    d->shaking_count -= n->shakes;
+    n->shakes = false;
     n->shaking = n->shaking_before = NULL;
 }
 
@@ -186,7 +192,11 @@ static void adopt(struct dtls *d, struct session *n, uint64_t now_ms)
     n->shaking = d->shaking;
     if (d->shaking)
         d->shaking->shaking_before = n;
+    else
+        d->shaking_last = n;
     d->shaking = n;
+    d->shaking_count++;
+    n->shakes = true;
     n->since_ms = n->heard_ms = now_ms;
     d->count++;
 }
@@ -293,12 +303,18 @@ static void greet(struct dtls *d, struct session *old, const struct gw_addr *fro
         return;
     }
     d->listener = session_new(d);
+    if (!gw_admit(d->server->gw, from, d->server->now_ms)) {
+        session_free(n);
+        return;
+    }
     if (old)
         drop(d, old);
     if (d->count >= d->server->cfg.gw.max_clients) {
         session_free(n);
         return;
     }
+    if (d->shaking_count >= SHAKING_MAX)
+        drop(d, d->shaking_last);
     adopt(d, n, d->server->now_ms);
     if (!shake(d, n))
         drop(d, n);
@@ -414,6 +430,12 @@ static bool read_psk(struct dtls *d)
     free(bytes);
     if (good)
         qsort(d->psk, d->psk_count, sizeof *d->psk, order);
+    for (size_t i = 1; good && i < d->psk_count; i++) {
+        if (strcmp(d->psk[i - 1].identity, d->psk[i].identity) != 0)
+            continue;
+        sm_log(SM_LOG_ERROR, "%s: %s is there twice", d->server->cfg.psk_file, d->psk[i].identity);
+        return false;
+    }
     return good;
 }
 

@@ -106,6 +106,7 @@ static void loop(struct server *s)
         gw_tick(s->gw, s->now_ms);
         if (s->dtls)
             dtls_tick(s->dtls);
+        metrics_tick(s);
         advertise(s);
         server_flush(s);
     }

@@ -1,4 +1,5 @@
-/* Figures for Prometheus over HTTP: GET /metrics, and nothing else. One request a connection.
+/* Figures for Prometheus over HTTP: GET /metrics, and nothing else. One request a connection, a few
+ * connections at once, and none for longer than REQUEST_MS: descriptors are for the broker.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
@@ -14,9 +15,13 @@
 
 #define REQUEST_MAX 4096u
 #define TEXT_ROOM   16384u
+#define REQUESTS    32u
+#define REQUEST_MS  2000u
 
 struct request {
     struct source source;
+    struct request *next; /* of those that are open */
+    uint64_t since_ms;
     size_t len;
     char bytes[REQUEST_MAX];
 };
@@ -43,6 +48,8 @@ static size_t figures(struct server *s, char *out)
 #undef X
     at = figure(out, at, "datagrams_not_sent_total", "counter",
                 "datagrams that the kernel did not take", s->unsent);
+    at = figure(out, at, "datagrams_too_large_total", "counter",
+                "datagrams of more than 9216 octets, which are dropped", s->too_large);
     at = figure(out, at, "broker_connected", "gauge", "whether the broker can be reached",
                 gw_ready(s->gw));
     if (s->dtls)
@@ -65,6 +72,26 @@ static void answer(struct server *s, struct request *r)
         sm_log(SM_LOG_WARN, "metrics: %s", strerror(errno));
 }
 
+static void end(struct server *s, struct request *r)
+{
+    struct request **at = &s->requests;
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+    s->request_count--;
+    close(r->source.fd);
+    free(r);
+}
+
+void metrics_tick(struct server *s)
+{
+    for (struct request *r = s->requests, *next; r; r = next) {
+        next = r->next;
+        if (s->now_ms - r->since_ms >= REQUEST_MS)
+            end(s, r);
+    }
+}
+
 static void on_request(struct server *s, struct source *self, uint32_t events)
 {
     struct request *r = (struct request *)self;
@@ -79,19 +106,23 @@ static void on_request(struct server *s, struct source *self, uint32_t events)
         return;
     if (whole)
         answer(s, r);
-    close(self->fd);
-    free(r);
+    end(s, r);
 }
 
 static void on_connection(struct server *s, struct source *self, uint32_t events)
 {
     (void)events;
     int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct request *r = fd < 0 ? NULL : calloc(1, sizeof *r);
+    struct request *r = fd < 0 || s->request_count >= REQUESTS ? NULL : calloc(1, sizeof *r);
     if (r) {
         r->source = (struct source){on_request, fd};
-        if (server_watch(s, &r->source, EPOLLIN))
+        r->since_ms = s->now_ms;
+        if (server_watch(s, &r->source, EPOLLIN)) {
+            r->next = s->requests;
+            s->requests = r;
+            s->request_count++;
             return;
+        }
     }
     free(r);
     if (fd >= 0)
@@ -118,7 +149,7 @@ bool metrics_open(struct server *s)
     if (s->http.fd < 0 ||
         bind(s->http.fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
              is_v4 ? sizeof v4 : sizeof v6) < 0 ||
-        listen(s->http.fd, 16) < 0 || !server_watch(s, &s->http, EPOLLIN) ||
+        listen(s->http.fd, SOMAXCONN) < 0 || !server_watch(s, &s->http, EPOLLIN) ||
         getsockname(s->http.fd, (struct sockaddr *)&at, &len) < 0) {
         sm_log(SM_LOG_ERROR, "metrics: %s: %s", s->cfg.metrics_address,
                good ? strerror(errno) : "not an address");

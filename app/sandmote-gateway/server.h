@@ -24,6 +24,7 @@
 
 struct server;
 struct dtls;
+struct request;
 struct ssl_ctx_st;
 
 /* Something that epoll watches; the first member of what it is. */
@@ -68,13 +69,18 @@ struct server {
     struct dtls *dtls;
     struct udp udp[LISTEN_MAX];
     struct source http, signals;
+    struct request *requests; /* for figures, under way */
+    unsigned request_count;
     struct source **connections; /* to the broker, by descriptor */
     size_t connections_room;
     struct ssl_ctx_st *tls; /* to the broker; NULL: plain TCP */
     struct sockaddr_storage broker;
     socklen_t broker_len;
+    int broker_err; /* why it could not be reached, and when that was said */
+    uint64_t broker_err_ms;
     uint64_t now_ms, advertised_ms, resolved_ms;
-    uint64_t unsent; /* datagrams that the kernel did not take */
+    uint64_t unsent;    /* datagrams that the kernel did not take */
+    uint64_t too_large; /* that came, and were not looked at */
     int epoll;
     bool over;
     struct in in;
@@ -99,6 +105,7 @@ void broker_close(struct server *s);
 
 /* metrics.c */
 bool metrics_open(struct server *s);
+void metrics_tick(struct server *s); /* not while events are being gone through */
 
 /* dtls.c: sessions in front of the gateway. NULL after a line in the log. */
 struct dtls *dtls_new(struct server *s);

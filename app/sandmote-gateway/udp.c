@@ -49,6 +49,8 @@ static bool join_group(struct udp *u)
     struct in_addr v4;
     if (!l->multicast)
         return true;
+    if (l->interface && !interface)
+        return fail(u, l->interface);
     u->group.sin6_family = AF_INET6;
     u->group.sin6_scope_id = interface;
     if (inet_pton(AF_INET, l->multicast, &v4) == 1) {
@@ -110,8 +112,10 @@ static void take(struct server *s, struct udp *u, unsigned i)
 {
     const struct msghdr *m = &s->in.messages[i].msg_hdr;
     struct gw_addr from;
-    if (m->msg_flags & MSG_TRUNC)
+    if (m->msg_flags & MSG_TRUNC) {
+        s->too_large++;
         return;
+    }
     to_gw(&s->in.addresses[i], u->number, &from);
     if (u->dtls)
         dtls_input(s->dtls, &from, s->in.bytes[i], s->in.messages[i].msg_len);

@@ -184,6 +184,14 @@ static void take_on(struct gw *g, struct gw_client *c, const char *identity,
         c->topics[i].known = false;
 }
 
+/* A session that would not be missed: nothing came since its CONNECT, from an address that proved
+ * nothing, and a kept one has nothing from an earlier connection either. */
+static bool idle(const struct gw_client *c)
+{
+    return !c->proven && (c->untouched || c->state == GW_CONNECTING) && !c->ntopics && !c->nsubs &&
+           !c->first && !c->flows;
+}
+
 /* Room for one more. Whoever spoofs addresses could fill the table with sessions that nobody uses:
  * so when it is full, of some looked at by chance the oldest goes that has said nothing since it
  * connected. */
@@ -195,8 +203,7 @@ static bool make_room(struct gw *g)
     for (unsigned i = 0; i < LOOKED_AT; i++) {
         uint32_t at = ((uint32_t)gw_random16(g) << 16 | gw_random16(g)) % g->clients_used;
         struct gw_client *c = g->clients[at];
-        bool idle = c && c->clean && !c->proven && (c->untouched || c->state == GW_CONNECTING);
-        if (idle && (!worst || c->heard_ms < worst->heard_ms))
+        if (c && idle(c) && (!worst || c->heard_ms < worst->heard_ms))
             worst = c;
     }
     if (!worst)
@@ -206,9 +213,11 @@ static bool make_room(struct gw *g)
     return true;
 }
 
-static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from)
+static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from,
+                 uint16_t keepalive_s)
 {
     gw_client_moved(g, c, from);
+    c->keepalive_s = keepalive_s;
     gw_client_state(g, c, GW_ACTIVE);
     gw_client_save(g, c);
     gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
@@ -248,7 +257,7 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
     if (identity)
         c->proven = true;
     if (c->state == GW_ASLEEP || c->state == GW_AWAKE) {
-        wake(g, c, from);
+        wake(g, c, from, p->duration_s);
         return;
     }
     take_on(g, c, identity, p);

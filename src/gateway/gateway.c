@@ -308,6 +308,12 @@ void gw_input(struct gw *g, const struct gw_addr *from, const char *identity, co
     on_message(g, from, identity, &p, came);
 }
 
+bool gw_admit(struct gw *g, const struct gw_addr *from, uint64_t now_ms)
+{
+    g->now_ms = now_ms;
+    return gw_take_token(g, from);
+}
+
 void gw_tick(struct gw *g, uint64_t now_ms)
 {
     uint64_t slot = now_ms / GW_SLOT_MS;

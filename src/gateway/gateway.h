@@ -185,6 +185,9 @@ void gw_restored(struct gw *g, uint64_t now_ms);
 void gw_input(struct gw *g, const struct gw_addr *from, const char *identity, const uint8_t *bytes,
               size_t len, uint64_t now_ms);
 
+/* Whether a sender may begin a handshake that costs something; it counts as a CONNECT does. */
+bool gw_admit(struct gw *g, const struct gw_addr *from, uint64_t now_ms);
+
 /* Time passed: timers. Call at least four times a second, and after each batch of input. */
 void gw_tick(struct gw *g, uint64_t now_ms);
 

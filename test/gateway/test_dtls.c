@@ -325,6 +325,80 @@ static void datagrams_that_are_no_dtls_change_nothing(void **state)
     assert_int_equal(gateway_figure(&gateway, "broker_connected"), 1);
 }
 
+/* A ClientHello that offers PSK-AES128-GCM-SHA256, with this cookie. */
+static void send_hello(struct sensor *s, const uint8_t *cookie, uint8_t len)
+{
+    static const uint8_t before[] = {
+        22,  254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* a record of epoch 0 */
+        1,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0,    /* the handshake's head */
+        254, 253};
+    static const uint8_t after[] = {0, 2, 0, 0xa8, 1, 0, 0, 0};
+    uint8_t bytes[256] = {0};
+    size_t at = sizeof before + 32; /* behind the random octets */
+    memcpy(bytes, before, sizeof before);
+    bytes[at++] = 0;
+    bytes[at++] = len;
+    memcpy(bytes + at, cookie, len);
+    at += len;
+    memcpy(bytes + at, after, sizeof after);
+    at += sizeof after;
+    bytes[10] = bytes[18] = len > 0; /* its number */
+    bytes[12] = (uint8_t)(at - 13);
+    bytes[16] = bytes[24] = (uint8_t)(at - 25);
+    sensor_send_bytes(s, bytes, at);
+}
+
+static void handshakes_that_nobody_ends_count_against_their_address(void **state)
+{
+    static const char config[] =
+        ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0, \"dtls\": true}],"
+        "\"dtls\": {\"psk_file\": \"psk\"}, \"clients\": [{\"identity\": \"*\"}],"
+        "\"limits\": {\"connects_per_second\": 1, \"connects_burst\": 4}";
+    enum { HELLOS = 24 };
+    struct sensor s[HELLOS];
+    struct gateway g;
+    uint8_t answer[256] = {0};
+    (void)state;
+    gateway_start(&g, &field, "gateway-half", config);
+    g.port = g.dtls_port;
+    for (int i = 0; i < HELLOS; i++) {
+        sensor_open(&s[i], &g);
+        send_hello(&s[i], answer, 0);
+        ssize_t n = recv(s[i].fd, answer, sizeof answer, 0);
+        assert_true(n > 28 && answer[13] == 3 && n == 28 + answer[27]); /* HelloVerifyRequest */
+        send_hello(&s[i], answer + 28, answer[27]);
+    }
+    usleep(50000);
+    long sessions = gateway_figure(&g, "dtls_sessions"),
+         more = gateway_figure(&g, "throttled_total");
+    assert_true(sessions >= 4);
+    assert_true(more > 0);
+    assert_int_equal(sessions + more, HELLOS);
+    for (int i = 0; i < HELLOS; i++)
+        sensor_close(&s[i]);
+    assert_int_equal(gateway_stop(&g, SIGTERM), 0);
+}
+
+static void an_identity_with_two_keys_is_refused(void **state)
+{
+    char text[512], line[512];
+    (void)state;
+    field_write(&field, "twice",
+                "a:0102030405060708090a0b0c0d0e0f10\n"
+                "b:0102030405060708090a0b0c0d0e0f10\n"
+                "a:ff02030405060708090a0b0c0d0e0f10\n");
+    snprintf(text, sizeof text,
+             "{\"name\": \"x\", \"broker\": {\"host\": \"127.0.0.1\"}, \"listen\": [{\"address\": "
+             "\"127.0.0.1\", \"port\": 0, \"dtls\": true}], \"dtls\": {\"psk_file\": \"twice\"},"
+             "\"clients\": [{\"identity\": \"*\"}]}");
+    field_write(&field, "twice.json", text);
+    snprintf(line, sizeof line,
+             "timeout 5 " SANDMOTE_GATEWAY " --config %s/twice.json >%s/t.log 2>&1", field.dir,
+             field.dir);
+    assert_int_not_equal(system(line), 0);
+    assert_true(field_log_says(&field, "t.log", "twice: a is there twice"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +410,8 @@ int main(void)
         cmocka_unit_test(datagrams_that_are_no_dtls_change_nothing),
         cmocka_unit_test(the_broker_is_spoken_to_over_tls_when_it_is_who_it_should_be),
         cmocka_unit_test(a_broker_with_another_name_or_authority_is_not_spoken_to),
+        cmocka_unit_test(handshakes_that_nobody_ends_count_against_their_address),
+        cmocka_unit_test(an_identity_with_two_keys_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -198,6 +198,7 @@ static void a_configuration_s_mistakes_are_named(void **state)
                {"\"forwarders\": [\"here\"]", "forwarders[0]"},
                {"\"predefined\": [{\"id\": 1, \"topic\": \"a/#\"}]", "predefined[0].topic"},
                {"\"durable\": \"yes\"", "durable"},
+               {"\"metrics\": {\"port\": 1, \"address\": \"here\"}", "metrics.address"},
                {"\"dtls\": {\"key\": \"x\"}", "dtls"}};
     char text[512], line[512];
     (void)state;
@@ -213,6 +214,47 @@ static void a_configuration_s_mistakes_are_named(void **state)
         if (!field_log_says(&w.field, "bad.log", bad[i].says))
             fail_msg("%s is not named", bad[i].says);
     }
+}
+
+static void a_broker_that_is_not_there_is_named_in_the_log(void **state)
+{
+    static const char *const more[] = {"", ", \"ca\": \"none.pem\""};
+    static const char *const says[] = {"the broker at 127.0.0.1, port 1: Connection refused",
+                                       "none.pem"};
+    char text[512], line[512];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text,
+                 "{\"name\": \"x\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": 1%s},"
+                 "\"listen\": [{\"port\": 0}], \"clients\": [{\"id\": \"*\"}]}",
+                 more[i]);
+        field_write(&w.field, "none.json", text);
+        snprintf(line, sizeof line,
+                 "timeout -s TERM 0.4 " SANDMOTE_GATEWAY " --config %s/none.json >%s/none.log 2>&1",
+                 w.field.dir, w.field.dir);
+        (void)!system(line);
+        if (!field_log_says(&w.field, "none.log", says[i]))
+            fail_msg("%s is not said", says[i]);
+    }
+}
+
+static void silent_requests_for_figures_do_not_keep_others_out(void **state)
+{
+    int fd[40];
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)w.gateway.metrics_port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fd[i], (struct sockaddr *)&to, sizeof to), 0);
+    }
+    uint8_t byte; /* what is too much is closed at once, the others after a while */
+    assert_int_equal(recv(fd[39], &byte, 1, 0), 0);
+    assert_int_equal(recv(fd[0], &byte, 1, 0), 0);
+    assert_int_equal(gateway_figure(&w.gateway, "broker_connected"), 1);
+    for (int i = 0; i < 40; i++)
+        close(fd[i]);
 }
 
 static void the_figures_say_what_happened(void **state)
@@ -236,6 +278,8 @@ int main(void)
         cmocka_unit_test(without_the_broker_nothing_is_acknowledged),
         cmocka_unit_test(it_advertises_itself_and_answers_searches),
         cmocka_unit_test(a_configuration_s_mistakes_are_named),
+        cmocka_unit_test(a_broker_that_is_not_there_is_named_in_the_log),
+        cmocka_unit_test(silent_requests_for_figures_do_not_keep_others_out),
         cmocka_unit_test(the_figures_say_what_happened),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -295,6 +295,35 @@ static void sessions_that_nobody_uses_make_room_and_others_do_not(void **state)
     desk_end(&d);
 }
 
+/* One CONNECT in somebody else's name must not hold a place for as long as sessions are kept. */
+static void kept_sessions_that_hold_nothing_make_room_and_others_do_not(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    (void)state;
+    desk_config(&d);
+    d.cfg.max_clients = 3;
+    desk_begin(&d);
+    for (unsigned i = 0; i < 3; i++) {
+        desk_connect(&d, i, ids[i], false, 10);
+        expect(i, SM_MQTTSN_CONNACK);
+    }
+    subscribed(0, "news", 1);
+    desk_pass(&d, 20000); /* all are lost; one is back, and says nothing */
+    desk_connect(&d, 0, ids[0], false, 60);
+    expect(0, SM_MQTTSN_CONNACK);
+    connected(3, ids[3]);
+    connected(4, "e");
+    assert_int_equal(gw_figures(d.g)->clients, 3);
+    subscribed(3, "news", 0);
+    subscribed(4, "news", 0);
+    desk_connect(&d, 5, "f", true, 60);
+    expect(5, SM_MQTTSN_CONNACK);
+    assert_int_equal(p.code, SM_MQTTSN_CONGESTION);
+    desk_publish(&d, "news", 1, 1, false); /* the kept one has what it had */
+    expect(0, SM_MQTTSN_REGISTER);
+    desk_end(&d);
+}
+
 /* ---- Rules and rates ------------------------------------------------------------------------- */
 
 static void topics_are_for_whom_the_rules_say(void **state)
@@ -568,6 +597,7 @@ int main(void)
         cmocka_unit_test(another_port_of_the_same_address_goes_on_with_the_session),
         cmocka_unit_test(a_proven_identity_is_not_taken_by_plain_datagrams),
         cmocka_unit_test(sessions_that_nobody_uses_make_room_and_others_do_not),
+        cmocka_unit_test(kept_sessions_that_hold_nothing_make_room_and_others_do_not),
         cmocka_unit_test(topics_are_for_whom_the_rules_say),
         cmocka_unit_test(a_client_id_cannot_widen_a_rule),
         cmocka_unit_test(qos_minus_1_is_off_unless_it_is_configured),
