@@ -25,11 +25,11 @@ struct place {
     uint64_t extent;     /* of what is no record in some look */
 };
 
-/* Numbers of which only the order counts, among those of a kind: what an application's record and
- * the key set's has, and what a driver's has. */
+/* Numbers of which only the order counts, among those of a kind: what an application's record has,
+ * and what a driver's has. */
 enum { OF_APPLICATION, OF_DRIVER, NUMBERS };
 
-/* A record that may be found in force: one not older than the latest that surely is there. */
+/* A record that may be found in force: one not older than the latest that surely is found. */
 struct content {
     unsigned area;
     struct sm_record r;
@@ -47,6 +47,8 @@ static struct {
     bool changed;
     struct known known;
     struct hash key;
+    bool again;                          /* a server may come back to what it offered before */
+    bool late;                           /* which module came last makes a difference */
     struct range live[6 * CONTENTS_MAX]; /* bytes of slots that records count on */
     unsigned nlive;
 
@@ -126,7 +128,7 @@ static void settled(uint32_t off, uint8_t *out, uint32_t len, bool erased)
     }
 }
 
-/* 0, 1, or more than one. len is a multiple of 8. */
+/* 0, 1, or 2 for more than one. len is a multiple of 8. */
 static unsigned unstable_bits(uint32_t off, uint32_t len)
 {
     unsigned bits = 0;
@@ -136,7 +138,7 @@ static unsigned unstable_bits(uint32_t off, uint32_t len)
         memcpy(&word, world->sim.unstable + i, 8);
         bits += word == 0 ? 0 : (word & (word - 1)) == 0 ? 1 : 2;
     }
-    return bits;
+    return bits < 2 ? bits : 2;
 }
 
 /* The 8 bytes at p. */
@@ -237,6 +239,18 @@ void canon_touch(uint32_t off, uint32_t len)
         c.changed = overlap(off, len, c.live[i].off, c.live[i].len);
 }
 
+void canon_inputs(uint64_t which)
+{
+    c.again = c.late = false;
+    for (unsigned i = 0; i < ninputs; i++) {
+        enum offer o = (enum offer)inputs[i].offer;
+        if (!(which >> i & 1))
+            continue;
+        c.again |= (o >= AGAIN && o <= OLDER) || o == SET_AGAIN;
+        c.late |= inputs[i].health == LATE_TRAPS;
+    }
+}
+
 void canon_reset(void)
 {
     const struct sm_layout *l = world_layout();
@@ -298,8 +312,8 @@ static bool sure(unsigned n)
 struct area {
     uint32_t generation; /* the highest in any look; 0 none */
     uint16_t copied;
-    uint64_t base[MODULES_MAX + 1]; /* number of the latest record of each index that surely stands
-                                     * twice */
+    uint64_t
+        base[MODULES_MAX + 1]; /* number of the latest record of each index that is surely found */
     bool complete_sure, complete_maybe;
     bool trusted_sure, trusted_maybe; /* something at the last place of its copies, or behind */
 };
@@ -330,17 +344,14 @@ static struct area survey(unsigned which)
     bool any_sure = false;
 
     read_tags(&a, first, &any_sure);
-    for (unsigned pair = 0; 2 * pair + 1 < places; pair++) {
-        unsigned n = first + 2 * pair;
-        bool both = sure(n) && sure(n + 1);
-        const struct content *r = both ? record_at(n, 0) : NULL;
-        if (r && c.places[n].look[0].crc == c.places[n + 1].look[0].crc &&
-            r->r.seq > a.base[r->tag.index])
+    for (unsigned n = first; n < first + places; n++) {
+        const struct content *r = sure(n) ? record_at(n, 0) : NULL;
+        if (r && r->r.seq > a.base[r->tag.index])
             a.base[r->tag.index] = r->r.seq;
-        if (pair < a.copied) {
-            a.complete_sure &= sure(n) || sure(n + 1);
-            a.complete_maybe &= maybe(n, LOOK_RECORD) || maybe(n + 1, LOOK_RECORD);
-        }
+    }
+    for (unsigned n = first; n < first + 2u * a.copied && n + 1 < first + places; n += 2) {
+        a.complete_sure &= sure(n) || sure(n + 1);
+        a.complete_maybe &= maybe(n, LOOK_RECORD) || maybe(n + 1, LOOK_RECORD);
     }
     for (unsigned n = a.copied ? 2 * a.copied - 1u : 0; n < places; n++) {
         a.trusted_sure |= !maybe(first + n, LOOK_BLANK);
@@ -432,15 +443,6 @@ static uint64_t floor_after(const struct sm_record *r, const struct sm_slot *s)
     return s->floor > r->floor ? s->floor : r->floor;
 }
 
-static void note_versions(const struct sm_record *r)
-{
-    for (unsigned k = 0; k < 2; k++) {
-        const struct key_set *set = key_set_of(r->slot[k].module_sha);
-        if (set)
-            note(OF_APPLICATION, set->version);
-    }
-}
-
 /* A server offers, as just older than n, n - 1: of modules an odd one, which nothing else has. */
 static bool just_older(uint64_t number, uint64_t n)
 {
@@ -464,11 +466,11 @@ static bool is_begun(const struct sm_slot *s)
     return s->state == SM_SLOT_STAGED || s->state == SM_SLOT_RECEIVING;
 }
 
-/* What is in a slot may run, or be offered again: a server of several modules comes back only to
- * what it has begun (SET_AGAIN), that of one to anything. */
+/* What is in a slot may run, or be offered again, if anything is: a server of several modules comes
+ * back only to what it has begun (SET_AGAIN), that of one to anything. */
 static bool may_matter(const struct sm_slot *s)
 {
-    return !has_company() || counts(s) || is_begun(s);
+    return counts(s) || (c.again && (!has_company() || is_begun(s)));
 }
 
 /* Starts are those of a trial. */
@@ -504,14 +506,18 @@ static void note_numbers(void)
 
     for (unsigned which = 0; which < NUMBERS; which++)
         c.numbers[which].n = 0;
-    for (unsigned i = 0; i < c.ncontents; i++) {
-        if (is_keys(&c.contents[i]))
-            note_versions(&c.contents[i].r);
-        else
+    for (unsigned i = 0; i < c.ncontents; i++)
+        if (!is_keys(&c.contents[i]))
             note_module(c.contents[i].tag.index, &c.contents[i].r);
-    }
-    for (unsigned i = 1; i < of->n; i++)
+    for (unsigned i = 1; i < of->n && c.again; i++)
         put(just_older(of->list[i - 1], of->list[i]));
+}
+
+/* The slot in force comes first: the two are alike but for that. Without one, which is which
+ * decides where the next module goes. */
+static unsigned first_slot(const struct sm_record *r)
+{
+    return r->active == 1;
 }
 
 /* Whether a server may offer what failed again, as one half of a set whose other half is there. */
@@ -540,7 +546,7 @@ static void put_failed(unsigned index, const struct sm_record *r, const struct s
         return;
     }
     for (unsigned k = 0; k < 2 && s; k++) {
-        const struct subject *m = subject_of(r->slot[k].module_sha);
+        const struct subject *m = subject_of(r->slot[first_slot(r) ^ k].module_sha);
         relation |= (unsigned)(m == s) << 2 * k;
         relation |= (unsigned)(m && just_older(s->sequence, m->sequence)) << (2 * k + 1);
     }
@@ -608,7 +614,7 @@ static void put_slot(unsigned index, const struct sm_record *r, unsigned slot)
     put(m ? 1 + m->kind : 0);
     if (m)
         put_rank(index, m->sequence);
-    if (!has_company() || is_begun(s))
+    if (c.again && (!has_company() || is_begun(s)))
         put((uint8_t)s->action[0]);
     if (s->state == SM_SLOT_RECEIVING) {
         put(s->received);
@@ -649,25 +655,27 @@ static void put_company(unsigned index, const struct sm_record *r)
             continue;
         put(r->set != 0 && r->set == other->set && (has_staged(r) || has_staged(other)));
         for (unsigned k = 0; k < 4 && index == 0; k++)
-            put(need_of(&r->slot[k / 2], &other->slot[k % 2]));
+            put(need_of(&r->slot[first_slot(r) ^ k / 2], &other->slot[first_slot(other) ^ k % 2]));
     }
 }
 
 static void put_record(unsigned index, const struct sm_record *r)
 {
-    put(r->active);
+    unsigned first = first_slot(r);
+
+    put(r->active < 2);
     put(starts_left(r));
     put(r->trap_count);
     for (unsigned i = 0; i < r->trap_count; i++)
         put(r->time_s - r->trap_time_s[i] >= world->cfg.trap_window_s);
     put_rank(index, r->floor);
     put(r->name[0] != 0);
-    if (!has_company()) /* which is the newest decides what LATE_TRAPS does */
-        put(r->slot[0].install < r->slot[1].install);
-    for (unsigned i = 0; i < SM_STORE_FAILED; i++)
+    if (c.late)
+        put(r->slot[first].install < r->slot[!first].install);
+    for (unsigned i = 0; i < SM_STORE_FAILED && c.again; i++)
         put_failed(index, r, &r->failed[i]);
-    put_slot(index, r, 0);
-    put_slot(index, r, 1);
+    put_slot(index, r, first);
+    put_slot(index, r, !first);
     if (has_company())
         put_company(index, r);
 }
@@ -675,14 +683,13 @@ static void put_record(unsigned index, const struct sm_record *r)
 /* Which modules of the application a key set stops: those in slots of its records. */
 static void put_stops(const struct key_set *set)
 {
-    unsigned which = 0, n = 0;
-
-    for (unsigned i = 0; i < c.ncontents; i++)
-        for (unsigned k = 0; k < 2 && !is_keys(&c.contents[i]); k++)
-            which |= (unsigned)(subject_of(c.contents[i].r.slot[k].module_sha) == set->stops)
-                     << n++;
-    put(set->stops != NULL);
-    put(set->stops ? which : 0);
+    for (unsigned i = 0; i < c.ncontents; i++) {
+        const struct sm_record *r = &c.contents[i].r;
+        for (unsigned k = 0; k < 2 && !is_keys(&c.contents[i]); k++) {
+            const struct sm_slot *s = &r->slot[first_slot(r) ^ k];
+            put(set->stops && may_matter(s) && subject_of(s->module_sha) == set->stops);
+        }
+    }
 }
 
 /* A copy that is mended when it is not whole: only whether it is, as it may read, counts. */
@@ -706,33 +713,39 @@ static void put_copy(uint32_t off, uint32_t len, const uint8_t *expected)
     c.weak |= weak;
 }
 
+/* What was refused: the set that nobody signed (KEYS_BAD), or the one before (KEYS_OLD). Offered
+ * again it leaves no other trace. */
+static unsigned refused(const struct sm_slot *s, const struct key_set *in_force)
+{
+    const struct key_set *set = key_set_of(s->module_sha);
+
+    if (s->error == 0 || set == NULL || in_force == NULL)
+        return 0;
+    return set->version == in_force->version + 1 && set->bad    ? 1
+           : set->version == in_force->version - 1 && !set->bad ? 2
+                                                                : 3;
+}
+
 static void put_keys(const struct sm_record *r)
 {
     const struct sm_layout *l = world_layout();
-    const struct key_set *in_force = NULL;
+    const struct key_set *in_force =
+        r->active < 2 ? key_set_of(r->slot[r->active].module_sha) : NULL;
 
-    put(r->active);
+    put(r->active < 2);
     put(r->boots_left);
     put(r->floor != 0);
-    put(r->slot[0].install < r->slot[1].install);
-    for (unsigned i = 0; i < 2; i++) {
-        const struct key_set *set = key_set_of(r->slot[i].module_sha);
-        put(r->slot[i].state);
-        put(r->slot[i].unreported != 0);
-        put(r->slot[i].error != 0);
-        put(set ? 1 + set->bad : 0);
-        if (set) {
-            put_rank(OF_APPLICATION, set->version);
-            put_stops(set);
-        }
-        if (r->active == i)
-            in_force = set;
+    put((r->slot[0].unreported | r->slot[1].unreported) != 0);
+    for (unsigned k = 0; k < 2; k++) {
+        const struct sm_slot *s = &r->slot[first_slot(r) ^ k];
+        put(s->state);
+        put(refused(s, in_force));
     }
-    for (unsigned i = 0; i < 2 && in_force; i++)
-        if (r->active == i)
-            put_live(l->keys[i].off, in_force->len, in_force->bytes);
-        else
-            put_copy(l->keys[i].off, in_force->len, in_force->bytes);
+    if (in_force == NULL)
+        return;
+    put_stops(in_force);
+    put_live(l->keys[r->active].off, in_force->len, in_force->bytes);
+    put_copy(l->keys[!r->active].off, in_force->len, in_force->bytes);
 }
 
 /* A content's number in the list, or that the record is older than those. */

@@ -11,6 +11,9 @@
 #include "hash.h"
 #include "world.h"
 
+/* Which inputs there are (bits): what none of them looks at is in no key. First of all. */
+void canon_inputs(uint64_t which);
+
 /* The flash is another one: forget what was known of it. */
 void canon_reset(void);
 

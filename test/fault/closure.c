@@ -48,6 +48,8 @@ static void print_result(unsigned geometry, const struct explore_result *r)
            r->setting == WITH_DRIVER ? "a bad driver" : "hangs", r->clean[2]);
     if (r->failed)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
+    if (r->other[0])
+        printf("    the other: %s\n", r->other);
 }
 
 /* Quick: one geometry to the end with good, absent and bad updates; of one with key sets, of one

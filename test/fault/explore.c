@@ -49,6 +49,8 @@ struct blob { /* a sector's bytes, which units are programmed, and unstable bits
 struct pair {
     uint32_t state, sectors;
     struct known known;
+    uint32_t from; /* a state, and the session that led from it here */
+    struct step step;
 };
 
 static struct {
@@ -245,7 +247,7 @@ static void add_state(uint32_t at, struct hash key)
 /* Another flash of a key that is known: now and then one is kept, to be compared. */
 static void sample_pair(uint32_t state)
 {
-    struct pair p = {.state = state, .known = world->known};
+    struct pair p = {.state = state, .known = world->known, .from = x.from, .step = x.step};
 
     if (x.out->edges < x.next_pair || x.room_pairs == 0)
         return;
@@ -478,6 +480,7 @@ static int compare_pairs(void)
         if (hash_equal(sum, x.row_sum))
             continue;
         struct step step = {END, (uint8_t)input, (uint8_t)luck};
+        path_id(p->from, &p->step, x.out->other, sizeof x.out->other);
         fail(p->state, &step, "two flashes of one key have successors of different keys");
         return 2;
     }
@@ -505,6 +508,7 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
     rehash_blobs();
     rehash_seen();
     x.inputs = limits->inputs;
+    canon_inputs(limits->inputs);
     x.room_pairs = limits->pairs;
     x.row = grow(NULL, ROW_MAX, sizeof *x.row);
     x.pairs = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.pairs) : NULL;

@@ -33,7 +33,8 @@ struct explore_result {
     enum setting setting;
     bool closed; /* no state is left to explore */
     bool failed;
-    char id[4000]; /* of the path to what failed */
+    char id[4000];    /* of the path to what failed */
+    char other[4000]; /* of two unequal flashes, the path to the second; else empty */
     char what[200];
 };
 

@@ -422,7 +422,7 @@ static void contact_keys(void)
     const struct sm_record *keys = &world->dev.store.keys;
 
     if (keys->active == SM_STORE_NO_SLOT) {
-        const struct key_set *first = key_set(KEY_SET_FIRST, NULL, false);
+        const struct key_set *first = key_set(KEY_SET_FIRST + 1, NULL, false);
         rule(sm_device_keys_commission(&world->dev, first->bytes, first->len) == 0,
              "it cannot be commissioned");
     }
@@ -433,7 +433,7 @@ static void contact_keys(void)
         offer_keys(key_set(now->version + 1, world->in->offer == KEYS_STOP ? active : NULL, false));
     else if (world->in->offer == KEYS_BAD)
         offer_keys(key_set(now->version + 1, NULL, true));
-    else if (world->in->offer == KEYS_OLD && now->version > KEY_SET_FIRST)
+    else if (world->in->offer == KEYS_OLD)
         offer_keys(key_set(now->version - 1, NULL, false));
 }
 
