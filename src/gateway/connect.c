@@ -12,8 +12,11 @@
  *   ASLEEP, AWAKE --CONNECT--> ACTIVE, its flags not looked at: it only says that it is awake
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+
 #include "core.h"
 
+#define SAY_MS 1000u
 #define LATE_MS                                                                                    \
     2000u /* a CONNECT like the last one may be its copy, come late: a session is not wiped twice  \
            */
@@ -24,6 +27,26 @@ static void refuse(struct gw *g, const struct gw_addr *to, uint8_t code)
 {
     g->figures.refused++;
     gw_reply(g, to, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNACK, .code = code});
+}
+
+/* For people who look for the reason: one line a second at most, for strangers can make many. */
+static void say_refused(struct gw *g, const struct gw_addr *from, const struct sm_mqttsn_packet *p,
+                        const char *why)
+{
+    char id[SM_MQTTSN_CLIENT_ID_MAX + 1], ip[INET6_ADDRSTRLEN] = "";
+    size_t len = 0;
+    if (g->said_ms && g->now_ms - g->said_ms < SAY_MS) {
+        g->unsaid++;
+        return;
+    }
+    g->said_ms = g->now_ms;
+    for (; len < p->len && len < sizeof id - 1; len++)
+        id[len] = (char)(p->data[len] > ' ' && p->data[len] < 0x7f ? p->data[len] : '?');
+    id[len] = 0;
+    inet_ntop(AF_INET6, from->ip, ip, sizeof ip);
+    gw_notef(g, "client %s at %s, port %u, is refused: %s; %u others were before it", id,
+             strncmp(ip, "::ffff:", 7) ? ip : ip + 7, from->port, why, g->unsaid);
+    g->unsaid = 0;
 }
 
 static bool same_sender(const struct gw_client *c, const struct gw_addr *from, const char *identity)
@@ -42,16 +65,18 @@ static void leave_address(struct gw *g, struct gw_client *c)
 
 /* Whether a sender that is not the session's may have it; answers when not. */
 static bool may_take_over(struct gw *g, struct gw_client *c, const struct gw_addr *from,
-                          const char *identity)
+                          const char *identity, const struct sm_mqttsn_packet *p)
 {
     bool alive = c->state != GW_DISCONNECTED && c->state != GW_LOST;
     if (c->identity) {
+        say_refused(g, from, p, "the session is another identity's");
         refuse(g, from, SM_MQTTSN_NOT_SUPPORTED);
         return false;
     }
     if (identity || !alive)
         return true;
     if (c->state == GW_ASLEEP) {
+        say_refused(g, from, p, "it sleeps, at another address");
         refuse(g, from, SM_MQTTSN_CONGESTION);
     } else if (!c->moving) {
         gw_send_simple(g, c, SM_MQTTSN_PINGREQ, 0);
@@ -234,14 +259,16 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
         return;
     const struct gw_rule *rule = gw_rule_for(g, identity, p->data, p->len);
     if (p->protocol != SM_MQTTSN_PROTOCOL_ID || !rule || memchr(p->data, 0, p->len)) {
+        say_refused(g, from, p, rule ? "its CONNECT is not MQTT-SN 1.2" : "no rule fits it");
         refuse(g, from, SM_MQTTSN_NOT_SUPPORTED);
         return;
     }
     if (!c && !make_room(g)) {
+        say_refused(g, from, p, "there are limits.clients already");
         refuse(g, from, SM_MQTTSN_CONGESTION);
         return;
     }
-    if (c && !same_sender(c, from, identity) && !may_take_over(g, c, from, identity))
+    if (c && !same_sender(c, from, identity) && !may_take_over(g, c, from, identity, p))
         return;
     clear_address(g, from, c);
     bool moved = c && memcmp(&c->addr, from, sizeof *from) != 0;

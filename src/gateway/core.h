@@ -271,7 +271,8 @@ struct gw {
     uint64_t links_at_ms;
     uint8_t pool[256];
     size_t pool_left;
-    uint64_t now_ms;
+    uint64_t now_ms, said_ms; /* said: a refusal in the log */
+    uint32_t unsaid;
 };
 
 /* gateway.c */

@@ -203,6 +203,8 @@ static void an_identity_is_bound_to_its_client_id(void **state)
     open_psk(&s, "sensor-2", right_key);
     assert_int_equal(secure_connect(&s, "sensor-1", 10), SM_MQTTSN_CONNACK);
     assert_int_equal(s.p.code, SM_MQTTSN_NOT_SUPPORTED);
+    assert_true(field_log_says(&field, "gateway1.log", "client sensor-1 at 127.0.0.1, port "));
+    assert_true(field_log_says(&field, "gateway1.log", ", is refused: no rule fits it; 0 others"));
     sm_sn_close(s.link);
     sensor_open(&plain, &gateway);
     sensor_send(&plain, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNECT,

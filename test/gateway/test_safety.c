@@ -423,6 +423,63 @@ static void searches_are_answered_inside_the_allowed_prefixes(void **state)
     desk_end(&d);
 }
 
+/* A datagram to a peer, which must be what a forwarder with this node gets around a message. */
+static void expect_wrapped(unsigned peer, uint8_t node, uint8_t type)
+{
+    struct desk_peer *to = &d.peer[peer];
+    struct sm_mqttsn_wrapped w;
+    assert_true(to->taken < to->count);
+    unsigned i = to->taken++ % DESK_KEPT;
+    assert_true(sm_mqttsn_unwrap(&w, to->kept[i].bytes, to->kept[i].len) >= 0);
+    assert_int_equal(w.node_len, 1);
+    assert_int_equal(w.node[0], node);
+    assert_int_equal(sm_mqttsn_decode(&p, w.message, w.len), 0);
+    assert_int_equal(p.type, type);
+}
+
+static void send_wrapped(unsigned peer, uint8_t node, const char *message, size_t len)
+{
+    uint8_t bytes[64];
+    struct sm_mqttsn_wrapped w = {0, &node, 1, (const uint8_t *)message, len};
+    int n = sm_mqttsn_wrap(&w, bytes, sizeof bytes);
+    assert_true(n > 0);
+    desk_bytes(&d, peer, bytes, (size_t)n);
+}
+
+static void nodes_behind_a_forwarder_are_clients_each_where_that_is_allowed(void **state)
+{
+    static const struct gw_prefix one = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 1},
+                                         128};
+    static const char connect_a[] = "\x07\x04\x04\x01\0\x3c"
+                                    "a",
+                      connect_b[] = "\x07\x04\x04\x01\0\x3c"
+                                    "b";
+    (void)state;
+    begin();
+    send_wrapped(0, 7, connect_a, 7); /* nobody may */
+    nothing(0);
+    desk_end(&d);
+    desk_config(&d);
+    d.cfg.forwarders = (struct gw_prefixes){&one, 1};
+    desk_begin(&d);
+    send_wrapped(0, 7, connect_a, 7);
+    expect_wrapped(0, 7, SM_MQTTSN_CONNACK);
+    send_wrapped(0, 8, connect_b, 7);
+    expect_wrapped(0, 8, SM_MQTTSN_CONNACK);
+    send_wrapped(1, 9, connect_b, 7); /* another address is no forwarder */
+    nothing(1);
+    send_wrapped(0, 9, connect_a, 7); /* nor is another node this client: who has it is asked */
+    expect_wrapped(0, 7, SM_MQTTSN_PINGREQ);
+    nothing(0);
+    send_wrapped(0, 7, "\x02\x16", 2);
+    expect_wrapped(0, 7, SM_MQTTSN_PINGRESP);
+    send_wrapped(0, 9, "\x02\x16", 2); /* a stranger */
+    expect_wrapped(0, 9, SM_MQTTSN_DISCONNECT);
+    assert_int_equal(gw_figures(d.g)->clients, 2);
+    bound(0);
+    desk_end(&d);
+}
+
 static void a_client_s_rate_is_limited(void **state)
 {
     (void)state;
@@ -602,6 +659,7 @@ int main(void)
         cmocka_unit_test(a_client_id_cannot_widen_a_rule),
         cmocka_unit_test(qos_minus_1_is_off_unless_it_is_configured),
         cmocka_unit_test(searches_are_answered_inside_the_allowed_prefixes),
+        cmocka_unit_test(nodes_behind_a_forwarder_are_clients_each_where_that_is_allowed),
         cmocka_unit_test(a_client_s_rate_is_limited),
         cmocka_unit_test(topics_and_filters_have_limits),
         cmocka_unit_test(datagrams_that_killed_other_gateways_change_nothing),
