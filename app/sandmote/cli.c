@@ -130,7 +130,7 @@ static int unknown(const struct cli_option *options, const char *command, const 
     char known[256] = "";
     for (; options->name; options++) {
         size_t len = strlen(known);
-        snprintf(known + len, sizeof known - len, " %s%s", options->name[1] ? "--" : "-",
+        snprintf(known + len, sizeof known - len, " %s%s", name_len(options) > 1 ? "--" : "-",
                  options->name);
     }
     cli_say("%s: unknown option %s; known are%s", command, arg, *known ? known : " none");
@@ -180,7 +180,8 @@ int cli_options(const struct cli_option *options, bool leading, int argc, char *
             value = argv[++i];
         const char *wrong = take(option, value);
         if (wrong) {
-            cli_say("%s: %s%s %s", argv[0], option->name[1] ? "--" : "-", option->name, wrong);
+            int len = (int)name_len(option);
+            cli_say("%s: %s%.*s %s", argv[0], len > 1 ? "--" : "-", len, option->name, wrong);
             return CLI_USAGE_ERROR;
         }
     }

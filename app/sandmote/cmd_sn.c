@@ -112,8 +112,16 @@ static bool hex(const char *text, uint8_t *out, size_t size, size_t *len)
     return true;
 }
 
-/* A topic as it is written: a name, pre:N or short:ab. */
-static bool topic_of(const char *text, enum sm_mqttsn_topic_type *type, uint16_t *id)
+static bool is_topic(const char *text, bool filter)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    size_t len = strlen(text);
+    return len <= NAME_SIZE &&
+           (filter ? sm_mqttsn_filter_valid(bytes, len) : sm_mqttsn_name_valid(bytes, len));
+}
+
+/* A topic as it is written: a name (or a filter), pre:N or short:ab. */
+static bool topic_of(const char *text, bool filter, enum sm_mqttsn_topic_type *type, uint16_t *id)
 {
     uint64_t value;
     *type = SM_MQTTSN_TOPIC_NORMAL;
@@ -132,6 +140,10 @@ static bool topic_of(const char *text, enum sm_mqttsn_topic_type *type, uint16_t
             return false;
         }
         *id = (uint16_t)((uint8_t)text[6] << 8 | (uint8_t)text[7]);
+    } else if (!is_topic(text, filter)) {
+        cli_say("sn: %s: is no topic%s of at most %d bytes", text,
+                filter ? " or filter" : " (without wildcards)", NAME_SIZE);
+        return false;
     }
     return true;
 }
@@ -257,8 +269,11 @@ static bool set_will(struct tool *t)
     if (!number("--will-qos", o->will_qos, 0, 2, &qos))
         return false;
     const char *message = o->will_message ? o->will_message : "";
-    if (strlen(o->will_topic) > NAME_SIZE || strlen(message) > PAYLOAD) {
-        cli_say("sn: the will is too long");
+    if (!is_topic(o->will_topic, false) || strlen(message) > PAYLOAD) {
+        cli_say(
+            "sn: --will-topic is a topic without wildcards, of at most %d bytes, and the message "
+            "has at most %d",
+            NAME_SIZE, PAYLOAD);
         return false;
     }
     t->will = (struct sm_mqttsn_will){.topic = (const uint8_t *)o->will_topic,
@@ -379,7 +394,7 @@ static bool pub(struct tool *t, int qos)
     uint16_t id;
     struct sm_mqttsn_result r;
     const char *topic = t->o.topic[0];
-    if (!topic_of(topic, &type, &id))
+    if (!topic_of(topic, false, &type, &id))
         return false;
     if (qos == -1 && !t->o.gateway[0] && !t->o.serial && !search(t))
         return false;
@@ -420,7 +435,7 @@ static bool subscribe(struct tool *t, const char *topic, uint8_t qos)
     enum sm_mqttsn_topic_type type;
     uint16_t id;
     struct sm_mqttsn_result r;
-    if (!topic_of(topic, &type, &id))
+    if (!topic_of(topic, true, &type, &id))
         return false;
     int token = type == SM_MQTTSN_TOPIC_NORMAL
                     ? sm_mqttsn_subscribe(&t->sn, topic, strlen(topic), qos)

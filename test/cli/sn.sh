@@ -17,6 +17,10 @@ expect 1 "$sandmote" sn pub --gateway '[::1' -t a -m x
 says 'a gateway is HOST:PORT'
 expect 1 "$sandmote" sn pub --gateway localhost -t pre:0 -m x
 says 'a predefined topic id is 1 to 65534'
+expect 1 "$sandmote" sn pub --gateway localhost -t 'a/#' -m x
+says 'a/#: is no topic'
+expect 64 "$sandmote" sn sub --gateway localhost -t ''
+says '-t needs a value'
 expect 1 "$sandmote" sn pub --serial /dev/no-such-line -t a -m x
 says '/dev/no-such-line'
 expect 1 "$sandmote" sn pub --gateway localhost --psk-identity pot --psk 00 -t a -m x
