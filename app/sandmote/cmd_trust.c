@@ -18,6 +18,17 @@ struct args {
     char **argv; /* from the first of them */
 };
 
+enum { DAY_S = 86400 };
+
+/* A set's time of issue becomes the least that its devices believe the time to be. */
+static void warn_of_future(const char *name, uint64_t issued_s)
+{
+    if (issued_s > (uint64_t)time(NULL) + DAY_S)
+        cli_say("warning: %s: is issued in the future: for devices that take it, keys expire as if "
+                "it were then, and no statement from before counts",
+                name);
+}
+
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 static bool stamp(const struct args *a, struct sm_keyset_plan *plan, const struct trust_file *after)
@@ -39,6 +50,11 @@ static bool stamp(const struct args *a, struct sm_keyset_plan *plan, const struc
     }
     if (plan->expires_s && plan->expires_s <= plan->issued_s)
         cli_say("warning: the set expires before it is issued");
+    for (uint32_t i = 0; i < plan->nkeys; i++)
+        if (plan->key[i].expires_s && plan->key[i].expires_s <= plan->issued_s)
+            cli_say("warning: a %s's key expires before the set is issued",
+                    sm_role_name(plan->key[i].role));
+    warn_of_future(a->out, plan->issued_s);
     return true;
 }
 
@@ -50,7 +66,7 @@ static int make(const struct args *a, struct sm_keyset_plan *plan, const struct 
     struct trust_file f;
     int status = CLI_BAD;
     if (!a->out)
-        cli_say("trust: -o FILE is missing: where the set goes");
+        status = cli_usage(&cli_trust, "-o FILE is missing: where the set goes");
     else if (cli_there(a->out))
         cli_say("%s: exists, and a key set is never overwritten", a->out);
     else if (bytes && stamp(a, plan, after)) {
@@ -86,27 +102,32 @@ static int commission(const struct args *a, struct sm_keyset_plan *plan,
         cli_say("trust: the first set comes after none; `sandmote trust propose` makes the next");
         return CLI_USAGE;
     }
-    return a->n == 1 && trust_plan_read(a->argv[0], plan) ? make(a, plan, NULL) : CLI_BAD;
+    if (a->n != 1)
+        return cli_usage(&cli_trust, "commission takes one plan");
+    return trust_plan_read(a->argv[0], plan) ? make(a, plan, NULL) : CLI_BAD;
 }
 
 static int propose(const struct args *a, struct sm_keyset_plan *plan,
                    const struct trust_file *after)
 {
-    if (a->n != 1 || !trust_plan_read(a->argv[0], plan))
+    if (a->n != 1)
+        return cli_usage(&cli_trust, "propose takes one plan");
+    if (!trust_plan_read(a->argv[0], plan))
         return CLI_BAD;
     keep_revocations(plan, &after->set);
     return make(a, plan, after);
 }
 
-static bool replace(struct sm_keyset_plan *plan, const uint8_t old[32], const uint8_t new[32])
+/* Where a plan has a key, as a root or for a role; or NULL. */
+static uint8_t *place_of(struct sm_keyset_plan *plan, const uint8_t key[32])
 {
     for (uint32_t i = 0; i < plan->nroots; i++)
-        if (memcmp(plan->root[i], old, 32) == 0)
-            return memcpy(plan->root[i], new, 32);
+        if (memcmp(plan->root[i], key, 32) == 0)
+            return plan->root[i];
     for (uint32_t i = 0; i < plan->nkeys; i++)
-        if (memcmp(plan->key[i].key, old, 32) == 0)
-            return memcpy(plan->key[i].key, new, 32);
-    return false;
+        if (memcmp(plan->key[i].key, key, 32) == 0)
+            return plan->key[i].key;
+    return NULL;
 }
 
 static int rotate(const struct args *a, struct sm_keyset_plan *plan, const struct trust_file *after)
@@ -119,10 +140,17 @@ static int rotate(const struct args *a, struct sm_keyset_plan *plan, const struc
     }
     if (!trust_key_read(a->old, old) || !trust_key_read(a->new, new))
         return CLI_BAD;
-    if (replace(plan, old, new))
-        return make(a, plan, after);
-    cli_say("%s: is no key of set %u", a->old, after->set.version);
-    return CLI_BAD;
+    uint8_t *place = place_of(plan, old);
+    if (!place) {
+        cli_say("%s: is no key of set %u", a->old, after->set.version);
+        return CLI_BAD;
+    }
+    if (place_of(plan, new)) {
+        cli_say("%s: is in set %u already", a->new, after->set.version);
+        return CLI_BAD;
+    }
+    memcpy(place, new, 32);
+    return make(a, plan, after);
 }
 
 /* The key is in the set no more. Roots are replaced and not just taken away: their number is a
@@ -173,7 +201,7 @@ static bool revoke_one(struct sm_keyset_plan *plan, const char *name, bool stop)
     }
     plan->nrevoked += i == plan->nrevoked;
     plan->revoked[i].kind = kind;
-    plan->revoked[i].stop = stop;
+    plan->revoked[i].stop |= stop; /* what is stopped stays so, whatever is said of it later */
     memcpy(plan->revoked[i].id, id, 32);
     return true;
 }
@@ -231,6 +259,13 @@ static int sign(const struct args *a, const struct trust_file *f, const struct t
         cli_say("trust: sign takes --key, a root's private key");
         return CLI_USAGE;
     }
+    if (after &&
+        (f->set.version != after->set.version + 1 || strcmp(f->set.fleet, after->set.fleet) != 0)) {
+        cli_say("%s: is set %u of fleet %s, and does not come after set %u of fleet %s", f->path,
+                f->set.version, f->set.fleet, after->set.version, after->set.fleet);
+        return CLI_BAD;
+    }
+    warn_of_future(f->path, f->set.issued_s);
     if (!cli_private_key(a->key, &key))
         return CLI_BAD;
     if (!is_root(&f->set, key.public_key) && !(after && is_root(&after->set, key.public_key)))
@@ -270,6 +305,7 @@ static int check(const struct args *a, const struct trust_file *f, const struct 
                 why.rule ? why.rule : sm_strerror(err));
         return CLI_BAD;
     }
+    warn_of_future(f->path, set.issued_s);
     printf("%s: good: key set %u of fleet %s\n", f->path, set.version, set.fleet);
     return CLI_GOOD;
 }
@@ -290,6 +326,28 @@ static const struct sub {
     {"show", false, NULL, show},
     {"check", false, NULL, check},
 };
+
+/* An option that is said and means nothing here; or NULL. */
+static const char *beyond(const struct sub *s, const struct args *a)
+{
+    const struct {
+        const char *option;
+        bool said, fits;
+    } all[] = {
+        {"-o", a->out, s->make},
+        {"--issued", a->issued, s->make},
+        {"--expires", a->expires, s->make},
+        {"--old", a->old, s->make == rotate},
+        {"--new", a->new, s->make == rotate},
+        {"--stop", a->stop, s->make == revoke},
+        {"--key", a->key, s->use == sign},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].said && !all[i].fits)
+            return all[i].option;
+    return NULL;
+}
 
 static int run_make(const struct sub *s, const struct args *a, const struct trust_file *after)
 {
@@ -320,6 +378,8 @@ static int run(const struct args *a, const char *name)
             s = &subs[i];
     if (!s)
         return cli_usage(&cli_trust, "there is no `trust %s`", name);
+    if (beyond(s, a))
+        return cli_usage(&cli_trust, "%s takes no %s", s->name, beyond(s, a));
     if (s->needs_after && !a->after)
         return cli_usage(&cli_trust, "%s takes --after, the key set before", name);
     if (a->after && !trust_read(a->after, &after))

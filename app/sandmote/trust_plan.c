@@ -127,13 +127,29 @@ static bool read_time(const struct reading *r, const char *where, const char *te
            bad(r, where, "a time is \"YYYY-MM-DD\", \"never\" or seconds since 1970, as a text");
 }
 
+/* That a key or pin is none of the first n of a list, whose items lie `stride` bytes apart. */
+static bool is_new(const struct reading *r, const char *where, const uint8_t item[32],
+                   const char *name, const void *list, size_t stride, size_t n)
+{
+    char what[48];
+    for (size_t i = 0; i < n; i++) {
+        if (memcmp((const uint8_t *)list + i * stride, item, 32) != 0)
+            continue;
+        snprintf(what, sizeof what, "is the same as %s[%zu]", name, i);
+        return bad(r, where, what);
+    }
+    return true;
+}
+
 static bool read_root(struct reading *r, size_t i, const json_t *v)
 {
     char where[32];
+    uint8_t *root = r->plan->root[r->plan->nroots++];
     snprintf(where, sizeof where, "roots[%zu]", i);
     if (!json_is_string(v))
         return bad(r, where, "must name a public key");
-    return read_key(r, where, json_string_value(v), r->plan->root[r->plan->nroots++]);
+    return read_key(r, where, json_string_value(v), root) &&
+           is_new(r, where, root, "roots", r->plan->root, sizeof r->plan->root[0], i);
 }
 
 struct raw_key {
@@ -199,7 +215,10 @@ static bool read_entry(struct reading *r, size_t i, const json_t *v)
             k->role = role;
     if (k->role == 0)
         return bad(r, where, "role must be signer, vendor, builder, requester or server");
+    const struct sm_keyset_plan *p = r->plan;
     return read_time(r, where, in.expires, &k->expires_s) && read_key(r, where, in.key, k->key) &&
+           is_new(r, where, k->key, "roots", p->root, sizeof p->root[0], p->nroots) &&
+           is_new(r, where, k->key, "keys", p->key[0].key, sizeof p->key[0], i) &&
            read_scope(r, where, &in, k);
 }
 
@@ -249,13 +268,13 @@ static bool read_pin(struct reading *r, size_t i, const json_t *v)
         if (!read_certificate(r, where, text, &der, &len, pin))
             return false;
         free(der);
-        return true;
+        return is_new(r, where, pin, "pins", r->plan->pin, sizeof r->plan->pin[0], i);
     }
     if (strlen(text) != 8 + 44 || text[51] != '=' ||
         EVP_DecodeBlock(bytes, (const unsigned char *)text + 8, 44) != 33)
         return bad(r, where, "must have 44 characters of base64 behind sha256//");
     memcpy(pin, bytes, 32);
-    return true;
+    return is_new(r, where, pin, "pins", r->plan->pin, sizeof r->plan->pin[0], i);
 }
 
 static bool each(struct reading *r, const json_t *array,

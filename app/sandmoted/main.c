@@ -55,6 +55,7 @@ struct daemon {
     struct mqttsn mqttsn;
     CURLM *multi;
     int signals;
+    const char *offers; /* the file of which a key set is being offered; NULL: the server offers */
     bool happened; /* an event came during the last step: the client may have something to tell */
 };
 
@@ -87,12 +88,12 @@ static void log_event(void *ctx, const struct sm_event *e)
     struct daemon *d = ctx;
     char sha[2 * SM_SHA256_SIZE + 1];
     bool offered = e->kind == SM_EVENT_REFUSED || e->kind == SM_EVENT_DOWNLOAD_FAILED;
+    const char *from = d->offers ? d->offers : d->config.has_server ? d->config.update.server : "";
     sm_hex_encode(e->sha, SM_SHA256_SIZE, sha);
     sm_log(is_good_news(e->kind) ? SM_LOG_INFO : SM_LOG_WARN,
            "%s %s %s (sequence %llu, module %.*s%s%s)%s%s", sm_event_name(e->kind), e->name,
            *e->version ? e->version : "-", (unsigned long long)e->sequence, offered ? 64 : 12, sha,
-           offered && d->config.has_server ? " from " : "",
-           offered && d->config.has_server ? d->config.update.server : "", *e->detail ? ": " : "",
+           offered && *from ? " from " : "", offered ? from : "", *e->detail ? ": " : "",
            e->detail);
     d->happened = true;
 }
@@ -251,24 +252,38 @@ static void configure(struct daemon *d)
     d->device_cfg.scratch = reserve(d->device_cfg.scratch_len);
 }
 
+/* A device that has a set goes on to that of the file when it is newer. */
+static void offer_key_set(struct daemon *d, const uint8_t *bytes, size_t len)
+{
+    const struct sm_keyset *now = sm_device_keys(&d->device);
+    struct sm_keyset set;
+    struct sm_manifest_detail why = {0};
+    int err = sm_keyset_read(&set, bytes, len, &why);
+    if (err)
+        sm_log(SM_LOG_WARN, "%s: is no key set, and nothing comes of it: %s", d->config.key_set,
+               why.rule ? why.rule : sm_strerror(err));
+    if (err || (now && set.version <= now->version))
+        return;
+    d->offers = d->config.key_set;
+    (void)sm_device_keys_offer(&d->device, bytes, len); /* its event is logged */
+    d->offers = NULL;
+}
+
 /* Commission the device with the configured key set, or go on to it when it is the next. */
 static int take_key_set(struct daemon *d)
 {
-    const struct sm_keyset *now = sm_device_keys(&d->device);
     struct sm_file_why why;
-    struct sm_keyset set;
-    struct sm_manifest_detail detail;
     char text[SM_DEVICE_REASON + PATH_MAX + 32];
     uint8_t *bytes;
     size_t len;
-    bool first = !now && !sm_device_keys_missing(&d->device);
+    bool first = !sm_device_keys(&d->device) && !sm_device_keys_missing(&d->device);
     int err = sm_file_read(d->config.key_set, SM_KEYSET_MAX, &bytes, &len, &why);
     if (err)
         return first ? refuse(why.text) : 0; /* it was needed once */
     if (first)
         err = sm_device_keys_commission(&d->device, bytes, len);
-    else if (!now || (sm_keyset_read(&set, bytes, len, &detail) == 0 && set.version > now->version))
-        (void)sm_device_keys_offer(&d->device, bytes, len); /* its event is logged */
+    else
+        offer_key_set(d, bytes, len);
     free(bytes);
     if (!err)
         return 0;

@@ -115,6 +115,10 @@ class World {
     return at;
   }
 
+  readFlash(at, length) {
+    return fs.readFileSync(path.join(this.folder, 'flash')).subarray(at, at + length);
+  }
+
   writeFlash(at, bytes) {
     const fd = fs.openSync(path.join(this.folder, 'flash'), 'r+');
     fs.writeSync(fd, bytes, 0, bytes.length, at);

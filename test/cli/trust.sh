@@ -158,6 +158,31 @@ wrong 's/47DEQ/47DE/' 'pins[1]: must have 44 characters'
 wrong 's/"anchors": \["ca.pem"\]/"anchors": ["root2.pub.pem"]/' 'no certificate in PEM form'
 wrong 's/fc51/zz51/' 'must have 64 hex digits'
 wrong 's/"fleet"/"flotte"/' 'flotte'
+wrong 's/root3.raw/root1.pub.pem/' 'roots[2]: is the same as roots[0]'
+wrong 's/stranger.pub.pem/root1.pub.pem/' 'keys[0]: is the same as roots[0]'
+wrong 's/"sha256[^"]*"/"ca.pem"/' 'pins[1]: is the same as pins[0]'
+
+# What is stopped stays so; and what would burn the time of devices is said before it is signed.
+expect 0 "$sandmote" trust revoke --after 3.keys m.wasm -o again.keys
+shows "revoked     module $(sha256sum m.wasm | cut -d ' ' -f 1), and what is installed of it stops"
+expect 0 "$sandmote" trust rotate --after 1.keys --issued 2099-01-01 --old signer.pub.pem --new stranger.pub.pem -o late.keys
+says 'warning: late.keys: is issued in the future'
+says "warning: a signer's key expires before the set is issued"
+expect 0 "$sandmote" trust sign --after 1.keys --key root1.pem late.keys
+says 'warning: late.keys: is issued in the future'
+expect 1 "$sandmote" trust rotate --after 1.keys --old root1.pub.pem --new root2.crt -o x.keys
+says 'root2.crt: is in set 1 already'
+expect 1 "$sandmote" trust sign --after 2.keys --key root1.pem 1.keys
+says '1.keys: is set 1 of fleet plant-7, and does not come after set 2 of fleet plant-7'
+
+expect 64 "$sandmote" trust commission -o x.keys
+says 'commission takes one plan'
+expect 64 "$sandmote" trust propose --after 1.keys plan.json plan.json -o x.keys
+says 'propose takes one plan'
+expect 64 "$sandmote" trust commission plan.json
+says '-o FILE is missing'
+expect 64 "$sandmote" trust sign --after 1.keys --key root1.pem --expires never 2.keys
+says 'sign takes no --expires'
 expect 64 "$sandmote" trust
 expect 64 "$sandmote" trust juggle 1.keys
 says 'there is no `trust juggle`'

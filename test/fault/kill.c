@@ -296,17 +296,19 @@ int main(int argc, char **argv)
     unsigned rounds = 20, seed = 1;
     bool once = false;
 
-    for (int i = 1; i < argc; i++) {
-        bool more = i + 1 < argc;
-        if (more && strcmp(argv[i], "--rounds") == 0) {
-            rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-        } else if (more && (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--life") == 0)) {
-            once = argv[i][2] == 'l';
-            seed = (unsigned)strtoul(argv[++i], NULL, 10);
-        } else {
-            fprintf(stderr, "usage: kill [--rounds N] [--seed S] | kill --life SEED\n");
+    for (int i = 1; i < argc; i += 2) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        char *end;
+        unsigned n = (unsigned)strtoul(value, &end, 10);
+        bool some = strcmp(argv[i], "--rounds") == 0, life = strcmp(argv[i], "--life") == 0;
+        if ((!some && !life && strcmp(argv[i], "--seed") != 0) || *value < '0' || *value > '9' ||
+            *end || (some && n == 0)) {
+            fprintf(stderr, "kill: %s %s\nusage: kill [--rounds N] [--seed S] | kill --life SEED\n",
+                    argv[i], value);
             return 64;
         }
+        once |= life;
+        *(some ? &rounds : &seed) = n;
     }
     set_up();
     for (unsigned life = 0; life == 0 || (g.kills < rounds && !once); life++)

@@ -45,15 +45,24 @@ for name; do
     all=$((all + 1))
     seed "$name" || { bad=1 && continue; }
     run=$(say_of "$name" run)
+    status=0
     # shellcheck disable=SC2086 # a list of options
-    if timeout 300 "$work/$name" ${run:---states 120 --pairs 0 0} >"$work/$name.log" 2>&1; then
-        echo "  $name: NOT NOTICED. $(sed -n '1s/^# //p' "$root/test/fault/mutants/$name.sed")"
-        bad=1
-    else
+    timeout 300 "$work/$name" ${run:---states 120 --pairs 0 0} >"$work/$name.log" 2>&1 || status=$?
+    case $status in
+    1)
         caught=$((caught + 1))
         why=$(sed -n 's/^ *BROKEN: //p; s/^flash_sim: /the flash: /p' "$work/$name.log" | head -n 1)
         echo "  $name: ${why:-ended by a signal}"
-    fi
+        ;;
+    0)
+        echo "  $name: NOT NOTICED. $(sed -n '1s/^# //p' "$root/test/fault/mutants/$name.sed")"
+        bad=1
+        ;;
+    *) # too long (124), or options that the program has not (2): it has noticed nothing
+        echo "  $name: NOT NOTICED, ended with $status. $(head -n 1 "$work/$name.log")"
+        bad=1
+        ;;
+    esac
     rm -rf "$work/$name" "$work/$name.d"
 done
 echo "$caught of $all seeded faults are noticed"

@@ -67,6 +67,8 @@ if [ $status = 137 ]; then
         echo $status >"$dir/powercut.status"
     } | tee -a "$log"
     status=$(cat "$dir/powercut.status")
+else
+    cat "$log" # the last one came to its end before it was to be killed
 fi
 echo "      QEMU was killed $killed times meanwhile, and started again on the same file"
 exit "$status"

@@ -290,6 +290,11 @@ static void a_device_without_a_server_takes_the_next_set_from_its_file(void **st
     shell("cp $DIR/3.keys $DIR/spare.keys; cp $DIR/1.keys $DIR/kept; cp $DIR/3.keys $DIR/1.keys");
     device_start(&dev);
     device_says(&dev, "those between come first", 5);
+    device_says(&dev, "/1.keys): not the next set: those between come first", 1);
+    assert_int_equal(device_stop(&dev, SIGTERM), 0);
+    shell("cp $DIR/plan.json $DIR/1.keys");
+    device_start(&dev);
+    device_says(&dev, "1.keys: is no key set, and nothing comes of it", 5);
     assert_int_equal(device_stop(&dev, SIGTERM), 0);
     shell("cp $DIR/2.keys $DIR/1.keys");
     device_start(&dev);

@@ -107,6 +107,7 @@ async function main() {
   const o = options(process.argv.slice(2));
   if (!o.build) process.exit(64);
   const list = instructions(o);
+  if (!list.length) throw new Error('no instruction to skip: is there such a function?');
   const place = new Map(list.map((x) => [x.at, x]));
   const work = [];
   const size = 250;
