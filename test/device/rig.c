@@ -259,7 +259,7 @@ static void plan_of(const struct key_set_recipe *r, struct sm_keyset_plan *p)
     if (r->stop_builder)
         revoke_in_plan(p, SM_REVOKED_KEY, g.builder.public_key, true);
     if (r->server) {
-        add_to_plan(p, g.server.public_key, 0);
+        add_to_plan(p, g.server.public_key, r->server_expires_s);
         p->key[p->nkeys - 1].role = SM_ROLE_SERVER;
     }
     if (r->vendors) {

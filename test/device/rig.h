@@ -118,9 +118,10 @@ struct key_set_recipe {
     const char *fleet;
     const char *signed_by; /* of 'A', 'B' and '?', which is no root; NULL: the set's own root */
     bool root_b;
-    bool stranger_signs;    /* SIGNED_BY_STRANGER is a signer too */
-    bool no_signer;         /* SIGNED_WELL is not */
-    bool server;            /* a server states what is current */
+    bool stranger_signs; /* SIGNED_BY_STRANGER is a signer too */
+    bool no_signer;      /* SIGNED_WELL is not */
+    bool server;         /* a server states what is current */
+    uint64_t server_expires_s;
     bool vendors;           /* SIGNED_BY_VENDOR drives a TMP105 on i2c-1 at 0x48 and 0x49, and
                                SIGNED_BY_OTHER_VENDOR an LM75 there */
     const char *vendor_bus; /* or the former does so on this bus */

@@ -465,6 +465,29 @@ static void nothing_is_installed_while_no_statement_holds(void **state)
     assert_true(sm_device_statement_lacking(&rig->dev));
 }
 
+static void with_an_expired_servers_key_nothing_is_installed_until_the_next_set(void **state)
+{
+    const struct key_set_recipe r = {.version = 2, .server = true, .server_expires_s = 2500};
+    struct sm_statement_plan p = {.fleet = "greenhouse",
+                                  .channel = "stable",
+                                  .issued_s = 2000,
+                                  .expires_s = 3000,
+                                  .keys_version = 2};
+    (void)state;
+    assert_int_equal(rig_offer(rig, &r), 0);
+    assert_int_equal(rig_state_plan(rig, &p, false), 0);
+    assert_int_equal(install(1, SIGNED_WELL), 0);
+    rig->wall_s = 3000;
+    assert_true(sm_device_statement_lacking(&rig->dev));
+    p.issued_s = 2900;
+    p.expires_s = 3900;
+    assert_int_equal(rig_state_plan(rig, &p, false), SM_ERR_SIGNATURE);
+    assert_int_equal(install(2, SIGNED_WELL), SM_ERR_EXPIRED);
+    assert_int_equal(rig_runs(rig, 0), 1);
+    assert_int_equal(rig_offer(rig, &(struct key_set_recipe){.version = 3}), 0);
+    assert_int_equal(install(2, SIGNED_WELL), 0);
+}
+
 static void a_module_that_is_newer_but_not_current_is_refused(void **state)
 {
     (void)state;
@@ -862,6 +885,7 @@ int main(void)
         T(under_an_expired_set_nothing_is_installed_and_all_goes_on),
         T(without_a_servers_key_nobody_states_anything),
         S(nothing_is_installed_while_no_statement_holds),
+        S(with_an_expired_servers_key_nothing_is_installed_until_the_next_set),
         S(a_module_that_is_newer_but_not_current_is_refused),
         S(a_key_set_that_is_withheld_stops_installations),
         S(a_server_that_replays_is_noticed),
