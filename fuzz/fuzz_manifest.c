@@ -5,7 +5,8 @@
  * there is one encoding. What is refused must say why, at a place inside the input.
  *
  * The first byte chooses: bit 0 a file instead of CBOR; bit 1 that the rest is not the bytes but a
- * list of edits to good ones, three bytes each, so that rules deep in a manifest are reached.
+ * list of edits to good ones, three bytes each, so that rules deep in a manifest are reached; bit 2
+ * that the good ones are a plugin's.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
@@ -70,7 +71,23 @@ static void check_file(const uint8_t *data, size_t len)
     free(out);
 }
 
-static size_t good_bytes(bool file, uint8_t *out, size_t size)
+static void drive(struct sm_manifest *m)
+{
+    static const struct sm_plugin_sensor sensor = {
+        .id = "T1",
+        .model = "TMP105",
+        .bus = "i2c-1",
+        .address = 72,
+        .values = 1,
+        .value = {{"temperature", SM_UNIT_CELSIUS, 3}},
+        .attributes = 2,
+        .attribute = {{"alert", SM_UNIT_CELSIUS, 3, SM_WRITES_LOWEST, -55000, 125000, 80000},
+                      {"serial", SM_UNIT_NONE, 0, SM_WRITES_NONE, INT64_MIN, INT64_MAX, -1}}};
+    m->kind = SM_KIND_PLUGIN;
+    m->sensor = sensor;
+}
+
+static size_t good_bytes(bool file, bool plugin, uint8_t *out, size_t size)
 {
     static const uint8_t module[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 1, 0, 0, 2, 1, 'x'};
     struct sm_manifest m;
@@ -86,6 +103,8 @@ static size_t good_bytes(bool file, uint8_t *out, size_t size)
     m.capabilities = 2;
     memcpy(m.capability[0], "log", sizeof "log");
     memcpy(m.capability[1], "sensor/x:r", sizeof "sensor/x:r");
+    if (plugin)
+        drive(&m);
     int64_t len = file ? sm_manifest_pack(&m, module, sizeof module, out, size, &d)
                        : sm_manifest_encode(&m, out, size, &d);
     require(len > 0);
@@ -120,7 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool file = data[0] & 1, edits = data[0] & 2;
     size_t n = len - 1;
     if (edits)
-        n = edit(room, good_bytes(file, room, sizeof room), sizeof room, data + 1, len - 1);
+        n = edit(room, good_bytes(file, data[0] & 4, room, sizeof room), sizeof room, data + 1,
+                 len - 1);
     /* An exact copy: one byte beyond it is not ours. */
     uint8_t *copy = malloc(n ? n : 1);
     memcpy(copy, edits ? room : data + 1, n);

@@ -32,6 +32,20 @@ static void print_file(const char *path, const struct module *module)
         printf("signature  %s, not checked here: `sandmote verify`\n", sig);
 }
 
+/* One line each: numbers are those that modules have. */
+static void print_attributes(const struct sm_plugin_sensor *s)
+{
+    for (uint32_t i = 0; i < s->attributes; i++) {
+        const struct sm_plugin_attribute *a = &s->attribute[i];
+        const char *writes = sm_plugin_writes_name(a->writes);
+        printf("  attribute       %s: %" PRId64 " to %" PRId64 ", at first %" PRId64
+               ", times 10^-%u %s; %s%s\n",
+               a->name, a->min, a->max, a->initial, a->decimals,
+               a->unit ? sm_unit_text(a->unit) : "1", writes ? "written by rule " : "read only",
+               writes ? writes : "");
+    }
+}
+
 static void print_sensor(const struct sm_plugin_sensor *s)
 {
     printf("  sensor          %s: a %s on %s at 0x%02" PRIx32 ", measures", s->id, s->model, s->bus,
@@ -41,6 +55,7 @@ static void print_sensor(const struct sm_plugin_sensor *s)
                s->value[i].decimals ? "parts of " : "",
                s->value[i].unit ? sm_unit_text(s->value[i].unit) : "1");
     printf("\n");
+    print_attributes(s);
 }
 
 static void print_requires(const struct sm_manifest *m)

@@ -224,5 +224,11 @@ const struct cli_command cli_pack = {
         "                  \"decimals\": 3}]}: what it drives, and what modules can read there;\n"
         "                  read_temperature() is exported and returns a float in units, or an\n"
         "                  i32 that counts 10^-decimals of them\n"
+        "                  in it \"attributes\": [{\"name\": \"alert_high\", \"unit\": \"degC\",\n"
+        "                  \"decimals\": 3, \"min\": -55000, \"max\": 125000, \"initial\": 80000,\n"
+        "                  \"writes\": \"lowest\"}]: what modules can set, in numbers of\n"
+        "                  10^-decimals units; \"writes\" says whose wish counts: \"lowest\",\n"
+        "                  \"highest\", \"holder\", or is absent when it is only read;\n"
+        "                  set_alert_high(value) and get_alert_high() are exported\n"
         "  removes         true, instead of a sensor: this release removes the plugin\n\n"
         "A module that has a manifest already is refused unless --replace is said.\n"};

@@ -205,7 +205,7 @@ static bool read_health(const struct raw *raw, struct manifest_json *json,
 struct raw_sensor {
     const char *id, *model, *bus;
     uint64_t address;
-    json_t *values;
+    json_t *values, *attributes;
 };
 static const struct sm_json_field sensor_fields[] = {
     {"id", SM_JSON_TEXT, true, 1, SM_SENSOR_ID_MAX, SM_JSON_AT(struct raw_sensor, id)},
@@ -214,6 +214,8 @@ static const struct sm_json_field sensor_fields[] = {
     {"address", SM_JSON_UINT, true, 0, 247, SM_JSON_AT(struct raw_sensor, address)},
     {"capabilities", SM_JSON_ARRAY, true, 1, SM_PLUGIN_VALUES,
      SM_JSON_AT(struct raw_sensor, values)},
+    {"attributes", SM_JSON_ARRAY, false, 0, SM_PLUGIN_ATTRIBUTES,
+     SM_JSON_AT(struct raw_sensor, attributes)},
     {0},
 };
 
@@ -228,6 +230,22 @@ static const struct sm_json_field value_fields[] = {
     {0},
 };
 
+struct raw_attribute {
+    const char *name, *unit, *writes;
+    uint64_t decimals;
+    int64_t min, max, initial;
+};
+static const struct sm_json_field attribute_fields[] = {
+    {"name", SM_JSON_TEXT, true, 1, SM_SENSOR_NAME_MAX, SM_JSON_AT(struct raw_attribute, name)},
+    {"unit", SM_JSON_TEXT, false, 0, 8, SM_JSON_AT(struct raw_attribute, unit)},
+    {"decimals", SM_JSON_UINT, false, 0, 9, SM_JSON_AT(struct raw_attribute, decimals)},
+    {"min", SM_JSON_INT, true, 0, 0, SM_JSON_AT(struct raw_attribute, min)},
+    {"max", SM_JSON_INT, true, 0, 0, SM_JSON_AT(struct raw_attribute, max)},
+    {"initial", SM_JSON_INT, true, 0, 0, SM_JSON_AT(struct raw_attribute, initial)},
+    {"writes", SM_JSON_TEXT, false, 1, 8, SM_JSON_AT(struct raw_attribute, writes)},
+    {0},
+};
+
 /* Units by their texts: "degC", "%RH", ... */
 static bool find_unit(const char *text, const char *where, uint8_t *unit, struct sm_json_error *err)
 {
@@ -239,6 +257,45 @@ static bool find_unit(const char *text, const char *where, uint8_t *unit, struct
     }
     snprintf(err->text, sizeof err->text, "%s.unit: there is no unit \"%s\"", where, text);
     return false;
+}
+
+static bool find_writes(const char *text, const char *where, uint8_t *writes,
+                        struct sm_json_error *err)
+{
+    if (text == NULL)
+        return true;
+    for (unsigned w = SM_WRITES_LOWEST; w <= SM_WRITES_HOLDER; w++) {
+        if (strcmp(sm_plugin_writes_name(w), text) == 0) {
+            *writes = (uint8_t)w;
+            return true;
+        }
+    }
+    snprintf(err->text, sizeof err->text,
+             "%s.writes: \"%s\" is none of \"lowest\", \"highest\", \"holder\"", where, text);
+    return false;
+}
+
+/* That an initial value is in its range is judged by the encoder. */
+static bool read_attributes(const json_t *array, struct sm_plugin_sensor *s,
+                            struct sm_json_error *err)
+{
+    char where[40];
+    s->attributes = (uint32_t)json_array_size(array);
+    for (uint32_t i = 0; i < s->attributes; i++) {
+        struct sm_plugin_attribute *a = &s->attribute[i];
+        struct raw_attribute in = {.unit = "", .decimals = 3};
+        snprintf(where, sizeof where, "sensor.attributes[%u]", (unsigned)i);
+        if (sm_json_read(json_array_get(array, i), where, attribute_fields, false, &in, err) < 0 ||
+            !find_unit(in.unit, where, &a->unit, err) ||
+            !find_writes(in.writes, where, &a->writes, err))
+            return false;
+        copy(a->name, in.name);
+        a->decimals = (uint8_t)in.decimals;
+        a->min = in.min;
+        a->max = in.max;
+        a->initial = in.initial;
+    }
+    return true;
 }
 
 static bool read_sensor(const struct raw *raw, struct sm_manifest *m, struct sm_json_error *err)
@@ -263,7 +320,7 @@ static bool read_sensor(const struct raw *raw, struct sm_manifest *m, struct sm_
         copy(m->sensor.value[i].name, v.name);
         m->sensor.value[i].decimals = (uint8_t)v.decimals;
     }
-    return true;
+    return read_attributes(in.attributes, &m->sensor, err);
 }
 
 struct raw_requirement {

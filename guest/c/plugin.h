@@ -1,5 +1,15 @@
 /* What a plugin imports: one bus, of which the host allows it one address. For C on wasm32.
  *
+ * It exports a function for each capability of its manifest, and for each attribute that modules
+ * may write one that sets, and one that gets, which only those need that are read alone:
+ *
+ *   SM_EXPORT("read_temperature") float read_temperature(void);
+ *   SM_EXPORT("set_alert_high") void set_alert_high(float degrees);
+ *   SM_EXPORT("get_alert_high") float get_alert_high(void);
+ *
+ * float and double count units, int32_t (and of attributes int64_t) the number that modules have.
+ * When the last transfer in one of them fails, there is no value, or none was set.
+ *
  * Bus and address were bound when the plugin was installed. A call that names another address, or a
  * bus of another kind, is refused and logged, and nothing is sent. Every function returns 0 when it
  * was done, else a negative number; then what was to be read is unchanged. A pointer that leaves

@@ -119,8 +119,9 @@ struct sm_device_golden {
 
 /* ---- Plugins --------------------------------------------------------------------------------- */
 
-/* A plugin's sensor, and its function for one value. Private. */
-struct sm_plugin_read {
+/* A plugin's sensor, and one of its functions: the type of what it gives or takes, 0 when there is
+ * no such function. Private. */
+struct sm_plugin_function {
     uint32_t func;
     uint8_t type; /* enum sm_wasm_type of its result */
 };
@@ -130,19 +131,23 @@ struct sm_device_plugin {
     struct sm_sensor sensor;
     struct sm_sensor_driver driver;
     struct sm_capability capability[SM_PLUGIN_VALUES];
-    struct sm_plugin_read read[SM_PLUGIN_VALUES];
+    struct sm_attribute attribute[SM_PLUGIN_ATTRIBUTES];
+    struct sm_plugin_function read[SM_PLUGIN_VALUES];
+    struct sm_plugin_function set[SM_PLUGIN_ATTRIBUTES], get[SM_PLUGIN_ATTRIBUTES];
     struct sm_modbus exchange; /* that its call waits for */
     bool exchanging;
     uint32_t exchange_buf, exchange_count; /* where registers that are read go; count 0: none */
-    bool reading;                          /* a reading has begun and waits for an exchange */
-    uint32_t at;                           /* of its values */
+    bool calling;                          /* one of its functions waits for an exchange */
+    bool stale;                            /* it does so for a request that was given up */
+    bool settled;                          /* on trial its attributes were set once */
+    uint32_t at;                           /* of its values or attributes, one after the other */
     int32_t value[SM_PLUGIN_VALUES];
     uint32_t refused; /* calls beyond its bus and address */
     uint16_t index;
     int bus_error;   /* of its last transfer */
     bool registered; /* its sensor is in the registry */
     bool holds;      /* its sensor and bus, for a reading of its trial */
-    bool trapped;    /* in a reading; the next step deals with it */
+    bool trapped;    /* for a reader; the next step deals with it */
 };
 
 /* How this device runs plugins, if it does. A plugin is accepted for a sensor on one of these buses

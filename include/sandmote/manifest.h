@@ -19,14 +19,15 @@
 #define SM_MANIFEST_FORMAT  1u
 #define SM_MANIFEST_MAX     2560u /* bytes of CBOR; a longer one is refused unread */
 
-#define SM_FLEET_MAX        32u /* bytes of text, without the terminating zero */
-#define SM_NAME_MAX         32u
-#define SM_VERSION_MAX      32u
-#define SM_ENTRY_MAX        64u
-#define SM_CAPABILITY_MAX   96u
-#define SM_CAPABILITIES_MAX 16u
-#define SM_PLUGIN_VALUES    4u /* capabilities of a plugin's sensor */
-#define SM_REQUIRES_MAX     3u /* other modules that one needs */
+#define SM_FLEET_MAX         32u /* bytes of text, without the terminating zero */
+#define SM_NAME_MAX          32u
+#define SM_VERSION_MAX       32u
+#define SM_ENTRY_MAX         64u
+#define SM_CAPABILITY_MAX    96u
+#define SM_CAPABILITIES_MAX  16u
+#define SM_PLUGIN_VALUES     4u /* capabilities of a plugin's sensor */
+#define SM_PLUGIN_ATTRIBUTES 4u /* of the same */
+#define SM_REQUIRES_MAX      3u /* other modules that one needs */
 
 /* ---- Device classes -------------------------------------------------------------------------- */
 
@@ -74,15 +75,28 @@ enum sm_manifest_key {
     SM_KEY_HEALTH_TICKS = 0x100 * SM_KEY_HEALTH + 1, /* keys 1 to 3 of the map at 15 */
     SM_KEY_HEALTH_TIMEOUT,
     SM_KEY_HEALTH_LATE,
-    SM_KEY_SENSOR_ID = 0x100 * SM_KEY_SENSOR + 1, /* keys 1 to 5 of the map at 16 */
+    SM_KEY_SENSOR_ID = 0x100 * SM_KEY_SENSOR + 1, /* keys 1 to 6 of the map at 16 */
     SM_KEY_SENSOR_MODEL,
     SM_KEY_SENSOR_BUS,
     SM_KEY_SENSOR_ADDRESS,
-    SM_KEY_SENSOR_VALUES
+    SM_KEY_SENSOR_VALUES,
+    SM_KEY_SENSOR_ATTRIBUTES
 };
+
+/* Who may write an attribute of a plugin's sensor, and whose wish counts: sensor.h's rules. */
+enum sm_plugin_writes {
+    SM_WRITES_NONE, /* it is only read */
+    SM_WRITES_LOWEST = 1 + SM_RULE_LOWEST,
+    SM_WRITES_HIGHEST = 1 + SM_RULE_HIGHEST,
+    SM_WRITES_HOLDER = 1 + SM_RULE_HOLDER
+};
+/* "lowest", "highest", "holder"; NULL for SM_WRITES_NONE and anything else. */
+const char *sm_plugin_writes_name(unsigned writes);
 
 /* The sensor that a plugin drives, on one bus at one address. A value is measured by the exported
  * function read_NAME, without parameters: f32 and f64 give units, i32 the number that modules get.
+ * An attribute is set by set_NAME, with one parameter of these types or an i64, and read by
+ * get_NAME.
  */
 struct sm_plugin_sensor {
     char id[SM_SENSOR_ID_MAX + 1];       /* what modules call it; "" when a plugin has no sensor */
@@ -95,6 +109,13 @@ struct sm_plugin_sensor {
         uint8_t unit;     /* enum sm_unit */
         uint8_t decimals; /* 0 to 9: numbers count 10^-decimals units */
     } value[SM_PLUGIN_VALUES];
+    uint32_t attributes; /* 0 to SM_PLUGIN_ATTRIBUTES */
+    struct sm_plugin_attribute {
+        char name[SM_SENSOR_NAME_MAX + 1]; /* none of the capabilities' */
+        uint8_t unit, decimals;            /* as of a value */
+        uint8_t writes;                    /* enum sm_plugin_writes */
+        int64_t min, max, initial;         /* min <= initial <= max; numbers as modules have them */
+    } attribute[SM_PLUGIN_ATTRIBUTES];
 };
 
 /* Another module that must be there, in a release from least to most. */
@@ -177,8 +198,8 @@ int sm_manifest_decode(struct sm_manifest *m, const uint8_t *cbor, size_t len,
 int sm_manifest_read(struct sm_manifest *m, const uint8_t *wasm, size_t len,
                      struct sm_manifest_detail *detail);
 
-/* Encode *m: every key is written, also those at their default, but for late_ticks, sensor and
- * requires: devices that are older than these take a manifest without.
+/* Encode *m: every key is written, also those at their default, but for late_ticks, sensor, its
+ * attributes and requires: devices that are older than these take a manifest without.
  *
  * The number of bytes (at most SM_MANIFEST_MAX), or
  *   SM_ERR_INVALID  *m breaks a rule: detail says which key (offset is 0)

@@ -90,6 +90,9 @@ struct sm_sensor_driver {
     uint8_t bus;       /* enum sm_bus_kind that it needs */
     bool sleeps;       /* the chip rests between measurements by itself */
     bool exact;        /* sample() sees to it that values are within min and max */
+    bool keeps;        /* start() leaves the chip's attributes as they are, and so does a rest: the
+                          manager sets all that are writable after each start, and back to their
+                          initial values before the rest */
     uint8_t capabilities, attributes;
     const struct sm_capability *capability;
     const struct sm_attribute *attribute;

@@ -91,6 +91,14 @@ static int read_uint(const json_t *v, const char *at, const struct sm_json_field
     return 0;
 }
 
+static int read_int(const json_t *v, const char *at, void *out, struct sm_json_error *err)
+{
+    if (!json_is_integer(v))
+        return sm_json_fail(err, "%s: must be a whole number", at);
+    *(int64_t *)out = json_integer_value(v);
+    return 0;
+}
+
 static int read_bool(const json_t *v, const char *at, void *out, struct sm_json_error *err)
 {
     if (!json_is_boolean(v))
@@ -119,6 +127,7 @@ static int read_value(json_t *v, const char *at, const struct sm_json_field *f, 
     switch (f->kind) {
     case SM_JSON_TEXT: return read_text(v, at, f, out, err);
     case SM_JSON_UINT: return read_uint(v, at, f, out, err);
+    case SM_JSON_INT: return read_int(v, at, out, err);
     case SM_JSON_BOOL: return read_bool(v, at, out, err);
     case SM_JSON_OBJECT:
     case SM_JSON_ARRAY: return read_group(v, at, f, out, err);

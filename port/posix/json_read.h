@@ -25,6 +25,7 @@ int sm_json_fail(struct sm_json_error *err, const char *format, ...)
 enum sm_json_kind {
     SM_JSON_TEXT,   /* const char *, borrowed from the JSON value; no control characters */
     SM_JSON_UINT,   /* uint64_t */
+    SM_JSON_INT,    /* int64_t, any; min and max do not count */
     SM_JSON_BOOL,   /* bool */
     SM_JSON_OBJECT, /* json_t *, borrowed */
     SM_JSON_ARRAY   /* json_t *, borrowed */

@@ -217,7 +217,7 @@ static int check_plugin(struct sm_device *d, const struct sm_wasm_module *module
     const struct sm_wasm_linker linker = {&p, ops->resolve};
 
     ops->bind(d, index, &m->sensor, host, &p);
-    int err = ops->find_reads(d, module, &m->sensor, &p);
+    int err = ops->find_functions(d, module, &m->sensor, &p);
     return err ? err : check_layout(d, module, m, &linker);
 }
 

@@ -245,7 +245,7 @@ static int bind_plugin(struct sm_device *d, uint16_t index)
     struct sm_device_plugin *p = sm_dev_plugin(d, index);
 
     ops->bind(d, index, &app->manifest.sensor, &app->host, p);
-    return ops->find_reads(d, &app->module, &app->manifest.sensor, p);
+    return ops->find_functions(d, &app->module, &app->manifest.sensor, p);
 }
 
 static int prepare(struct sm_device *d, uint16_t index, unsigned slot)
@@ -644,7 +644,7 @@ static void call_plugin(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
-    if (!sm_dev_plugin(d, index)->reading)
+    if (!sm_dev_plugin(d, index)->calling)
         app->called_ms = clock_ms(d);
     int err = d->cfg->plugins->ops->measure(d, index);
     if (err == SM_ERR_TRAP)

@@ -149,9 +149,9 @@ void sm_dev_emit_golden(const struct sm_device *d, enum sm_event_kind kind, cons
 struct sm_plugin_ops {
     /* Whether it may drive this sensor here. 0, or, said, SM_ERR_DENIED. */
     int (*admit)(struct sm_device *d, const struct sm_plugin_sensor *s, uint16_t index);
-    /* The exports that measure, noted in *p. 0 or SM_ERR_NOT_FOUND, _INVALID, said. */
-    int (*find_reads)(struct sm_device *d, const struct sm_wasm_module *module,
-                      const struct sm_plugin_sensor *s, struct sm_device_plugin *p);
+    /* The exports that measure, set and get, noted in *p. 0 or SM_ERR_NOT_FOUND, _INVALID, said. */
+    int (*find_functions)(struct sm_device *d, const struct sm_wasm_module *module,
+                          const struct sm_plugin_sensor *s, struct sm_device_plugin *p);
     /* For linking, with a struct sm_device_plugin as ctx, which bind has filled. s and host stay
      * where they are. */
     int (*resolve)(void *plugin, const struct sm_wasm_import *import, struct sm_wasm_extern *out);
@@ -160,7 +160,8 @@ struct sm_plugin_ops {
     /* Its sensor is there for modules, or, said, why not; and no longer. */
     int (*up)(struct sm_device *d, uint16_t index);
     void (*down)(struct sm_device *d, uint16_t index);
-    /* Measure all its values, for nobody; its sensor and bus are held meanwhile. 0, a positive
+    /* Measure all its values, for nobody, the first time after its attributes were set, unless they
+     * are in use; its sensor and bus are held meanwhile. 0, a positive
      * number of milliseconds to come again after, SM_ERR_TRAP (its execution tells), or why there
      * are none. */
     int (*measure)(struct sm_device *d, uint16_t index);

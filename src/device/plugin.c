@@ -10,6 +10,10 @@
  * the plugin. That is never done within the call of a module that reads: the driver asks to be
  * called again, so the reader waits, its time stands still, and two modules' limits stay apart.
  *
+ * A request can be given up while a function of the plugin waits for its exchange. The function is
+ * run to its end by whoever asks next, with that exchange and any other failing at once: it has
+ * to return, because its stack pointer is a variable of its own.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include "internal.h"
@@ -81,25 +85,65 @@ static int admit(struct sm_device *d, const struct sm_plugin_sensor *s, uint16_t
     return 0;
 }
 
-static int find_reads(struct sm_device *d, const struct sm_wasm_module *module,
-                      const struct sm_plugin_sensor *s, struct sm_device_plugin *p)
+/* Of the types that a number may have: i64 only where one is set or got. */
+static bool is_number(uint8_t type, bool wide)
+{
+    return type == SM_WASM_I32 || type == SM_WASM_F32 || type == SM_WASM_F64 ||
+           (wide && type == SM_WASM_I64);
+}
+
+/* An export "<verb>_<name>" that takes a number, or gives one. NOT_FOUND is not said. */
+static int find_function(struct sm_device *d, const struct sm_wasm_module *module, const char *verb,
+                         const char *of, struct sm_plugin_function *f)
 {
     char name[SM_SENSOR_NAME_MAX + 8];
+    bool takes = verb[0] == 's', wide = verb[0] != 'r';
     struct sm_wasm_functype t;
 
-    for (uint32_t i = 0; i < s->values; i++) {
-        sm_text(name, sizeof name, "read_%s", s->value[i].name);
-        if (sm_wasm_export_find(module, name, SM_WASM_FUNC, &p->read[i].func) != 0)
-            return sm_dev_say(d, SM_ERR_NOT_FOUND, "does not export %s", name);
-        if (sm_wasm_functype(module, p->read[i].func, &t) != 0 || t.nparams != 0 ||
-            t.nresults != 1 ||
-            (t.results[0] != SM_WASM_I32 && t.results[0] != SM_WASM_F32 &&
-             t.results[0] != SM_WASM_F64))
-            return sm_dev_say(d, SM_ERR_INVALID, "its %s is not a function () -> f32, f64 or i32",
-                              name);
-        p->read[i].type = t.results[0];
-    }
+    sm_text(name, sizeof name, "%s_%s", verb, of);
+    if (sm_wasm_export_find(module, name, SM_WASM_FUNC, &f->func) != 0)
+        return SM_ERR_NOT_FOUND;
+    if (sm_wasm_functype(module, f->func, &t) != 0 || t.nparams != takes || t.nresults != !takes ||
+        !is_number(takes ? t.params[0] : t.results[0], wide))
+        return sm_dev_say(d, SM_ERR_INVALID, "its %s is not a function %s f32, f64%s or i32%s",
+                          name, takes ? "of" : "() ->", wide ? ", i64" : "", takes ? " -> ()" : "");
+    f->type = takes ? t.params[0] : t.results[0];
     return 0;
+}
+
+static int missing(struct sm_device *d, int err, const char *verb, const char *of)
+{
+    return err == SM_ERR_NOT_FOUND ? sm_dev_say(d, err, "does not export %s_%s", verb, of) : err;
+}
+
+/* What is written needs a function that sets, what is only read one that gets. */
+static int find_attribute(struct sm_device *d, const struct sm_wasm_module *module,
+                          const struct sm_plugin_attribute *a, struct sm_plugin_function *set,
+                          struct sm_plugin_function *get)
+{
+    bool writable = a->writes != SM_WRITES_NONE;
+    int err = find_function(d, module, "get", a->name, get);
+
+    if (err && (err != SM_ERR_NOT_FOUND || !writable))
+        return missing(d, err, "get", a->name);
+    err = writable ? find_function(d, module, "set", a->name, set) : 0;
+    if (!err && set->type == SM_WASM_I32 && (a->min < INT32_MIN || a->max > INT32_MAX))
+        return sm_dev_say(d, SM_ERR_INVALID, "its set_%s takes an i32, which cannot hold its range",
+                          a->name);
+    return missing(d, err, "set", a->name);
+}
+
+static int find_functions(struct sm_device *d, const struct sm_wasm_module *module,
+                          const struct sm_plugin_sensor *s, struct sm_device_plugin *p)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < s->values; i++)
+        err = missing(d, find_function(d, module, "read", s->value[i].name, &p->read[i]), "read",
+                      s->value[i].name);
+    for (uint32_t i = 0; !err && i < s->attributes; i++)
+        err = find_attribute(d, module, &s->attribute[i], &p->set[i], &p->get[i]);
+    return err;
 }
 
 /* ---- What it imports ------------------------------------------------------------------------- */
@@ -259,7 +303,7 @@ static int modbus_write(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
 static int step_exchange(struct sm_device_plugin *p, uint64_t now_ms)
 {
     struct sm_device_app *app = app_of(p);
-    int err = sm_modbus_step(&p->exchange, p->sensor.bus, NULL, now_ms);
+    int err = p->stale ? SM_ERR_IO : sm_modbus_step(&p->exchange, p->sensor.bus, NULL, now_ms);
 
     if (err > 0)
         return err;
@@ -314,91 +358,162 @@ static int resolve(void *plugin, const struct sm_wasm_import *import, struct sm_
     return SM_ERR_NOT_FOUND;
 }
 
-/* ---- A reading ------------------------------------------------------------------------------- */
+/* ---- Its numbers ----------------------------------------------------------------------------- */
 
 static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
-/* Units to the number of 10^-decimals of them that is nearest. */
-static int to_number(double units, unsigned decimals, int32_t *out)
+/* Units to the number of 10^-decimals of them that is nearest, and within 64 bits. */
+static bool to_number(double units, unsigned decimals, int64_t *out)
 {
     double v = units * powers[decimals];
 
-    if (!(v > -2147483648.5 && v < 2147483647.5)) /* nor when it is no number */
-        return SM_ERR_INVALID;
-    *out = (int32_t)(v < 0 ? v - 0.5 : v + 0.5);
-    return 0;
+    if (!(v > -9e18 && v < 9e18)) /* nor when it is no number */
+        return false;
+    *out = (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
+    return true;
 }
 
+/* What its function has given, from min to max. */
 static int take_result(const struct sm_wasm_exec *exec, uint8_t type, unsigned decimals,
-                       int32_t *out)
+                       int64_t min, int64_t max, int64_t *out)
 {
     const uint32_t *words = sm_wasm_results(exec);
+    bool good = true;
     float single;
     double wide;
 
-    if (type == SM_WASM_I32) {
-        *out = (int32_t)words[0];
-        return 0;
-    }
-    if (type == SM_WASM_F32) {
+    switch (type) {
+    case SM_WASM_I32: *out = (int32_t)words[0]; break;
+    case SM_WASM_I64: *out = (int64_t)(words[0] | (uint64_t)words[1] << 32); break;
+    case SM_WASM_F32:
         memcpy(&single, words, sizeof single);
-        return to_number((double)single, decimals, out);
+        good = to_number((double)single, decimals, out);
+        break;
+    default:
+        memcpy(&wide, words, sizeof wide);
+        good = to_number(wide, decimals, out);
+        break;
     }
-    memcpy(&wide, words, sizeof wide);
-    return to_number(wide, decimals, out);
+    return good && *out >= min && *out <= max ? 0 : SM_ERR_INVALID;
 }
 
-static int begin_value(struct sm_device *d, struct sm_device_plugin *p)
+/* A number as the parameter of its function. */
+static void put_number(int64_t value, uint8_t type, unsigned decimals, uint32_t words[2])
 {
-    p->bus_error = 0;
-    p->exchanging = false;
-    return sm_wasm_call(&app_of(p)->exec, app_of(p)->inst, p->read[p->at].func, NULL,
-                        sm_dev_budget(d));
+    double wide = (double)value / powers[decimals];
+    float single = (float)wide;
+
+    words[0] = (uint32_t)value;
+    words[1] = (uint32_t)((uint64_t)value >> 32);
+    if (type == SM_WASM_F32)
+        memcpy(words, &single, sizeof single);
+    if (type == SM_WASM_F64)
+        memcpy(words, &wide, sizeof wide);
 }
 
-static int end_value(struct sm_device_plugin *p)
-{
-    const struct sm_device_app *app = app_of(p);
-    int err = p->bus_error;
+/* ---- Its functions --------------------------------------------------------------------------- */
 
-    if (!err)
-        err = take_result(&app->exec, p->read[p->at].type,
-                          app->manifest.sensor.value[p->at].decimals, &p->value[p->at]);
-    p->at++;
-    return err;
-}
-
-/* Run until a value is there: 0, a positive number of milliseconds to wait for, or an error. */
-static int run_value(struct sm_device_plugin *p, uint64_t now_ms)
+/* Run until the function has returned: 0, a positive number of milliseconds to wait for, or
+ * SM_ERR_TRAP. */
+static int run_function(struct sm_device_plugin *p)
 {
+    const struct sm_clock *clock = &p->device->cfg->host->clock;
+
     for (;;) {
-        int wait = p->exchanging ? step_exchange(p, now_ms) : 0;
+        int wait = p->exchanging ? step_exchange(p, clock->now_ms(clock->ctx)) : 0;
         if (wait > 0)
             return wait;
         int err = sm_dev_execute(p->device, p->index);
         if (err != SM_WASM_PENDING)
-            return err ? SM_ERR_TRAP : end_value(p);
+            return err ? SM_ERR_TRAP : 0;
     }
 }
 
-static int read_values(struct sm_device *d, uint16_t index, int32_t *values)
+/* Call a function, or go on with that. As run_function(), or what its last transfer came to. */
+static int call_function(struct sm_device_plugin *p, const struct sm_plugin_function *f,
+                         const uint32_t *args)
 {
-    struct sm_device_plugin *p = sm_dev_plugin(d, index);
-    const struct sm_clock *clock = &d->cfg->host->clock;
-    uint32_t n = d->apps[index].manifest.sensor.values;
-    int got = 0;
+    struct sm_device_app *app = app_of(p);
 
-    if (!p->reading)
-        p->at = 0;
-    while (got == 0 && p->at < n) {
-        if (!p->reading && begin_value(d, p) != 0)
+    if (!p->calling) {
+        p->bus_error = 0;
+        p->exchanging = false;
+        if (sm_wasm_call(&app->exec, app->inst, f->func, args, sm_dev_budget(p->device)) != 0)
             return SM_ERR_TRAP; /* not even its first frame fits the stack */
-        got = run_value(p, clock->now_ms(clock->ctx));
-        p->reading = got > 0;
     }
-    if (got == 0)
-        memcpy(values, p->value, n * sizeof *values);
-    return got;
+    int got = run_function(p);
+    p->calling = got > 0;
+    return got ? got : p->bus_error;
+}
+
+/* Another request begins: what is under way is for one that was given up. */
+static void begin_request(struct sm_device_plugin *p)
+{
+    p->stale = p->calling;
+    p->at = 0;
+}
+
+/* The function that still runs for another request comes to its end. 0 or SM_ERR_TRAP. */
+static int end_stale(struct sm_device_plugin *p)
+{
+    int err = p->stale ? run_function(p) : 0;
+
+    p->calling = p->calling && !p->stale;
+    p->stale = false;
+    return err;
+}
+
+static int read_values(struct sm_device_plugin *p, int32_t *values)
+{
+    const struct sm_plugin_sensor *s = &app_of(p)->manifest.sensor;
+    int64_t number;
+
+    for (; p->at < s->values; p->at++) {
+        const struct sm_plugin_function *f = &p->read[p->at];
+        int got = call_function(p, f, NULL);
+        if (got == 0)
+            got = take_result(&app_of(p)->exec, f->type, s->value[p->at].decimals, INT32_MIN,
+                              INT32_MAX, &number);
+        if (got != 0)
+            return got;
+        p->value[p->at] = (int32_t)number;
+    }
+    memcpy(values, p->value, s->values * sizeof *values);
+    return 0;
+}
+
+static int set_attribute(struct sm_device_plugin *p, unsigned which, int64_t value)
+{
+    const struct sm_plugin_function *f = &p->set[which];
+    uint32_t words[2];
+
+    put_number(value, f->type, app_of(p)->manifest.sensor.attribute[which].decimals, words);
+    return call_function(p, f, words);
+}
+
+static int get_attribute(struct sm_device_plugin *p, unsigned which, int64_t *value)
+{
+    const struct sm_plugin_attribute *a = &app_of(p)->manifest.sensor.attribute[which];
+    const struct sm_plugin_function *f = &p->get[which];
+    int got = call_function(p, f, NULL);
+
+    return got ? got : take_result(&app_of(p)->exec, f->type, a->decimals, a->min, a->max, value);
+}
+
+/* The first thing on trial: a plugin that cannot set its attributes is not healthy. */
+static int settle(struct sm_device_plugin *p)
+{
+    const struct sm_plugin_sensor *s = &app_of(p)->manifest.sensor;
+
+    for (; p->at < s->attributes; p->at++) {
+        const struct sm_plugin_attribute *a = &s->attribute[p->at];
+        int got = a->writes == SM_WRITES_NONE ? 0 : set_attribute(p, p->at, a->initial);
+        if (got != 0)
+            return got;
+    }
+    p->settled = true;
+    p->at = 0;
+    return 0;
 }
 
 static int measure(struct sm_device *d, uint16_t index)
@@ -407,9 +522,16 @@ static int measure(struct sm_device *d, uint16_t index)
     struct sm_device_plugin *p = sm_dev_plugin(d, index);
     int32_t values[SM_PLUGIN_VALUES];
 
-    if (!p->holds && !sm_sensors_hold(sensors, &p->sensor))
-        return 1;
-    int got = read_values(d, index, values);
+    if (!p->holds) {
+        if (!sm_sensors_hold(sensors, &p->sensor))
+            return 1;
+        begin_request(p);
+    }
+    int got = end_stale(p);
+    if (got == 0 && !p->settled && !p->sensor.run.alive)
+        got = settle(p);
+    if (got == 0)
+        got = read_values(p, values);
     p->holds = got > 0;
     if (!p->holds)
         sm_sensors_release(&p->sensor);
@@ -424,18 +546,67 @@ static int start(struct sm_sensor *s)
     return 0; /* the plugin knows when its chip needs what */
 }
 
-static int sample(struct sm_sensor *s, int32_t *values)
+/* Whether a step of a request may call the plugin: 0; 1 when not yet; or an error. */
+static int ready(struct sm_sensor *s)
 {
     struct sm_device_plugin *p = s->ctx;
-    int err;
 
-    if (s->step == 0)
-        return 1; /* not within the call of who reads */
+    if (s->step == 0) {
+        begin_request(p);
+        return 1; /* not within the call of who asks */
+    }
     if (p->trapped || app_of(p)->state != SM_APP_WAITING)
         return SM_ERR_IO;
-    err = read_values(p->device, p->index, values);
-    p->trapped = err == SM_ERR_TRAP; /* what follows from that is the next step's */
+    p->trapped = end_stale(p) != 0;
+    return p->trapped ? SM_ERR_IO : 0;
+}
+
+/* What a call came to, for who asked: what follows from a trap is the next step's. */
+static int told(struct sm_device_plugin *p, int err)
+{
+    p->trapped = err == SM_ERR_TRAP;
     return p->trapped ? SM_ERR_IO : err;
+}
+
+static int sample(struct sm_sensor *s, int32_t *values)
+{
+    int err = ready(s);
+
+    return err ? err : told(s->ctx, read_values(s->ctx, values));
+}
+
+static int set(struct sm_sensor *s, unsigned attribute, int64_t value)
+{
+    int err = ready(s);
+
+    return err ? err : told(s->ctx, set_attribute(s->ctx, attribute, value));
+}
+
+/* Without a function that gets it, it is what was set. */
+static int get(struct sm_sensor *s, unsigned attribute, int64_t *value)
+{
+    const struct sm_device_plugin *p = s->ctx;
+
+    if (p->get[attribute].type == 0) {
+        *value = s->run.attribute[attribute];
+        return 0;
+    }
+    int err = ready(s);
+    return err ? err : told(s->ctx, get_attribute(s->ctx, attribute, value));
+}
+
+static struct sm_attribute attribute_of(const struct sm_plugin_attribute *a)
+{
+    bool writable = a->writes != SM_WRITES_NONE;
+
+    return (struct sm_attribute){.name = a->name,
+                                 .unit = a->unit,
+                                 .scale = (int8_t)-a->decimals,
+                                 .rule = writable ? a->writes - SM_WRITES_LOWEST : SM_RULE_LOWEST,
+                                 .writable = writable,
+                                 .min = a->min,
+                                 .max = a->max,
+                                 .initial = a->initial};
 }
 
 static void bind(struct sm_device *d, uint16_t index, const struct sm_plugin_sensor *s,
@@ -451,6 +622,8 @@ static void bind(struct sm_device *d, uint16_t index, const struct sm_plugin_sen
                                                   .scale = (int8_t)-s->value[i].decimals,
                                                   .min = INT32_MIN,
                                                   .max = INT32_MAX};
+    for (uint32_t i = 0; i < s->attributes; i++)
+        p->attribute[i] = attribute_of(&s->attribute[i]);
     p->sensor.id = s->id;
     p->sensor.driver = &p->driver;
     p->sensor.bus = find_bus(d, s->bus);
@@ -458,10 +631,15 @@ static void bind(struct sm_device *d, uint16_t index, const struct sm_plugin_sen
     p->sensor.ctx = p;
     p->driver = (struct sm_sensor_driver){.model = s->model,
                                           .bus = p->sensor.bus ? p->sensor.bus->kind : SM_BUS_NONE,
+                                          .keeps = true,
                                           .capabilities = (uint8_t)s->values,
+                                          .attributes = (uint8_t)s->attributes,
                                           .capability = p->capability,
+                                          .attribute = p->attribute,
                                           .start = start,
-                                          .sample = sample};
+                                          .sample = sample,
+                                          .set = set,
+                                          .get = get};
 }
 
 static int up(struct sm_device *d, uint16_t index)
@@ -481,11 +659,11 @@ static void down(struct sm_device *d, uint16_t index)
 
     if (p->registered)
         sm_sensors_remove(d->cfg->host->sensors, &p->sensor);
-    p->registered = p->trapped = p->holds = false;
+    p->registered = p->trapped = p->holds = p->calling = false;
 }
 
 const struct sm_plugin_ops sm_device_plugin_ops = {.admit = admit,
-                                                   .find_reads = find_reads,
+                                                   .find_functions = find_functions,
                                                    .resolve = resolve,
                                                    .bind = bind,
                                                    .up = up,

@@ -59,6 +59,22 @@ static bool verify(struct sm_fleet *f, const struct sm_fleet_request *q, struct 
     return verdict == 0;
 }
 
+static json_t *attributes_json(const struct sm_plugin_sensor *s)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < s->attributes; i++) {
+        const struct sm_plugin_attribute *a = &s->attribute[i];
+        json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "name", a->name, "unit",
+                              sm_unit_text(a->unit), "decimals", (json_int_t)a->decimals, "min",
+                              (json_int_t)a->min, "max", (json_int_t)a->max, "initial",
+                              (json_int_t)a->initial);
+        if (a->writes != SM_WRITES_NONE)
+            json_object_set_new(o, "writes", json_string(sm_plugin_writes_name(a->writes)));
+        json_array_append_new(array, o);
+    }
+    return array;
+}
+
 static json_t *sensor_json(const struct sm_plugin_sensor *s)
 {
     json_t *values = json_array();
@@ -66,8 +82,11 @@ static json_t *sensor_json(const struct sm_plugin_sensor *s)
         json_array_append_new(values, json_pack("{s:s, s:s, s:I}", "name", s->value[i].name, "unit",
                                                 sm_unit_text(s->value[i].unit), "decimals",
                                                 (json_int_t)s->value[i].decimals));
-    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "id", s->id, "model", s->model, "bus", s->bus,
-                     "address", (json_int_t)s->address, "capabilities", values);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:o}", "id", s->id, "model", s->model, "bus",
+                          s->bus, "address", (json_int_t)s->address, "capabilities", values);
+    if (s->attributes > 0)
+        json_object_set_new(o, "attributes", attributes_json(s));
+    return o;
 }
 
 /* A requirement without an upper bound has no "most". */

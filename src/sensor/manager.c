@@ -262,13 +262,16 @@ static void set_idle_state(struct sm_sensor *s)
                                                             : SM_SENSOR_ALIVE;
 }
 
-/* A new chip, or one that lost power, has its attributes at their initial values. */
+/* A new chip, or one that lost power, has its attributes at their initial values, unless it keeps
+ * them. */
 static void started(struct sm_sensor *s)
 {
+    const struct sm_sensor_driver *d = s->driver;
+
     s->run.alive = true;
     s->run.dirty = 0;
-    for (unsigned i = 0; i < s->driver->attributes; i++)
-        if (s->run.attribute[i] != s->driver->attribute[i].initial)
+    for (unsigned i = 0; i < d->attributes; i++)
+        if (d->keeps ? d->attribute[i].writable : s->run.attribute[i] != d->attribute[i].initial)
             s->run.dirty |= 1u << i;
 }
 
@@ -549,7 +552,7 @@ void sm_sensors_follow(struct sm_sensors *m, struct sm_sensor_client *c, int dri
 
 void sm_sensors_rest(struct sm_sensors *m, struct sm_sensor *s)
 {
-    if (s->run.alive && !used(m, s) && is_free(m, s))
+    if (s->run.alive && !used(m, s) && is_free(m, s) && !(s->driver->keeps && s->run.dirty != 0))
         stopped(s);
 }
 

@@ -41,7 +41,8 @@ void sm_sensors_follow(struct sm_sensors *m, struct sm_sensor_client *c, int dri
 /* Give up the client's request, wherever it is. */
 void sm_sensors_cancel(struct sm_sensors *m, struct sm_sensor_client *c);
 
-/* Stop the sensor if nobody has it on and its bus is free; else sm_sensors_step() does. */
+/* Stop the sensor if nobody has it on, its bus is free and nothing is left to be set back; else
+ * sm_sensors_step() does. */
 void sm_sensors_rest(struct sm_sensors *m, struct sm_sensor *s);
 
 /* ---- client.c -------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cbor.h"
 
+#include <stdbool.h>
 #include <sandmote/error.h>
 
 enum major {
@@ -73,6 +74,19 @@ static int read_head(struct sm_cbor_in *in, enum major major, const char *expect
 int sm_cbor_uint(struct sm_cbor_in *in, uint64_t *value)
 {
     return read_head(in, MAJOR_UINT, "an unsigned integer is expected", value);
+}
+
+int sm_cbor_int(struct sm_cbor_in *in, int64_t *value)
+{
+    uint64_t v;
+    bool negative = in->pos < in->len && in->bytes[in->pos] >> 5 == MAJOR_NEGATIVE;
+    int err = read_head(in, negative ? MAJOR_NEGATIVE : MAJOR_UINT, "an integer is expected", &v);
+    if (err)
+        return err;
+    if (v > INT64_MAX)
+        return sm_cbor_refuse(in, "an integer is beyond 64 bits with a sign");
+    *value = negative ? -1 - (int64_t)v : (int64_t)v;
+    return 0;
 }
 
 /* A text or a byte string: n bytes that follow the head. */
@@ -192,6 +206,14 @@ void sm_cbor_put_uint(struct sm_cbor_out *out, uint64_t value)
 void sm_cbor_put_negative(struct sm_cbor_out *out, uint64_t value)
 {
     put_head(out, MAJOR_NEGATIVE, value);
+}
+
+void sm_cbor_put_int(struct sm_cbor_out *out, int64_t value)
+{
+    if (value < 0)
+        put_head(out, MAJOR_NEGATIVE, ~(uint64_t)value);
+    else
+        put_head(out, MAJOR_UINT, (uint64_t)value);
 }
 
 void sm_cbor_put_bytes(struct sm_cbor_out *out, const uint8_t *bytes, size_t len)

@@ -32,6 +32,7 @@ void sm_cbor_begin(struct sm_cbor_in *in, const uint8_t *bytes, uint32_t len);
  * bytes and is not checked to be UTF-8: every text of the formats here is confined to ASCII by its
  * field. Counts never exceed the bytes that are left. */
 int sm_cbor_uint(struct sm_cbor_in *in, uint64_t *value);
+int sm_cbor_int(struct sm_cbor_in *in, int64_t *value); /* of either sign */
 int sm_cbor_text(struct sm_cbor_in *in, const char **text, uint32_t *len);
 int sm_cbor_bytes(struct sm_cbor_in *in, const uint8_t **bytes, uint32_t *len);
 int sm_cbor_array(struct sm_cbor_in *in, uint32_t *count);
@@ -57,6 +58,7 @@ struct sm_cbor_out {
 };
 
 void sm_cbor_put_uint(struct sm_cbor_out *out, uint64_t value);
+void sm_cbor_put_int(struct sm_cbor_out *out, int64_t value);
 void sm_cbor_put_negative(struct sm_cbor_out *out, uint64_t value); /* -1 - value */
 void sm_cbor_put_bytes(struct sm_cbor_out *out, const uint8_t *bytes, size_t len);
 void sm_cbor_put_tag(struct sm_cbor_out *out, uint64_t tag);

@@ -12,7 +12,7 @@
 #include "cbor.h"
 #include "section.h"
 
-enum shape { UINT, TEXT, CLASSES, CAPABILITIES, HEALTH, SENSOR, VALUES, REQUIRES };
+enum shape { UINT, TEXT, CLASSES, CAPABILITIES, HEALTH, SENSOR, VALUES, ATTRIBUTES, REQUIRES };
 enum presence { OPTIONAL, REQUIRED };
 enum letters { PRINTABLE, NAME, WORD };
 
@@ -58,6 +58,8 @@ static const struct field fields[] = {
     {SM_KEY_SENSOR_BUS, TEXT, REQUIRED, AT(sensor.bus), WORD, 1, SM_BUS_NAME_MAX, "sensor.bus"},
     {SM_KEY_SENSOR_ADDRESS, UINT, REQUIRED, AT(sensor.address), 0, 0, 247, "sensor.address"},
     {SM_KEY_SENSOR_VALUES, VALUES, REQUIRED, 0, 0, 0, 1, SM_PLUGIN_VALUES, "sensor.capabilities"},
+    {SM_KEY_SENSOR_ATTRIBUTES, ATTRIBUTES, OPTIONAL, 0, 0, 0, 1, SM_PLUGIN_ATTRIBUTES,
+     "sensor.attributes"},
     {SM_KEY_REQUIRES, REQUIRES, OPTIONAL, 0, 0, 0, 1, SM_REQUIRES_MAX, "requires"},
 };
 #define FIELDS     (sizeof fields / sizeof fields[0])
@@ -68,13 +70,20 @@ static const struct field capability = {
     SM_KEY_CAPABILITIES, TEXT,          REQUIRED, 0, SM_CAPABILITY_MAX + 1, PRINTABLE, 1,
     SM_CAPABILITY_MAX,   "capabilities"};
 
-static const struct field value_name = {SM_KEY_SENSOR_VALUES,   TEXT, REQUIRED, 0,
-                                        SM_SENSOR_NAME_MAX + 1, WORD, 1,        SM_SENSOR_NAME_MAX,
-                                        "sensor.capabilities"};
-static const struct field value_unit = {
-    SM_KEY_SENSOR_VALUES, UINT, REQUIRED, 0, 1, 0, 0, SM_UNIT_COUNT - 1, "sensor.capabilities"};
-static const struct field value_decimals = {SM_KEY_SENSOR_VALUES, UINT, REQUIRED, 0, 1, 0, 0, 9,
-                                            "sensor.capabilities"};
+/* What values and attributes of a sensor have in common, by the key of their list. */
+struct measure {
+    struct field name, unit, decimals;
+};
+#define MEASURE(key)                                                                               \
+    {                                                                                              \
+        {key, TEXT, REQUIRED, 0, SM_SENSOR_NAME_MAX + 1, WORD, 1, SM_SENSOR_NAME_MAX, NULL},       \
+            {key, UINT, REQUIRED, 0, 1, 0, 0, SM_UNIT_COUNT - 1, NULL},                            \
+            {key, UINT, REQUIRED, 0, 1, 0, 0, 9, NULL},                                            \
+    }
+static const struct measure value_of = MEASURE(SM_KEY_SENSOR_VALUES);
+static const struct measure attribute_of = MEASURE(SM_KEY_SENSOR_ATTRIBUTES);
+static const struct field attribute_writes = {SM_KEY_SENSOR_ATTRIBUTES, UINT, REQUIRED, 0, 1, 0, 0,
+                                              SM_WRITES_HOLDER,         NULL};
 static const struct field required_name = {
     SM_KEY_REQUIRES, TEXT, REQUIRED, 0, SM_NAME_MAX + 1, NAME, 1, SM_NAME_MAX, "requires"};
 static const struct field required_sequence = {SM_KEY_REQUIRES, UINT,      REQUIRED, 0, 8, 0, 1,
@@ -82,6 +91,11 @@ static const struct field required_sequence = {SM_KEY_REQUIRES, UINT,      REQUI
 
 static const char *const class_names[SM_CLASSES] = {"mcu", "mpu", "gateway", "edge"};
 static const char *const kind_names[SM_KINDS] = {"application", "plugin"};
+static const char *const writes_names[SM_WRITES_HOLDER + 1] = {
+    [SM_WRITES_LOWEST] = "lowest",
+    [SM_WRITES_HIGHEST] = "highest",
+    [SM_WRITES_HOLDER] = "holder",
+};
 
 const char *sm_class_name(unsigned cls)
 {
@@ -106,6 +120,11 @@ const struct sm_class_limits *sm_class_limits(unsigned cls)
 const char *sm_module_kind_name(unsigned kind)
 {
     return kind < SM_KINDS ? kind_names[kind] : NULL;
+}
+
+const char *sm_plugin_writes_name(unsigned writes)
+{
+    return writes <= SM_WRITES_HOLDER ? writes_names[writes] : NULL;
 }
 
 static const struct field *field_of(uint64_t key)
@@ -204,18 +223,46 @@ static const char *check_order(const struct sm_manifest *m, uint32_t i)
     return order == 0 ? "a capability stands twice" : order > 0 ? "capabilities must ascend" : NULL;
 }
 
-/* The values of one sensor are few. Their names may not be those that every sensor has. */
+static bool is_universal(const char *name)
+{
+    static const char *const universal[] = {"SampRate", "SamplingRate", "state", "capabilities",
+                                            "attributes"};
+    for (size_t k = 0; k < sizeof universal / sizeof *universal; k++)
+        if (strcmp(universal[k], name) == 0)
+            return true;
+    return false;
+}
+
+static bool measures(const struct sm_plugin_sensor *s, uint32_t values, const char *name)
+{
+    for (uint32_t k = 0; k < values; k++)
+        if (strcmp(s->value[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The values of one sensor are few, and so are its attributes. Their names may not be those that
+ * every sensor has. */
 static const char *check_value(const struct sm_plugin_sensor *s, uint32_t i)
 {
-    static const char *const taken[] = {"SampRate", "SamplingRate", "state", "capabilities",
-                                        "attributes"};
-    for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
-        if (strcmp(taken[k], s->value[i].name) == 0)
-            return "every sensor has something of this name";
+    if (is_universal(s->value[i].name))
+        return "every sensor has something of this name";
+    return measures(s, i, s->value[i].name) ? "a capability stands twice" : NULL;
+}
+
+static const char *check_attribute(const struct sm_plugin_sensor *s, uint32_t i)
+{
+    const struct sm_plugin_attribute *a = &s->attribute[i];
+
+    if (is_universal(a->name))
+        return "every sensor has something of this name";
+    if (measures(s, s->values, a->name))
+        return "a capability has this name";
     for (uint32_t k = 0; k < i; k++)
-        if (strcmp(s->value[k].name, s->value[i].name) == 0)
-            return "a capability stands twice";
-    return NULL;
+        if (strcmp(s->attribute[k].name, a->name) == 0)
+            return "an attribute stands twice";
+    return a->min <= a->initial && a->initial <= a->max ? NULL
+                                                        : "its initial value is not in its range";
 }
 
 static const char *check_requirement(const struct sm_manifest *m, uint32_t i)
@@ -349,37 +396,81 @@ static int decode_count(struct decoder *d, const struct field *f, uint32_t *coun
     return rule ? refuse(d, f->key, SM_ERR_INVALID, rule, *count) : 0;
 }
 
-static int decode_triple(struct decoder *d, const struct field *f)
+static int decode_tuple(struct decoder *d, const struct field *f, uint32_t length, const char *rule)
 {
     uint32_t count;
     if (sm_cbor_array(&d->in, &count))
         return malformed(d, f->key);
-    return count == 3 ? 0 : refuse(d, f->key, SM_ERR_INVALID, "not an array of three", count);
+    return count == length ? 0 : refuse(d, f->key, SM_ERR_INVALID, rule, count);
+}
+
+static int decode_triple(struct decoder *d, const struct field *f)
+{
+    return decode_tuple(d, f, 3, "not an array of three");
+}
+
+static int decode_byte(struct decoder *d, const struct field *f, uint8_t *v)
+{
+    uint64_t number = 0;
+    int err = decode_number(d, f, &number);
+    *v = (uint8_t)number;
+    return err;
+}
+
+static int decode_measure(struct decoder *d, const struct measure *of, char *name, uint8_t *unit,
+                          uint8_t *decimals)
+{
+    int err = decode_text(d, &of->name, name);
+    if (!err)
+        err = decode_byte(d, &of->unit, unit);
+    return err ? err : decode_byte(d, &of->decimals, decimals);
 }
 
 static int decode_values(struct decoder *d, const struct field *f)
 {
     struct sm_plugin_sensor *s = &d->m->sensor;
-    uint64_t unit, decimals;
     uint32_t count;
     int err = decode_count(d, f, &count);
     for (uint32_t i = 0; !err && i < count; i++) {
+        struct sm_plugin_value *v = &s->value[i];
         err = decode_triple(d, f);
         if (!err)
-            err = decode_text(d, &value_name, s->value[i].name);
-        if (!err)
-            err = decode_number(d, &value_unit, &unit);
-        if (!err)
-            err = decode_number(d, &value_decimals, &decimals);
-        if (err)
-            return err;
-        s->value[i].unit = (uint8_t)unit;
-        s->value[i].decimals = (uint8_t)decimals;
-        const char *rule = check_value(s, i);
+            err = decode_measure(d, &value_of, v->name, &v->unit, &v->decimals);
+        const char *rule = err ? NULL : check_value(s, i);
         if (rule)
             return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
     }
     s->values = count;
+    return err;
+}
+
+static int decode_range(struct decoder *d, const struct field *f, struct sm_plugin_attribute *a)
+{
+    return sm_cbor_int(&d->in, &a->min) || sm_cbor_int(&d->in, &a->max) ||
+                   sm_cbor_int(&d->in, &a->initial)
+               ? malformed(d, f->key)
+               : 0;
+}
+
+static int decode_attributes(struct decoder *d, const struct field *f)
+{
+    struct sm_plugin_sensor *s = &d->m->sensor;
+    uint32_t count;
+    int err = decode_count(d, f, &count);
+    for (uint32_t i = 0; !err && i < count; i++) {
+        struct sm_plugin_attribute *a = &s->attribute[i];
+        err = decode_tuple(d, f, 7, "not an array of seven");
+        if (!err)
+            err = decode_measure(d, &attribute_of, a->name, &a->unit, &a->decimals);
+        if (!err)
+            err = decode_byte(d, &attribute_writes, &a->writes);
+        if (!err)
+            err = decode_range(d, f, a);
+        const char *rule = err ? NULL : check_attribute(s, i);
+        if (rule)
+            return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
+    }
+    s->attributes = count;
     return err;
 }
 
@@ -414,6 +505,7 @@ static int decode_value(struct decoder *d, const struct field *f)
     case HEALTH:
     case SENSOR: return decode_inner(d, f);
     case VALUES: return decode_values(d, f);
+    case ATTRIBUTES: return decode_attributes(d, f);
     case REQUIRES: return decode_requires(d, f);
     }
     return SM_ERR_ARG;
@@ -561,6 +653,15 @@ static const char *put_number(struct sm_cbor_out *out, const struct field *f, ui
     return check_uint(f, v);
 }
 
+static const char *put_measure(struct sm_cbor_out *out, const struct measure *of, const char *name,
+                               uint8_t unit, uint8_t decimals)
+{
+    const char *rule = put_text(out, &of->name, name);
+    if (!rule)
+        rule = put_number(out, &of->unit, unit);
+    return rule ? rule : put_number(out, &of->decimals, decimals);
+}
+
 static const char *put_values(struct sm_cbor_out *out, const struct field *f,
                               const struct sm_plugin_sensor *s)
 {
@@ -569,13 +670,29 @@ static const char *put_values(struct sm_cbor_out *out, const struct field *f,
     for (uint32_t i = 0; !rule && i < s->values; i++) {
         const struct sm_plugin_value *v = &s->value[i];
         sm_cbor_put_array(out, 3);
-        rule = put_text(out, &value_name, v->name);
-        if (!rule)
-            rule = put_number(out, &value_unit, v->unit);
-        if (!rule)
-            rule = put_number(out, &value_decimals, v->decimals);
+        rule = put_measure(out, &value_of, v->name, v->unit, v->decimals);
         if (!rule)
             rule = check_value(s, i);
+    }
+    return rule;
+}
+
+static const char *put_attributes(struct sm_cbor_out *out, const struct field *f,
+                                  const struct sm_plugin_sensor *s)
+{
+    const char *rule = check_uint(f, s->attributes);
+    sm_cbor_put_array(out, s->attributes);
+    for (uint32_t i = 0; !rule && i < s->attributes; i++) {
+        const struct sm_plugin_attribute *a = &s->attribute[i];
+        sm_cbor_put_array(out, 7);
+        rule = put_measure(out, &attribute_of, a->name, a->unit, a->decimals);
+        if (!rule)
+            rule = put_number(out, &attribute_writes, a->writes);
+        sm_cbor_put_int(out, a->min);
+        sm_cbor_put_int(out, a->max);
+        sm_cbor_put_int(out, a->initial);
+        if (!rule)
+            rule = check_attribute(s, i);
     }
     return rule;
 }
@@ -610,8 +727,9 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
     case HEALTH: /* its entries are the fields that follow */
         sm_cbor_put_map(out, m->late_ticks == LATE_TICKS ? 2 : 3);
         return NULL;
-    case SENSOR: sm_cbor_put_map(out, 5); return check_kind(m);
+    case SENSOR: sm_cbor_put_map(out, 5 + (m->sensor.attributes > 0)); return check_kind(m);
     case VALUES: return put_values(out, f, &m->sensor);
+    case ATTRIBUTES: return put_attributes(out, f, &m->sensor);
     case REQUIRES: return put_requires(out, f, m);
     }
     return NULL;
@@ -621,7 +739,8 @@ static const char *put_value(struct sm_cbor_out *out, const struct field *f,
 static bool left_out(const struct field *f, const struct sm_manifest *m)
 {
     if (f->key == SM_KEY_SENSOR || f->key / 0x100 == SM_KEY_SENSOR)
-        return m->sensor.values == 0;
+        return m->sensor.values == 0 ||
+               (f->key == SM_KEY_SENSOR_ATTRIBUTES && m->sensor.attributes == 0);
     return (f->key == SM_KEY_HEALTH_LATE && m->late_ticks == LATE_TICKS) ||
            (f->key == SM_KEY_REQUIRES && m->requirements == 0);
 }

@@ -118,6 +118,35 @@ head -c 20 m.wasm >cut.wasm
 expect 2 "$sandmote" pack --manifest m.json cut.wasm -o out.wasm
 says 'cut.wasm: not a valid module at offset'
 
+# A plugin's attributes come back too.
+saved=$least
+least="$least, \"kind\": \"plugin\""
+# attributes LIST: the keys of a sensor that has them.
+attributes() {
+    printf '"sensor": {"id": "T1", "model": "TMP105", "bus": "i2c-1", "address": 72,
+        "capabilities": [{"name": "temperature", "unit": "degC"}], "attributes": [%s]}' "$1"
+}
+range='"min": -5, "max": 5, "initial": 0'
+manifest "$(attributes '{"name": "alert", "unit": "degC", "decimals": 1, "min": -550, "max": 1250,
+    "initial": -10, "writes": "lowest"}, {"name": "serial", "decimals": 0, "min": 0, "max": 7, "initial": 0}')"
+expect 0 "$sandmote" pack --manifest m.json m.wasm -o plugin.wasm
+expect 0 "$sandmote" inspect plugin.wasm
+shows '  sensor          T1: a TMP105 on i2c-1 at 0x48, measures temperature in parts of degC'
+shows '  attribute       alert: -550 to 1250, at first -10, times 10^-1 degC; written by rule lowest'
+shows '  attribute       serial: 0 to 7, at first 0, times 10^-0 1; read only'
+refused "$(attributes '{"name": "a"}')" 'sensor.attributes[0].min: is missing'
+refused "$(attributes "{\"name\": \"a\", \"min\": 0.5, \"max\": 1, \"initial\": 1}")" \
+    'sensor.attributes[0].min: must be a whole number'
+refused "$(attributes "{\"name\": \"a\", \"writes\": \"all\", $range}")" \
+    'sensor.attributes[0].writes: "all" is none of "lowest", "highest", "holder"'
+refused "$(attributes "{\"name\": \"a\", \"unit\": \"F\", $range}")" \
+    'sensor.attributes[0].unit: there is no unit "F"'
+refused "$(attributes '{"name": "a", "min": 1, "max": 2, "initial": 0}')" \
+    'key sensor.attributes: its initial value is not in its range'
+refused "$(attributes "{\"name\": \"temperature\", $range}")" \
+    'key sensor.attributes: a capability has this name'
+least=$saved
+
 # What a device would refuse is said, and packed all the same.
 manifest '"entry": "tick"'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm

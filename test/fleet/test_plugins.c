@@ -97,6 +97,10 @@ static void a_plugin_is_taken_when_its_vendor_may_drive_that(void **state)
 {
     (void)state;
     struct plan p = t1_driver(1);
+    p.sensor.attributes = 2;
+    p.sensor.attribute[0] = (struct sm_plugin_attribute){
+        "alert_high", SM_UNIT_CELSIUS, 3, SM_WRITES_LOWEST, -55000, 125000, 80000};
+    strcpy(p.sensor.attribute[1].name, "serial");
     plan_make(&m, &p);
     struct reply r = module_upload(&fx, &m, 201);
     assert_json_text(r.json, "kind", "plugin");
@@ -106,6 +110,10 @@ static void a_plugin_is_taken_when_its_vendor_may_drive_that(void **state)
     assert_int_equal(json_integer_value(json_at(r.json, "sensor.address")), 0x48);
     assert_json_text(r.json, "sensor.capabilities.0.unit", "degC");
     assert_null(json_at(r.json, "removes"));
+    assert_json_text(r.json, "sensor.attributes.0.name", "alert_high");
+    assert_json_text(r.json, "sensor.attributes.0.writes", "lowest");
+    assert_int_equal(json_integer_value(json_at(r.json, "sensor.attributes.0.min")), -55000);
+    assert_null(json_at(r.json, "sensor.attributes.1.writes"));
     reply_free(&r);
     shell("$FLEET modules | grep -q 't1-driver.*plugin.*T1: a TMP105 on i2c-1 at 0x48'");
 }

@@ -294,6 +294,74 @@ static void a_sensor_keeps_to_its_rules(void **state)
                at_value(16) + cases[i].at, cases[i].rule);
 }
 
+/* The sensor above with a list of attributes, given in hex. */
+static struct bytes plugin_with_attributes(const char *list)
+{
+    char hex[1024];
+    snprintf(hex, sizeof hex, "a6%s06%s", sensor + 2, list);
+    return plugin_with(hex);
+}
+
+/* alert_high: thousandths of a degree from -55000 to 125000, at first 80000, the lowest wish. */
+static const char *const alert = "876a616c6572745f6869676801030139d6d71a0001e8481a00013880";
+
+static void a_sensor_has_attributes_with_a_range_and_a_rule(void **state)
+{
+    (void)state;
+    struct sm_manifest m = encoded_again(
+        plugin_with_attributes("82876a616c6572745f6869676801030139d6d71a0001e8481a00013880"
+                               "8761670000003b7fffffffffffffff1b7fffffffffffffff20"));
+    assert_int_equal(m.sensor.attributes, 2);
+    const struct sm_plugin_attribute *a = m.sensor.attribute;
+    assert_string_equal(a[0].name, "alert_high");
+    assert_int_equal(a[0].unit, SM_UNIT_CELSIUS);
+    assert_int_equal(a[0].decimals, 3);
+    assert_int_equal(a[0].writes, SM_WRITES_LOWEST);
+    assert_int_equal(a[0].min, -55000);
+    assert_int_equal(a[0].max, 125000);
+    assert_int_equal(a[0].initial, 80000);
+    assert_int_equal(a[1].writes, SM_WRITES_NONE);
+    assert_int_equal(a[1].min, INT64_MIN);
+    assert_int_equal(a[1].max, INT64_MAX);
+    assert_int_equal(a[1].initial, -1);
+    assert_int_equal(encoded_again(plugin_with(sensor)).sensor.attributes, 0);
+}
+
+static void attributes_keep_to_their_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *rule;
+        int err;
+        uint32_t at; /* in the list */
+    } cases[] = {
+        {"80", "the number is too small", SM_ERR_INVALID, 0},
+        {"858761", "an array has more items than bytes are left", SM_ERR_MALFORMED, 0},
+        {"81866161000001000100", "not an array of seven", SM_ERR_INVALID, 1},
+        {"818761610f0001000100", "the number is too large", SM_ERR_INVALID, 4},
+        {"81876161000a01000100", "the number is too large", SM_ERR_INVALID, 5},
+        {"81876161000004000100", "the number is too large", SM_ERR_INVALID, 6},
+        {"8187616100000161300100", "an integer is expected", SM_ERR_MALFORMED, 7},
+        {"81876161000001001b800000000000000000", "an integer is beyond 64 bits with a sign",
+         SM_ERR_MALFORMED, 8},
+        {"81876161000001003b800000000000000000", "an integer is beyond 64 bits with a sign",
+         SM_ERR_MALFORMED, 8},
+        {"81876161000001003b000000000000000100", "a number is not in its shortest form",
+         SM_ERR_MALFORMED, 8},
+        {"81876161000001000102", "its initial value is not in its range", SM_ERR_INVALID, 9},
+        {"81876161000001020102", "its initial value is not in its range", SM_ERR_INVALID, 9},
+        {"8187657374617465000001000100", "every sensor has something of this name", SM_ERR_INVALID,
+         13},
+        {"81876b74656d7065726174757265000001000100", "a capability has this name", SM_ERR_INVALID,
+         19},
+        {"82876161000001000100876161000001000100", "an attribute stands twice", SM_ERR_INVALID, 18},
+    };
+    uint32_t list = at_value(16) + (uint32_t)strlen(sensor) / 2 + 1;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect(plugin_with_attributes(cases[i].list), cases[i].err, SM_KEY_SENSOR_ATTRIBUTES,
+               list + cases[i].at, cases[i].rule);
+}
+
 static void requirements_keep_to_their_rules(void **state)
 {
     (void)state;
@@ -643,6 +711,23 @@ static void the_encoder_refuses_what_the_decoder_would(void **state)
     expect_unencodable(&m, SM_KEY_HEALTH_TICKS, "the number is too small");
 }
 
+static void an_attribute_that_breaks_a_rule_is_not_written(void **state)
+{
+    (void)state;
+    char list[128];
+    snprintf(list, sizeof list, "81%s", alert);
+    struct sm_manifest good_one = decoded(plugin_with_attributes(list)), m = good_one;
+    m.sensor.attribute[0].initial = 125001;
+    expect_unencodable(&m, SM_KEY_SENSOR_ATTRIBUTES, "its initial value is not in its range");
+    m = good_one, m.sensor.attribute[0].writes = SM_WRITES_HOLDER + 1;
+    expect_unencodable(&m, SM_KEY_SENSOR_ATTRIBUTES, "the number is too large");
+    m = good_one, m.sensor.attributes = SM_PLUGIN_ATTRIBUTES + 1;
+    expect_unencodable(&m, SM_KEY_SENSOR_ATTRIBUTES, "the number is too large");
+    m = good_one, strcpy(m.sensor.attribute[0].name, "a b");
+    expect_unencodable(&m, SM_KEY_SENSOR_ATTRIBUTES,
+                       "only A-Z a-z 0-9 . _ - may stand in this text");
+}
+
 static void the_largest_manifest_fits_the_limit(void **state)
 {
     (void)state;
@@ -673,6 +758,13 @@ static void the_largest_manifest_fits_the_limit(void **state)
     m.sensor.values = SM_PLUGIN_VALUES;
     for (unsigned i = 0; i < SM_PLUGIN_VALUES; i++)
         memset(m.sensor.value[i].name, 'u' + (int)i, SM_SENSOR_NAME_MAX);
+    m.sensor.attributes = SM_PLUGIN_ATTRIBUTES;
+    for (unsigned i = 0; i < SM_PLUGIN_ATTRIBUTES; i++) {
+        memset(m.sensor.attribute[i].name, 'A' + (int)i, SM_SENSOR_NAME_MAX);
+        m.sensor.attribute[i].writes = SM_WRITES_HOLDER;
+        m.sensor.attribute[i].min = m.sensor.attribute[i].initial = INT64_MIN;
+        m.sensor.attribute[i].max = INT64_MAX;
+    }
     m.requirements = SM_REQUIRES_MAX;
     for (unsigned i = 0; i < SM_REQUIRES_MAX; i++) {
         memset(m.requires[i].name, 'r' + (int)i, SM_NAME_MAX);
@@ -753,6 +845,9 @@ int main(void)
         cmocka_unit_test(a_module_names_the_releases_of_others_that_it_needs),
         cmocka_unit_test(an_application_with_a_sensor_is_refused),
         cmocka_unit_test(a_sensor_keeps_to_its_rules),
+        cmocka_unit_test(a_sensor_has_attributes_with_a_range_and_a_rule),
+        cmocka_unit_test(attributes_keep_to_their_rules),
+        cmocka_unit_test(an_attribute_that_breaks_a_rule_is_not_written),
         cmocka_unit_test(requirements_keep_to_their_rules),
         cmocka_unit_test(the_largest_manifest_fits_the_limit),
         cmocka_unit_test(names_are_safe_as_file_names),

@@ -1,0 +1,26 @@
+;; A plugin without transfers, with attributes of every type. "sets" counts the calls that set, "bad"
+;; gives a number beyond any range, and setting "held" to 13 traps, to 14 never ends.
+;; SPDX-License-Identifier: Apache-2.0
+(module
+  (memory 1)
+  (global $sets (mut i32) (i32.const 0))
+  (global $wide (mut i64) (i64.const 0))
+  (global $fine (mut f64) (f64.const 0))
+  (global $held (mut i32) (i32.const 0))
+  (func $count (global.set $sets (i32.add (global.get $sets) (i32.const 1))))
+  (func (export "read_temperature") (result i32) (i32.const 21500))
+  (func (export "set_wide") (param i64) (call $count) (global.set $wide (local.get 0)))
+  (func (export "get_wide") (result i64) (global.get $wide))
+  (func (export "set_fine") (param f64) (call $count) (global.set $fine (local.get 0)))
+  (func (export "get_fine") (result f64) (global.get $fine))
+  (func (export "set_held") (param i32)
+    (call $count)
+    (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable))
+    (loop $again (br_if $again (i32.eq (local.get 0) (i32.const 14))))
+    (global.set $held (local.get 0)))
+  (func (export "get_sets") (result i32) (global.get $sets))
+  (func (export "get_bad") (result f32) (f32.const 1e30))
+  (func (export "set_two") (param i32 i32))
+  (func (export "set_result") (param i32) (result i32) (local.get 0))
+  (func (export "get_nothing"))
+  (func (export "set_traps") (param i32) unreachable))

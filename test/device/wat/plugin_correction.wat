@@ -1,0 +1,31 @@
+;; Reads a Modbus transmitter and sets the correction of its temperature. A function that is begun
+;; while another has not returned finds $inside set, and gives no number from then on.
+;; SPDX-License-Identifier: Apache-2.0
+(module
+  (import "env" "modbus_read" (func $read (param i32 i32 i32) (result i32)))
+  (import "env" "modbus_read_input" (func $input (param i32 i32 i32) (result i32)))
+  (import "env" "modbus_write" (func $write (param i32 i32 i32) (result i32)))
+  (memory 1)
+  (global $inside (mut i32) (i32.const 0))
+  (global $broken (mut i32) (i32.const 0))
+  (func $enter
+    (global.set $broken (i32.or (global.get $broken) (global.get $inside)))
+    (global.set $inside (i32.const 1)))
+  (func $leave (result f64)
+    (global.set $inside (i32.const 0))
+    (if (global.get $broken) (then (return (f64.const nan))))
+    (f64.div (f64.convert_i32_s (i32.load16_s (i32.const 16))) (f64.const 10)))
+  (func (export "read_temperature") (result f64)
+    (call $enter)
+    (drop (call $input (i32.const 1) (i32.const 16) (i32.const 1)))
+    (call $leave))
+  (func (export "set_correction") (param f64)
+    (call $enter)
+    (i32.store16 (i32.const 16)
+      (i32.trunc_f64_s (f64.nearest (f64.mul (local.get 0) (f64.const 10)))))
+    (drop (call $write (i32.const 0x103) (i32.const 16) (i32.const 1)))
+    (drop (call $leave)))
+  (func (export "get_correction") (result f64)
+    (call $enter)
+    (drop (call $read (i32.const 0x103) (i32.const 16) (i32.const 1)))
+    (call $leave)))
