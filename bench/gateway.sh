@@ -5,6 +5,7 @@
 #                broker is at 127.0.0.1:18883, or its own at MQTT_PORT; may be given several times
 #   --rounds N   of each measurement; the median counts (3)
 #   --seconds S  of each load (2)
+#   --full       100,000 clients too, for those who held 50,000
 #   --doc        writes doc/benchmarks/gateway.md
 #
 # Generator, gateway and Mosquitto share the machine. For 90 and 900 clients that all publish: messages a
@@ -17,7 +18,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
-build=$root/build/gcc rounds=3 seconds=2 doc=
+build=$root/build/gcc rounds=3 seconds=2 doc='' full=''
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sandmote-bench-XXXXXX")
 others=$dir/others
 : >"$others"
@@ -28,6 +29,7 @@ while [ $# -gt 0 ]; do
     --rounds) rounds=$2 && shift ;;
     --seconds) seconds=$2 && shift ;;
     --doc) doc=yes ;;
+    --full) full=yes ;;
     *) echo "bench/gateway.sh: unknown option $1" >&2 && exit 64 ;;
     esac
     shift
@@ -98,6 +100,9 @@ measure() {
         run "$clients" "clients=$clients" phases=qos0,qos1,qos2
         end
     done
+    begin "$@"
+    run down clients=90 phases=down
+    end
     if [ "$name" = sandmote ]; then
         begin "$@"
         run kept clients=90 kept=1 phases=qos0,qos1,qos2
@@ -116,14 +121,25 @@ measure() {
     run 5000 clients=5000 active=90 phases=qos1
     end
     grep -q "^$name 5000 failed" "$figures" || return 0
+    many 50000 2 "$@"
+    [ -z "$full" ] || ! grep -q "^$name 50000 qos1_cpu_us" "$figures" || many 100000 5 "$@"
+}
+
+# many TOTAL HOLDERS COMMAND...: clients that are only there in processes of their own, the last
+# 18,000 in the one that measures.
+many() {
+    total=$1 holding=$2
+    shift 2
     begin "$@"
-    holders=
-    for net in 1 2; do
-        "$load" "sn=$sn" "mqtt=$mqtt" clients=16000 net=$net prefix=$net phases=hold >/dev/null 2>&1 &
+    holders='' net=0
+    while [ $net -lt "$holding" ]; do
+        net=$((net + 1))
+        "$load" "sn=$sn" "mqtt=$mqtt" clients=$(((total - 18000) / holding)) net=$net prefix=$net phases=hold \
+            >/dev/null 2>&1 &
         holders="$holders $!"
         sleep 2
     done
-    run 50000 clients=18000 active=90 prefix=c phases=qos1
+    run "$total" clients=18000 active=90 prefix=c phases=qos1
     end
 }
 

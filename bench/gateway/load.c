@@ -8,8 +8,11 @@
  *   connections   all clients connect, 64 at a time, then register a topic each
  *   qos0          64 messages under way, counted where they arrive
  *   qos1, qos2    each active client has one message under way and waits for its acknowledgement
+ *   down          the other way: an MQTT client publishes to all in turn, 64 messages under way,
+ *                 with QoS 0 and then with QoS 1
  *   latency       one message at a time, from its first octet sent to its last octet at the
- *                 subscriber; for comparison the same from an MQTT client straight to the broker
+ *                 subscriber; for comparison the same from an MQTT client straight to the broker,
+ *                 in turns
  *   hold          nothing more, until it is ended: clients that are only there
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -39,6 +42,8 @@
 #define PIDS_MAX    8
 #define KEEPALIVE_S 65000u
 #define INTERVAL_MS 50 /* between the messages of "spaced" */
+#define TURNS       10 /* of "latency" */
+#define PUBLISHER   (UINT32_MAX - 1)
 
 struct client {
     int fd;
@@ -187,6 +192,39 @@ static uint8_t take(struct client *c)
     }
     c->waiting = 0;
     return p.type;
+}
+
+static void send_subscribe(unsigned i)
+{
+    char topic[48];
+    int n = snprintf(topic, sizeof topic, "%s/sensor/%u/down", prefix, i);
+    put(&clients[i],
+        &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SUBSCRIBE,
+                                   .qos = 1,
+                                   .msg_id = 2,
+                                   .data = (uint8_t *)topic,
+                                   .len = (uint16_t)n},
+        SM_MQTTSN_SUBACK);
+}
+
+/* Whether a message came down. */
+static bool take_down(struct client *c)
+{
+    uint8_t bytes[2048];
+    struct sm_mqttsn_packet p;
+    ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
+    if (n <= 0 || sm_mqttsn_decode(&p, bytes, (size_t)n) < 0)
+        return false;
+    struct sm_mqttsn_packet answer = {.topic_id = p.topic_id, .msg_id = p.msg_id};
+    if (p.type == SM_MQTTSN_REGISTER)
+        answer.type = SM_MQTTSN_REGACK;
+    else if (p.type == SM_MQTTSN_PINGREQ)
+        answer.type = SM_MQTTSN_PINGRESP;
+    else if (p.type == SM_MQTTSN_PUBLISH && p.qos == 1)
+        answer.type = SM_MQTTSN_PUBACK;
+    if (answer.type)
+        put(c, &answer, 0);
+    return p.type == SM_MQTTSN_PUBLISH;
 }
 
 /* ---- The subscriber -------------------------------------------------------------------------- */
@@ -378,21 +416,79 @@ static void run_counted(void)
     sub_close();
 }
 
+static void publish_down(int mqtt, unsigned i, uint8_t qos)
+{
+    static uint16_t id;
+    char topic[48];
+    int n = snprintf(topic, sizeof topic, "%s/sensor/%u/down", prefix, i);
+    id = id == UINT16_MAX ? 1 : id + 1;
+    mqtt_put(mqtt, &(struct mqtt_packet){.type = MQTT_PUBLISH,
+                                         .qos = qos,
+                                         .id = qos ? id : 0,
+                                         .topic = (uint8_t *)topic,
+                                         .topic_len = (uint16_t)n,
+                                         .data = payload,
+                                         .len = PAYLOAD});
+}
+
+/* One round of events: messages that came down. */
+static unsigned wait_down(int mqtt)
+{
+    static uint8_t answers[1 << 16];
+    struct epoll_event events[EVENTS];
+    unsigned came = 0;
+    int n = epoll_wait(epoll_fd, events, EVENTS, 20);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u32 != PUBLISHER)
+            came += take_down(&clients[events[i].data.u32]);
+        else if (recv(mqtt, answers, sizeof answers, MSG_DONTWAIT) == 0)
+            die("the broker closed the publisher");
+    }
+    return came;
+}
+
+static void run_down(const char *name, uint8_t qos)
+{
+    unsigned long sent = 0, came = 0, lost = 0;
+    unsigned next = 0, n;
+    char id[32];
+    snprintf(id, sizeof id, "%s-pub", prefix);
+    int mqtt = mqtt_open(id);
+    struct epoll_event e = {.events = EPOLLIN, .data.u32 = PUBLISHER};
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, mqtt, &e);
+    double start = now_s(), cpu = cpu_us(), heard = start;
+    while (now_s() - start < seconds) {
+        for (; sent - came - lost < WINDOW; sent++, next = (next + 1) % active_count)
+            publish_down(mqtt, next, qos);
+        came += n = wait_down(mqtt);
+        if (n)
+            heard = now_s();
+        if (now_s() - heard > 0.5) { /* lost ones must not stop it */
+            lost = sent - came;
+            heard = now_s();
+        }
+    }
+    report(name, came, now_s() - start, cpu_us() - cpu);
+    for (double end = now_s() + 0.3; now_s() < end;) /* what is under way ends */
+        wait_down(mqtt);
+    failed += lost;
+    close(mqtt);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-/* Publishes by one way, one message at a time; the median and the worst in microseconds. */
-static void sample(const char *name, int8_t qos, int mqtt)
+/* Publishes by one way, one message at a time; how long each took, in microseconds. */
+static void sample(double *took, unsigned count, int8_t qos, int mqtt)
 {
-    double *took = calloc(samples, sizeof *took);
     struct pollfd p[2] = {{sub.fd, POLLIN, 0}, {mqtt < 0 ? clients[0].fd : mqtt, POLLIN, 0}};
     uint8_t bytes[256];
     char topic[32];
     int topic_len = snprintf(topic, sizeof topic, "%s/plain", prefix);
-    for (unsigned i = 0; i < samples; i++) {
+    for (unsigned i = 0; i < count; i++) {
         unsigned long want = sub.count + 1;
         double start = now_s();
         if (mqtt < 0)
@@ -427,8 +523,13 @@ static void sample(const char *name, int8_t qos, int mqtt)
         }
         failed += sub.count < want;
     }
-    qsort(took, samples, sizeof *took, by_value);
-    printf("%s_us %.1f\n%s_worst_us %.1f\n", name, took[samples / 2], name, took[samples - 1]);
+}
+
+static void report_latency(const char *name, double *took, unsigned count)
+{
+    qsort(took, count, sizeof *took, by_value);
+    printf("%s_us %.1f\n%s_least_us %.1f\n%s_worst_us %.1f\n", name, took[count / 2], name, took[0],
+           name, took[count - 1]);
     free(took);
 }
 
@@ -462,8 +563,17 @@ static void run_latency(void)
     for (int8_t qos = 0; qos <= 2; qos++) {
         sub_open((uint8_t)qos);
         int mqtt = mqtt_open(id);
-        sample(plain[qos], qos, mqtt);
-        sample(ours[qos], qos, -1);
+        unsigned each = samples / TURNS + 1;
+        double *straight = calloc(TURNS * each, sizeof *straight);
+        double *through = calloc(TURNS * each, sizeof *through);
+        if (!straight || !through)
+            die("memory");
+        for (unsigned turn = 0; turn < TURNS; turn++) {
+            sample(straight + turn * each, each, qos, mqtt);
+            sample(through + turn * each, each, qos, -1);
+        }
+        report_latency(plain[qos], straight, TURNS * each);
+        report_latency(ours[qos], through, TURNS * each);
         if (!qos)
             spaced();
         close(mqtt);
@@ -476,7 +586,8 @@ static void run_latency(void)
 static const char usage[] =
     "usage: load [sn=PORT] [mqtt=PORT] [clients=N] [active=N] [seconds=S] [samples=N] "
     "[pid=PID]...\n"
-    "            [prefix=NAME] [kept=1] [net=N] [phases=connections,qos0,qos1,qos2,latency,hold]\n";
+    "            [prefix=NAME] [kept=1] [net=N] "
+    "[phases=connections,qos0,qos1,qos2,down,latency,hold]\n";
 
 static void option(const char *text)
 {
@@ -540,6 +651,11 @@ int main(int argc, char **argv)
         run_acknowledged("qos1", 1);
     if (strstr(phases, "qos2"))
         run_acknowledged("qos2", 2);
+    if (strstr(phases, "down")) {
+        printf("subscribed %u\n", all(send_subscribe, SM_MQTTSN_SUBACK, 20));
+        run_down("down0", 0);
+        run_down("down1", 1);
+    }
     if (strstr(phases, "latency"))
         run_latency();
     printf("failed %lu\n", failed);

@@ -36,6 +36,10 @@ END {
             row(c " clients, QoS " q ": CPU, us a message", c, "qos" q "_cpu_us", 2)
             row(c " clients, QoS " q ": messages a second", c, "qos" q "_per_s", 0)
         }
+    for (q = 0; q <= 1; q++) {
+        row("to 90 clients, QoS " q ": CPU, us a message", "down", "down" q "_cpu_us", 2)
+        row("to 90 clients, QoS " q ": messages a second", "down", "down" q "_per_s", 0)
+    }
     row("90 kept sessions, QoS 2, stored: CPU, us a message", "kept", "qos2_cpu_us", 2)
     for (q = 0; q <= 2; q++) {
         row("latency, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
@@ -49,7 +53,10 @@ END {
     row("1,000 clients with connections of their own: octets a client", "own", "bytes_per_client", 0)
     row("500 clients behind DTLS: octets a client", "dtls", "bytes_per_client", 0)
     row("500 clients behind DTLS: CPU, us a handshake", "dtls", "cpu_us_per_connection", 0)
-    row("50,000 clients: octets a client of the last 18,000", "50000", "bytes_per_client", 0)
-    row("50,000 clients: memory, MB", "50000", "rss_mb", 1)
-    row("90 of 50,000 clients, QoS 1: CPU, us a message", "50000", "qos1_cpu_us", 2)
+    for (c = 50000; c <= 100000; c *= 2) {
+        many = c / 1000 ",000 clients"
+        row(many ": octets a client of the last 18,000", c, "bytes_per_client", 0)
+        row(many ": memory, MB", c, "rss_mb", 1)
+        row("90 of " many ", QoS 1: CPU, us a message", c, "qos1_cpu_us", 2)
+    }
 }
