@@ -165,7 +165,7 @@ static bool start(struct server *s)
         return false;
     if (s->store)
         functions = store_functions(s->store);
-    s->gw = gw_new(&s->cfg.gw, &io, s->store ? &functions : NULL);
+    s->gw = gw_new(&s->cfg.gw, &io, s->store ? &functions : NULL, s->now_ms);
     if (s->store && store_restore(s->store, s->gw, s->now_ms) < 0)
         return false;
     return broker_open(s) && (!s->cfg.metrics || metrics_open(s)) && open_listeners(s);

@@ -24,6 +24,7 @@ enum statement {
     FILTER_PUT,
     FILTER_DROP,
     FLOW_PUT,
+    FLOW_DROP,
     MESSAGE_PUT,
     MESSAGE_DROP,
     DELIVERY_PUT,
@@ -49,6 +50,7 @@ static const char *const texts[STATEMENTS] = {
     [FILTER_PUT] = "INSERT OR REPLACE INTO filter VALUES (?, ?, ?)",
     [FILTER_DROP] = "DELETE FROM filter WHERE client = ? AND filter = ?",
     [FLOW_PUT] = "INSERT OR REPLACE INTO flow VALUES (?, ?, ?, ?, ?, ?)",
+    [FLOW_DROP] = "DELETE FROM flow WHERE place = ?",
     [MESSAGE_PUT] = "INSERT INTO message VALUES (?, ?, ?, ?)",
     [MESSAGE_DROP] = "DELETE FROM message WHERE row = ?",
     [DELIVERY_PUT] = "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?)",
@@ -190,17 +192,28 @@ static void filter_drop(void *ctx, int64_t client, struct gw_text filter)
     run(ctx, FILTER_DROP);
 }
 
+/* Eight places for each client; below 0 those of nobody. */
+static int64_t place_of(const struct gw_stored_flow *f)
+{
+    return f->client ? f->client * 8 + f->slot : -(int64_t)f->packet_id;
+}
+
 static void flow_put(void *ctx, const struct gw_stored_flow *f)
 {
     struct store *s = ctx;
     sqlite3_stmt *st = writing(s, FLOW_PUT);
-    sqlite3_bind_int64(st, 1, f->client * 8 + f->slot);
+    sqlite3_bind_int64(st, 1, place_of(f));
     sqlite3_bind_int64(st, 2, ++s->flow);
     sqlite3_bind_int(st, 3, f->msg_id);
     sqlite3_bind_int(st, 4, f->packet_id);
     sqlite3_bind_int64(st, 5, f->hash);
     sqlite3_bind_int(st, 6, f->phase);
     run(s, FLOW_PUT);
+}
+
+static void flow_drop(void *ctx, uint16_t packet_id)
+{
+    drop(ctx, FLOW_DROP, place_of(&(struct gw_stored_flow){.packet_id = packet_id}));
 }
 
 static int64_t message_put(void *ctx, struct gw_text topic, struct gw_text payload, bool retain)
@@ -282,6 +295,7 @@ struct gw_store store_functions(struct store *s)
                              filter_put,
                              filter_drop,
                              flow_put,
+                             flow_drop,
                              message_put,
                              message_drop,
                              delivery_put,
@@ -354,8 +368,8 @@ static int take_flow(struct restoring *r, sqlite3_stmt *st)
     int64_t place = sqlite3_column_int64(st, 0);
     r->s->flow = sqlite3_column_int64(st, 1);
     return gw_restore_flow(
-        r->g, &(struct gw_stored_flow){.client = place / 8,
-                                       .slot = (uint8_t)(place % 8),
+        r->g, &(struct gw_stored_flow){.client = place < 0 ? 0 : place / 8,
+                                       .slot = (uint8_t)(place < 0 ? 0 : place % 8),
                                        .phase = (uint8_t)sqlite3_column_int(st, 5),
                                        .msg_id = (uint16_t)sqlite3_column_int(st, 2),
                                        .packet_id = (uint16_t)sqlite3_column_int(st, 3),

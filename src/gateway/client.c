@@ -1,5 +1,11 @@
 /* Sessions: found by client id and by address, their states, their timers, what is stored of them.
  *
+ * Stored are the sessions that are not clean, and a clean one once it has slept or has to do with
+ * QoS 2 (c->kept): a message is exactly once only for gateways that remember. Such a session ends
+ * as clean ones do, with DISCONNECT or a clean CONNECT, but not with the gateway, and when its
+ * client is lost it waits for it as long again: clients go on with what they have under way when
+ * they come back to where they were.
+ *
  * g->clients[index] is the session; both tables have the index of the first in each bucket, and the
  * chains run through next_id and next_addr. One timer a client, in a wheel of GW_WHEEL slots: it is
  * only ever put earlier; when it comes and nothing is due, it goes to where the next thing is.
@@ -147,7 +153,18 @@ void gw_client_state(struct gw *g, struct gw_client *c, enum gw_state state)
 
 bool gw_client_durable(const struct gw_client *c)
 {
-    return !c->clean || c->state == GW_ASLEEP || c->state == GW_AWAKE;
+    return !c->clean || c->kept;
+}
+
+/* A clean session with a connection of its own is clean at the broker too, which forgets what was
+ * under way: what it had released would be taken for lost, and the other way round. */
+void gw_client_keep(struct gw *g, struct gw_client *c)
+{
+    if (gw_client_durable(c) || c->link)
+        return;
+    c->kept = true;
+    gw_client_save(g, c);
+    gw_queue_store(g, c);
 }
 
 bool gw_client_reachable(const struct gw_client *c)
@@ -169,6 +186,7 @@ void gw_client_wipe(struct gw *g, struct gw_client *c)
     if (c->row && g->store.client_drop)
         g->store.client_drop(g->store.ctx, c->row);
     c->row = 0;
+    c->kept = false;
 }
 
 static void wheel_remove(struct gw *g, struct gw_client *c)
@@ -217,11 +235,13 @@ void gw_client_free(struct gw *g, struct gw_client *c)
  * lost client, its own connection ends without DISCONNECT. */
 void gw_client_parted(struct gw *g, struct gw_client *c, enum gw_state state)
 {
+    bool over = c->clean && !(c->kept && state == GW_LOST && !c->link);
     gw_queue_rewind(g, c);
-    gw_queue_store(g, c);
+    if (!over)
+        gw_queue_store(g, c);
     if (c->link)
         gw_link_park(g, c->link, state != GW_LOST);
-    if (c->clean) {
+    if (over) {
         gw_client_free(g, c);
         return;
     }
@@ -260,6 +280,19 @@ static uint64_t tolerant_ms(uint32_t seconds)
     return seconds * (seconds > 60 ? 1100ull : 1500ull);
 }
 
+/* How long a client that is awake may say nothing. */
+static uint64_t silence_ms(const struct gw *g, const struct gw_client *c)
+{
+    return c->keepalive_s ? tolerant_ms(c->keepalive_s) : g->cfg.keepalive_max_s * 1000ull;
+}
+
+/* And how long it is waited for when it is gone. */
+static uint64_t absence_ms(const struct gw *g, const struct gw_client *c)
+{
+    uint64_t silence = silence_ms(g, c), sleep = tolerant_ms(c->sleep_s);
+    return !c->clean ? g->cfg.session_s * 1000ull : silence > sleep ? silence : sleep;
+}
+
 /* When the state itself ends. */
 static uint64_t state_end(const struct gw *g, const struct gw_client *c)
 {
@@ -267,10 +300,8 @@ static uint64_t state_end(const struct gw *g, const struct gw_client *c)
     case GW_CONNECTING: return c->since_ms + CONNECTING_S * 1000ull;
     case GW_ASLEEP: return c->since_ms + tolerant_ms(c->sleep_s);
     case GW_ACTIVE:
-    case GW_AWAKE:
-        return c->heard_ms +
-               (c->keepalive_s ? tolerant_ms(c->keepalive_s) : g->cfg.keepalive_max_s * 1000ull);
-    default: return c->since_ms + g->cfg.session_s * 1000ull;
+    case GW_AWAKE: return c->heard_ms + silence_ms(g, c);
+    default: return c->since_ms + absence_ms(g, c);
     }
 }
 

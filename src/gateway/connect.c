@@ -18,7 +18,7 @@
 
 #define SAY_MS 1000u
 #define LATE_MS                                                                                    \
-    2000u /* a CONNECT like the last one may be its copy, come late: a session is not wiped twice  \
+    3000u /* a CONNECT like the last one may be its copy, come late: a session is not wiped twice  \
            */
 #define LOOKED_AT   64u
 #define PATIENCE_MS 5000u /* without the broker; then clients are told of congestion */
@@ -181,6 +181,8 @@ static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr
                 c->keepalive_s == p->duration_s;
     if (c->state != GW_ACTIVE || !(c->untouched || late) || c->wants_will != p->will)
         return false;
+    if (c->untouched) /* this one may have copies too */
+        c->since_ms = g->now_ms;
     gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
     return true;
 }
@@ -403,6 +405,7 @@ static void sleep_now(struct gw *g, struct gw_client *c, uint16_t seconds)
     c->sleep_s = seconds;
     gw_queue_rewind(g, c);
     gw_client_state(g, c, GW_ASLEEP);
+    c->kept = true;
     gw_client_save(g, c);
     gw_queue_store(g, c);
 }

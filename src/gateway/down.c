@@ -6,8 +6,8 @@
  *
  * When the broker hears of it. QoS 1: when each of its clients has acknowledged it or it is stored
  * for those that have not, which happens after cfg.settle_ms at the latest; until then a gateway
- * that dies gets it again. QoS 2: at once, because it is stored for its clients at once. What a
- * clean session waits for is never stored: such a session ends with the gateway.
+ * that dies gets it again. QoS 2: at once, because it is stored for its clients at once. Of clean
+ * sessions only those are stored for that outlive the gateway (client.c).
  *
  * An address that has not proven itself gets no QoS 0: a REGISTER with random ids goes first, whose
  * answer proves it.
@@ -406,7 +406,7 @@ static void deliver(struct gw *g, struct gw_client *c, struct incoming *in, uint
     qos = qos < in->p->qos ? qos : in->p->qos;
     if (!qos && send_at_once(g, c, in))
         return;
-    if (!there && c->state != GW_ASLEEP && (c->clean || !qos))
+    if (!there && c->state != GW_ASLEEP && (!gw_client_durable(c) || !qos))
         return;
     if (full(g, c, in->p) || in->p->len > UINT16_MAX) {
         g->figures.dropped++;

@@ -534,6 +534,8 @@ void gw_subscribed(struct gw *g, struct gw_link *l, struct gw_pending *w,
     } else if (s) {
         if (s->qos > p->code)
             s->qos = p->code;
+        if (s->qos == 2)
+            gw_client_keep(g, c);
         if (c->row && g->store.filter_put)
             g->store.filter_put(g->store.ctx, c->row, (struct gw_text){f->name->text, f->name->len},
                                 s->qos);

@@ -37,9 +37,11 @@ void gw_config_init(struct gw_config *cfg)
     cfg->settle_ms = 250;
 }
 
-struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io, const struct gw_store *store)
+struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io, const struct gw_store *store,
+                  uint64_t now_ms)
 {
     struct gw *g = gw_alloc(sizeof *g);
+    g->now_ms = now_ms;
     g->cfg = *cfg;
     g->io = *io;
     if (store)

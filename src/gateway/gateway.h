@@ -116,6 +116,8 @@ struct gw_stored_client {
  * client_drop drops what was received on it too. */
 #define GW_OWN_LINK 1000
 
+/* Of client 0: its client is gone, and the broker may still hold the message. It has no slot, and
+ * ends with flow_drop. */
 struct gw_stored_flow {
     int64_t client;
     uint8_t slot, phase;
@@ -142,6 +144,7 @@ struct gw_store {
     void (*filter_put)(void *ctx, int64_t client, struct gw_text filter, uint8_t qos);
     void (*filter_drop)(void *ctx, int64_t client, struct gw_text filter);
     void (*flow_put)(void *ctx, const struct gw_stored_flow *f); /* replaces that slot's */
+    void (*flow_drop)(void *ctx, uint16_t packet_id);            /* of client 0 */
     int64_t (*message_put)(void *ctx, struct gw_text topic, struct gw_text payload, bool retain);
     void (*message_drop)(void *ctx, int64_t message);
     int64_t (*delivery_put)(void *ctx, const struct gw_stored_delivery *d); /* row 0: a new one */
@@ -158,8 +161,8 @@ struct gw;
 
 /* cfg, io, store and what they point to must outlive the result. store may be NULL: then nothing
  * survives. Never NULL. */
-struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io,
-                  const struct gw_store *store);
+struct gw *gw_new(const struct gw_config *cfg, const struct gw_io *io, const struct gw_store *store,
+                  uint64_t now_ms);
 /* Before the end: the broker is told that the connections end, and publishes no wills. */
 void gw_stop(struct gw *g);
 void gw_free(struct gw *g);

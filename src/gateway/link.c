@@ -308,6 +308,8 @@ static void interrupted(struct gw *g, struct gw_link *l)
     for (uint32_t i = 0; i < l->room; i++) {
         struct gw_pending *w = &l->pending[i];
         w->stale = true;
+        if (w->kind == GW_PUB2 && w->client == GW_NONE) /* nobody will send it again */
+            w->kind = GW_REL;
         if (w->kind == GW_PUB1 || w->kind == GW_UNSUB ||
             (w->kind == GW_SUB && w->client == GW_NONE))
             gw_link_forget(g, l, w);

@@ -65,7 +65,7 @@ int gw_restore_client(struct gw *g, const struct gw_stored_client *s, uint64_t n
     struct gw_client *c = gw_client_new(g, &s->addr, s->id, len);
     c->row = s->row;
     c->rule = rule;
-    c->clean = s->clean;
+    c->clean = c->kept = s->clean;
     c->proven = s->proven;
     c->keepalive_s = s->keepalive_s;
     c->sleep_s = s->sleep_s;
@@ -123,6 +123,8 @@ static void release_older(struct gw *g, struct gw_link *l, uint16_t packet_id)
 int gw_restore_flow(struct gw *g, const struct gw_stored_flow *s)
 {
     struct gw_client *c = by_row(g, s->client);
+    if (!s->client)
+        return gw_link_reserve(g, g->shared[0], s->packet_id) ? 0 : SM_ERR_INVALID;
     if (!c || s->slot >= GW_FLOWS || s->phase == GW_FLOW_FREE || s->phase > GW_FLOW_DONE)
         return SM_ERR_INVALID;
     if (!c->flows)

@@ -3,9 +3,10 @@
  * Nothing is acknowledged to a client before the broker has acknowledged it. QoS 1 is kept in the
  * link's table alone: after a loss the client sends it again, which at-least-once allows.
  *
- * QoS 2 is exactly once over losses of either connection and restarts of the gateway. What of it
- * is under way stands in c->flows and in the store, committed before anything of the round leaves;
- * m is the client's id, p the one on the link to the broker:
+ * QoS 2 is exactly once over losses of either connection and restarts of the gateway, so whoever
+ * publishes with it has a session that is kept. What is under way stands in c->flows and in the
+ * store, committed before anything of the round leaves; m is the client's id, p the one on the link
+ * to the broker:
  *
  *  - PUBLISH(m), new: a packet id p; SENT is stored; PUBLISH(p).
  *  - PUBLISH(m), known: SENT and the connection is another one, PUBLISH(p) again, marked as a
@@ -157,14 +158,29 @@ void gw_flow_save(struct gw *g, struct gw_client *c, struct gw_flow *f)
                                                f->msg_id, f->packet_id, f->hash});
 }
 
+/* No client will send it again, but the broker may hold it: then its packet id is taken, and with
+ * twenty such Mosquitto would hold back all that comes. So it is released, by the next gateway at
+ * the latest. */
+static void abandon(struct gw *g, struct gw_link *l, struct gw_pending *w, bool stored)
+{
+    w->client = GW_NONE;
+    if (stored && g->store.flow_put)
+        g->store.flow_put(g->store.ctx, &(struct gw_stored_flow){.phase = GW_FLOW_HELD,
+                                                                 .packet_id = w->packet_id});
+    if (w->kind == GW_REL || !w->stale)
+        return;
+    w->kind = GW_REL;
+    gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBREL, .id = w->packet_id});
+}
+
 void gw_flows_clear(struct gw *g, struct gw_client *c)
 {
     struct gw_link *l = gw_link_of(g, c);
     for (unsigned i = 0; c->flows && i < GW_FLOWS; i++) {
         struct gw_flow *f = &c->flows->flow[i];
-        struct gw_pending *w = f->phase == GW_FLOW_SENT ? gw_link_find(l, f->packet_id) : NULL;
-        if (w && w->kind == GW_PUB2 && w->stale) /* nobody will send it again */
-            gw_link_forget(g, l, w);
+        struct gw_pending *w = f->phase == GW_FLOW_FREE ? NULL : gw_link_find(l, f->packet_id);
+        if (w && (w->kind == GW_PUB2 || w->kind == GW_REL) && gw_pending_client(g, w) == c)
+            abandon(g, l, w, c->row && !c->link);
     }
     free(c->flows);
     c->flows = NULL;
@@ -261,6 +277,7 @@ static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_li
         answer(g, c, u->p, SM_MQTTSN_CONGESTION);
         return;
     }
+    gw_client_keep(g, c);
     w->msg_id = u->p->msg_id;
     *f = (struct gw_flow){
         .hash = hash, .msg_id = u->p->msg_id, .packet_id = w->packet_id, .phase = GW_FLOW_SENT};
@@ -417,6 +434,8 @@ void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
         struct gw_flow *f = c ? flow_of(c, w->msg_id) : NULL;
         if (f && f->phase == GW_FLOW_HELD && f->packet_id == w->packet_id && f->released)
             done(g, c, f);
+        if (w->client == GW_NONE && l->client == GW_NONE && g->store.flow_drop)
+            g->store.flow_drop(g->store.ctx, w->packet_id);
         gw_link_forget(g, l, w);
     }
 }

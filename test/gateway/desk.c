@@ -257,10 +257,19 @@ void desk_config(struct desk *d)
 void desk_begin(struct desk *d)
 {
     struct gw_io io = {d, take_datagram, give_random, NULL};
+    struct gw_store functions = memory_store_functions(&d->store);
     memset(links, 0, sizeof links);
-    d->g = gw_new(&d->cfg, &io, NULL);
+    d->g = gw_new(&d->cfg, &io, d->stores ? &functions : NULL, d->now_ms);
+    if (d->stores)
+        memory_store_restore(&d->store, d->g, d->now_ms);
     gw_tick(d->g, d->now_ms);
     serve(d);
+}
+
+void desk_restart(struct desk *d)
+{
+    gw_free(d->g);
+    desk_begin(d);
 }
 
 void desk_end(struct desk *d)

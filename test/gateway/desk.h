@@ -8,6 +8,8 @@
 #include <gateway/mqtt.h>
 #include <sandmote/mqttsn.h>
 
+#include "memory_store.h"
+
 #define DESK_PEERS 8u
 #define DESK_KEPT  64u
 
@@ -35,7 +37,8 @@ struct desk {
     bool holds;         /* it never gets a PUBREL */
     unsigned published; /* messages that the broker got */
     char topic[64];     /* of the last one */
-    unsigned commits;
+    bool stores;        /* what must survive a restart, within a memory_store's limits */
+    struct memory_store store;
 };
 
 /* Set d->cfg before it if something else than the defaults is wanted; rules allow everything unless
@@ -43,6 +46,9 @@ struct desk {
 void desk_config(struct desk *d);
 void desk_begin(struct desk *d);
 void desk_end(struct desk *d);
+
+/* The gateway is killed and comes back. */
+void desk_restart(struct desk *d);
 
 /* Peers have addresses 10.0.0.1, 10.0.0.2 and so on, port 1000. */
 void desk_bytes(struct desk *d, unsigned peer, const void *bytes, size_t len);

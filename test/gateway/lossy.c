@@ -165,7 +165,7 @@ static void hear(void)
 }
 
 struct sums {
-    unsigned long acknowledged, missing, twice, moved, moved_twice, cut, cut_twice;
+    unsigned long acknowledged, missing, twice, moved, moved_twice;
 };
 
 static bool missing(unsigned node, unsigned number)
@@ -185,9 +185,8 @@ static struct sums add_up(uint8_t qos)
             s.acknowledged += m->acknowledged;
             s.missing += missing(i, k);
             s.moved += m->moved;
-            s.cut += m->cut && !m->moved;
             if (m->arrived > 1)
-                *(m->moved ? &s.moved_twice : m->cut ? &s.cut_twice : &s.twice) += 1;
+                *(m->moved ? &s.moved_twice : &s.twice) += 1;
         }
     }
     return s;
@@ -208,10 +207,6 @@ static void tell(void)
         printf("QoS %u: %lu acknowledged, %lu of these missing at the broker; %lu arrived more "
                "than once, and %lu of the %lu whose senders changed the gateway meanwhile\n",
                qos, s.acknowledged, s.missing, s.twice, s.moved_twice, s.moved);
-        if (s.cut)
-            printf("QoS %u: %lu in a clean session that ended with its gateway, %lu of these "
-                   "arrived more than once\n",
-                   qos, s.cut, s.cut_twice);
     }
     for (unsigned i = 0; i < NODES; i++)
         for (unsigned k = 0; k < MESSAGES; k++)

@@ -27,7 +27,6 @@ struct message {
     uint8_t qos, arrived;
     uint8_t started_at;       /* gateway, from 1 */
     bool acknowledged, moved; /* it began with one gateway and ended with another */
-    bool cut; /* its session, a clean one that never slept, ended with its gateway */
 };
 
 struct kind {

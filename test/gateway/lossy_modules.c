@@ -47,7 +47,7 @@ struct device {
     unsigned ncome, count, told;
     uint32_t sent;
     uint64_t tick_ms;
-    bool running, slept;
+    bool running;
     char prefix[16];
     uint32_t stack[STACK];
     uint8_t datagram[SM_NETWORK_DATAGRAM(PAYLOAD)];
@@ -142,17 +142,13 @@ static int address_text(void *ctx, const struct sm_mqttsn_address *a,
     return 0;
 }
 
-/* To which gateways a message goes, and whether the session has ever slept. */
+/* To which gateways a message goes. */
 static void watch(unsigned node, uint8_t gateway, const uint8_t *bytes, size_t len)
 {
     struct sm_mqttsn_packet p;
     char text[16];
     unsigned number = 0;
     assert_int_equal(sm_mqttsn_decode(&p, bytes, len), 0);
-    if (p.type == SM_MQTTSN_DISCONNECT)
-        devices[node].slept = p.duration_s > 0;
-    if (p.type == SM_MQTTSN_CONNECT && p.clean)
-        devices[node].slept = false;
     if (p.type != SM_MQTTSN_PUBLISH)
         return;
     snprintf(text, sizeof text, "%.*s", (int)p.len, (const char *)p.data);
@@ -189,21 +185,10 @@ static size_t receive(void *ctx, int link, struct sm_mqttsn_address *from, uint8
     return l.len;
 }
 
-/* A gateway stores a clean session once it sleeps; before that a restart ends it, and with it what
- * is known of the message under way. */
-static void watch_end(struct device *d, const uint8_t *bytes, size_t len)
-{
-    struct sm_mqttsn_packet p;
-    if (d->running && d->count > 0 && !d->slept && sm_mqttsn_decode(&p, bytes, len) == 0 &&
-        p.type == SM_MQTTSN_DISCONNECT)
-        lossy_message(number_of(d), d->count - 1)->cut = true;
-}
-
 static void feed(unsigned i, uint8_t gateway, const uint8_t *bytes, size_t len, uint64_t now)
 {
     struct device *d = &devices[i];
     (void)now;
-    watch_end(d, bytes, len);
     if (d->ncome == WAITING) /* as a socket's buffer */
         return;
     struct letter *l = &d->come[d->ncome++];

@@ -49,7 +49,7 @@ static void client_drop(void *ctx, int64_t client)
             m->filter[i].row = 0;
     for (size_t i = 0; i < MEMORY_ROWS; i++) {
         if (m->flow[i].f.client == client)
-            m->flow[i].f.client = 0;
+            m->flow[i].number = 0;
         if (m->delivery[i].client == client)
             m->delivery[i].row = 0;
     }
@@ -85,8 +85,20 @@ static void filter_drop(void *ctx, int64_t client, struct gw_text filter)
 static void flow_put(void *ctx, const struct gw_stored_flow *f)
 {
     struct memory_store *m = ctx;
-    m->flow[f->slot].f = *f;
-    m->flow[f->slot].number = (uint64_t)++m->last;
+    size_t at = f->slot;
+    for (at = f->client ? at : MEMORY_SLOTS; !f->client && m->flow[at].number; at++)
+        if (at + 1 == MEMORY_ROWS)
+            abort();
+    m->flow[at].f = *f;
+    m->flow[at].number = (uint64_t)++m->last;
+}
+
+static void flow_drop(void *ctx, uint16_t packet_id)
+{
+    struct memory_store *m = ctx;
+    for (size_t i = MEMORY_SLOTS; i < MEMORY_ROWS; i++)
+        if (m->flow[i].f.packet_id == packet_id)
+            m->flow[i].number = 0;
 }
 
 static int64_t message_put(void *ctx, struct gw_text topic, struct gw_text payload, bool retain)
@@ -174,6 +186,7 @@ struct gw_store memory_store_functions(struct memory_store *m)
                              .filter_put = filter_put,
                              .filter_drop = filter_drop,
                              .flow_put = flow_put,
+                             .flow_drop = flow_drop,
                              .message_put = message_put,
                              .message_drop = message_drop,
                              .delivery_put = delivery_put,
@@ -215,8 +228,7 @@ void memory_store_restore(const struct memory_store *m, struct gw *g, uint64_t n
             gw_restore_filter(g, m->filter[i].row, view(&m->filter[i].text), m->filter[i].qos);
     for (int64_t row = 0;
          (row = next_row((const int64_t *)&m->flow[0].number, sizeof m->flow[0], row, &at));)
-        if (m->flow[at].f.client)
-            gw_restore_flow(g, &m->flow[at].f);
+        gw_restore_flow(g, &m->flow[at].f);
     for (int64_t row = 0; (row = next_row(&m->message[0].row, sizeof m->message[0], row, &at));)
         gw_restore_message(g, row, view(&m->message[at].topic), view(&m->message[at].payload),
                            m->message[at].retain);

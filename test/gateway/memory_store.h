@@ -6,8 +6,9 @@
 
 #include <gateway/gateway.h>
 
-#define MEMORY_ROWS 64u
-#define MEMORY_TEXT 32u
+#define MEMORY_ROWS  64u
+#define MEMORY_SLOTS 8u
+#define MEMORY_TEXT  32u
 
 struct memory_text {
     uint8_t bytes[MEMORY_TEXT];
@@ -28,7 +29,7 @@ struct memory_store {
     struct {
         uint64_t number;
         struct gw_stored_flow f;
-    } flow[MEMORY_ROWS];
+    } flow[MEMORY_ROWS]; /* the first of them a client's slots */
     struct {
         int64_t row;
         struct memory_text topic, payload;

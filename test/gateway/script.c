@@ -1,7 +1,8 @@
 /* Conversations with the gateway in text files. One statement a line; `#` begins a comment.
  *
  *   gateway KEY=N ...      before all else: retries, topics, filters, buffer (messages), datagram
- *                          (octets), own (1: each client has its own connection)
+ *                          (octets), own (1: each client has its own connection), store (1: what
+ *                          must survive a restart does, of one client and without its topic ids)
  *   > MESSAGE              client A sends; `>B` client B, up to H. Each has an address of its own
  *   < MESSAGE              what the gateway sends to client A next; `<B` to client B
  *   quiet                  the gateway has sent nothing more to anybody
@@ -10,6 +11,7 @@
  *   published TOPIC        the last message that the broker got has this topic
  *   published N            it got N messages so far
  *   broker-silent, broker-speaks, broker-breaks   it answers no more; again; all connections break
+ *   restart                the gateway is killed and comes back
  *   broker-holds, broker-releases   no PUBREL reaches it; again
  *   figure NAME N          one of the gateway's figures
  *
@@ -57,6 +59,7 @@ static int begin(struct script *s, bool told)
         c->buffer_messages = (unsigned)words_number(&s->line, "buffer", c->buffer_messages);
         c->max_datagram = words_number(&s->line, "datagram", c->max_datagram);
         s->desk.rule.own_connection = words_number(&s->line, "own", 0);
+        s->desk.stores = words_number(&s->line, "store", 0);
     }
     desk_begin(&s->desk);
     s->begun = true;
@@ -171,6 +174,8 @@ static int statement(struct script *s)
         return s->desk.silent = !strcmp(what, "broker-silent"), 0;
     if (!strcmp(what, "broker-holds") || !strcmp(what, "broker-releases"))
         return s->desk.holds = !strcmp(what, "broker-holds"), 0;
+    if (!strcmp(what, "restart"))
+        return desk_restart(&s->desk), 0;
     if (!strcmp(what, "broker-breaks"))
         return desk_break(&s->desk), 0;
     if (!strcmp(what, "figure") && n == 3)

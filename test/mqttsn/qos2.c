@@ -5,14 +5,17 @@
  * comes after the next one, or comes seconds later, when the exchange it belongs to is long over;
  * or one side restarts first. A run is a list of choices that are not "nothing", each with the
  * number of its datagram, and that is its id; from a run's length follow the runs with one fault
- * more.
+ * more. In a clean session no copy is late twice: a CONNECT that comes after more than some seconds
+ * cannot be told from that of a client which begins anew.
  *
  * Rules, at the end of each run, which must come:
  *   - a message that the client was told is published was given to the broker; once, unless the
  * result said `again` (only after a new session, so never here)
- *   - none was given twice, whatever the result
+ *   - none was given twice, whatever the result, but for a copy of a message of a client that has
+ *     begun anew since
  *   - each message of the gateway reached the application; once, while the client did not restart:
- *     it keeps nothing on disk, so after a restart one may come again.
+ *     it keeps nothing on disk, so after a restart one may come again, or in a clean session not at
+ *     all.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -37,7 +40,7 @@ struct fault {
 
 struct datagram {
     uint64_t at_ms;
-    bool up;
+    bool up, late;
     uint8_t len, bytes[40];
 };
 
@@ -55,8 +58,8 @@ struct world {
     unsigned queued, step, restarts;
     unsigned sent, up_done[QOS2_MESSAGES],
         down[QOS2_MESSAGES]; /* up_done: 1 acknowledged, 2 failed */
-    int token, control;
-    bool again[QOS2_MESSAGES], tells, overflow;
+    int token, control, subscription;
+    bool again[QOS2_MESSAGES], subscribed, tells, overflow;
 };
 
 static void begin_client(struct world *w)
@@ -78,9 +81,36 @@ static void begin_client(struct world *w)
                                          .inbox_size = sizeof w->inbox};
     sm_mqttsn_init(&w->sn, &cfg);
     sm_mqttsn_add_gateway(&w->sn, &at);
-    w->control = w->token = 0;
+    w->control = w->token = w->subscription = 0;
+    w->subscribed = !w->ops->clean;
     if (w->sent > 0 && w->up_done[w->sent - 1] == 0)
         w->up_done[w->sent - 1] = 2; /* nobody knows how it ended */
+}
+
+static void connect_client(struct world *w)
+{
+    const struct sm_mqttsn_connect how = {.clean = w->ops->clean, .keepalive_s = 600};
+    struct sm_mqttsn_result r;
+    if (w->control && sm_mqttsn_take(&w->sn, w->control, &r) == 0)
+        w->control = 0;
+    if (!w->control && sm_mqttsn_state(&w->sn) == SM_MQTTSN_DISCONNECTED)
+        w->control = sm_mqttsn_connect(&w->sn, &how, w->now_ms);
+}
+
+static void subscribe(struct world *w)
+{
+    struct sm_mqttsn_result r;
+    if (w->subscribed)
+        return;
+    if (w->subscription > 0 && sm_mqttsn_take(&w->sn, w->subscription, &r) == 0) {
+        w->subscription = 0;
+        w->subscribed = !r.err;
+        if (w->subscribed)
+            w->ops->subscribed(w->peer);
+    } else if (w->subscription <= 0) {
+        w->subscription =
+            sm_mqttsn_subscribe_topic(&w->sn, SM_MQTTSN_TOPIC_PREDEFINED, QOS2_DOWN, 2);
+    }
 }
 
 /* What the application does: connect, publish one message after the other, take what comes. */
@@ -88,11 +118,8 @@ static void application(struct world *w)
 {
     struct sm_mqttsn_result r;
     struct sm_mqttsn_message m;
-    if (w->control && sm_mqttsn_take(&w->sn, w->control, &r) == 0)
-        w->control = 0;
-    if (!w->control && sm_mqttsn_state(&w->sn) == SM_MQTTSN_DISCONNECTED)
-        w->control =
-            sm_mqttsn_connect(&w->sn, &(struct sm_mqttsn_connect){.keepalive_s = 600}, w->now_ms);
+    connect_client(w);
+    subscribe(w);
     if (w->token && sm_mqttsn_take(&w->sn, w->token, &r) == 0) {
         w->token = 0;
         w->up_done[w->sent - 1] = r.err ? 2 : 1;
@@ -180,6 +207,8 @@ static void one_datagram(struct world *w, unsigned i, enum choice choice)
 {
     struct datagram d = w->queue[i];
     remove_at(w, i);
+    if (choice == LATE && d.late && w->ops->clean)
+        choice = NOTHING;
     switch (choice) {
     case LOST: tell(w, "lost", &d); break;
     case TWICE:
@@ -200,6 +229,7 @@ static void one_datagram(struct world *w, unsigned i, enum choice choice)
     case LATE:
         tell(w, "will come again:", &d);
         enqueue(w, d.up, d.bytes, d.len, w->now_ms + LATE_MS);
+        w->queue[w->queued - 1].late = true;
         deliver(w, &d);
         break;
     case PEER_RESTARTS:
@@ -217,10 +247,16 @@ static void one_datagram(struct world *w, unsigned i, enum choice choice)
     }
 }
 
+/* A clean session ends with its client, and what was under way with the session. */
+static bool may_be_lost(const struct world *w)
+{
+    return w->ops->clean && w->restarts;
+}
+
 static bool finished(const struct world *w)
 {
     for (unsigned i = 0; i < QOS2_MESSAGES; i++)
-        if (!w->up_done[i] || !w->down[i])
+        if (!w->up_done[i] || (!w->down[i] && !may_be_lost(w)))
             return false;
     return w->ops->done(w->peer) && w->queued == 0;
 }
@@ -246,9 +282,9 @@ static const char *verdict(const struct world *w)
             return "a session was lost that should have stayed";
         if (w->up_done[i] == 1 && up == 0)
             return "a published message was lost";
-        if (up > 1)
+        if (up > 1 + (w->ops->clean ? w->restarts : 0))
             return "a published message was given to the broker twice";
-        if (w->down[i] == 0)
+        if (w->down[i] == 0 && !may_be_lost(w))
             return "a message for the client was lost";
         if (w->down[i] > 1 + w->restarts)
             return "a message reached the application twice";

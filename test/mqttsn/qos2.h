@@ -3,6 +3,9 @@
  * The client publishes QOS2_MESSAGES messages to the predefined topic QOS2_UP, payload one octet,
  * their number from 0; the gateway has as many for it on QOS2_DOWN. Time is the explorer's.
  *
+ * Its session is one that is kept, which the gateway has with its subscription, or a clean one,
+ * for which it subscribes itself.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TEST_MQTTSN_QOS2_H
 #define TEST_MQTTSN_QOS2_H
@@ -17,6 +20,7 @@
 
 struct qos2_peer {
     const char *name;
+    bool clean;           /* the session */
     void *(*begin)(void); /* a gateway that has never seen a client, with its messages ready */
     void (*end)(void *peer);
     /* It stops and starts: what it keeps on disk stays. */
@@ -28,6 +32,8 @@ struct qos2_peer {
     unsigned (*delivered)(void *peer,
                           unsigned n); /* times that message n was given to the broker */
     bool (*done)(void *peer);          /* all its messages are acknowledged */
+    /* Of a clean session: its client was told that it is subscribed, so its messages may come. */
+    void (*subscribed)(void *peer);
 };
 
 /* Every combination of up to `faults` faults (loss, duplication, two kinds of delay, restarts of
@@ -38,6 +44,6 @@ int qos2_explore(const struct qos2_peer *peer, unsigned faults);
 /* Run one again, telling each step. */
 int qos2_replay(const struct qos2_peer *peer, const char *id);
 
-extern const struct qos2_peer qos2_model;
+extern const struct qos2_peer qos2_model, qos2_model_clean;
 
 #endif

@@ -13,7 +13,8 @@
 
 struct model {
     /* disk */
-    bool session;
+    bool clean, kept; /* a clean session, which is on disk once it has to do with QoS 2 */
+    bool subscribed, opened;
     uint16_t seen[IDS]; /* ids of messages taken, the last ones; never taken again */
     unsigned nseen, delivered[QOS2_MESSAGES];
     unsigned next; /* the message that is on its way down */
@@ -27,14 +28,30 @@ struct model {
 
 static void *begin(void)
 {
-    return calloc(1, sizeof(struct model));
+    struct model *m = calloc(1, sizeof *m);
+    m->subscribed = m->opened = true;
+    return m;
+}
+
+static void *begin_clean(void)
+{
+    struct model *m = calloc(1, sizeof *m);
+    m->clean = true;
+    return m;
+}
+
+static void subscribed(void *peer)
+{
+    ((struct model *)peer)->opened = true;
 }
 
 static void restart(void *peer, uint64_t now_ms)
 {
     struct model *m = peer;
-    (void)now_ms;
-    m->connected = m->sent = false;
+    m->connected &= m->kept;
+    m->subscribed &= m->kept || !m->clean;
+    m->sent = false;
+    m->due_ms = now_ms;
     m->nout = 0;
 }
 
@@ -74,7 +91,9 @@ static void feed(void *peer, const uint8_t *bytes, size_t len, uint64_t now_ms)
     if (sm_mqttsn_decode(&p, bytes, len) != 0)
         return;
     if (p.type == SM_MQTTSN_CONNECT) {
-        m->connected = m->session = true;
+        if (p.clean && !m->connected)
+            m->nseen = m->kept = m->subscribed = 0;
+        m->connected = true;
         m->sent = false; /* begin again where the session is */
         m->due_ms = now_ms;
         say(m, SM_MQTTSN_CONNACK, 0);
@@ -85,7 +104,17 @@ static void feed(void *peer, const uint8_t *bytes, size_t len, uint64_t now_ms)
         return;
     }
     switch (p.type) {
-    case SM_MQTTSN_PUBLISH: take(m, &p); break;
+    case SM_MQTTSN_PUBLISH:
+        m->kept = m->clean;
+        take(m, &p);
+        break;
+    case SM_MQTTSN_SUBSCRIBE:
+        m->kept = m->clean;
+        m->subscribed = true;
+        m->due_ms = now_ms;
+        say(m, SM_MQTTSN_SUBACK, p.msg_id);
+        m->out[m->nout - 1].qos = 2;
+        break;
     case SM_MQTTSN_PUBREL: say(m, SM_MQTTSN_PUBCOMP, p.msg_id); break;
     case SM_MQTTSN_PINGREQ: say(m, SM_MQTTSN_PINGRESP, 0); break;
     case SM_MQTTSN_PUBREC:
@@ -106,6 +135,12 @@ static void feed(void *peer, const uint8_t *bytes, size_t len, uint64_t now_ms)
     }
 }
 
+/* Whether there is something for the client. */
+static bool sends(const struct model *m)
+{
+    return m->connected && m->subscribed && m->opened && m->next < QOS2_MESSAGES;
+}
+
 static int poll(void *peer, uint8_t *out, size_t size, uint64_t now_ms)
 {
     struct model *m = peer;
@@ -121,7 +156,7 @@ static int poll(void *peer, uint8_t *out, size_t size, uint64_t now_ms)
     if (m->nout) {
         p = m->out[0];
         memmove(m->out, m->out + 1, --m->nout * sizeof m->out[0]);
-    } else if (!m->connected || m->next == QOS2_MESSAGES || now_ms < m->due_ms) {
+    } else if (!sends(m) || now_ms < m->due_ms) {
         return 0;
     } else {
         m->sent = true;
@@ -133,7 +168,7 @@ static int poll(void *peer, uint8_t *out, size_t size, uint64_t now_ms)
 static uint64_t deadline(void *peer)
 {
     const struct model *m = peer;
-    return m->connected && m->next < QOS2_MESSAGES ? m->due_ms : UINT64_MAX;
+    return sends(m) ? m->due_ms : UINT64_MAX;
 }
 
 static unsigned delivered(void *peer, unsigned n)
@@ -155,3 +190,15 @@ const struct qos2_peer qos2_model = {.name = "model",
                                      .deadline = deadline,
                                      .delivered = delivered,
                                      .done = done};
+
+const struct qos2_peer qos2_model_clean = {.name = "model, clean session",
+                                           .clean = true,
+                                           .begin = begin_clean,
+                                           .end = free,
+                                           .restart = restart,
+                                           .feed = feed,
+                                           .poll = poll,
+                                           .deadline = deadline,
+                                           .delivered = delivered,
+                                           .done = done,
+                                           .subscribed = subscribed};
