@@ -5,7 +5,8 @@
  * that question and the other fields from the input, so that what lies behind them is reached; or
  * time that passes. A message that can be read is written again to its own bytes. The device has
  * one slot and a key whose private half nobody has: nothing ever runs, whatever comes, what is
- * received stays inside its length, and questions can always be read.
+ * received stays inside its length, and questions can always be read. Two post-mortems wait, one of
+ * them with a core dump: what is sent of them is theirs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdbool.h>
@@ -51,6 +52,22 @@ static int no_luck(void *ctx, void *buf, size_t len)
     return 0;
 }
 
+/* What the first note's dump has, and the second note. */
+enum { DUMP = 3000, NOTE = 500 };
+static uint8_t dump[DUMP], note[NOTE];
+
+static int lend(void *ctx, const struct sm_journal_note *of, const uint8_t **bytes, uint32_t *len)
+{
+    (void)ctx;
+    if (of == NULL)
+        return 0;
+    if (of->number != 1)
+        return SM_ERR_NOT_FOUND;
+    *bytes = dump;
+    *len = sizeof dump;
+    return 0;
+}
+
 static const struct sm_entropy entropy = {NULL, no_luck};
 static const struct sm_blocks_cfg blocks_cfg = {.device = &w.device,
                                                 .fleet = "plant-7",
@@ -58,7 +75,8 @@ static const struct sm_blocks_cfg blocks_cfg = {.device = &w.device,
                                                 .entropy = &entropy,
                                                 .buf = w.buf,
                                                 .buf_len = sizeof w.buf,
-                                                .message_most = SM_BLOCKS_LEAST};
+                                                .message_most = SM_BLOCKS_LEAST,
+                                                .core = lend};
 
 static void begin(void)
 {
@@ -71,22 +89,37 @@ static void begin(void)
     sm_trust_init(&w.trust, &w.key, 1);
     require(sm_trust_add(&w.trust, SM_ROLE_SIGNER, "plant-7", key) == 0);
     w.host = (struct sm_host_port){.clock = {NULL, now_ms}};
-    w.cfg = (struct sm_device_cfg){.flash = &w.flash.flash,
-                                   .store = {.applications = 1, .slot_size = 1500},
-                                   .fleet = "plant-7",
-                                   .cls = SM_CLASS_MCU,
-                                   .trust = &w.trust,
-                                   .host = &w.host,
-                                   .epoch = &w.epoch,
-                                   .epoch_tick_ms = 10,
-                                   .scratch = w.scratch,
-                                   .scratch_len = sizeof w.scratch};
+    w.cfg = (struct sm_device_cfg){
+        .flash = &w.flash.flash,
+        .store = {.applications = 1, .slot_size = 1500, .journal_size = 4096},
+        .fleet = "plant-7",
+        .cls = SM_CLASS_MCU,
+        .trust = &w.trust,
+        .host = &w.host,
+        .epoch = &w.epoch,
+        .epoch_tick_ms = 10,
+        .scratch = w.scratch,
+        .scratch_len = sizeof w.scratch};
     memset(&w.app, 0, sizeof w.app);
     w.app.pool = w.pool;
     w.app.pool_size = sizeof w.pool;
     memset(&w.asked, 0, sizeof w.asked);
     require(sm_device_start(&w.device, &w.cfg, &w.app, &w.record, w.now_ms) == 0);
+    memset(dump, 0xd0, sizeof dump);
+    memset(note, 0x0e, sizeof note);
+    require(sm_journal_append(&w.device.journal, note, 1) == 1);
+    require(sm_journal_append(&w.device.journal, note, sizeof note) == 2);
     require(sm_blocks_init(&w.blocks, &blocks_cfg, w.now_ms) == 0);
+}
+
+/* A part of the dump, of the note that it is a dump of, or of the other note. */
+static void check_note(const struct sm_blocks_msg *m)
+{
+    const uint8_t *of = m->length == DUMP ? dump : note;
+    require(m->length == (m->number == 2 ? NOTE : m->length == 1 ? 1 : DUMP));
+    require(m->first + m->bytes_len <= m->length);
+    require(memcmp(m->bytes, of + m->first, m->bytes_len) == 0);
+    require(m->tag == sm_crc32c(0, of, m->length));
 }
 
 static void step(void)
@@ -103,6 +136,8 @@ static void step(void)
         memcpy(w.question, out, len);
         require(sm_blocks_decode(&w.asked, w.question, len) == 0);
         require(w.asked.kind < 0x80);
+        if (w.asked.kind == SM_BLOCKS_NOTE)
+            check_note(&w.asked);
     }
     require(w.app.state == SM_APP_EMPTY && w.record.active == SM_STORE_NO_SLOT);
     require(!w.blocks.fetching || w.blocks.have <= w.blocks.length);
@@ -129,19 +164,21 @@ static void answer(uint8_t kind, const uint8_t *at, size_t len)
 {
     static const uint8_t sha[32] = {1, 2, 3, 4};
     uint8_t out[SM_BLOCKS_MOST];
-    struct sm_blocks_msg m = {.kind = kind,
-                              .token = w.asked.kind == SM_BLOCKS_WANT ? w.asked.tag : w.asked.token,
-                              .what = w.asked.what,
-                              .number = w.asked.number,
-                              .tag = w.asked.tag,
-                              .seconds = 1 + number(at, len, 0),
-                              .keys = number(at, len, 1),
-                              .flags = (uint8_t)(number(at, len, 2) & 3),
-                              .count = (uint8_t)number(at, len, 3),
-                              .length = 1 + number(at, len, 0) + 256 * number(at, len, 1),
-                              .sha = sha,
-                              .name = sm_blocks_text(number(at, len, 3) & 1 ? "blinker" : "a"),
-                              .action = sm_blocks_text(number(at, len, 4) & 1 ? "12" : "")};
+    struct sm_blocks_msg m = {
+        .kind = kind,
+        .token = w.asked.kind == SM_BLOCKS_WANT ? w.asked.tag : w.asked.token,
+        .what = w.asked.what,
+        .number = w.asked.number,
+        .tag = w.asked.tag,
+        .seconds = 1 + number(at, len, 0),
+        .keys = number(at, len, 1),
+        .flags = (uint8_t)(number(at, len, 2) & (kind == SM_BLOCKS_STATUS ? 7 : 3)),
+        .first = number(at, len, 0) + 256 * number(at, len, 1),
+        .count = (uint8_t)number(at, len, 3),
+        .length = 1 + number(at, len, 0) + 256 * number(at, len, 1),
+        .sha = sha,
+        .name = sm_blocks_text(number(at, len, 3) & 1 ? "blinker" : "a"),
+        .action = sm_blocks_text(number(at, len, 4) & 1 ? "12" : "")};
     if (kind == SM_BLOCKS_BLOCK) {
         uint32_t size = w.asked.size > 0 && w.asked.size < 600 ? w.asked.size : 1;
         m.number = w.asked.first + (number(at, len, 0) & 7);

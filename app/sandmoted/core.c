@@ -88,3 +88,19 @@ int core_find(void *ctx, const struct sm_journal_note *note, uint8_t **bytes, si
     *bytes = NULL;
     return SM_ERR_NOT_FOUND;
 }
+
+int core_lend(void *ctx, const struct sm_journal_note *note, const uint8_t **bytes, uint32_t *len)
+{
+    struct core_loan *loan = ctx;
+    size_t size = 0;
+    free(loan->bytes);
+    loan->bytes = NULL;
+    if (note == NULL)
+        return 0;
+    int err = core_find((void *)loan->cfg, note, &loan->bytes, &size);
+    if (err || size > SM_BLOCKS_NOTES_MOST)
+        return err ? err : SM_ERR_LIMIT;
+    *bytes = loan->bytes;
+    *len = (uint32_t)size;
+    return 0;
+}

@@ -4,6 +4,8 @@
 #ifndef SANDMOTED_CORE_H
 #define SANDMOTED_CORE_H
 
+#include <sandmote/blocks.h>
+
 #include "config.h"
 
 #define CORE_FILES 4u
@@ -21,5 +23,12 @@ void core_dump(void *ctx, const struct sm_device_core *what);
 
 /* For struct sm_update_cfg, with a struct config_core as ctx: the dump with this note in it. */
 int core_find(void *ctx, const struct sm_journal_note *note, uint8_t **bytes, size_t *len);
+
+/* The same for struct sm_blocks_cfg, with a struct core_loan as ctx. */
+struct core_loan {
+    const struct config_core *cfg;
+    uint8_t *bytes; /* lent; freed by the next call */
+};
+int core_lend(void *ctx, const struct sm_journal_note *note, const uint8_t **bytes, uint32_t *len);
 
 #endif

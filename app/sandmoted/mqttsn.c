@@ -81,7 +81,10 @@ int mqttsn_start(struct mqttsn *m, const struct config *c, struct sm_device *dev
                                            .window = m->cfg->window,
                                            .retry_ms = m->cfg->retry_ms,
                                            .deadline_s = m->cfg->deadline_s,
-                                           .poll_least_s = m->cfg->poll_least_s};
+                                           .poll_least_s = m->cfg->poll_least_s,
+                                           .core_ctx = &m->dump,
+                                           .core = c->core.folder[0] ? core_lend : NULL};
+    m->dump = (struct core_loan){.cfg = &c->core};
     m->carrier_cfg = (struct sm_blocks_mqttsn_cfg){.blocks = &m->blocks,
                                                    .sn = &m->sn,
                                                    .up = m->up,
@@ -98,6 +101,7 @@ void mqttsn_stop(struct mqttsn *m)
 {
     if (m->blocks.cfg)
         sm_device_install_suspend(m->blocks.cfg->device);
+    (void)core_lend(&m->dump, NULL, NULL, NULL);
     sm_sn_close(m->link);
     m->link = NULL;
 }

@@ -8,6 +8,7 @@
 #include <sandmote/blocks_mqttsn.h>
 
 #include "config.h"
+#include "core.h"
 
 #define MQTTSN_TOPIC 256u
 
@@ -17,6 +18,7 @@ struct mqttsn {
     struct sm_mqttsn sn;
     struct sm_blocks_cfg blocks_cfg;
     struct sm_blocks blocks;
+    struct core_loan dump;
     struct sm_blocks_mqttsn_cfg carrier_cfg;
     struct sm_blocks_mqttsn carrier;
     char up[MQTTSN_TOPIC], down[MQTTSN_TOPIC];

@@ -20,13 +20,14 @@
 
 /* ---- Messages: for both sides ---------------------------------------------------------------- */
 
-#define SM_BLOCKS_FORMAT  1u
-#define SM_BLOCKS_LEAST   240u  /* bytes of a message that every transport must carry */
-#define SM_BLOCKS_MOST    1400u /* of the longest message */
-#define SM_BLOCKS_HEAD    9u    /* bytes of a BLOCK before its content */
-#define SM_BLOCKS_TEXT    100u  /* bytes of a text of a message */
-#define SM_BLOCKS_MODULES 16u   /* of a deployment; one with more is refused */
-#define SM_BLOCKS_WINDOW  32u   /* blocks that one WANT may ask for */
+#define SM_BLOCKS_FORMAT     1u
+#define SM_BLOCKS_LEAST      240u       /* bytes of a message that every transport must carry */
+#define SM_BLOCKS_MOST       1400u      /* of the longest message */
+#define SM_BLOCKS_HEAD       9u         /* bytes of a BLOCK before its content */
+#define SM_BLOCKS_TEXT       100u       /* bytes of a text of a message */
+#define SM_BLOCKS_MODULES    16u        /* of a deployment; one with more is refused */
+#define SM_BLOCKS_WINDOW     32u        /* blocks that one WANT may ask for */
+#define SM_BLOCKS_NOTES_MOST (1u << 20) /* bytes of a post-mortem */
 
 enum sm_blocks_kind {
     /* from the device; each but WANT has an answer with its token */
@@ -36,14 +37,15 @@ enum sm_blocks_kind {
     SM_BLOCKS_REPORT = 0x04, /* an event -> ACK */
     SM_BLOCKS_RESULT = 0x05, /* what became of a deployment -> ACK */
     SM_BLOCKS_STATE = 0x06,  /* what the device is and runs -> ACK */
-    SM_BLOCKS_NOTE = 0x07,   /* a part of a post-mortem -> ACK, or NONE: from its begin again */
+    SM_BLOCKS_NOTE = 0x07,   /* a part of a post-mortem -> ACK; NONE: from its begin again; FROM */
     /* from the server */
     SM_BLOCKS_STATUS = 0x81,
     SM_BLOCKS_OFFER = 0x82,
     SM_BLOCKS_BLOCK = 0x83,
     SM_BLOCKS_NONE = 0x84,
     SM_BLOCKS_ACK = 0x85,
-    SM_BLOCKS_NEWS = 0x86 /* unasked: it is worth polling now */
+    SM_BLOCKS_NEWS = 0x86, /* unasked: it is worth polling now */
+    SM_BLOCKS_FROM = 0x87  /* of a post-mortem all is there up to here */
 };
 
 /* What an ASK asks for, and an OFFER describes. */
@@ -76,8 +78,10 @@ struct sm_blocks_msg {
     uint8_t what, flags, count, format, event, outcome;
     uint16_t size;         /* POLL: most bytes of an answer; WANT: bytes of a block */
     uint32_t token;        /* of a question and its answer */
-    uint32_t tag;          /* first four bytes of the SHA-256 of what blocks are of */
-    uint32_t first, mask;  /* WANT: block first + i is wanted if bit i is set */
+    uint32_t tag;          /* first four bytes of the SHA-256 of what blocks are of; NOTE: CRC-32C
+                              of all of it */
+    uint32_t first, mask;  /* WANT: block first + i is wanted if bit i is set; FROM: first byte that
+                              is not there */
     uint32_t number;       /* BLOCK: of the block; NOTE: of the post-mortem; ASK, OFFER: see
                               enum sm_blocks_what */
     uint32_t keys;         /* POLL: the version wanted; STATUS: the latest; STATE: that in force */
@@ -126,7 +130,14 @@ struct sm_blocks_cfg {
     uint32_t retry_most_ms;  /* 0 = 5 minutes */
     uint32_t poll_least_s;   /* between two polls, whatever the server says; 0 = 10 s */
     uint32_t deadline_s;     /* for all of one module; 0 = a day */
-    uint32_t bytes_per_byte; /* most bytes received of a module for each of its length; 0 = 4 */
+    uint32_t bytes_per_byte; /* most bytes received of a module for each of its length, and sent of
+                                a post-mortem; 0 = 4 */
+    /* More than a note that waits (a core dump with this note in it): 0 and *bytes, borrowed until
+     * the next call; or anything else, and the note is told. With note NULL, what was borrowed is
+     * of no use any more. NULL: notes are all there is. */
+    void *core_ctx;
+    int (*core)(void *ctx, const struct sm_journal_note *note, const uint8_t **bytes,
+                uint32_t *len);
 };
 
 /* What came and was of no use, since start. */
@@ -166,9 +177,14 @@ struct sm_blocks {
     uint8_t what; /* of an ASK, and of what is fetched */
     uint32_t number;
     uint8_t nonce[SM_STATEMENT_NONCE];
-    uint64_t event_id;                            /* of a REPORT */
-    bool notes;                                   /* the server takes post-mortems */
-    uint32_t note, note_told, note_at, note_part; /* told up to; being told, from where, how much */
+    uint64_t event_id;        /* of a REPORT */
+    bool notes;               /* the server takes post-mortems */
+    uint32_t note_told;       /* up to this one */
+    uint32_t note;            /* being told, */
+    const uint8_t *note_core; /* as this, or NULL: as it stands in the journal */
+    uint32_t note_len, note_crc, note_at, note_part; /* all of it, from where, how much */
+    uint64_t note_left;                              /* bytes that may still be sent of it */
+    bool note_unheard;                               /* it was asked in vain */
 
     bool polled, states, asked_current;
     uint32_t keys_latest, keys_refused;

@@ -3,7 +3,8 @@
  * One question is under way at a time (`asking`). It is sent again, later and later, until its
  * answer comes or it is of no interest any more; then choose() looks for the most urgent next one,
  * in the order of the update client over HTTPS: poll, events, post-mortems, state, key sets, the
- * statement of what is current, the deployment, what became of it.
+ * statement of what is current, the deployment, what became of it. A core dump comes last: it may
+ * take an hour, and what mends the device should not wait for it.
  *
  * blocks_fetch.c has what comes in blocks, blocks_deploy.c what is done with modules, blocks_tell.c
  * what is told.
@@ -13,7 +14,7 @@
 #include "blocks_inner.h"
 #include "text.h"
 
-enum { RETRY_MOST_MS = 300000, POLL_LEAST_S = 10, WAIT_MOST_MS = 60000 };
+enum { RETRY_MOST_MS = 300000, POLL_LEAST_S = 10, WAIT_MOST_MS = 60000, NOTE_TRIES = 5 };
 
 /* ---- Questions ------------------------------------------------------------------------------- */
 
@@ -133,7 +134,7 @@ static void take_ack(struct sm_blocks *b, uint8_t asked)
     else if (asked == SM_BLOCKS_STATE)
         sm_blk_take_state_ack(b);
     else if (asked == SM_BLOCKS_NOTE)
-        sm_blk_take_note_ack(b);
+        sm_blk_note_is_there(b, b->note_at + b->note_part);
     else
         b->closed = true;
 }
@@ -151,7 +152,9 @@ static bool is_answer(const struct sm_blocks *b, const struct sm_blocks_msg *m)
                 (m->kind == SM_BLOCKS_OFFER && m->what == b->what && m->number == b->number));
     case SM_BLOCKS_WANT: return m->kind == SM_BLOCKS_NONE && m->token == sm_blocks_tag(b->sha);
     case SM_BLOCKS_NOTE:
-        return (m->kind == SM_BLOCKS_ACK || m->kind == SM_BLOCKS_NONE) && m->token == b->token;
+        return (m->kind == SM_BLOCKS_ACK || m->kind == SM_BLOCKS_NONE ||
+                m->kind == SM_BLOCKS_FROM) &&
+               m->token == b->token;
     case SM_BLOCKS_REPORT:
     case SM_BLOCKS_STATE:
     case SM_BLOCKS_RESULT: return m->kind == SM_BLOCKS_ACK && m->token == b->token;
@@ -173,10 +176,11 @@ static int take_answer(struct sm_blocks *b, const struct sm_blocks_msg *m)
     case SM_BLOCKS_OFFER: take_offer(b, m); break;
     case SM_BLOCKS_NONE:
         if (asked == SM_BLOCKS_NOTE)
-            b->note_at = 0;
+            sm_blk_note_is_there(b, 0);
         else
             take_none(b);
         break;
+    case SM_BLOCKS_FROM: sm_blk_note_is_there(b, m->first); break;
     default: take_ack(b, asked); break;
     }
     return 0;
@@ -209,7 +213,6 @@ int sm_blocks_input(struct sm_blocks *b, const uint8_t *bytes, size_t len, uint6
 static bool choose(struct sm_blocks *b)
 {
     struct sm_device *d = b->cfg->device;
-    struct sm_journal_note note;
     struct sm_event event;
 
     if (b->now_ms >= b->poll_ms)
@@ -218,7 +221,7 @@ static bool choose(struct sm_blocks *b)
         return false;
     if (sm_device_event_at(d, 0, &event) == 0)
         return sm_blk_ask(b, SM_BLOCKS_REPORT);
-    if (sm_blk_note_waits(b, &note))
+    if (sm_blk_note_waits(b, false))
         return sm_blk_ask(b, SM_BLOCKS_NOTE);
     if (sm_blk_state_waits(b))
         return sm_blk_ask(b, SM_BLOCKS_STATE);
@@ -232,7 +235,9 @@ static bool choose(struct sm_blocks *b)
         sm_blk_stop_fetching(b);
         return sm_blk_ask_for(b, SM_BLOCKS_CURRENT, 0);
     }
-    return !sm_device_statement_lacking(d) && sm_blk_deploy(b);
+    if (!sm_device_statement_lacking(d) && sm_blk_deploy(b))
+        return true;
+    return sm_blk_note_waits(b, true) && sm_blk_ask(b, SM_BLOCKS_NOTE);
 }
 
 static size_t write_question(struct sm_blocks *b, uint8_t *out, size_t size)
@@ -284,6 +289,12 @@ size_t sm_blocks_step(struct sm_blocks *b, uint64_t now_ms, uint8_t *out, size_t
         b->sent = false;
         b->tries++;
         b->counts.retries++;
+        if (b->asking == SM_BLOCKS_NOTE &&
+            b->tries == NOTE_TRIES) { /* the next poll says whether */
+            sm_blk_answered(b);
+            b->notes = false;
+            b->note_unheard = true;
+        }
     }
     if (b->asking == 0)
         (void)choose(b);

@@ -72,8 +72,9 @@ static const struct field state[] = {
     MODULE, {TEXT, AT(cls), 0, 16}, {END, 0, 0, 0}};
 static const struct field note[] = {TOKEN,
                                     {U32, AT(number), 1, UINT32_MAX},
-                                    {U32, AT(length), 1, SM_JOURNAL_NOTE},
-                                    {U32, AT(first), 0, SM_JOURNAL_NOTE - 1},
+                                    {U32, AT(length), 1, SM_BLOCKS_NOTES_MOST},
+                                    {U32, AT(tag), ANY32},
+                                    {U32, AT(first), 0, SM_BLOCKS_NOTES_MOST - 1},
                                     {REST, AT(bytes), 1, 0},
                                     {END, 0, 0, 0}};
 static const struct field status[] = {TOKEN,
@@ -95,6 +96,8 @@ static const struct field block[] = {
     {U32, AT(tag), ANY32}, {U32, AT(number), ANY32}, {REST, AT(bytes), 1, 0}, {END, 0, 0, 0}};
 static const struct field none[] = {TOKEN, {END, 0, 0, 0}};
 static const struct field news[] = {{END, 0, 0, 0}};
+static const struct field from[] = {
+    TOKEN, {U32, AT(first), 0, SM_BLOCKS_NOTES_MOST}, {END, 0, 0, 0}};
 
 static const struct field *fields_of(uint8_t kind)
 {
@@ -112,6 +115,7 @@ static const struct field *fields_of(uint8_t kind)
     case SM_BLOCKS_NONE:
     case SM_BLOCKS_ACK: return none;
     case SM_BLOCKS_NEWS: return news;
+    case SM_BLOCKS_FROM: return from;
     default: return NULL;
     }
 }

@@ -29,13 +29,17 @@ enum {
 
 /* ---- Bounds ---------------------------------------------------------------------------------- */
 
+uint64_t sm_blk_most_bytes(const struct sm_blocks *b, uint32_t len)
+{
+    return (uint64_t)len * or_else(b->cfg->bytes_per_byte, BYTES_PER_BYTE) + BYTES_SPARE;
+}
+
 void sm_blk_set_bound(struct sm_blocks *b)
 {
     struct sm_blocks_bound *bound = &b->bound[b->small];
 
     bound->deadline_ms = b->now_ms + or_else(b->cfg->deadline_s, DEADLINE_S) * 1000ull;
-    bound->bytes_left =
-        (uint64_t)b->length * or_else(b->cfg->bytes_per_byte, BYTES_PER_BYTE) + BYTES_SPARE;
+    bound->bytes_left = sm_blk_most_bytes(b, b->length);
     memcpy(bound->sha, b->sha, sizeof bound->sha);
 }
 

@@ -28,6 +28,8 @@ void sm_blk_answered(struct sm_blocks *b);
 
 /* Of a block's content. */
 uint32_t sm_blk_block_size(const struct sm_blocks *b);
+/* Bytes that may go over the way for something of this length. */
+uint64_t sm_blk_most_bytes(const struct sm_blocks *b, uint32_t len);
 /* From now on time and bytes count for what is being fetched. */
 void sm_blk_set_bound(struct sm_blocks *b);
 void sm_blk_watch_deadline(struct sm_blocks *b);
@@ -59,9 +61,11 @@ bool sm_blk_describe_event(struct sm_blocks *b, struct sm_blocks_msg *m);
 bool sm_blk_state_waits(struct sm_blocks *b);
 void sm_blk_describe_state(struct sm_blocks *b, struct sm_blocks_msg *m);
 void sm_blk_take_state_ack(struct sm_blocks *b);
-/* Whether a post-mortem waits that this server takes. */
-bool sm_blk_note_waits(const struct sm_blocks *b, struct sm_journal_note *note);
+/* Whether a post-mortem waits that this server takes: a note; at last, when there is nothing else
+ * to ask, also a core dump, and one that the server did not answer. */
+bool sm_blk_note_waits(struct sm_blocks *b, bool last);
 bool sm_blk_describe_note(struct sm_blocks *b, struct sm_blocks_msg *m);
-void sm_blk_take_note_ack(struct sm_blocks *b);
+/* The server has these bytes of it. */
+void sm_blk_note_is_there(struct sm_blocks *b, uint32_t up_to);
 
 #endif

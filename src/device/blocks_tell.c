@@ -113,46 +113,96 @@ void sm_blk_take_state_ack(struct sm_blocks *b)
 
 /* ---- Post-mortems ---------------------------------------------------------------------------- */
 
-#define NOTE_HEAD 17u /* bytes of a NOTE before its content */
+#define NOTE_HEAD 21u /* bytes of a NOTE before its content */
 
-bool sm_blk_note_waits(const struct sm_blocks *b, struct sm_journal_note *note)
+static bool oldest_note(const struct sm_blocks *b, struct sm_journal_note *note)
 {
     return b->notes && sm_device_note_at(b->cfg->device, b->note_told, note) == 0;
 }
 
-/* The next part of the oldest one; false when there is none any more. Should another one be the
- * oldest now, it is told from its begin, and no answer about the one before counts. */
+/* From its first byte on; with more than the note, if there is more and it is wanted. */
+static void begin_note(struct sm_blocks *b, const struct sm_journal_note *note, bool core)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t len = 0;
+
+    if (!core || b->cfg->core == NULL || b->cfg->core(b->cfg->core_ctx, note, &bytes, &len) != 0 ||
+        len == 0 || len > SM_BLOCKS_NOTES_MOST)
+        bytes = NULL;
+    b->note = note->number;
+    b->note_core = bytes;
+    b->note_len = bytes != NULL ? len : note->len;
+    b->note_crc = sm_crc32c(0, bytes != NULL ? bytes : note->bytes, b->note_len);
+    b->note_at = 0;
+    b->note_left = sm_blk_most_bytes(b, b->note_len);
+}
+
+static void release_core(struct sm_blocks *b)
+{
+    if (b->note_core != NULL)
+        (void)b->cfg->core(b->cfg->core_ctx, NULL, NULL, NULL);
+    b->note_core = NULL;
+}
+
+static void end_note(struct sm_blocks *b)
+{
+    release_core(b);
+    b->note_told = b->note;
+}
+
+bool sm_blk_note_waits(struct sm_blocks *b, bool last)
+{
+    struct sm_journal_note note;
+
+    if (!oldest_note(b, &note))
+        return false;
+    if (note.number != b->note)
+        begin_note(b, &note, true);
+    return last || (b->note_core == NULL && !b->note_unheard);
+}
+
+/* The next part of the oldest one; false when there is none any more. Should it be another one than
+ * when it was asked last, it is told from its begin, and no answer about the one before counts.
+ * What was sent too often is given up: a core dump for its note, a note until the next start. */
 bool sm_blk_describe_note(struct sm_blocks *b, struct sm_blocks_msg *m)
 {
     struct sm_journal_note note;
-    uint32_t room = b->cfg->message_most - NOTE_HEAD;
+    uint32_t room = b->cfg->message_most - NOTE_HEAD, before = b->note;
+    const uint8_t *core = b->note_core;
 
-    if (!sm_blk_note_waits(b, &note))
+    if (!sm_blk_note_waits(b, true) || !oldest_note(b, &note))
         return false;
-    if (note.number != b->note || b->note_at >= note.len) {
-        b->note = note.number;
-        b->note_at = 0;
-        m->token = ++b->token;
+    if (b->note_left < room && b->note_core != NULL) {
+        release_core(b);
+        begin_note(b, &note, false);
     }
-    b->note_part = note.len - b->note_at < room ? note.len - b->note_at : room;
-    m->number = note.number;
-    m->length = note.len;
+    if (b->note_left < room) {
+        end_note(b);
+        return false;
+    }
+    if (b->note != before || b->note_core != core)
+        m->token = ++b->token;
+    b->note_part = b->note_len - b->note_at < room ? b->note_len - b->note_at : room;
+    m->number = b->note;
+    m->length = b->note_len;
+    m->tag = b->note_crc;
     m->first = b->note_at;
-    m->bytes = note.bytes + b->note_at;
+    m->bytes = (b->note_core != NULL ? b->note_core : note.bytes) + b->note_at;
     m->bytes_len = (uint16_t)b->note_part;
     return true;
 }
 
-/* A part has arrived; with the last one the server has the post-mortem. Said in memory too, for a
- * flash that cannot be written. */
-void sm_blk_take_note_ack(struct sm_blocks *b)
+/* With the last part the server has the post-mortem. Said in memory too, for a flash that cannot be
+ * written. */
+void sm_blk_note_is_there(struct sm_blocks *b, uint32_t up_to)
 {
     struct sm_journal_note note;
 
-    b->note_at += b->note_part;
-    if (!sm_blk_note_waits(b, &note) || note.number != b->note || b->note_at < note.len)
+    b->note_unheard = false;
+    b->note_left -= b->note_part < b->note_left ? b->note_part : b->note_left;
+    b->note_at = up_to <= b->note_len ? up_to : 0;
+    if (b->note_at < b->note_len || !oldest_note(b, &note) || note.number != b->note)
         return;
-    b->note_told = b->note;
-    b->note_at = 0;
+    end_note(b);
     (void)sm_device_note_done(b->cfg->device, b->note);
 }

@@ -13,11 +13,16 @@
 #define BURST               64u
 #define DEVICES_OF_ONE_LOOK 256u
 #define NEWS_AGAIN_MS       30000
+#define NOTES_BYTES         (64u << 20) /* of all that come in parts; the stalest gives way */
 
-/* A post-mortem that comes in parts; bytes is NULL when none does. */
+_Static_assert(SM_BLOCKS_NOTES_MOST == SM_FLEET_POSTMORTEM_MAX, "what a device may send");
+
+/* A post-mortem that comes in parts, known by number, length and CRC; number 0: none does. There is
+ * room for what has come, and none once all of it is stored. */
 struct note {
+    uint32_t number, length, crc, have, room;
     uint8_t *bytes;
-    uint32_t number, length, have;
+    int64_t at_ms; /* the last part */
 };
 
 /* What a device fetches. Two devices with one place take turns: each finds its object again by the
@@ -38,11 +43,13 @@ struct sm_fleet_blocks {
     const struct sm_fleet_blocks_cfg *cfg;
     uint64_t last_action; /* that was told of */
     int64_t again_ms;     /* when all that are pending were, once more */
+    uint32_t note_bytes;  /* room of all notes */
     struct fetch fetch[DEVICES];
 };
 
 /* A message being answered. */
 struct talk {
+    int64_t now_ms;
     struct sm_fleet_blocks *b;
     struct sm_fleet *f;
     const char *device;
@@ -166,36 +173,99 @@ static int take_state(struct talk *t)
     return acknowledge(t, &a);
 }
 
-/* A part of a post-mortem: the next one, or the last one again, whose acknowledgement was lost.
- * When all are there it is stored, which may be for the second time. */
-static int take_note(struct talk *t)
+/* ---- Post-mortems ---------------------------------------------------------------------------- */
+
+static void drop_bytes(struct sm_fleet_blocks *b, struct note *n)
 {
-    const struct sm_blocks_msg *m = t->m;
-    struct note *n = &t->fetch->note;
-    struct sm_fleet_answer a;
-    uint32_t end = m->first + m->bytes_len;
-    if (end > m->length)
-        return SM_ERR_MALFORMED;
-    if (m->first == 0 && (n->number != m->number || n->length != m->length || n->have > end)) {
-        free(n->bytes);
-        *n = (struct note){.bytes = malloc(m->length), .number = m->number, .length = m->length};
-        if (!n->bytes)
-            return SM_ERR_MEMORY;
+    free(n->bytes);
+    n->bytes = NULL;
+    b->note_bytes -= n->room;
+    n->room = 0;
+}
+
+/* Another one than this that nothing came of for longest, or NULL. */
+static struct note *stalest(struct sm_fleet_blocks *b, const struct note *but)
+{
+    struct note *found = NULL;
+    for (size_t i = 0; i < DEVICES; i++) {
+        struct note *n = &b->fetch[i].note;
+        if (n != but && n->room && (!found || n->at_ms < found->at_ms))
+            found = n;
     }
-    if (!n->bytes || n->number != m->number || n->length != m->length ||
-        (n->have != m->first && n->have != end)) {
-        answer_plain(t, SM_BLOCKS_NONE, m->token);
+    return found;
+}
+
+/* Room for so many bytes, and some more if more are to come. */
+static int make_room(struct sm_fleet_blocks *b, struct note *n, uint32_t bytes)
+{
+    uint32_t room = bytes > n->length / 2 ? n->length : 2 * bytes;
+    struct note *other;
+    if (bytes <= n->room)
         return 0;
+    while (b->note_bytes - n->room + room > NOTES_BYTES && (other = stalest(b, n))) {
+        drop_bytes(b, other);
+        other->number = 0;
     }
-    memcpy(n->bytes + m->first, m->bytes, m->bytes_len);
-    n->have = end;
-    if (n->have < n->length) {
-        answer_plain(t, SM_BLOCKS_ACK, m->token);
+    uint8_t *more = realloc(n->bytes, room);
+    if (!more)
+        return SM_ERR_MEMORY;
+    b->note_bytes += room - n->room;
+    n->bytes = more;
+    n->room = room;
+    return 0;
+}
+
+/* All parts are there: stored, perhaps for the second time. What is damaged comes again. */
+static int store_note(struct talk *t, struct note *n)
+{
+    struct sm_fleet_answer a;
+    if (sm_crc32c(0, n->bytes, n->length) != n->crc) {
+        n->number = 0;
+        answer_plain(t, SM_BLOCKS_NONE, t->m->token);
         return 0;
     }
     handle_bytes(t, (struct sm_fleet_route){.op = SM_FLEET_DDI_POSTMORTEM, .action = n->number},
                  (struct sm_bytes){n->bytes, n->length}, &a);
-    return acknowledge(t, &a);
+    int err = acknowledge(t, &a);
+    if (!err)
+        drop_bytes(t->b, n);
+    return err;
+}
+
+/* A part: the next one, or the last one again, whose acknowledgement was lost. A device that begins
+ * anew is told how far it was. */
+static int take_note(struct talk *t)
+{
+    const struct sm_blocks_msg *m = t->m;
+    struct note *n = &t->fetch->note;
+    uint32_t end = m->first + m->bytes_len;
+    if (end > m->length)
+        return SM_ERR_MALFORMED;
+    bool same = n->number == m->number && n->length == m->length && n->crc == m->tag;
+    if (!same && m->first > 0) {
+        answer_plain(t, SM_BLOCKS_NONE, m->token);
+        return 0;
+    }
+    if (!same) {
+        drop_bytes(t->b, n);
+        *n = (struct note){.number = m->number, .length = m->length, .crc = m->tag};
+    }
+    n->at_ms = t->now_ms;
+    bool stored = n->have == n->length && !n->bytes;
+    if (stored || (n->have != m->first && n->have != end)) {
+        answer(t, &(struct sm_blocks_msg){
+                      .kind = SM_BLOCKS_FROM, .token = m->token, .first = n->have});
+        return 0;
+    }
+    int err = make_room(t->b, n, end);
+    if (err)
+        return err;
+    memcpy(n->bytes + m->first, m->bytes, m->bytes_len);
+    n->have = end;
+    if (end == m->length)
+        return store_note(t, n);
+    answer_plain(t, SM_BLOCKS_ACK, m->token);
+    return 0;
 }
 
 /* ---- What is there for it -------------------------------------------------------------------- */
@@ -423,7 +493,7 @@ static struct fetch *place_of(struct sm_fleet_blocks *b, const char *device)
     if (strcmp(f->device, device) == 0)
         return f;
     forget(f);
-    free(f->note.bytes);
+    drop_bytes(b, &f->note);
     *f = (struct fetch){.budget = BURST};
     snprintf(f->device, sizeof f->device, "%s", device);
     return f;
@@ -459,7 +529,7 @@ int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const v
     err = sm_fleet_db_device_token(&b->cfg->fleet->db, device, token);
     if (err)
         return err;
-    struct talk t = {b, b->cfg->fleet, device, f, &m};
+    struct talk t = {now_ms, b, b->cfg->fleet, device, f, &m};
     switch (m.kind) {
     case SM_BLOCKS_POLL: return take_poll(&t);
     case SM_BLOCKS_ASK: return m.what == SM_BLOCKS_MODULE ? offer_module(&t) : offer_small(&t);

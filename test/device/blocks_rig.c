@@ -227,25 +227,45 @@ static void answer_result(const struct sm_blocks_msg *q)
     field_send(&(struct sm_blocks_msg){.kind = SM_BLOCKS_ACK, .token = q->token});
 }
 
+static void answer_from(uint32_t token, uint32_t first)
+{
+    field_send(&(struct sm_blocks_msg){.kind = SM_BLOCKS_FROM, .token = token, .first = first});
+}
+
 static void answer_note(const struct sm_blocks_msg *q)
 {
-    if (q->first == 0 && (field.note_number != q->number || field.note_have > q->bytes_len)) {
-        field.note_number = q->number;
-        field.note_have = 0;
+    uint32_t end = q->first + q->bytes_len;
+    bool known = field.note_number == q->number && field.note_crc == q->tag;
+
+    assert_true(end <= q->length && q->length <= sizeof field.note);
+    field.note_parts++;
+    field.note_bytes += q->bytes_len;
+    if (field.silent_on_note)
+        return;
+    if (field.stuck_on_note) {
+        answer_from(q->token, 0);
+        return;
     }
-    bool known = field.note_number == q->number &&
-                 (field.note_have == q->first || field.note_have == q->first + q->bytes_len);
+    if (!known && q->first == 0) {
+        field.note_number = q->number;
+        field.note_crc = q->tag;
+        field.note_len = q->length;
+        field.note_have = 0;
+        known = true;
+    }
     if (!known || (field.forgets_notes && q->first > 0)) {
         field.forgets_notes = false;
         field.note_number = 0;
         answer_none(q->token);
         return;
     }
-    bool last = field.note_have == q->first && q->first + q->bytes_len == q->length;
+    if (field.note_have != q->first && field.note_have != end) {
+        answer_from(q->token, field.note_have);
+        return;
+    }
+    field.notes += field.note_have < end && end == q->length;
     memcpy(field.note + q->first, q->bytes, q->bytes_len);
-    field.note_have = q->first + q->bytes_len;
-    field.note_len = q->length;
-    field.notes += last;
+    field.note_have = end;
     field_send(&(struct sm_blocks_msg){.kind = SM_BLOCKS_ACK, .token = q->token});
 }
 

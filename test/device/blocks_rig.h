@@ -48,11 +48,13 @@ struct field {
     uint8_t outcome; /* of the last result */
     char result_of[SM_STORE_ACTION], why[SM_BLOCKS_TEXT + 1];
     unsigned results, states_told;
-    bool takes_notes, forgets_notes; /* post-mortems; and each beginning of one, once */
-    uint8_t note[SM_JOURNAL_NOTE];
-    uint32_t note_number, note_have, note_len; /* the last one */
-    unsigned notes;
-    uint64_t runs; /* sequence of the last module that STATE told of */
+    bool takes_notes, forgets_notes;    /* post-mortems; and each beginning of one, once */
+    bool silent_on_note, stuck_on_note; /* no answer; always from the first byte on */
+    uint8_t note[20000];
+    uint32_t note_number, note_crc, note_have, note_len; /* the last one */
+    unsigned notes, note_parts;
+    uint64_t note_bytes; /* that came of notes */
+    uint64_t runs;       /* sequence of the last module that STATE told of */
     unsigned asked_blocks, sent_blocks, lost_blocks, asks;
 
     uint64_t rng;

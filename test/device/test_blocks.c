@@ -617,6 +617,174 @@ static void a_post_mortem_comes_in_parts_and_is_told_once(void **state)
     rig_drop(&wordy);
 }
 
+/* A core dump of the first note, as a device has it that has room for one. */
+static struct {
+    uint8_t bytes[15000];
+    uint32_t len;
+    unsigned asked, freed;
+} dump;
+
+static int core_of(void *ctx, const struct sm_journal_note *note, const uint8_t **bytes,
+                   uint32_t *len)
+{
+    (void)ctx;
+    if (note == NULL) {
+        dump.freed++;
+        return 0;
+    }
+    dump.asked++;
+    if (note->number != 1)
+        return SM_ERR_NOT_FOUND;
+    *bytes = dump.bytes;
+    *len = dump.len;
+    return 0;
+}
+
+/* A device whose module has trapped, with a dump of it; its server takes post-mortems. */
+static void trap_with_dump(const struct module *wordy, uint64_t seed)
+{
+    teardown(NULL);
+    sim_init(&sim, 512, 256, 8, 0xff);
+    rig_init(rig, &sim);
+    rig->cfg.store.journal_size = 4096;
+    assert_int_equal(rig_boot(rig), 0);
+    assert_int_equal(rig_install(rig, wordy, "one"), 0);
+    rig_run(rig, 2000);
+    (void)note_of(1);
+    memset(&dump, 0, sizeof dump);
+    dump.len = sizeof dump.bytes;
+    for (uint32_t i = 0; i < dump.len; i++)
+        dump.bytes[i] = (uint8_t)(i * i >> 7);
+    field_init(seed);
+    field.cfg.core = core_of;
+    field.takes_notes = true;
+    field.poll_s = 1;
+}
+
+static struct module last_words(void)
+{
+    return rig_make(&(struct recipe){.wat = "last_words", .sequence = 1, .capability = {"log"}});
+}
+
+static void expect_dump(void)
+{
+    assert_int_equal(field.notes, 1);
+    assert_int_equal(field.note_len, dump.len);
+    assert_memory_equal(field.note, dump.bytes, dump.len);
+    assert_int_equal(dump.freed, 1);
+}
+
+static void a_core_dump_comes_whole_though_messages_are_lost_and_doubled(void **state)
+{
+    struct module wordy = last_words();
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        trap_with_dump(&wordy, i + 1);
+        field.lost = i % 4 * 10;
+        field.doubled = i % 3 * 10;
+        field.late = i % 2 * 20;
+        field.late_ms = 3000;
+        field.delay_ms = 50;
+        field.forgets_notes = i == 5;
+        field_run(3000000);
+        expect_dump();
+        assert_int_equal(dump.asked, 1);
+        assert_int_equal(field.blocks.note_told, 1);
+        assert_int_equal(rig_boot(rig), 0);
+        field_boot();
+        field_run(60000);
+        assert_int_equal(field.notes, 1);
+    }
+    rig_drop(&wordy);
+}
+
+/* The server says how far it was: only a part is sent twice. */
+static void a_core_dump_goes_on_after_a_restart(void **state)
+{
+    struct module wordy = last_words();
+
+    (void)state;
+    trap_with_dump(&wordy, 1);
+    field.delay_ms = 100;
+    while (field.note_have < dump.len / 2)
+        field_run(100);
+    assert_int_equal(rig_boot(rig), 0);
+    field_boot();
+    field_run(60000);
+    expect_dump();
+    assert_true(field.note_bytes < dump.len + 3 * SM_BLOCKS_LEAST);
+    rig_drop(&wordy);
+}
+
+static void an_update_does_not_wait_for_a_core_dump(void **state)
+{
+    struct module wordy = last_words();
+
+    (void)state;
+    trap_with_dump(&wordy, 1);
+    field.delay_ms = 500;
+    deploy("9", &next);
+    field_run(20000);
+    assert_int_equal(rig_runs(rig, 0), 2);
+    assert_true(field.note_have < dump.len);
+    field_run(200000);
+    assert_int_equal(field.outcome, 1);
+    expect_dump();
+    rig_drop(&wordy);
+}
+
+/* A server that never gets on costs a bounded number of bytes; then it gets the note alone, and
+ * that not without end either. */
+static void a_core_dump_that_does_not_get_on_gives_way_to_its_note(void **state)
+{
+    struct module wordy = last_words();
+
+    (void)state;
+    trap_with_dump(&wordy, 1);
+    uint32_t short_one = note_of(1).len;
+    field.stuck_on_note = true;
+    while (dump.freed == 0)
+        field_run(1);
+    assert_true(field.note_bytes > 4 * dump.len);
+    field.stuck_on_note = false;
+    field_run(20000);
+    assert_int_equal(field.notes, 1);
+    assert_int_equal(field.note_len, short_one);
+    assert_int_equal(dump.freed, 1);
+
+    trap_with_dump(&wordy, 1);
+    field.stuck_on_note = true;
+    field_run(10000000);
+    assert_int_equal(field.notes, 0);
+    assert_true(field.note_bytes < 4 * (dump.len + short_one) + 10000);
+    rig_drop(&wordy);
+}
+
+static void a_server_that_does_not_answer_post_mortems_does_not_stop_the_rest(void **state)
+{
+    struct module wordy = last_words();
+
+    (void)state;
+    for (unsigned short_one = 0; short_one < 2; short_one++) {
+        trap_with_dump(&wordy, 1);
+        field.cfg.core = short_one ? NULL : core_of;
+        field.silent_on_note = true;
+        field.poll_s = 600;
+        field_run(3600000);
+        assert_true(field.note_parts <= 7 * 5); /* some after each poll */
+        field.poll_s = 1;
+        assert_int_equal(field.notes, 0);
+        deploy("9", &next);
+        field_run_to_result(LONG_MS);
+        assert_int_equal(field.outcome, 1);
+        field.silent_on_note = false;
+        field_run(3600000);
+        assert_int_equal(field.notes, 1);
+    }
+    rig_drop(&wordy);
+}
+
 /* ---- Sets, key sets, statements ---------------------------------------------------------------
  */
 
@@ -890,7 +1058,7 @@ static void every_message_survives_writing_and_reading_and_no_cut_of_it_does(voi
         if (kind != SM_BLOCKS_BLOCK && kind != SM_BLOCKS_NOTE)
             assert_int_equal(sm_blocks_decode(&out, bytes, (size_t)len + 1), SM_ERR_MALFORMED);
     }
-    assert_int_equal(kinds, 13);
+    assert_int_equal(kinds, 14);
 }
 
 static void the_longest_texts_fit_the_least_message(void **state)
@@ -976,6 +1144,11 @@ int main(void)
         T(deployments_without_end_cost_the_flash_no_more_than_over_https),
         T(a_deployment_of_more_than_it_takes_is_refused),
         T(a_post_mortem_comes_in_parts_and_is_told_once),
+        T(a_core_dump_comes_whole_though_messages_are_lost_and_doubled),
+        T(a_core_dump_goes_on_after_a_restart),
+        T(an_update_does_not_wait_for_a_core_dump),
+        T(a_core_dump_that_does_not_get_on_gives_way_to_its_note),
+        T(a_server_that_does_not_answer_post_mortems_does_not_stop_the_rest),
         T(a_set_comes_in_over_a_bad_way_and_is_put_in_force_together),
         T(a_set_of_which_one_is_bad_comes_to_nothing),
         T(key_sets_come_before_what_they_concern),

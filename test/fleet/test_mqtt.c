@@ -169,11 +169,39 @@ static void devices_that_nobody_enrolled_and_messages_that_are_none_get_no_answe
     assert_true(mqtt_device_runs(1, 0, 10000));
 }
 
-/* Parts as they may come: one twice, one that has no beginning, one of another length. */
+/* A part of a post-mortem with this CRC. */
+static void send_part(const uint8_t *bytes, uint32_t length, uint32_t crc, uint32_t first,
+                      uint32_t end)
+{
+    uint8_t out[SM_BLOCKS_MOST];
+    const struct sm_blocks_msg m = {.kind = SM_BLOCKS_NOTE,
+                                    .number = 5,
+                                    .length = length,
+                                    .tag = crc,
+                                    .first = first,
+                                    .bytes = bytes + first,
+                                    .bytes_len = (uint16_t)(end - first)};
+    int n = sm_blocks_encode(&m, out, sizeof out);
+    assert_true(n > 0);
+    mqtt_device_send("sandmote/mote-1/up", out, n);
+    mqtt_device_run(20);
+}
+
+static size_t postmortems_stored(void)
+{
+    mqtt_device_run(300);
+    struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/postmortems?device=mote-1", 200);
+    size_t n = json_array_size(json_at(r.json, "postmortems"));
+    reply_free(&r);
+    return n;
+}
+
+/* Parts as they may come: one twice, one that has no beginning, one of another length, one of other
+ * bytes; and all of them, but not as they were sent. */
 static void a_post_mortem_in_parts_is_put_together_by_the_server(void **state)
 {
     char log[300];
-    uint8_t bytes[SM_POSTMORTEM_MAX], out[SM_BLOCKS_MOST];
+    uint8_t bytes[SM_POSTMORTEM_MAX];
     struct sm_postmortem pm = {.kind = SM_EVENT_TRAP,
                                .trap = SM_TRAP_UNREACHABLE,
                                .sequence = 7,
@@ -185,26 +213,20 @@ static void a_post_mortem_in_parts_is_put_together_by_the_server(void **state)
     log[sizeof log - 1] = '\n';
     uint32_t len = sm_postmortem_encode(&pm, bytes);
     assert_true(len > 300);
+    uint32_t crc = sm_crc32c(0, bytes, len);
+    for (uint32_t at = 0; at < len; at += 100)
+        send_part(bytes, len, crc + 1, at, at + 100 < len ? at + 100 : len);
+    assert_int_equal(postmortems_stored(), 0);
     const struct {
-        uint32_t first, end, length;
-    } parts[] = {{100, 200, len},     {0, 100, len},   {0, 100, len},
-                 {100, 200, len + 1}, {200, 300, len}, {100, 200, len},
-                 {100, 200, len},     {200, len, len}, {200, len, len}};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const struct sm_blocks_msg m = {.kind = SM_BLOCKS_NOTE,
-                                        .number = 5,
-                                        .length = parts[i].length,
-                                        .first = parts[i].first,
-                                        .bytes = bytes + parts[i].first,
-                                        .bytes_len = (uint16_t)(parts[i].end - parts[i].first)};
-        int n = sm_blocks_encode(&m, out, sizeof out);
-        assert_true(n > 0);
-        mqtt_device_send("sandmote/mote-1/up", out, n);
-        mqtt_device_run(20);
-    }
-    mqtt_device_run(300);
+        uint32_t first, end, length, crc;
+    } parts[] = {{100, 200, len, crc}, {0, 100, len, crc},       {0, 100, len, crc},
+                 {150, 250, len, crc}, {100, 200, len + 1, crc}, {200, 300, len, crc},
+                 {100, 200, len, crc}, {100, 200, len, crc + 1}, {100, 200, len, crc},
+                 {200, len, len, crc}, {200, len, len, crc},     {0, 100, len, crc}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        send_part(bytes, parts[i].length, parts[i].crc, parts[i].first, parts[i].end);
+    assert_int_equal(postmortems_stored(), 1);
     struct reply r = get_as(&fx, AS_OPERATOR, "/api/v1/postmortems?device=mote-1", 200);
-    assert_int_equal(json_array_size(json_at(r.json, "postmortems")), 1);
     assert_json_text(r.json, "postmortems.0.module", "wordy");
     assert_int_equal(json_integer_value(json_at(r.json, "postmortems.0.size")), len);
     reply_free(&r);

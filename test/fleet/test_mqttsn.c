@@ -197,6 +197,40 @@ static void a_module_comes_over_dtls(void **state)
     fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
+/* The whole dump, sealed by the device to its owner, and nobody else can open it. */
+static void a_sealed_core_dump_comes_up_through_the_gateway(void **state)
+{
+    struct reply r = {0};
+    struct module reaching;
+    (void)state;
+    fleet_shell(&fx, "cd $DIR && openssl genpkey -algorithm x25519 -out owner.pem && "
+                     "openssl pkey -in owner.pem -pubout -out owner.pub.pem");
+    app_make_reaching(&fx, &reaching, 3);
+    upload(&reaching);
+    fleet_assign(&fx, "stable", &reaching, NULL);
+    start_over_udp(10, "},\"core_dumps\":{\"folder\":\"cores\",\"memory\":true,"
+                       "\"seal_to\":\"owner.pub.pem\"");
+    for (int i = 0; i < 1000; i++) {
+        r = get_as(&fx, AS_OPERATOR, "/api/v1/postmortems", 200);
+        if (json_array_size(json_at(r.json, "postmortems")) > 0)
+            break;
+        reply_free(&r);
+        usleep(20000);
+    }
+    assert_int_equal(json_array_size(json_at(r.json, "postmortems")), 1);
+    assert_json_text(r.json, "postmortems.0.sha256", reaching.sha256);
+    reply_free(&r);
+    fleet_write(&fx, "token", OPERATOR_TOKEN "\n", sizeof OPERATOR_TOKEN);
+    assert_int_equal(fleet_shell(&fx, "cd $DIR && $FLEET postmortem --server $URL --ca ca.pem "
+                                      "--token-file token 1 pm && cmp pm cores/core.1 && "
+                                      "! grep -q 'version 3' pm && "
+                                      "$SANDMOTE postmortem --key owner.pem pm"),
+                     0);
+    char *out = fleet_file(&fx, "out");
+    assert_non_null(strstr(out, "memory     65536 bytes, 9 of them here"));
+    free(out);
+}
+
 static void shell(const char *line)
 {
     if (fleet_shell(&fx, line) != 0) {
@@ -281,6 +315,7 @@ int main(void)
         T(a_module_comes_over_a_noisy_serial_line),
         T(a_gateway_that_is_restarted_costs_a_while),
         T(a_module_comes_over_dtls),
+        T(a_sealed_core_dump_comes_up_through_the_gateway),
         T(key_sets_and_statements_come_in_blocks_too),
         T(mistakes_in_the_configuration_are_named),
     };
