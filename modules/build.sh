@@ -97,7 +97,9 @@ for n in 2 3; do
     c listing$n listing$n/listing$n.c listing$n/manifest.json $strip "$guest/c/start.c"
 done
 rust plugin_tmp plugin-tmp-rs/plugin_tmp.rs plugin-tmp-rs/plugin_tmp.json
-rust plugin_tmp105 plugin-tmp-rs/tmp105.rs plugin-tmp-rs/tmp105.json
+rust plugin_tmp105 plugin-tmp105/tmp105.rs plugin-tmp105/manifest.json
+c plugin_tmp105-c plugin-tmp105/tmp105.c plugin-tmp105/manifest.json
+[ -z "${ASC:-}" ] || assemblyscript plugin_tmp105-as plugin-tmp105/tmp105.ts plugin-tmp105/manifest.json
 
 bad=misbehaving
 for name in spin unhealthy grower deep snoop stranger chatty; do

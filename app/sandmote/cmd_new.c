@@ -91,12 +91,12 @@ static bool write_file(const char *folder, const char *name, const struct templa
     return good;
 }
 
-static int write_project(const char *folder, const char *name, const char *lang)
+static int write_project(const char *folder, const char *name, const char *lang, unsigned kind)
 {
     if (!make_folder(folder))
         return CLI_BAD;
     for (const struct template_file *f = template_files; f->lang; f++)
-        if (strcmp(f->lang, lang) == 0 && !write_file(folder, name, f))
+        if (strcmp(f->lang, lang) == 0 && (f->kinds & kind) && !write_file(folder, name, f))
             return CLI_BAD;
     printf("%s: build it with %s/build.sh; %s/README.md says how to go on\n", folder, folder,
            folder);
@@ -114,7 +114,8 @@ static bool is_language(const char *lang)
 static int new_project(int argc, char **argv)
 {
     const char *lang = NULL;
-    const struct cli_option options[] = {{"lang", &lang, NULL}, {0}};
+    bool plugin = false;
+    const struct cli_option options[] = {{"lang", &lang, NULL}, {"plugin", NULL, &plugin}, {0}};
     int n = cli_options(options, false, argc, argv);
     if (n == CLI_USAGE_ERROR)
         return CLI_USAGE;
@@ -130,18 +131,19 @@ static int new_project(int argc, char **argv)
                          "\"%s\": a module's name has 1 to %d of a-z 0-9 - and begins with a "
                          "letter",
                          argv[1], NAME_MAX);
-    return write_project(argv[1], name, lang);
+    return write_project(argv[1], name, lang, plugin ? TEMPLATE_PLUGIN : TEMPLATE_MODULE);
 }
 
 const struct cli_command cli_new = {
     .name = "new",
-    .arguments = "--lang c|rust|as NAME",
+    .arguments = "--lang c|rust|as [--plugin] NAME",
     .purpose = "Make a folder with a module's source that builds at once",
     .run = new_project,
     .details =
         "NAME is the folder to make, which must not be there, and the module's name: 1 to 32 of\n"
         "a-z 0-9 -, beginning with a letter; before it may stand the path of another folder.\n\n"
-        "  --lang    c, rust, or as (AssemblyScript)\n\n"
+        "  --lang    c, rust, or as (AssemblyScript)\n"
+        "  --plugin  a vendor's plugin, which drives a sensor for modules, instead of a module\n\n"
         "The folder has a source, manifest.json, build.sh with the file of the language's own\n"
         "build tool, a README.md with the commands that come next, and the SDK, so it needs\n"
         "nothing else of Sandmote but the program `sandmote`.\n"};

@@ -7,8 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { TEMPLATE_MODULE = 1, TEMPLATE_PLUGIN = 2 };
+
 struct template_file {
     const char *lang; /* "c", "rust" or "as" */
+    unsigned kinds;   /* of project that it belongs to */
     const char *path; /* in the project */
     const uint8_t *bytes;
     size_t len;

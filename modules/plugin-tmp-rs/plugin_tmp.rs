@@ -1,6 +1,6 @@
 //! The plugin that the article "WASM for IoT Firmware Updates" prints, unmodified in article.rs:
 //! here is only what a crate needs around it. It takes the register as right-justified, so it fits a
-//! chip that is; tmp105.rs is the same for one that is not.
+//! chip that is; plugin-tmp105 has the same for one that is not.
 //!
 //! SPDX-License-Identifier of what is not the article's: Apache-2.0
 #![no_std]

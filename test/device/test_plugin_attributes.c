@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <sandmote/sensors.h>
 #include "rig.h"
@@ -148,7 +149,7 @@ static void expect_refused(const struct recipe *r, int err, const char *why)
 
 /* ---- As of any sensor ------------------------------------------------------------------------ */
 
-static void a_module_sets_and_reads_what_a_plugin_declares(void **state)
+static void expect_module_content(const char *wat)
 {
     struct recipe plugin = driver();
     const struct recipe module = {.wat = "sets_t1",
@@ -156,12 +157,32 @@ static void a_module_sets_and_reads_what_a_plugin_declares(void **state)
                                   .capability = {"log", "sensor/T1/alert_high:rw"},
                                   .interface = 2};
 
-    (void)state;
+    plugin.wat = wat;
     assert_int_equal(rig_try(rig, &plugin), 0);
     assert_int_equal(rig_try(rig, &module), 0);
     assert_int_equal(rig_runs(rig, 0), 1);
     assert_string_equal(rig->last_log, "30000 -3 alert_high?resolution?SampRate");
     expect_alert(30);
+}
+
+static void a_module_sets_and_reads_what_a_plugin_declares(void **state)
+{
+    (void)state;
+    expect_module_content("modules/plugin_tmp105");
+}
+
+static void the_plugin_is_the_same_in_c(void **state)
+{
+    (void)state;
+    expect_module_content("modules/plugin_tmp105-c");
+}
+
+static void the_plugin_is_the_same_in_assemblyscript(void **state)
+{
+    (void)state;
+    if (access(MODULES_DIR "/plugin_tmp105-as.wasm", R_OK) != 0)
+        skip(); /* ./dev install brings its compiler */
+    expect_module_content("modules/plugin_tmp105-as");
 }
 
 static void a_chip_has_its_initial_values_from_the_trial_on(void **state)
@@ -503,6 +524,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_module_sets_and_reads_what_a_plugin_declares),
+        T(the_plugin_is_the_same_in_c),
+        T(the_plugin_is_the_same_in_assemblyscript),
         T(a_chip_has_its_initial_values_from_the_trial_on),
         T(the_wishes_of_several_modules_become_one_by_the_rule),
         T(an_attribute_reads_as_what_the_chip_has_made_of_it),

@@ -13,6 +13,7 @@ cp -R "$modules/as/node_modules" .
 cat >x.ts <<'EOF'
 import * as sn from "sandmote/assembly";
 import { line } from "sandmote/assembly";
+import * as plugin from "sandmote/assembly/plugin";
 export { __heap_base };
 
 const wide: StaticArray<i64> = [0];
@@ -51,6 +52,13 @@ export function network(): i64 {
   sn.stop();
   return sn.status.link == sn.Link.Connected ? sn.status.dropped : sn.status.queue;
 }
+
+const words: StaticArray<u16> = [1, 2];
+
+export function buses(): bool {
+  return plugin.i2cRead(0x48, 0, text) && plugin.i2cWrite(0x48, 0, text) && plugin.spiTransfer(text) &&
+    plugin.modbusRead(1, words) && plugin.modbusReadInput(1, words) && plugin.modbusWrite(1, words);
+}
 EOF
 expect 0 "$asc" x.ts --config "$root/guest/assemblyscript/asconfig.json" -o x.wasm
 expect 0 "$objdump" -x x.wasm
@@ -60,6 +68,9 @@ for name in getSensors turnOn turnOff config read lastError open get set sample 
     shows "<- wasi_sn.$name"
 done
 shows '<- sandmote.uptime_ms'
+for name in i2c_read i2c_write spi_transfer modbus_read modbus_read_input modbus_write; do
+    shows "<- env.$name"
+done
 expect 0 "$objdump" -d x.wasm
 is sh -c "! grep -q memory.size out" # no heap
 

@@ -39,6 +39,20 @@ for lang in $languages; do
     rm -rf before
 done
 
+# The same of plugins: there is no log to see, but what they export.
+for lang in $languages; do
+    expect 0 "$sandmote" new --plugin --lang $lang drives-$lang
+    is grep -q '"name": "drives-'$lang'"' drives-$lang/manifest.json
+    expect 1 grep -rl @NAME@ drives-$lang
+    commands drives-$lang/README.md >commands.sh
+    expect 0 sh -c "cd drives-$lang && . ../commands.sh"
+    shows 'build/module.wasm: good'
+    shows 'T1: a TMP105 on i2c-1 at 0x48, measures temperature'
+    shows 'alert_high: -55000 to 125000, at first 80000, times 10^-3 degC; written by rule lowest'
+    shows 'set_alert_high (f32) -> ()'
+    shows 'get_alert_high () -> (f32)'
+done
+
 expect 0 "$sandmote" new --lang c "$PWD/deep"
 is test -x deep/build.sh
 echo x >file

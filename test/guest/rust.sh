@@ -73,6 +73,22 @@ fn network() -> Result<u32, Error> {
     Ok(if now.link == Link::Connected { now.dropped + now.sent } else { now.queue as u32 })
 }
 
+fn buses() -> Result<(), Error> {
+    use sandmote::plugin::*;
+    let (mut bytes, mut words) = ([0; 2], [0; 2]);
+    i2c_read(0x48, 0, &mut bytes)?;
+    i2c_write(0x48, 0, &bytes)?;
+    spi_transfer(&mut bytes)?;
+    modbus_read(1, &mut words)?;
+    modbus_read_input(1, &mut words)?;
+    modbus_write(1, &words)
+}
+
+#[no_mangle]
+pub extern "C" fn read_all() -> i32 {
+    buses().is_ok() as i32
+}
+
 #[no_mangle]
 pub extern "C" fn sensor_tick() {
     if let Ok(sum) = network() {

@@ -52,6 +52,17 @@ for (const part of [
 }
 same((await component(text, "module")).includes('"health"'), false, "world module has no health");
 
+const plugin = await component(text, "plugin");
+for (const bus of ["i2c", "spi", "modbus"]) {
+  assert(plugin.includes(`(import "sandmote:wasi-sn/${bus}@3.0.0"`), `${bus} is not in it`);
+  checks++;
+}
+const driver = await component(text, "temperature-plugin");
+for (const part of ['"read-temperature" (func', '"set-alert-high" (func', '"get-alert-high" (func']) {
+  assert(driver.includes(part), `${part} is not in it`);
+  checks++;
+}
+
 /** An enum with these cases, in this order, was read. */
 function hasEnum(cases, what) {
   assert(cases.length > 3, what);

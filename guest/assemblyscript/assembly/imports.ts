@@ -43,3 +43,16 @@ export declare function peekMessage(topic: i32, buf: usize, len: i32): i32;
 @external("wasi_sn", "collect") export declare function collect(): i32;
 @external("wasi_sn", "awake") export declare function awake(): i32;
 @external("wasi_sn", "network") export declare function network(buf: usize): i32;
+
+@external("env", "i2c_read")
+export declare function i2cRead(addr: u32, reg: u32, buf: usize, len: u32): i32;
+@external("env", "i2c_write")
+export declare function i2cWrite(addr: u32, reg: u32, buf: usize, len: u32): i32;
+@external("env", "spi_transfer")
+export declare function spiTransfer(out: usize, input: usize, len: u32): i32;
+@external("env", "modbus_read")
+export declare function modbusRead(reg: u32, buf: usize, count: u32): i32;
+@external("env", "modbus_read_input")
+export declare function modbusReadInput(reg: u32, buf: usize, count: u32): i32;
+@external("env", "modbus_write")
+export declare function modbusWrite(reg: u32, buf: usize, count: u32): i32;

@@ -9,6 +9,7 @@
 mod call;
 pub use call::*;
 pub mod network;
+pub mod plugin;
 mod sensor;
 pub use sensor::*;
 
