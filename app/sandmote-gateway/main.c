@@ -109,6 +109,7 @@ static void loop(struct server *s)
         metrics_tick(s);
         advertise(s);
         server_flush(s);
+        broker_acknowledge(s);
     }
 }
 

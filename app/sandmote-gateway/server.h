@@ -23,6 +23,7 @@
 #define OUT_ROOM  (512u << 10)
 
 struct server;
+struct connection;
 struct dtls;
 struct request;
 struct ssl_ctx_st;
@@ -73,7 +74,8 @@ struct server {
     unsigned request_count;
     struct source **connections; /* to the broker, by descriptor */
     size_t connections_room;
-    struct ssl_ctx_st *tls; /* to the broker; NULL: plain TCP */
+    struct connection *heard; /* those of them whose acknowledgement may be due */
+    struct ssl_ctx_st *tls;   /* to the broker; NULL: plain TCP */
     struct sockaddr_storage broker;
     socklen_t broker_len;
     int broker_err; /* why it could not be reached, and when that was said */
@@ -100,7 +102,8 @@ void udp_advertise(struct server *s);
 
 /* broker.c. Opening: false after a line in the log. */
 bool broker_open(struct server *s);
-void broker_serve(struct server *s); /* what the links want */
+void broker_serve(struct server *s);       /* what the links want */
+void broker_acknowledge(struct server *s); /* the end of a round */
 void broker_close(struct server *s);
 
 /* metrics.c */

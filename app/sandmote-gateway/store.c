@@ -84,6 +84,11 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS placed (filter BLOB PRIMARY KEY, link INT) WITHOUT ROWID;"
     "INSERT INTO format SELECT '" FORMAT "' WHERE NOT EXISTS (SELECT 1 FROM format);";
 
+/* Pages are small because a commit sums and copies each that it changed, and a message of QoS 2
+ * waits for two of them; checkpoints come after as many octets as with SQLite's own size. */
+static const char pragmas[] = "PRAGMA page_size=512; PRAGMA wal_autocheckpoint=8000;"
+                              "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;";
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *statement[STATEMENTS];
@@ -452,12 +457,9 @@ static int is_format(void *ctx, int n, char **values, char **names)
 static bool set_up(struct store *s, bool power)
 {
     bool good = false;
-    if (sqlite3_exec(s->db,
-                     power ? "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                             "PRAGMA synchronous=FULL;"
-                           : "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                             "PRAGMA synchronous=OFF;",
-                     NULL, NULL, NULL) != SQLITE_OK ||
+    if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(s->db, power ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF", NULL,
+                     NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(s->db, "SELECT version FROM format", is_format, &good, NULL) != SQLITE_OK)
         return false;
