@@ -35,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sandmote/error.h>
+#include <sandmote/kept.h>
 #include <sandmote/port.h>
 #include <sandmote/sensor.h>
 
@@ -91,7 +92,7 @@ struct sm_sensors {
     struct sm_clock clock;
     /* The same clock as a number in memory, for those that ask at every call: on a microcontroller
      * an interrupt counts one. NULL where there is none, or where it cannot be read in one piece
-     * beside that interrupt. */
+     * beside that interrupt. Set before there are clients. */
     const volatile uint64_t *ms;
     /* A sensor failed (err), or works again (0). May be NULL; must not call back. */
     void *tell_ctx;
@@ -185,6 +186,7 @@ struct sm_sensor_client {
     int64_t old_wish;
     int64_t value;
     int error;
+    struct sm_kept kept[SM_KEPT]; /* values that views have, by handle and the registry's ms */
 };
 
 /* How many sensors the grants name: so many views a client needs. */
@@ -223,6 +225,15 @@ static inline struct sm_sensor_view *sm_sensor_handle_view(const struct sm_senso
     uint32_t i = handle >> 5 & 31;
 
     return i < c->nviews && (c->views[i].handles ^ handle) < 32 ? &c->views[i] : NULL;
+}
+
+/* Keep the value that a view has ready for reads of this handle to it, which is one to a capability
+ * granted for reading. It is forgotten when anything about the client's views changes. */
+static inline void sm_sensor_client_keep(struct sm_sensor_client *c, const struct sm_sensor_view *v,
+                                         uint32_t handle)
+{
+    c->kept[SM_KEPT_PLACE(handle)] =
+        (struct sm_kept){handle, v->value[SM_HANDLE_CHANNEL(handle)], v->until_ms};
 }
 
 #define SM_SENSOR_PENDING 1

@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <sandmote/config.h>
 #include <sandmote/error.h>
+#include <sandmote/kept.h>
 
 #define SM_WASM_PAGE 65536u
 
@@ -85,7 +86,7 @@ int64_t sm_wasm_scratch_needed(const uint8_t *wasm, size_t len, void *scratch, s
 
 /* Changes with every change of the image format or of the translator, and with config.h. */
 #define SM_WASM_BUILD                                                                              \
-    (11u + (SM_FLOATS ? 0u : 0x10000u) + (SM_FUSED ? 0u : 0x20000u) +                              \
+    (12u + (SM_FLOATS ? 0u : 0x10000u) + (SM_FUSED ? 0u : 0x20000u) +                              \
      (SM_DOUBLE_PAIRS ? 0u : 0x40000u) + (SM_ACCUMULATOR ? 0x80000u : 0u))
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */
@@ -244,13 +245,16 @@ int sm_wasm_global_init(const struct sm_wasm_module *m, uint32_t index, struct s
 
 /* What an import is bound to: of the import's kind. A function is either a host function with its
  * type as text (parameters, ':', results; i I f F r x for i32 i64 f32 f64 funcref externref, for
- * example "iI:f"), or one of another instance. */
+ * example "iI:f"), or one of another instance. One of type "iii:i" may have answers kept ready
+ * (kept.h), by a clock: both borrowed for the instance's life. */
 struct sm_wasm_extern {
     enum sm_wasm_kind kind;
     sm_wasm_host_fn *host;
     void *host_ctx;
     const char *host_type;
-    struct sm_wasm_inst *inst; /* of func */
+    const struct sm_kept *kept;          /* SM_KEPT of them */
+    const volatile uint64_t *kept_clock; /* NULL: nothing is kept */
+    struct sm_wasm_inst *inst;           /* of func */
     uint32_t func;
     struct sm_wasm_table *table;
     struct sm_wasm_memory *memory;

@@ -2,7 +2,8 @@
  * others so that it can be compiled for speed where these are compiled for size.
  *
  * What is mostly so is here: a handle to values, of which the view has some or one call of the
- * driver brings new ones, and a clock in memory. All else is sensor.c's.
+ * driver brings new ones, and a clock in memory. All else is sensor.c's. A value that the view has
+ * is kept: the engine gives it from then on (kept.h), as long as it is good.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
@@ -21,10 +22,8 @@ int sm_host_get(void *ctx, struct sm_wasm_inst *caller, uint32_t *args)
         (ms = h->sensors.sensors->ms) == NULL)
         return sm_host_get_slowly(h, caller, args);
     uint64_t now = *ms;
-    if (now < v->until_ms && channel != SM_CHANNEL_ALL) { /* mostly */
-        sm_put_raw(buf, (uint32_t)v->value[channel]);
-        return sm_host_give(args, 4);
-    }
+    if (now < v->until_ms && channel != SM_CHANNEL_ALL)
+        return sm_host_get_ready(h, v, args, buf);
     uint32_t bytes = sm_host_bytes_of(v, channel);
     if (len < bytes)
         return sm_host_give(args, SM_HOST_SPACE);

@@ -411,5 +411,10 @@ int sm_host_resolve(void *host, const struct sm_wasm_import *import, struct sm_w
         (sensor != NULL && !sm_host_has_sensor(h)) ||
         (f->fn == last_error && !sm_host_has_sensor(h) && !sm_host_has_network(h)))
         return SM_ERR_DENIED;
-    return sm_host_bind(out, f, h);
+    sm_host_bind(out, f, h);
+    if (f->fn == sm_host_get && h->port->sensors != NULL) {
+        out->kept = h->sensors.kept;
+        out->kept_clock = h->port->sensors->ms;
+    }
+    return 0;
 }

@@ -94,8 +94,11 @@ static inline int sm_host_take_values(struct sm_sensor_view *v, uint32_t which, 
     return 0;
 }
 
-/* get() of anything but values, what is refused, and without a clock in memory; and of values that
- * could not be taken at once, for the reason `how`. */
+/* get() of a value that the view has, which is kept from then on; of anything but values, what is
+ * refused, and without a clock in memory; and of values that could not be taken at once, for the
+ * reason `how`. */
+int sm_host_get_ready(struct sm_host *h, const struct sm_sensor_view *v, uint32_t *args,
+                      uint8_t *buf);
 int sm_host_get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args);
 int sm_host_get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args,
                       struct sm_sensor_view *v, int how, uint64_t now_ms);

@@ -479,6 +479,14 @@ int sm_host_get_slowly(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t 
     return ask_to_read(h, caller, args);
 }
 
+int sm_host_get_ready(struct sm_host *h, const struct sm_sensor_view *v, uint32_t *args,
+                      uint8_t *buf)
+{
+    sm_sensor_client_keep(&h->sensors, v, args[0]);
+    sm_host_put32(buf, (uint32_t)v->value[SM_HANDLE_CHANNEL(args[0])]);
+    return sm_host_give(args, 4);
+}
+
 int sm_host_get_later(struct sm_host *h, struct sm_wasm_inst *caller, uint32_t *args,
                       struct sm_sensor_view *v, int how, uint64_t now)
 {

@@ -5,7 +5,9 @@
  * channels are looked up by name and its handles are new ones.
  *
  * Invariants of a view: without a sensor it has no handles, channels, values or wishes and is off;
- * `wished` and `on` only change together with sm_sensors_resolve().
+ * `wished` and `on` only change together with sm_sensors_resolve(). Its handles and values change
+ * only together with `until_ms`, and that by set_until() alone, which forgets what was kept of
+ * them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -98,23 +100,31 @@ static uint64_t turn_of(const struct sm_sensor_view *v)
     return v->until_ms - sm_sensor_patience(v->interval_ms);
 }
 
-static void set_interval(struct sm_sensor_view *v, uint32_t ms)
+/* Of all views, which are few, since places in the table are not one view's. */
+static void set_until(struct sm_sensor_client *c, struct sm_sensor_view *v, uint64_t ms)
+{
+    v->until_ms = ms;
+    for (unsigned i = 0; i < SM_KEPT; i++)
+        c->kept[i].until = 0;
+}
+
+static void set_interval(struct sm_sensor_client *c, struct sm_sensor_view *v, uint32_t ms)
 {
     if (v->until_ms > 0)
-        v->until_ms = ms > 0 ? turn_of(v) + sm_sensor_patience(ms) : 0;
+        set_until(c, v, ms > 0 ? turn_of(v) + sm_sensor_patience(ms) : 0);
     v->interval_ms = ms;
 }
 
 /* Off, without wishes and values. */
-static void clear(const struct sm_sensor_client *c, struct sm_sensor_view *v)
+static void clear(struct sm_sensor_client *c, struct sm_sensor_view *v)
 {
     v->on = false;
     v->wished = 0;
-    v->until_ms = 0;
+    set_until(c, v, 0);
     v->interval_ms = c->interval_ms;
 }
 
-static void bind(const struct sm_sensor_client *c, struct sm_sensor_view *v, struct sm_sensor *s)
+static void bind(struct sm_sensor_client *c, struct sm_sensor_view *v, struct sm_sensor *s)
 {
     struct grant g;
 
@@ -176,18 +186,19 @@ struct sm_sensor_view *sm_sensor_view_of(const struct sm_sensor_client *c,
 /* Turns are an interval apart, so that who comes early now and then gets no more values than his
  * rate, until one is missed. Without an interval values are never good, so that
  * sm_sensor_view_measure() need not know them. */
-void sm_sensor_view_update(struct sm_sensor_view *v, uint64_t now_ms)
+void sm_sensor_view_update(struct sm_sensor_client *c, struct sm_sensor_view *v, uint64_t now_ms)
 {
     const struct sm_sensor *s = v->sensor;
     unsigned n = s->driver->capabilities;
 
     v->measured_ms = s->run.sampled_ms;
     if (v->interval_ms == 0) {
-        v->until_ms = 0;
+        set_until(c, v, 0);
     } else {
         uint64_t turn = v->until_ms > 0 ? turn_of(v) + v->interval_ms : now_ms;
-        v->until_ms =
-            (now_ms < turn + v->interval_ms ? turn : now_ms) + sm_sensor_patience(v->interval_ms);
+        set_until(c, v,
+                  (now_ms < turn + v->interval_ms ? turn : now_ms) +
+                      sm_sensor_patience(v->interval_ms));
     }
     while (n-- > 0)
         v->value[n] = s->run.value[n];
@@ -303,7 +314,7 @@ static void wish(struct sm_sensor_client *c, struct sm_sensor_view *v, unsigned 
     v->wish[i] = value;
     v->wished = (uint16_t)((v->wished & ~(1u << i)) | (uint32_t)any << i);
     if (i == RATE_WISH)
-        set_interval(v, any ? rate_ms(value) : c->interval_ms);
+        set_interval(c, v, any ? rate_ms(value) : c->interval_ms);
 }
 
 /* What is known without the chip; OP_GET puts another value here. */

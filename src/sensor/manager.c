@@ -396,7 +396,7 @@ static void finish(struct sm_sensors *m, struct sm_sensor *s, int err, uint64_t 
     sm_sensors_cancel(m, c);
     if (err == 0 && c->request == SM_REQUEST_READ &&
         (c->channel < SM_CHANNEL_ATTRIBUTE || c->channel == SM_CHANNEL_ALL))
-        sm_sensor_view_update(c->view, now_ms);
+        sm_sensor_view_update(c, c->view, now_ms);
     sm_sensor_client_finish(c, err);
 }
 

@@ -56,7 +56,7 @@ struct sm_sensor_view *sm_sensor_view_of(const struct sm_sensor_client *c,
                                          const struct sm_sensor *s);
 
 /* The view gets the sensor's last measurement. */
-void sm_sensor_view_update(struct sm_sensor_view *v, uint64_t now_ms);
+void sm_sensor_view_update(struct sm_sensor_client *c, struct sm_sensor_view *v, uint64_t now_ms);
 
 /* A request is over; what it changed is taken back after an error. */
 void sm_sensor_client_finish(struct sm_sensor_client *c, int err);

@@ -117,6 +117,10 @@ static int bind_func(struct sm_wasm_inst *inst, uint32_t x, const struct sm_wasm
     }
     if (e->host != NULL) {
         *b = (struct sm_bound_func){.host = e->host, .ctx = e->host_ctx};
+        if (SM_FUSED && e->kept_clock != NULL) {
+            b->kept = e->kept;
+            b->clock = e->kept_clock;
+        }
         return host_type_matches(inst, &inst->types[type], e->host_type) ? 0 : SM_ERR_LINK;
     }
     if (!sm_same_type(inst, type, e->inst, e->inst->funcs[e->func].type)) {

@@ -7,9 +7,15 @@
 
 struct sm_bound_func { /* an import; never another import: chains are followed when linking */
     sm_wasm_host_fn *host;
-    void *ctx;
-    struct sm_wasm_inst *inst; /* when host is NULL */
-    uint32_t func;
+    union {
+        void *ctx;
+        struct sm_wasm_inst *inst; /* when host is NULL, and func */
+    };
+    const struct sm_kept *kept; /* NULL: nothing is */
+    union {
+        const volatile uint64_t *clock; /* of what is kept */
+        uint32_t func;
+    };
 };
 
 struct sm_wasm_inst {

@@ -507,32 +507,75 @@ static OUT_OF_LINE void do_select_typed(struct fn *f)
     }
 }
 
-/* Arguments go home, where they are the callee's frame. The base is that of the first. */
-static uint32_t take_arguments(struct fn *f, const struct sm_image_type *t)
+/* Whether an operand of one word is a number that an instruction can hold. */
+static OUT_OF_LINE bool is_k(const struct operand *o)
 {
-    uint32_t base;
+    return o->in == IN_CONST && sm_fn_fits_k(o->lo, 0, false);
+}
+
+/* An import with three arguments of a word each, the last a number: they are read where they are.
+ * False: it is none, and nothing is done. */
+static bool pass_three(struct fn *f, const struct sm_image_type *t)
+{
+    uint32_t a, b, op = SM_FUSED_OP(OP_PASS_K, 0);
+    struct operand *last;
+
+    if (!SM_FUSED || t->nparams != 3 || t->param_words != 3 ||
+        !is_k(last = cell(f, f->cells - 1))) {
+        return false;
+    }
+    b = last[1].lo;
+    if (!is_k(&last[1])) {
+        op = SM_FUSED_OP(OP_PASS_A, 0);
+        b = sm_fn_slot(f, &last[1]);
+    }
+    a = sm_fn_slot(f, &last[2]);
+    sm_fn_op(f, op);
+    sm_fn_unit(f, a);
+    sm_fn_unit(f, b);
+    sm_fn_unit(f, last->lo);
+    return true;
+}
+
+#define PASSED 0x10000u
+
+/* Arguments go home, where they are the callee's frame. The base is that of the first; those of an
+ * import may be PASSED, when its OP_CALL_IMPORT follows as a part of the same instruction. */
+static uint32_t take_arguments(struct fn *f, const struct sm_image_type *t, bool import)
+{
+    uint32_t passed = 0, base;
 
     sm_fn_check_types(f, t->params, t->nparams);
     if (!dead(f)) {
-        sm_fn_settle_top(f, t->nparams);
+        if (import && pass_three(f, t)) {
+            passed = PASSED;
+        } else {
+            sm_fn_settle_top(f, t->nparams);
+        }
     }
     sm_fn_pop_types(f, t->params, t->nparams);
     base = f->home;
     sm_fn_push_types(f, t->results, t->nresults);
-    return base;
+    return base | passed;
 }
 
 static OUT_OF_LINE void do_call(struct fn *f)
 {
     uint32_t x = sm_reader_u32(&f->r), base;
+    bool import = x < f->mi->h.nfunc_imports;
 
     if (x >= f->mi->h.nfuncs) {
         sm_fn_invalid(f, "unknown function");
         return;
     }
-    base = take_arguments(f, &f->mi->types[f->mi->funcs[x].type]);
+    base = take_arguments(f, &f->mi->types[f->mi->funcs[x].type], import);
     if (!dead(f)) {
-        sm_fn_op(f, x < f->mi->h.nfunc_imports ? OP_CALL_IMPORT : OP_CALL);
+        if (base & PASSED) {
+            sm_fn_code_room(f); /* results may have taken it */
+            sm_fn_unit(f, OP_CALL_IMPORT);
+        } else {
+            sm_fn_op(f, import ? OP_CALL_IMPORT : OP_CALL);
+        }
         sm_fn_unit(f, x);
         sm_fn_unit(f, base);
         sm_fn_forget(f);
@@ -566,7 +609,7 @@ static OUT_OF_LINE void do_call_indirect(struct fn *f)
     if (!dead(f)) {
         src = sm_fn_slot(f, &index);
     }
-    base = take_arguments(f, &f->mi->types[type]);
+    base = take_arguments(f, &f->mi->types[type], false);
     if (dead(f)) {
         return;
     }

@@ -95,6 +95,12 @@
     X(MEMORY_SIZE, "d")                                                                            \
     X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
 
+/* Three arguments of the import whose CALL_IMPORT follows, to their home; with what is kept for them
+ * (kept.h), past that call. */
+#define SM_OPS_PASS(X)                                                                             \
+    X(PASS_A, "a b k")                                                                             \
+    X(PASS_K, "a k k")
+
 /* Loads and stores with the address in a slot plus an offset that does not wrap, as Wasm has it; in a
  * slot alone; in a slot plus a number, and in the sum of two slots, which wrap as i32.add does. The
  * same order in all four, but that loads which widen to 64 bits have only the first form. */
@@ -496,10 +502,12 @@
 #if SM_FUSED
 #define SM_FUSED_OP(op, none) op
 #else
+#undef SM_OPS_PASS
 #undef SM_OPS_ACCESS
 #undef SM_OPS_WIDE_K
 #undef SM_OPS_INCREMENT
 #undef SM_OPS_PAIR
+#define SM_OPS_PASS(X)
 #define SM_OPS_ACCESS(X)
 #define SM_OPS_WIDE_K(X)
 #define SM_OPS_INCREMENT(X)
@@ -539,7 +547,7 @@
     SM_OPS_RARE_1(X) SM_OPS_RARE_1F(X) SM_OPS_RARE_2(X) SM_OPS_RARE_2F(X) SM_OPS_SYSTEM(X)
 #define SM_OPS_HOT(X) SM_OPS_CONTROL(X) SM_OPS_PLAIN(X)
 #define SM_OPS_PLAIN(X)                                                                            \
-    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X)            \
+    SM_OPS_BRANCH(X) SM_OPS_COMPARE(X) SM_OPS_MOVE(X) SM_OPS_PASS(X) SM_OPS_MEMORY(X) SM_OPS_ACCESS(X)            \
         SM_OPS_INTEGER(X) SM_OPS_WIDE_K(X) SM_OPS_INCREMENT(X) SM_OPS_PAIR(X) SM_OPS_FLOAT(X)      \
             SM_OPS_FLOAT_PAIR(X) SM_OPS_ACC(X) SM_OPS_ACC_LONG(X) SM_OPS_ACC_DOUBLE(X)
 

@@ -285,6 +285,51 @@ sm_thumb_run:
     mvn r0, #~SM_THUMB_HOST
     b .Lout
 
+#if SM_FUSED
+/* In front of CALL_IMPORT, whose units are the fifth to the seventh. What is kept takes no longer
+ * than other instructions, so that nobody looks at the epoch. */
+    op PASS_A
+    get r1, 2
+    b 1f
+    op PASS_K
+    number16 r1, 2
+1:  ldrh r2, [PC, #6]
+    get r3, 1
+    cmp r2, #4
+    bne 2f
+    ldrh r0, [PC, #10]
+    ldr r2, [sp, #IMPORTS]
+    add r0, r2, r0, lsl #4
+    ldrd r0, r2, [r0, #8] /* kept, clock */
+    cbz r0, 2f
+    cmp r1, END4
+    bhs 2f
+    eor r12, r3, r3, lsr #3 /* SM_KEPT_PLACE */
+    and r12, r12, #7
+    add r0, r0, r12, lsl #4
+    ldrd r12, lr, [r0]
+    cmp r12, r3
+    bne 3f
+    ldrd r0, r12, [r0, #8]
+    ldrd r2, r3, [r2]
+    cmp r2, r0
+    sbcs r3, r3, r12
+    bhs 4f
+    str lr, [MEM, r1]
+    movs r0, #4
+    put r0, 6, r1
+    looks
+    next 7
+4:  get r3, 1
+3:  looks
+2:  ldrh r0, [PC, #12]
+    number16 r2, 3
+    add r0, FP, r0, lsl #2
+    str r3, [r0]
+    strd r1, r2, [r0, #4]
+    next 4
+#endif
+
     op RETURN_64
     get64 r0, r1, 2
     get r3, 1

@@ -86,6 +86,12 @@ _Static_assert(sizeof(struct sm_image_func) == 8 && offsetof(struct sm_image_fun
 _Static_assert(sizeof(struct sm_bound_func) == 16 && offsetof(struct sm_bound_func, host) == 0 &&
                    offsetof(struct sm_bound_func, ctx) == 4,
                "CALL_IMPORT scales by sixteen and loads both");
+_Static_assert(offsetof(struct sm_bound_func, kept) == 8 &&
+                   offsetof(struct sm_bound_func, clock) == 12 && sizeof(struct sm_kept) == 16 &&
+                   offsetof(struct sm_kept, key) == 0 && offsetof(struct sm_kept, value) == 4 &&
+                   offsetof(struct sm_kept, until) == 8 && SM_KEPT == 8 &&
+                   SM_KEPT_PLACE(0x2fu) == (0x2fu ^ 5u) % 8u,
+               "PASS_K finds what is kept");
 _Static_assert(offsetof(struct sm_wasm_global, value) == 0, "GLOBAL_GET loads there");
 _Static_assert(SM_THUMB_TRAP_DIV_ZERO == SM_TRAP_DIV_ZERO &&
                    SM_THUMB_TRAP_OVERFLOW == SM_TRAP_OVERFLOW &&

@@ -3,7 +3,10 @@
  * by the epoch that SysTick advances; a trap is reported with its backtrace. Prints a line a check
  * and costs in instructions; the exit status is 0 when all held.
  *
- * Built a second time with -DNATIVE, when the module's native image runs, in place.
+ * Then the cases of answers that are kept ready (test/wasm/kept.c).
+ *
+ * Built a second time with -DNATIVE, when the module's native image runs, in place; without these
+ * cases.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sandmote/wasm.h>
@@ -13,6 +16,9 @@
 #ifdef NATIVE
 #include <sandmote/native.h>
 #include "module_native.h"
+#else
+#include "kept.h"
+#include "kept_bytes.h"
 #endif
 
 #define MEMORY_BYTES 4096u
@@ -29,6 +35,8 @@ static struct {
 } ram;
 
 struct machine {
+    const uint8_t *wasm;
+    uint32_t wasm_len;
     struct sm_wasm_module module;
     struct sm_wasm_store store;
     struct sm_wasm_inst *inst;
@@ -68,8 +76,8 @@ static void translate(void *ctx)
     struct machine *m = ctx;
     const struct sm_wasm_sink sink = {NULL, write_image};
     struct sm_wasm_diag diag = {0, ""};
-    m->image_len = sm_wasm_translate(module_bytes, sizeof module_bytes, &sink, ram.scratch,
-                                     sizeof ram.scratch, &diag);
+    m->image_len =
+        sm_wasm_translate(m->wasm, m->wasm_len, &sink, ram.scratch, sizeof ram.scratch, &diag);
     if (m->image_len < 0) {
         print_number("      at offset ", diag.offset, ": ");
         sm_board_print(diag.rule);
@@ -116,15 +124,13 @@ static bool bind(struct machine *m)
 #endif
 }
 
-static bool start(struct machine *m)
+static bool start(struct machine *m, const struct sm_wasm_linker *linker)
 {
-    const struct sm_wasm_limits limits = {.memory_bytes = MEMORY_BYTES};
-    const struct sm_wasm_linker linker = {NULL, resolve};
+    const struct sm_wasm_limits limits = {.memory_bytes = MEMORY_BYTES, .table_entries = 1};
     struct sm_wasm_pool pool = {.base = ram.pool, .size = sizeof ram.pool};
     uint32_t which;
-    if (sm_wasm_open(&m->module, ram.image, (size_t)m->image_len, module_bytes,
-                     sizeof module_bytes) != 0 ||
-        sm_wasm_instantiate(&m->inst, &m->store, &m->module, &limits, &linker, &pool, &which) != 0)
+    if (sm_wasm_open(&m->module, ram.image, (size_t)m->image_len, m->wasm, m->wasm_len) != 0 ||
+        sm_wasm_instantiate(&m->inst, &m->store, &m->module, &limits, linker, &pool, &which) != 0)
         return false;
     m->memory_used = (uint32_t)pool.used;
     sm_wasm_exec_init(&m->exec, ram.stack, sizeof ram.stack / sizeof ram.stack[0], 64, &ram.epoch);
@@ -237,6 +243,30 @@ static void run_fib(void *ctx)
     (void)call(ctx, "fib", 15, 0);
 }
 
+#ifndef NATIVE
+static void say(const char *what, bool holds)
+{
+    (void)check(what, holds);
+}
+
+static unsigned keeps_answers(void)
+{
+    struct machine m = {.wasm = kept_bytes, .wasm_len = sizeof kept_bytes};
+    struct kept k = {.exec = &m.exec,
+                     .epoch = &ram.epoch,
+                     .memory = MEMORY_BYTES,
+                     .scratch = ram.scratch,
+                     .scratch_len = sizeof ram.scratch,
+                     .say = say};
+    const struct sm_wasm_linker linker = {&k, kept_resolve};
+    translate(&m);
+    if (m.image_len < 0 || !start(&m, &linker))
+        return 1;
+    k.inst = m.inst;
+    return kept_run(&k);
+}
+#endif
+
 static void report_costs(struct machine *m, uint32_t translation)
 {
     print_number("cost  translation of ", sizeof module_bytes, " bytes: ");
@@ -250,10 +280,11 @@ static void report_costs(struct machine *m, uint32_t translation)
 
 int sm_board_main(void)
 {
-    struct machine m = {0};
+    struct machine m = {.wasm = module_bytes, .wasm_len = sizeof module_bytes};
+    const struct sm_wasm_linker linker = {NULL, resolve};
     uint32_t translation = sm_board_count(translate, &m);
     int failures = check("the module translates", m.image_len > 0);
-    failures += failures ? 0 : check("it opens and instantiates", start(&m));
+    failures += failures ? 0 : check("it opens and instantiates", start(&m, &linker));
     if (failures)
         return 1;
     failures += expect(&m, "fib", 15, 610);
@@ -267,6 +298,9 @@ int sm_board_main(void)
     failures += reports_a_trap(&m, MEMORY_BYTES, SM_TRAP_MEMORY, 0x28); /* i32.load */
     failures += expect(&m, "fib", 10, 55);
     report_costs(&m, translation);
+#ifndef NATIVE
+    failures += SM_FUSED ? (int)keeps_answers() : 0;
+#endif
     sm_board_print(failures ? "wasmtest failed\n" : "wasmtest passed\n");
     return failures ? 1 : 0;
 }

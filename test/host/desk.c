@@ -280,7 +280,7 @@ int32_t desk_open(struct guest *g, const char *sensor, const char *name)
 
 int32_t desk_get(struct guest *g, int32_t handle, uint32_t len)
 {
-    return desk_call(g, "get", (uint32_t[]){(uint32_t)handle, AT_BUF, len});
+    return desk_call(g, len == 4 ? "get 4" : "get", (uint32_t[]){(uint32_t)handle, AT_BUF, len});
 }
 
 int32_t desk_set(struct guest *g, int32_t handle, int64_t value)

@@ -432,6 +432,207 @@ static void a_handle_that_was_read_before_is_looked_at_again(void **state)
     assert_int_equal(desk_i32(one, AT_BUF), 2);
 }
 
+/* ---- What is kept ---------------------------------------------------------------------------- */
+
+static const struct sm_kept *kept_of(const struct guest *g, int32_t handle)
+{
+    const struct sm_kept *k = &g->host.sensors.kept[SM_KEPT_PLACE((uint32_t)handle)];
+
+    return k->key == (uint32_t)handle && d.now_ms < k->until ? k : NULL;
+}
+
+/* Whether the next get() by that handle, read twice before, is answered by the engine: it gives
+ * what is put where the answer is kept. */
+static bool is_kept(struct guest *g, int32_t handle)
+{
+    struct sm_kept *k = (struct sm_kept *)(uintptr_t)kept_of(g, handle);
+    bool given;
+
+    if (k == NULL)
+        return false;
+    k->value++;
+    given = desk_get(g, handle, 4) == 4 && desk_i32(g, AT_BUF) == k->value;
+    k->value--;
+    return given;
+}
+
+/* A handle of `one` to the temperature of A, which was 21500 then and is 1 since; kept, where there
+ * is a clock in memory. */
+static int32_t kept_temperature(void)
+{
+    int32_t t = desk_open(one, "A", "temperature");
+
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    a->temperature = 1;
+    assert_int_equal(desk_get(one, t, 4), 4);
+    assert_int_equal(desk_i32(one, AT_BUF), 21500);
+    return t;
+}
+
+static void gives(struct guest *g, int32_t handle, int32_t value)
+{
+    assert_int_equal(desk_get(g, handle, 4), 4);
+    assert_int_equal(desk_i32(g, AT_BUF), value);
+}
+
+static void an_answer_is_kept_until_its_time(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    d.now_ms += 874;
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    gives(one, t, 21500);
+    d.now_ms++;
+    assert_false(is_kept(one, t));
+    gives(one, t, 1);
+    gives(one, t, 1);
+    a->temperature = 2;
+    d.now_ms += 1ull << 32; /* the low half of the clock alone says nothing */
+    gives(one, t, 2);
+}
+
+static void an_answer_is_kept_for_its_handle_alone(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature(), h = desk_open(one, "A", "humidity");
+    int32_t all = desk_open(one, "A", "*"), rate = desk_open(one, "A", "SampRate");
+    for (unsigned bit = 0; bit < 32; bit++) {
+        int32_t other = t ^ (int32_t)(1u << bit);
+        if (other != h && other != all && other != rate && (other & 31) < SM_CHANNEL_ATTRIBUTE)
+            assert_int_equal(desk_get(one, other, 4), SM_HOST_INVALID);
+    }
+    gives(one, h, 45000);
+    gives(one, t, 21500);
+    gives(one, h, 45000);
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    assert_int_equal(is_kept(one, h), clock_in_memory);
+    assert_int_equal(desk_get(one, all, 4), SM_HOST_SPACE);
+    assert_null(kept_of(two, t)); /* where that number was never read */
+    gives(one, t, 21500);
+}
+
+static void an_answer_goes_nowhere_but_into_the_memory(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    const uint32_t outside[] = {MEMORY - 3, MEMORY, 0x80000000, 0xfffffffc, 0xffffffff};
+    for (unsigned i = 0; i < sizeof outside / sizeof *outside; i++) {
+        assert_int_equal(desk_call(one, "get 4", (uint32_t[]){(uint32_t)t, outside[i]}), TRAPPED);
+        assert_int_equal(is_kept(one, t), clock_in_memory);
+    }
+    assert_int_equal(desk_call(one, "get 4", (uint32_t[]){(uint32_t)t, MEMORY - 4}), 4);
+    assert_int_equal(desk_i32(one, MEMORY - 4), 21500);
+    assert_int_equal(desk_get(one, t, 3), SM_HOST_SPACE);
+    assert_int_equal(desk_get(one, t, 5), 4);
+}
+
+static void what_is_turned_off_keeps_no_answer(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    assert_int_equal(desk_off(two, "A"), 1); /* another's is another's */
+    gives(one, t, 21500);
+    assert_int_equal(desk_off(one, "A"), 1);
+    assert_false(is_kept(one, t));
+    gives(one, t, 1);
+}
+
+static void a_new_interval_counts_for_what_is_kept(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    assert_int_equal(desk_config(one, "A", "SampRate", 2000000000), 1);
+    d.now_ms += 1000;
+    gives(one, t, 21500);
+    gives(one, t, 21500);
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    assert_int_equal(desk_config(one, "A", "SampRate", 100000000), 1);
+    assert_false(is_kept(one, t));
+    gives(one, t, 1);
+    gives(one, t, 1);
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    a->temperature = 2;
+    assert_int_equal(desk_config(one, "A", "SampRate", 0), 1);
+    gives(one, t, 2);
+    a->temperature = 3;
+    gives(one, t, 3);
+}
+
+static void a_refused_interval_leaves_no_answer_behind(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    a->error[DO_SET] = SM_ERR_IO; /* the filter cannot be set: all is as it was before */
+    failed(one, desk_config(one, "A", "filter", 4), SM_HOST_IO);
+    a->error[DO_SET] = 0;
+    d.now_ms += 200;
+    const struct sm_kept *k = kept_of(one, t);
+    const struct sm_sensor_view *v = &one->views[0];
+    assert_true(k == NULL || (k->until == v->until_ms && k->value == v->value[0]));
+}
+
+static void a_newer_value_is_what_is_kept(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature(), h = desk_open(one, "A", "humidity");
+    d.now_ms += 875;
+    a->humidity = 2;
+    gives(one, h, 2); /* one measurement for both */
+    gives(one, t, 1);
+    gives(one, t, 1);
+    assert_int_equal(is_kept(one, t), clock_in_memory);
+    a->temperature = 3;
+    d.now_ms += 1000;
+    assert_int_equal(desk_read(one, "A", "temperature", 4), 1);
+    gives(one, t, 3);
+}
+
+static void a_sensor_that_goes_takes_its_answers_along(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    sm_sensors_remove(&d.sensors, &a->sensor); /* as when a plugin is removed */
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    assert_int_equal(sm_sensors_add(&d.sensors, &a->sensor), 0);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    a->temperature = 21500;
+    int32_t again = kept_temperature();
+    assert_true(again != t);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    gives(one, again, 21500);
+}
+
+/* A grant that is taken away comes with another instance. */
+static void an_instance_that_ends_leaves_no_answer(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    desk_end(one);
+    assert_null(kept_of(one, t));
+    one = desk_guest(&d, 0, GRANTS("sensor/A/humidity:r"), 0);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+    int32_t h = desk_open(one, "A", "humidity");
+    gives(one, h, 45000);
+    gives(one, h, 45000);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_INVALID);
+}
+
+/* What the view has is good until its time, whatever became of the sensor. */
+static void a_sensor_that_fails_changes_nothing_until_then(void **state)
+{
+    (void)state;
+    int32_t t = kept_temperature();
+    a->error[DO_SAMPLE] = SM_ERR_IO;
+    assert_int_equal(desk_config(two, "A", "SampRate", 0), 1);
+    failed(two, desk_read(two, "A", "temperature", 4), SM_HOST_IO);
+    gives(one, t, 21500);
+    d.now_ms += 875;
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_IO);
+    assert_int_equal(desk_get(one, t, 4), SM_HOST_IO);
+}
+
 /* ---- Sharing --------------------------------------------------------------------------------- */
 
 static void a_sensor_stops_when_the_last_turns_it_off(void **state)
@@ -1179,6 +1380,16 @@ int main(void)
         T(only_attributes_that_can_be_written_are),
         T(a_forged_handle_reaches_nothing),
         T(a_handle_that_was_read_before_is_looked_at_again),
+        T(an_answer_is_kept_until_its_time),
+        T(an_answer_is_kept_for_its_handle_alone),
+        T(an_answer_goes_nowhere_but_into_the_memory),
+        T(what_is_turned_off_keeps_no_answer),
+        T(a_new_interval_counts_for_what_is_kept),
+        T(a_refused_interval_leaves_no_answer_behind),
+        T(a_newer_value_is_what_is_kept),
+        T(a_sensor_that_goes_takes_its_answers_along),
+        T(an_instance_that_ends_leaves_no_answer),
+        T(a_sensor_that_fails_changes_nothing_until_then),
         T(a_sensor_stops_when_the_last_turns_it_off),
         T(the_fastest_wins_and_each_has_its_own_view),
         T(a_reader_that_comes_a_little_early_is_not_given_the_value_before),
