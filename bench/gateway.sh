@@ -113,6 +113,9 @@ measure() {
         begin "$1" --config "$dir/dtls.json"
         "$build/bench/gateway/load_dtls" $dtls_port $dtls_clients $gateway | sed "s/^/$name dtls /"
         end
+        begin "$build/bench/gateway/relay" "$sn" "$mqtt"
+        run latency clients=1 phases=latency | sed 's/^[^ ]*/relay/'
+        end
     fi
     begin "$@"
     run latency clients=1 phases=latency
@@ -170,7 +173,7 @@ cat "$dir/table"
 {
     cat "$here/gateway/head.md"
     echo
-    echo "$(nproc) processors ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $("$mosquitto" -h | sed -n '1s/^mosquitto version /Mosquitto /p'), medians of $rounds rounds of $seconds s."
+    echo "$(nproc) processors ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $("$mosquitto" -h | sed -n '1s/^mosquitto version /Mosquitto /p'), medians of $rounds rounds of $seconds s, all at nice $(nice)."
     echo
     cat "$dir/table"
 } >"$root/doc/benchmarks/gateway.md"

@@ -1,4 +1,5 @@
 # Lines "gateway case figure value" of several rounds: a table of medians, a column a gateway.
+# "relay" has no column: what it took stands in rows of the first one.
 # SPDX-License-Identifier: Apache-2.0
 function median(key,    n, i, j, t, v) {
     n = split(values[key], v, " ")
@@ -14,17 +15,25 @@ function row(label, figure_case, figure, digits,    i, line, m) {
     }
     print line
 }
-function ratio_row(label, figure_case, over, under,    i, line, a, b) {
+function ratio(gateway, figure_case, over, under,    a, b) {
+    a = median(gateway SUBSEP figure_case SUBSEP over)
+    b = median(gateway SUBSEP figure_case SUBSEP under)
+    return a == "-" || b + 0 == 0 ? "-" : sprintf("%.2f", a / b)
+}
+function ratio_row(label, figure_case, over, under,    i, line) {
     line = "| " label " |"
-    for (i = 1; i <= n_gateways; i++) {
-        a = median(gateways[i] SUBSEP figure_case SUBSEP over)
-        b = median(gateways[i] SUBSEP figure_case SUBSEP under)
-        line = line " " (a == "-" || b + 0 == 0 ? "-" : sprintf("%.2f", a / b)) " |"
-    }
+    for (i = 1; i <= n_gateways; i++)
+        line = line " " ratio(gateways[i], figure_case, over, under) " |"
+    print line
+}
+function relay_row(label, over, under,    i, line) {
+    line = "| " label " | " ratio("relay", "latency", over, under) " |"
+    for (i = 2; i <= n_gateways; i++)
+        line = line " - |"
     print line
 }
 NF == 4 {
-    if (!($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
+    if ($1 != "relay" && !($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
     values[$1, $2, $3] = values[$1, $2, $3] " " $4
 }
 END {
@@ -44,6 +53,7 @@ END {
     for (q = 0; q <= 2; q++) {
         row("latency, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
         ratio_row("the same by plain MQTT: times", "latency", "latency_qos" q "_us", "plain_qos" q "_us")
+        relay_row("a bare relay by plain MQTT: times", "latency_qos" q "_us", "plain_qos" q "_us")
     }
     row("three messages at once, the slowest of 20, us", "latency", "three_at_once_worst_us", 0)
     row("5,000 clients: connections a second", "5000", "connections_per_s", 0)
