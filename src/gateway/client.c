@@ -310,9 +310,17 @@ static bool in_flight(const struct gw_client *c)
     return c->reg_msg || c->flying;
 }
 
+bool gw_client_empty(const struct gw_client *c)
+{
+    return !c->ntopics && !c->nsubs && !c->first && !c->flows;
+}
+
+/* A client that did not go on with its will may have left a session before. */
 static void state_over(struct gw *g, struct gw_client *c)
 {
-    if (c->state == GW_DISCONNECTED || c->state == GW_LOST || c->state == GW_CONNECTING)
+    if (c->state == GW_CONNECTING && !c->clean && !gw_client_empty(c))
+        gw_client_lost(g, c);
+    else if (c->state == GW_DISCONNECTED || c->state == GW_LOST || c->state == GW_CONNECTING)
         gw_client_free(g, c);
     else
         gw_client_lost(g, c);

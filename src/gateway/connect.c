@@ -9,7 +9,8 @@
  *   CONNECT --will--> CONNECTING (WILLTOPICREQ, WILLMSGREQ) --own connection--> ACTIVE
  *   CONNECT --------> CONNECTING when it has a connection of its own, else ACTIVE at once
  *   ACTIVE --DISCONNECT(d)--> ASLEEP --PINGREQ(id)--> AWAKE --queue empty, PINGRESP--> ASLEEP
- *   ASLEEP, AWAKE --CONNECT--> ACTIVE, its flags not looked at: it only says that it is awake
+ *   ASLEEP, AWAKE --CONNECT without CleanSession and Will--> ACTIVE: it only says that it is awake.
+ *       With one of these it has lost its memory in its sleep, and begins as anybody does
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
@@ -120,6 +121,7 @@ void gw_connected(struct gw *g, struct gw_client *c, uint8_t code)
     g->figures.connects++;
     gw_client_state(g, c, GW_ACTIVE);
     c->untouched = true;
+    c->woken = false;
     gw_client_save(g, c);
     gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
     gw_pump(g, c);
@@ -165,6 +167,14 @@ static void begin(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
     }
 }
 
+/* A CONNECT with the flags of the last one that comes within LATE_MS of it, or of what came of it.
+ */
+static bool late(const struct gw *g, const struct gw_client *c, const struct sm_mqttsn_packet *p)
+{
+    return g->now_ms - c->since_ms < LATE_MS && c->clean == p->clean && c->wants_will == p->will &&
+           c->keepalive_s == p->duration_s;
+}
+
 /* What a retransmitted CONNECT gets, when its answer was lost; false when it is a new one. */
 static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr *from,
                          const struct sm_mqttsn_packet *p)
@@ -177,9 +187,8 @@ static bool answer_again(struct gw *g, struct gw_client *c, const struct gw_addr
                            0);
         return true;
     }
-    bool late = g->now_ms - c->since_ms < LATE_MS && c->clean == p->clean &&
-                c->keepalive_s == p->duration_s;
-    if (c->state != GW_ACTIVE || !(c->untouched || late) || c->wants_will != p->will)
+    bool like = c->woken ? !p->clean && !p->will : c->wants_will == p->will;
+    if (c->state != GW_ACTIVE || !((c->untouched && like) || late(g, c, p)))
         return false;
     if (c->untouched) /* this one may have copies too */
         c->since_ms = g->now_ms;
@@ -215,8 +224,7 @@ static void take_on(struct gw *g, struct gw_client *c, const char *identity,
  * nothing, and a kept one has nothing from an earlier connection either. */
 static bool idle(const struct gw_client *c)
 {
-    return !c->proven && (c->untouched || c->state == GW_CONNECTING) && !c->ntopics && !c->nsubs &&
-           !c->first && !c->flows;
+    return !c->proven && (c->untouched || c->state == GW_CONNECTING) && gw_client_empty(c);
 }
 
 /* Room for one more. Whoever spoofs addresses could fill the table with sessions that nobody uses:
@@ -246,6 +254,7 @@ static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from,
     gw_client_moved(g, c, from);
     c->keepalive_s = keepalive_s;
     gw_client_state(g, c, GW_ACTIVE);
+    c->untouched = c->woken = true;
     gw_client_save(g, c);
     gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
     gw_pump(g, c);
@@ -285,7 +294,8 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
     c->rule = rule;
     if (identity)
         c->proven = true;
-    if (c->state == GW_ASLEEP || c->state == GW_AWAKE) {
+    bool sleeps = c->state == GW_ASLEEP || c->state == GW_AWAKE;
+    if (sleeps && ((!p->clean && !p->will) || late(g, c, p))) {
         wake(g, c, from, p->duration_s);
         return;
     }

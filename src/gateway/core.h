@@ -159,6 +159,7 @@ struct gw_client {
     uint8_t state, tries;
     uint8_t in_wheel : 1, proven : 1, clean : 1, wants_will : 1, asked : 1, moving : 1,
         untouched : 1, /* nothing came since CONNECT */
+        woken : 1,     /* that CONNECT ended a sleep, and began nothing */
         kept : 1,      /* although it is clean: it sleeps, or has to do with QoS 2 */
         flying : 1;    /* the first delivery waits for the client */
     uint8_t will_step; /* 1: WILLTOPICREQ sent, 2: WILLMSGREQ sent */
@@ -300,6 +301,7 @@ void gw_client_lost(struct gw *g, struct gw_client *c);
 bool gw_client_durable(const struct gw_client *c); /* its session outlives the gateway */
 /* From now on, for exactly once is not to be had otherwise. */
 void gw_client_keep(struct gw *g, struct gw_client *c);
+bool gw_client_empty(const struct gw_client *c);     /* its session holds nothing */
 bool gw_client_reachable(const struct gw_client *c); /* may be sent something now */
 void gw_client_save(struct gw *g, struct gw_client *c);
 void gw_client_proven(struct gw *g, struct gw_client *c); /* it answered what only it could */
