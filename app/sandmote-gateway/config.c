@@ -333,8 +333,8 @@ static int read_metrics(struct reading *r, const json_t *v)
 struct root {
     const char *name, *state, *durable;
     uint64_t gateway_id, advertise, retry, retries;
-    json_t *broker, *listen, *dtls, *metrics, *search, *forwarders, *without, *predefined, *clients,
-        *limits;
+    json_t *broker, *listen, *dtls, *metrics, *search, *forwarders, *without, *moves, *predefined,
+        *clients, *limits;
 };
 
 static int read_lists(struct reading *r, const struct root *in)
@@ -349,7 +349,8 @@ static int read_lists(struct reading *r, const struct root *in)
     if (each(r, in->listen, read_listen) < 0 || each(r, in->clients, read_rule) < 0 ||
         each(r, in->predefined, read_predefined) < 0 ||
         read_prefixes(r, "search", in->search, c->prefixes[0], &c->gw.search) < 0 ||
-        read_prefixes(r, "forwarders", in->forwarders, c->prefixes[1], &c->gw.forwarders) < 0)
+        read_prefixes(r, "forwarders", in->forwarders, c->prefixes[1], &c->gw.forwarders) < 0 ||
+        read_prefixes(r, "moves", in->moves, c->prefixes[3], &c->gw.moves) < 0)
         return SM_ERR_INVALID;
     return read_prefixes(r, "without_connection", in->without, c->prefixes[2],
                          &c->gw.without_connection);
@@ -371,6 +372,7 @@ static int fill(struct reading *r)
         {"search", SM_JSON_ARRAY, false, 0, PREFIXES_MAX, AT(search)},
         {"forwarders", SM_JSON_ARRAY, false, 0, PREFIXES_MAX, AT(forwarders)},
         {"without_connection", SM_JSON_ARRAY, false, 0, PREFIXES_MAX, AT(without)},
+        {"moves", SM_JSON_ARRAY, false, 0, PREFIXES_MAX, AT(moves)},
         {"predefined", SM_JSON_ARRAY, false, 0, PREDEFINED_MAX, AT(predefined)},
         {"clients", SM_JSON_ARRAY, true, 1, RULES_MAX, AT(clients)},
         {"limits", SM_JSON_OBJECT, false, 0, 16, AT(limits)},

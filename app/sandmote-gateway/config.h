@@ -21,6 +21,7 @@
  *   "search": ["fe80::/10"],        who is answered SEARCHGW; default: nobody
  *   "forwarders": [],               who may speak for nodes behind it
  *   "without_connection": [],       who may publish with QoS -1, to predefined topics
+ *   "moves": [],                    networks in which a client asleep may change its address
  *   "predefined": [{"id": 1, "topic": "site/alarm"}],
  *   "clients": [{"id": "sensor-*", "identity": "..", "publish": ["site/%c/#"],
  *                "subscribe": ["cmd/%c/+"], "own_connection": false, "user": "..",
@@ -67,7 +68,7 @@ struct config {
     const char *metrics_address;
     uint64_t metrics_port, advertise_s;
     bool metrics;
-    struct gw_prefix prefixes[3][PREFIXES_MAX];
+    struct gw_prefix prefixes[4][PREFIXES_MAX];
     struct gw_predefined *predefined;
     struct gw_rule *rules;
 };

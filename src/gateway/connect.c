@@ -4,7 +4,7 @@
  * IP address (and node behind a forwarder) is its identity: another port of it may go on with the
  * session, another address only when the session has no living client. Whether it lives is asked
  * (PINGREQ, c->moving); a client asleep cannot answer, so its session stays where it is until its
- * sleep is over.
+ * sleep is over, unless it may move (move.c).
  *
  *   CONNECT --will--> CONNECTING (WILLTOPICREQ, WILLMSGREQ) --own connection--> ACTIVE
  *   CONNECT --------> CONNECTING when it has a connection of its own, else ACTIVE at once
@@ -30,24 +30,58 @@ static void refuse(struct gw *g, const struct gw_addr *to, uint8_t code)
     gw_reply(g, to, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNACK, .code = code});
 }
 
-/* For people who look for the reason: one line a second at most, for strangers can make many. */
+/* Not more than one line a second, for strangers can make many. */
+static bool may_say(const struct gw *g, struct gw_said *said)
+{
+    if (said->at_ms && g->now_ms - said->at_ms < SAY_MS) {
+        said->unsaid++;
+        return false;
+    }
+    said->at_ms = g->now_ms;
+    return true;
+}
+
+static const char *printable(const uint8_t *id, size_t size, char out[SM_MQTTSN_CLIENT_ID_MAX + 1])
+{
+    size_t len = 0;
+    for (; len < size && len < SM_MQTTSN_CLIENT_ID_MAX; len++)
+        out[len] = (char)(id[len] > ' ' && id[len] < 0x7f ? id[len] : '?');
+    out[len] = 0;
+    return out;
+}
+
+static const char *ip_text(const struct gw_addr *a, char out[INET6_ADDRSTRLEN])
+{
+    inet_ntop(AF_INET6, a->ip, out, INET6_ADDRSTRLEN);
+    return strncmp(out, "::ffff:", 7) ? out : out + 7;
+}
+
+/* For people who look for the reason. */
 static void say_refused(struct gw *g, const struct gw_addr *from, const struct sm_mqttsn_packet *p,
                         const char *why)
 {
-    char id[SM_MQTTSN_CLIENT_ID_MAX + 1], ip[INET6_ADDRSTRLEN] = "";
-    size_t len = 0;
-    if (g->said_ms && g->now_ms - g->said_ms < SAY_MS) {
-        g->unsaid++;
+    char id[SM_MQTTSN_CLIENT_ID_MAX + 1], ip[INET6_ADDRSTRLEN];
+    if (!may_say(g, &g->said_refused))
         return;
-    }
-    g->said_ms = g->now_ms;
-    for (; len < p->len && len < sizeof id - 1; len++)
-        id[len] = (char)(p->data[len] > ' ' && p->data[len] < 0x7f ? p->data[len] : '?');
-    id[len] = 0;
-    inet_ntop(AF_INET6, from->ip, ip, sizeof ip);
-    gw_notef(g, "client %s at %s, port %u, is refused: %s; %u others were before it", id,
-             strncmp(ip, "::ffff:", 7) ? ip : ip + 7, from->port, why, g->unsaid);
-    g->unsaid = 0;
+    gw_notef(g, "client %s at %s, port %u, is refused: %s; %u others were before it",
+             printable(p->data, p->len, id), ip_text(from, ip), from->port, why,
+             g->said_refused.unsaid);
+    g->said_refused.unsaid = 0;
+}
+
+/* Before the session moves. Other ports of the same address are not worth a line. */
+static void say_moved(struct gw *g, const struct gw_client *c, const struct gw_addr *to)
+{
+    char id[SM_MQTTSN_CLIENT_ID_MAX + 1], ip[INET6_ADDRSTRLEN], new_ip[INET6_ADDRSTRLEN];
+    static const struct gw_addr nowhere;
+    g->figures.takeovers++;
+    if (!memcmp(c->addr.ip, to->ip, sizeof to->ip) ||
+        !memcmp(c->addr.ip, nowhere.ip, sizeof nowhere.ip) || !may_say(g, &g->said_moved))
+        return;
+    gw_notef(g, "client %s moves from %s to %s; %u others were before it",
+             printable((const uint8_t *)c->id, c->id_len, id), ip_text(&c->addr, ip),
+             ip_text(to, new_ip), g->said_moved.unsaid);
+    g->said_moved.unsaid = 0;
 }
 
 static bool same_sender(const struct gw_client *c, const struct gw_addr *from, const char *identity)
@@ -77,6 +111,8 @@ static bool may_take_over(struct gw *g, struct gw_client *c, const struct gw_add
     if (identity || !alive)
         return true;
     if (c->state == GW_ASLEEP) {
+        if (gw_visit(g, c, from, p))
+            return false;
         say_refused(g, from, p, "it sleeps, at another address");
         refuse(g, from, SM_MQTTSN_CONGESTION);
     } else if (!c->moving) {
@@ -110,6 +146,13 @@ static void clear_address(struct gw *g, const struct gw_addr *from, const struct
         leave_address(g, g->clients[index]);
 }
 
+static void accept_it(struct gw *g, struct gw_client *c)
+{
+    if (!c->told)
+        gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    c->told = false;
+}
+
 void gw_connected(struct gw *g, struct gw_client *c, uint8_t code)
 {
     if (code != SM_MQTTSN_ACCEPTED) {
@@ -123,7 +166,7 @@ void gw_connected(struct gw *g, struct gw_client *c, uint8_t code)
     c->untouched = true;
     c->woken = false;
     gw_client_save(g, c);
-    gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    accept_it(g, c);
     gw_pump(g, c);
 }
 
@@ -248,15 +291,13 @@ static bool make_room(struct gw *g)
     return true;
 }
 
-static void wake(struct gw *g, struct gw_client *c, const struct gw_addr *from,
-                 uint16_t keepalive_s)
+static void wake(struct gw *g, struct gw_client *c, uint16_t keepalive_s)
 {
-    gw_client_moved(g, c, from);
     c->keepalive_s = keepalive_s;
     gw_client_state(g, c, GW_ACTIVE);
     c->untouched = c->woken = true;
     gw_client_save(g, c);
-    gw_send_code(g, c, SM_MQTTSN_CONNACK, SM_MQTTSN_ACCEPTED);
+    accept_it(g, c);
     gw_pump(g, c);
 }
 
@@ -285,9 +326,11 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
     bool moved = c && memcmp(&c->addr, from, sizeof *from) != 0;
     if (!c)
         c = gw_client_new(g, from, p->data, p->len);
-    g->figures.takeovers += moved;
-    if (moved)
+    if (moved) {
+        say_moved(g, c, from);
         gw_client_moved(g, c, from);
+    }
+    c->told = false;
     if (!c->received)
         c->received = (uint32_t)len;
     c->heard_ms = g->now_ms;
@@ -296,7 +339,7 @@ void gw_on_connect(struct gw *g, const struct gw_addr *from, const char *identit
         c->proven = true;
     bool sleeps = c->state == GW_ASLEEP || c->state == GW_AWAKE;
     if (sleeps && ((!p->clean && !p->will) || late(g, c, p))) {
-        wake(g, c, from, p->duration_s);
+        wake(g, c, p->duration_s);
         return;
     }
     take_on(g, c, identity, p);
@@ -378,12 +421,48 @@ void gw_on_will_update(struct gw *g, struct gw_client *c, const struct sm_mqttsn
 
 /* ---- Sleep and the end ----------------------------------------------------------------------- */
 
+static void wake_briefly(struct gw *g, struct gw_client *c)
+{
+    gw_client_state(g, c, GW_AWAKE);
+    gw_pump(g, c);
+}
+
+/* Whoever said CONNECT has its CONNACK. A will cannot be asked for after that, so such a client is
+ * told to connect anew, and is then where its session is. */
+void gw_visited(struct gw *g, struct gw_client *c, const struct gw_visit *v)
+{
+    struct sm_mqttsn_packet p = {.clean = v->clean, .will = v->will, .duration_s = v->keepalive_s};
+    clear_address(g, &v->addr, c);
+    say_moved(g, c, &v->addr);
+    gw_client_moved(g, c, &v->addr);
+    gw_client_proven(g, c);
+    c->heard_ms = g->now_ms;
+    c->silent = 0;
+    c->asked = c->untouched = false;
+    c->told = v->connects && !v->will;
+    if (v->clean)
+        take_on(g, c, NULL, &p);
+    if (v->will) {
+        gw_send_simple(g, c, SM_MQTTSN_DISCONNECT, 0);
+        gw_client_lost(g, c);
+    } else if (v->clean) {
+        begin(g, c, &p);
+    } else if (v->connects) {
+        wake(g, c, v->keepalive_s);
+    } else {
+        wake_briefly(g, c);
+    }
+}
+
 void gw_on_ping(struct gw *g, struct gw_client *c, const struct gw_addr *from, const char *identity,
                 const struct sm_mqttsn_packet *p, size_t len)
 {
     if (p->len) {
         struct gw_client *named = gw_client_by_id(g, p->data, p->len);
         c = named && same_sender(named, from, identity) ? named : NULL;
+        if (named && !c && !identity && g->cfg.moves.count &&
+            (!gw_take_token(g, from) || gw_visit(g, named, from, p)))
+            return;
     }
     if (!c || c->state == GW_DISCONNECTED || c->state == GW_LOST || c->state == GW_CONNECTING) {
         g->figures.strangers++;
@@ -393,17 +472,16 @@ void gw_on_ping(struct gw *g, struct gw_client *c, const struct gw_addr *from, c
     }
     if (memcmp(&c->addr, from, sizeof *from) != 0) {
         clear_address(g, from, c);
+        say_moved(g, c, from);
         gw_client_moved(g, c, from);
         c->proven = identity != NULL;
         c->received = (uint32_t)len;
-        g->figures.takeovers++;
     }
     c->heard_ms = g->now_ms;
     c->silent = 0;
     c->asked = c->untouched = false;
     if (c->state == GW_ASLEEP) {
-        gw_client_state(g, c, GW_AWAKE);
-        gw_pump(g, c);
+        wake_briefly(g, c);
     } else if (c->state == GW_ACTIVE) {
         gw_send_simple(g, c, SM_MQTTSN_PINGRESP, 0);
         gw_pump(g, c);

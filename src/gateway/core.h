@@ -23,6 +23,7 @@
 #define GW_SLOT_MS   250u
 #define GW_SILENT    8192u  /* octets sent to a client that says nothing, until it is asked */
 #define GW_PROBE_MS  2000u  /* for the old address of a client that comes from a new one */
+#define GW_VISITS    256u   /* sleepers that are asked at a new address at once */
 #define GW_FRESH_MS  10000u /* after a SUBSCRIBE or a retained message, more of them may come */
 
 /* Ends the process when there is none. Zeroed; resize does not zero. */
@@ -160,6 +161,7 @@ struct gw_client {
     uint8_t in_wheel : 1, proven : 1, clean : 1, wants_will : 1, asked : 1, moving : 1,
         untouched : 1, /* nothing came since CONNECT */
         woken : 1,     /* that CONNECT ended a sleep, and began nothing */
+        told : 1,      /* it has its CONNACK already */
         kept : 1,      /* although it is clean: it sleeps, or has to do with QoS 2 */
         flying : 1;    /* the first delivery waits for the client */
     uint8_t will_step; /* 1: WILLTOPICREQ sent, 2: WILLMSGREQ sent */
@@ -243,6 +245,23 @@ struct gw_shape { /* a form of wildcard filters: how many levels, which of them 
     bool rest;
 };
 
+/* A client asleep whose id was said at another address (move.c), and how. */
+struct gw_visit {
+    struct gw_addr addr;
+    uint64_t until_ms; /* open before it */
+    uint32_t client, serial;
+    uint16_t topic_id, msg_id; /* of the REGISTER that went there */
+    uint16_t keepalive_s;
+    bool connects, clean, will; /* CONNECT, and its flags; else PINGREQ */
+    bool spoiled;
+};
+
+/* Lines for people of which there may be many: one a second. */
+struct gw_said {
+    uint64_t at_ms;
+    uint32_t unsaid;
+};
+
 struct gw_restoring {
     struct gw_msg **msgs;
     size_t count, room;
@@ -273,8 +292,10 @@ struct gw {
     uint64_t links_at_ms;
     uint8_t pool[256];
     size_t pool_left;
-    uint64_t now_ms, said_ms; /* said: a refusal in the log */
-    uint32_t unsaid;
+    struct gw_visit visits[GW_VISITS];
+    uint64_t visits_until_ms; /* none is open after it */
+    uint64_t now_ms;
+    struct gw_said said_refused, said_moved;
 };
 
 /* gateway.c */
@@ -320,6 +341,18 @@ void gw_on_ping(struct gw *g, struct gw_client *c, const struct gw_addr *from, c
                 const struct sm_mqttsn_packet *p, size_t len);
 void gw_connected(struct gw *g, struct gw_client *c, uint8_t code);
 void gw_probe_over(struct gw *g, struct gw_client *c);
+/* The visit's client is where it says: the session is there now, and goes on as it wished. */
+void gw_visited(struct gw *g, struct gw_client *c, const struct gw_visit *v);
+
+/* move.c: sleepers that come back from elsewhere */
+/* CONNECT or PINGREQ with the client's id from an address that is not its own. False: nothing was
+ * sent, and nothing changes. */
+bool gw_visit(struct gw *g, struct gw_client *c, const struct gw_addr *from,
+              const struct sm_mqttsn_packet *p);
+/* Whether a message, neither CONNECT nor PINGREQ, was one of a visit. there: whose address it is,
+ * or NULL. */
+bool gw_visit_answered(struct gw *g, const struct gw_client *there, const struct gw_addr *from,
+                       const struct sm_mqttsn_packet *p);
 
 /* rule.c: who may do what, and how often */
 const struct gw_rule *gw_rule_for(const struct gw *g, const char *identity, const void *id,

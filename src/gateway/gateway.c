@@ -3,7 +3,9 @@
  * No amplification. Until an address has proven itself, c->received and c->sent count its octets
  * and gw_send() withholds what would make it more than three times as much (RFC 9000, section 8.1,
  * has the rule). It is proven by an acknowledgement whose ids were random and sent to it alone:
- * REGACK, PUBACK, PUBREC. Whoever has no session is never sent more than came (gw_reply()).
+ * REGACK, PUBACK, PUBREC. Whoever has no session is never sent more than came (gw_reply()), but for
+ * those whose session is elsewhere, who are asked with ten octets for seven at most, or seven for
+ * three (move.c).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
@@ -264,6 +266,8 @@ static void on_message(struct gw *g, const struct gw_addr *from, const char *ide
         gw_on_publish_without(g, from, p);
     } else if (p->type == SM_MQTTSN_PINGREQ) {
         gw_on_ping(g, c, from, identity, p, len);
+    } else if (gw_visit_answered(g, c, from, p)) {
+        return;
     } else if (p->type == SM_MQTTSN_ADVERTISE || p->type == SM_MQTTSN_GWINFO) {
         return; /* other gateways' */
     } else if (c && c->state == GW_CONNECTING &&

@@ -79,6 +79,7 @@ struct gw_config {
     unsigned duplicate_ms; /* a finished QoS 2 message that comes once more is a duplicate */
     unsigned settle_ms;    /* how long a message may wait for its clients before it is stored */
     struct gw_prefixes search, forwarders, without_connection; /* SEARCHGW, 0xFE, QoS -1 */
+    struct gw_prefixes moves; /* within one of these a client asleep may move, on plain UDP */
     const struct gw_predefined *predefined;
     size_t predefined_count;
     const struct gw_rule *rules;
@@ -239,6 +240,7 @@ void gw_link_wrote(struct gw_link *l, size_t len);
     X(refused, "connections refused by rules or limits")                                           \
     X(throttled, "messages above a rate limit")                                                    \
     X(takeovers, "sessions that moved to another address")                                         \
+    X(challenged, "sleeping clients asked at another address")                                     \
     X(lost, "clients lost")                                                                        \
     X(published_qos0, "messages of clients, QoS 0 and -1")                                         \
     X(published_qos1, "messages of clients, QoS 1")                                                \

@@ -2,7 +2,8 @@
  *
  *   gateway KEY=N ...      before all else: retries, topics, filters, buffer (messages), datagram
  *                          (octets), own (1: each client has its own connection), store (1: what
- *                          must survive a restart does, of one client and without its topic ids)
+ *                          must survive a restart does, of one client and without its topic ids),
+ *                          moves (1: clients asleep may move among A, B and C, and among D and E)
  *   > MESSAGE              client A sends; `>B` client B, up to H. Each has an address of its own
  *   < MESSAGE              what the gateway sends to client A next; `<B` to client B
  *   quiet                  the gateway has sent nothing more to anybody
@@ -27,6 +28,11 @@
 #include "desk.h"
 
 static const struct gw_predefined predefined[] = {{1, "pre/one"}, {2, "pre/two"}};
+
+/* 10.0.0.0/30 and 10.0.0.4/31. */
+static const struct gw_prefix networks[] = {
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 0}, 126},
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 4}, 127}};
 
 struct script {
     struct words line;
@@ -59,6 +65,7 @@ static int begin(struct script *s, bool told)
         c->buffer_messages = (unsigned)words_number(&s->line, "buffer", c->buffer_messages);
         c->max_datagram = words_number(&s->line, "datagram", c->max_datagram);
         s->desk.rule.own_connection = words_number(&s->line, "own", 0);
+        c->moves = (struct gw_prefixes){networks, words_number(&s->line, "moves", 0) ? 2 : 0};
         s->desk.stores = words_number(&s->line, "store", 0);
     }
     desk_begin(&s->desk);

@@ -235,6 +235,63 @@ static void a_sleeping_session_is_not_taken(void **state)
     desk_end(&d);
 }
 
+/* 10.0.0.0/24, where all peers are. */
+static const struct gw_prefix network = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 0},
+                                         120};
+
+static void a_sleeper_moves_only_where_it_is_allowed_and_only_to_who_receives_there(void **state)
+{
+    struct sm_mqttsn_packet p, guess = {.type = SM_MQTTSN_REGACK};
+    (void)state;
+    desk_config(&d);
+    d.cfg.moves = (struct gw_prefixes){&network, 1};
+    desk_begin(&d);
+    connected(0, "pot");
+    subscribed(0, "news", 1);
+    desk_send(&d, 0, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT, .duration_s = 3000});
+    expect(0, SM_MQTTSN_DISCONNECT);
+    desk_publish(&d, "news", 100, 1, false);
+    for (unsigned i = 0; i < 5000; i++) { /* whoever sends for another address can only guess */
+        if (i % 10 == 0)
+            desk_bytes(&d, 1, "\x05\x16pot", 5);
+        guess.topic_id = (uint16_t)(i * 13 + 1);
+        guess.msg_id = (uint16_t)(i * 7 + 1);
+        desk_send(&d, 1, &guess);
+        desk_pass(&d, 250);
+    }
+    bound(1);
+    while (desk_take(&d, 1, &p) >= 0)
+        assert_true(p.type == SM_MQTTSN_REGISTER || p.type == SM_MQTTSN_DISCONNECT);
+    assert_int_equal(gw_figures(d.g)->takeovers, 0);
+    assert_int_equal(gw_figures(d.g)->waiting, 1);
+    assert_true(gw_figures(d.g)->challenged > 1);
+    assert_true(gw_figures(d.g)->challenged <= 5000 * 250 / 10000 + 1); /* one in ten seconds */
+    desk_bytes(&d, 0, "\x05\x16pot", 5); /* where it fell asleep it is served as ever */
+    expect(0, SM_MQTTSN_REGISTER);
+    desk_end(&d);
+}
+
+static void copies_that_ask_for_a_sleeper_do_not_break_the_bound(void **state)
+{
+    (void)state;
+    desk_config(&d);
+    d.cfg.moves = (struct gw_prefixes){&network, 1};
+    desk_begin(&d);
+    connected(0, "p");
+    desk_send(&d, 0, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT, .duration_s = 3000});
+    expect(0, SM_MQTTSN_DISCONNECT);
+    for (unsigned i = 0; i < 2000; i++) {
+        desk_bytes(&d, 1, "\x03\x16p", 3);
+        desk_connect(&d, 2, "p", i % 2, 60);
+        if (i % 100 == 0)
+            desk_pass(&d, 250);
+    }
+    bound(1);
+    bound(2);
+    assert_int_equal(gw_figures(d.g)->takeovers, 0);
+    desk_end(&d);
+}
+
 static void another_port_of_the_same_address_goes_on_with_the_session(void **state)
 {
     (void)state;
@@ -651,6 +708,8 @@ int main(void)
         cmocka_unit_test(a_living_session_is_not_taken_by_another_address),
         cmocka_unit_test(a_session_whose_client_does_not_answer_may_be_taken),
         cmocka_unit_test(a_sleeping_session_is_not_taken),
+        cmocka_unit_test(a_sleeper_moves_only_where_it_is_allowed_and_only_to_who_receives_there),
+        cmocka_unit_test(copies_that_ask_for_a_sleeper_do_not_break_the_bound),
         cmocka_unit_test(another_port_of_the_same_address_goes_on_with_the_session),
         cmocka_unit_test(a_proven_identity_is_not_taken_by_plain_datagrams),
         cmocka_unit_test(sessions_that_nobody_uses_make_room_and_others_do_not),
