@@ -21,14 +21,17 @@
 #include "server.h"
 
 #define READ_ROOM      (256u << 10)
-#define RESOLVED_MS    30000u
 #define UNREACHABLE_MS 60000u
+#define THROUGH_MS     10000u /* in which TCP and TLS have to be; then the next address is tried */
+#define CHECK_MS       1000u
 #define READS          8 /* of one connection in one round */
 
 struct connection {
     struct source source;
     struct gw_link *link;
     SSL *ssl;                /* NULL: plain TCP */
+    uint64_t since_ms;       /* this address is tried */
+    unsigned at, tried;      /* its place in s->addresses; how many were, it included */
     struct connection *next; /* of those read from in this round, s->heard */
     bool connecting;         /* TCP or TLS are not through */
     bool waiting;            /* for room to write */
@@ -52,12 +55,19 @@ static void unlist(struct server *s, struct connection *c)
     c->heard = false;
 }
 
-static void forget(struct server *s, struct connection *c)
+static void hang_up(struct server *s, struct connection *c)
 {
     s->connections[c->source.fd] = NULL;
     unlist(s, c);
     SSL_free(c->ssl);
+    c->ssl = NULL;
     close(c->source.fd); /* epoll forgets it with that */
+}
+
+static void forget(struct server *s, struct connection *c)
+{
+    s->opening -= c->connecting;
+    hang_up(s, c);
     free(c);
 }
 
@@ -205,61 +215,29 @@ static void unreachable(struct server *s, int err)
            (unsigned)s->cfg.broker_port, strerror(err));
 }
 
-static bool connected(struct server *s, struct connection *c)
+/* 0 as long as it goes well, an errno, or SM_ERR_DENIED when TLS does not want this broker. */
+static int connected(struct server *s, struct connection *c)
 {
     int err = 0;
     socklen_t len = sizeof err;
-    if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err) {
-        unreachable(s, err);
-        return false;
-    }
-    s->broker_err = 0;
+    if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
+        return err ? err : errno;
     c->waiting = true; /* EPOLLOUT is what brought us here */
     wait_to_write(s, c, false);
     if (!s->tls)
         c->connecting = false;
     else if (!shake_hands(s, c))
-        return false;
-    if (!c->connecting)
-        gw_link_up(s->gw, c->link, s->now_ms);
-    return true;
-}
-
-static void on_ready(struct server *s, struct source *self, uint32_t events)
-{
-    struct connection *c = (struct connection *)self;
-    bool good = true;
+        return SM_ERR_DENIED;
     if (c->connecting)
-        good = connected(s, c);
-    else if (events & EPOLLOUT)
-        good = write_out(s, c);
-    if (good && !c->connecting && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        good = read_in(s, c);
-    if (!good)
-        lost(s, c);
+        return 0;
+    s->opening--;
+    s->broker_err = 0;
+    s->address_good = c->at < s->address_count ? c->at : 0;
+    gw_link_up(s->gw, c->link, s->now_ms);
+    return 0;
 }
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
-
-/* A name is looked up now and then; this waits for the resolver. */
-static bool resolve(struct server *s)
-{
-    struct addrinfo want = {.ai_socktype = SOCK_STREAM}, *found;
-    char port[8];
-    if (s->broker_len && s->now_ms - s->resolved_ms < RESOLVED_MS)
-        return true;
-    snprintf(port, sizeof port, "%u", (unsigned)s->cfg.broker_port);
-    s->resolved_ms = s->now_ms;
-    int err = getaddrinfo(s->cfg.broker_host, port, &want, &found);
-    if (err) {
-        sm_log(SM_LOG_WARN, "%s: %s", s->cfg.broker_host, gai_strerror(err));
-        return s->broker_len != 0;
-    }
-    memcpy(&s->broker, found->ai_addr, found->ai_addrlen);
-    s->broker_len = found->ai_addrlen;
-    freeaddrinfo(found);
-    return true;
-}
 
 static bool room_for(struct server *s, int fd)
 {
@@ -275,41 +253,109 @@ static bool room_for(struct server *s, int fd)
     return true;
 }
 
-/* The socket, or -1. TCP_NODELAY: a message alone must not wait for the acknowledgement of the one
- * before it. */
-static int begin(struct server *s)
+/* A socket on its way to an address, or -1. TCP_NODELAY: a message alone must not wait for the
+ * acknowledgement of the one before it. */
+static int begin(struct server *s, const struct address *a)
 {
-    int yes = 1;
-    int fd = resolve(s) ? socket(s->broker.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-                        : -1;
+    int yes = 1, fd = socket(a->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    bool begun =
-        connect(fd, (struct sockaddr *)&s->broker, s->broker_len) == 0 || errno == EINPROGRESS;
-    if (!begun)
-        unreachable(s, errno);
-    if (!begun || !room_for(s, fd)) {
-        close(fd);
-        return -1;
+    bool begun = connect(fd, (const struct sockaddr *)&a->at, a->len) == 0 || errno == EINPROGRESS;
+    if (begun && room_for(s, fd))
+        return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static void on_ready(struct server *s, struct source *self, uint32_t events);
+
+/* The next address that can be begun with. False: there is none, and errno says why the last one
+ * was not it; 0: nothing to say. */
+static bool dial(struct server *s, struct connection *c)
+{
+    int fd = -1;
+    while (fd < 0 && c->tried < s->address_count) {
+        c->at = (s->address_good + c->tried++) % s->address_count;
+        fd = begin(s, &s->addresses[c->at]);
     }
-    return fd;
+    if (fd < 0)
+        return false;
+    c->source = (struct source){on_ready, fd};
+    c->since_ms = s->now_ms;
+    c->waiting = true;
+    s->connections[fd] = &c->source;
+    gw_link_set_fd(c->link, fd);
+    if (server_watch(s, &c->source, EPOLLIN | EPOLLOUT))
+        return true;
+    hang_up(s, c);
+    return false;
+}
+
+static void give_up(struct server *s, struct connection *c, int why)
+{
+    struct gw_link *l = c->link;
+    if (why)
+        unreachable(s, why);
+    s->opening--;
+    free(c);
+    gw_link_down(s->gw, l, s->now_ms);
+}
+
+/* This address is none of a broker's; why: an errno, or 0 when that was said. */
+static void elsewhere(struct server *s, struct connection *c, int why)
+{
+    hang_up(s, c);
+    errno = why;
+    if (!dial(s, c))
+        give_up(s, c, errno);
 }
 
 static void open_link(struct server *s, struct gw_link *l)
 {
     struct connection *c = calloc(1, sizeof *c);
-    int fd = c ? begin(s) : -1;
-    if (fd < 0) {
-        free(c);
+    lookup_ask(s);
+    if (!c) {
         gw_link_down(s->gw, l, s->now_ms);
         return;
     }
-    *c = (struct connection){
-        .source = {on_ready, fd}, .link = l, .connecting = true, .waiting = true};
-    s->connections[fd] = &c->source;
-    gw_link_set_fd(l, fd);
-    if (!server_watch(s, &c->source, EPOLLIN | EPOLLOUT))
+    *c = (struct connection){.link = l, .connecting = true};
+    s->opening++;
+    errno = 0;
+    if (!dial(s, c))
+        give_up(s, c, errno);
+}
+
+void broker_tick(struct server *s)
+{
+    if (!s->opening || s->now_ms - s->opening_ms < CHECK_MS)
+        return;
+    s->opening_ms = s->now_ms;
+    for (size_t fd = 0; fd < s->connections_room; fd++) {
+        struct connection *c = (struct connection *)s->connections[fd];
+        if (c && c->connecting && s->now_ms - c->since_ms >= THROUGH_MS)
+            elsewhere(s, c, ETIMEDOUT);
+    }
+}
+
+static void on_ready(struct server *s, struct source *self, uint32_t events)
+{
+    struct connection *c = (struct connection *)self;
+    bool good = true;
+    if (c->connecting) {
+        int why = connected(s, c);
+        if (why) {
+            elsewhere(s, c, why < 0 ? 0 : why);
+            return;
+        }
+    } else if (events & EPOLLOUT) {
+        good = write_out(s, c);
+    }
+    if (good && !c->connecting && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        good = read_in(s, c);
+    if (!good)
         lost(s, c);
 }
 

@@ -107,6 +107,7 @@ static void loop(struct server *s)
         if (s->dtls)
             dtls_tick(s->dtls);
         metrics_tick(s);
+        broker_tick(s);
         advertise(s);
         server_flush(s);
         broker_acknowledge(s);
@@ -169,7 +170,8 @@ static bool start(struct server *s)
     s->gw = gw_new(&s->cfg.gw, &io, s->store ? &functions : NULL, s->now_ms);
     if (s->store && store_restore(s->store, s->gw, s->now_ms) < 0)
         return false;
-    return broker_open(s) && (!s->cfg.metrics || metrics_open(s)) && open_listeners(s);
+    return lookup_open(s) && broker_open(s) && (!s->cfg.metrics || metrics_open(s)) &&
+           open_listeners(s);
 }
 
 static void stop(struct server *s)
@@ -180,6 +182,7 @@ static void stop(struct server *s)
         broker_close(s);
         gw_free(s->gw);
     }
+    lookup_close(s);
     dtls_free(s->dtls);
     store_close(s->store);
 }

@@ -22,9 +22,12 @@
 #define OUT_BATCH 256u
 #define OUT_ROOM  (512u << 10)
 
+#define ADDRESSES_MAX 8u /* of the broker */
+
 struct server;
 struct connection;
 struct dtls;
+struct lookup;
 struct request;
 struct ssl_ctx_st;
 
@@ -63,6 +66,11 @@ struct in {
     uint8_t bytes[IN_BATCH][IN_ROOM];
 };
 
+struct address {
+    struct sockaddr_storage at;
+    socklen_t len;
+};
+
 struct server {
     struct config cfg;
     struct gw *gw;
@@ -76,11 +84,13 @@ struct server {
     size_t connections_room;
     struct connection *heard; /* those of them whose acknowledgement may be due */
     struct ssl_ctx_st *tls;   /* to the broker; NULL: plain TCP */
-    struct sockaddr_storage broker;
-    socklen_t broker_len;
+    struct lookup *lookup;
+    struct address addresses[ADDRESSES_MAX]; /* of the broker, as far as known */
+    unsigned address_count, address_good;    /* good: tried first */
+    size_t opening;                          /* connections that are not through */
     int broker_err; /* why it could not be reached, and when that was said */
     uint64_t broker_err_ms;
-    uint64_t now_ms, advertised_ms, resolved_ms;
+    uint64_t now_ms, advertised_ms, opening_ms;
     uint64_t unsent;    /* datagrams that the kernel did not take */
     uint64_t too_large; /* that came, and were not looked at */
     int epoll;
@@ -102,9 +112,15 @@ void udp_advertise(struct server *s);
 
 /* broker.c. Opening: false after a line in the log. */
 bool broker_open(struct server *s);
+void broker_tick(struct server *s);        /* not while events are being gone through */
 void broker_serve(struct server *s);       /* what the links want */
 void broker_acknowledge(struct server *s); /* the end of a round */
 void broker_close(struct server *s);
+
+/* lookup.c: fills in s->addresses, at once when the host is an address, else later. */
+bool lookup_open(struct server *s);
+void lookup_ask(struct server *s); /* now and then, when addresses are needed */
+void lookup_close(struct server *s);
 
 /* metrics.c */
 bool metrics_open(struct server *s);

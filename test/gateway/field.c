@@ -189,10 +189,11 @@ void gateway_start(struct gateway *g, struct field *f, const char *name, const c
              field_free_port(SOCK_DGRAM));
     snprintf(
         text, sizeof text,
-        "{\"name\": \"%s\", \"broker\": {\"host\": \"127.0.0.1\", \"port\": %u%s},"
+        "{\"name\": \"%s\", \"broker\": {\"host\": \"%s\", \"port\": %u%s},"
         "\"metrics\": {\"port\": 0}, \"state\": \"%s.db\", \"retry_seconds\": 1%s%s}",
-        name, f->tls_port ? f->tls_port : f->broker_port, f->gateway_more ? f->gateway_more : "",
-        name, more && strstr(more, "\"listen\"") ? "" : listen,
+        name, f->broker_host ? f->broker_host : "127.0.0.1",
+        f->tls_port ? f->tls_port : f->broker_port, f->gateway_more ? f->gateway_more : "", name,
+        more && strstr(more, "\"listen\"") ? "" : listen,
         more ? more
              : ", \"clients\": [{\"id\": \"*\", \"publish\": [\"#\"], \"subscribe\": [\"#\"]}]");
     field_write(f, file, text);
@@ -201,8 +202,9 @@ void gateway_start(struct gateway *g, struct field *f, const char *name, const c
 
 void gateway_again(struct gateway *g)
 {
-    char file[32], log[32], up[] = "to the broker is up";
+    char file[32], log[32];
     struct field *f = g->field;
+    const char *up = f->gateway_says ? f->gateway_says : "to the broker is up";
     snprintf(file, sizeof file, "%s.json", g->name);
     snprintf(log, sizeof log, "%s.log", g->name);
     g->pid = field_run(f, log, SANDMOTE_GATEWAY, "--config", file);

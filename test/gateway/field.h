@@ -21,6 +21,8 @@ struct field {
     unsigned broker_port, tls_port; /* tls_port 0: gateways speak plain TCP */
     const char
         *broker_more; /* lines of the broker's configuration, %u for tls_port and %s for dir */
+    const char *broker_host;  /* NULL: 127.0.0.1 */
+    const char *gateway_says; /* in its log, when it is started; NULL: that the broker is there */
     const char *gateway_more; /* members of a gateway's "broker", each with a comma before it */
     pid_t broker;
 };

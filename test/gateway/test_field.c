@@ -266,6 +266,47 @@ static void the_figures_say_what_happened(void **state)
     assert_int_equal(gateway_figure(&w.gateway, "no_such_thing"), -1);
 }
 
+/* ::1, where nobody listens, comes first. */
+static void
+a_broker_s_name_is_looked_up_while_clients_are_served_and_each_address_is_tried(void **state)
+{
+    struct gateway named;
+    struct sensor s;
+    char go[128];
+    (void)state;
+    snprintf(go, sizeof go, "%s/go", w.field.dir);
+    setenv("SLOW_NAMES", go, 1);
+    setenv("LD_PRELOAD", SLOW_NAMES, 1);
+    w.field.broker_host = "broker.test";
+    w.field.gateway_says = ", plain UDP";
+    gateway_start(&named, &w.field, "gateway-named", NULL);
+    unsetenv("LD_PRELOAD");
+    w.field.broker_host = w.field.gateway_says = NULL;
+    sensor_open(&s, &named);
+    sensor_send_simple(&s, SM_MQTTSN_PINGREQ, 0);
+    sensor_expect(&s, SM_MQTTSN_DISCONNECT); /* the resolver still says nothing */
+    assert_int_equal(gateway_figure(&named, "broker_connected"), 0);
+    field_write(&w.field, "go", "");
+    assert_true(field_log_says(&w.field, "gateway-named.log", "to the broker is up"));
+    sensor_connect(&s, "named", true, 60);
+    sensor_close(&s);
+    assert_int_equal(gateway_stop(&named, SIGTERM), 0);
+}
+
+static void a_gateway_ends_while_a_name_is_looked_up(void **state)
+{
+    struct gateway named;
+    (void)state;
+    setenv("SLOW_NAMES", "/nothing/is/here", 1);
+    setenv("LD_PRELOAD", SLOW_NAMES, 1);
+    w.field.broker_host = "broker.test";
+    w.field.gateway_says = ", plain UDP";
+    gateway_start(&named, &w.field, "gateway-named", NULL);
+    unsetenv("LD_PRELOAD");
+    w.field.broker_host = w.field.gateway_says = NULL;
+    assert_int_equal(gateway_stop(&named, SIGTERM), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +322,9 @@ int main(void)
         cmocka_unit_test(a_broker_that_is_not_there_is_named_in_the_log),
         cmocka_unit_test(silent_requests_for_figures_do_not_keep_others_out),
         cmocka_unit_test(the_figures_say_what_happened),
+        cmocka_unit_test(
+            a_broker_s_name_is_looked_up_while_clients_are_served_and_each_address_is_tried),
+        cmocka_unit_test(a_gateway_ends_while_a_name_is_looked_up),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
