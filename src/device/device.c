@@ -638,15 +638,16 @@ static bool renew(struct sm_device *d, uint16_t index)
     return err == 0;
 }
 
-/* A plugin's tick: its sensor is measured. One that gives no value has not had a good tick, and is
- * otherwise left in peace: it may be the chip. */
+/* A plugin's tick: its sensor is measured, or it is asked for its health. A measurement that gives
+ * no value is no good tick, and the plugin is otherwise left in peace: it may be the chip. */
 static void call_plugin(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
 
     if (!sm_dev_plugin(d, index)->calling)
         app->called_ms = clock_ms(d);
-    int err = d->cfg->plugins->ops->measure(d, index);
+    int err = app->phase == SM_PHASE_HEALTH ? d->cfg->plugins->ops->health(d, index)
+                                            : d->cfg->plugins->ops->measure(d, index);
     if (err == SM_ERR_TRAP)
         trapped(d, index);
     else if (err > 0)
@@ -654,7 +655,7 @@ static void call_plugin(struct sm_device *d, uint16_t index)
     else if (err)
         app->due_ms = d->now_ms + app->manifest.period_ms;
     else
-        ticked(d, index);
+        returned(d, index);
 }
 
 static void call(struct sm_device *d, uint16_t index)
@@ -663,7 +664,7 @@ static void call(struct sm_device *d, uint16_t index)
 
     if (app->phase == SM_PHASE_ENTRY && ((app->spent && !renew(d, index)) || run_start(d, index)))
         return;
-    if (sm_dev_is_plugin(d, index) && app->phase != SM_PHASE_HEALTH) {
+    if (sm_dev_is_plugin(d, index)) {
         call_plugin(d, index);
         return;
     }

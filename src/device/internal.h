@@ -165,6 +165,8 @@ struct sm_plugin_ops {
      * number of milliseconds to come again after, SM_ERR_TRAP (its execution tells), or why there
      * are none. */
     int (*measure)(struct sm_device *d, uint16_t index);
+    /* Call its `health` the same way: 0 when it has returned, whatever became of its transfers. */
+    int (*health)(struct sm_device *d, uint16_t index);
 };
 
 static inline bool sm_dev_is_plugin(const struct sm_device *d, uint16_t index)

@@ -516,26 +516,51 @@ static int settle(struct sm_device_plugin *p)
     return 0;
 }
 
-static int measure(struct sm_device *d, uint16_t index)
+/* For nobody: 0 when its sensor and bus are held and its functions may be called, 1 to come again
+ * after a millisecond, or SM_ERR_TRAP. */
+static int hold(struct sm_device_plugin *p)
 {
-    struct sm_sensors *sensors = d->cfg->host->sensors;
-    struct sm_device_plugin *p = sm_dev_plugin(d, index);
-    int32_t values[SM_PLUGIN_VALUES];
-
     if (!p->holds) {
-        if (!sm_sensors_hold(sensors, &p->sensor))
+        if (!sm_sensors_hold(p->device->cfg->host->sensors, &p->sensor))
             return 1;
         begin_request(p);
+        p->holds = true;
     }
-    int got = end_stale(p);
+    return end_stale(p);
+}
+
+/* What a call came to; as long as it waits they are held. */
+static int let_go(struct sm_device_plugin *p, int got)
+{
+    if (p->holds && got <= 0) {
+        p->holds = false;
+        sm_sensors_release(&p->sensor);
+    }
+    return got;
+}
+
+static int measure(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_plugin *p = sm_dev_plugin(d, index);
+    int32_t values[SM_PLUGIN_VALUES];
+    int got = hold(p);
+
     if (got == 0 && !p->settled && !p->sensor.run.alive)
         got = settle(p);
     if (got == 0)
         got = read_values(p, values);
-    p->holds = got > 0;
-    if (!p->holds)
-        sm_sensors_release(&p->sensor);
-    return got;
+    return let_go(p, got);
+}
+
+static int health(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_plugin *p = sm_dev_plugin(d, index);
+    const struct sm_plugin_function f = {.func = app_of(p)->health_func};
+    int got = hold(p);
+
+    if (got == 0)
+        got = call_function(p, &f, NULL);
+    return let_go(p, got < 0 && got != SM_ERR_TRAP ? 0 : got);
 }
 
 /* ---- Its driver ------------------------------------------------------------------------------ */
@@ -668,4 +693,5 @@ const struct sm_plugin_ops sm_device_plugin_ops = {.admit = admit,
                                                    .bind = bind,
                                                    .up = up,
                                                    .down = down,
-                                                   .measure = measure};
+                                                   .measure = measure,
+                                                   .health = health};

@@ -441,7 +441,7 @@ static void a_plugin_that_sets_for_ever_is_stopped(void **state)
 
 /* ---- Modbus, which takes its time ------------------------------------------------------------ */
 
-static void install_correction(void)
+static struct module correction(void)
 {
     static const struct sm_plugin_attribute own[] = {
         {"correction", SM_UNIT_CELSIUS, 1, SM_WRITES_HOLDER, -100, 100, 0}};
@@ -455,8 +455,17 @@ static void install_correction(void)
     strcpy(plugin.sensor.bus, "rs485");
     plugin.sensor.address = 7;
     rig->chip[2].value[0] = (struct sm_sim_value){20000, 20000, 0};
-    assert_int_equal(rig_try(rig, &plugin), 0);
+    return rig_make(&plugin);
+}
+
+static void install_correction(void)
+{
+    struct module m = correction();
+
+    assert_int_equal(rig_install(rig, &m, "a"), 0);
+    rig_run(rig, 2000);
     assert_int_equal(rig_runs(rig, PLUGIN), 1);
+    rig_drop(&m);
 }
 
 static int32_t temperature(struct user *u)
@@ -480,6 +489,33 @@ static void a_setting_waits_for_its_exchange(void **state)
     come(&a);
     assert_int_equal(temperature(&a), 20000); /* set back when nobody had it on */
     leave(&a);
+}
+
+/* Its health asks the unit too, and the exchange of a reader is under way when it is due. */
+static void a_plugin_on_trial_is_read_and_asked_for_its_health(void **state)
+{
+    struct module m = correction();
+    struct user a = {0};
+    unsigned read = 0;
+
+    (void)state;
+    assert_int_equal(rig_install(rig, &m, "a"), 0);
+    rig_run(rig, 1);
+    come(&a);
+    int err = ask(&a, SM_REQUEST_READ, "temperature", 0);
+    for (unsigned ms = 0; ms < 2000; ms++) {
+        rig_run(rig, 1);
+        if (err == SM_SENSOR_PENDING && !sm_sensor_client_done(&a.client))
+            continue;
+        assert_int_equal(err == SM_SENSOR_PENDING ? sm_sensor_client_take(&a.client) : err, 0);
+        assert_int_equal(a.view.value[0], 20000);
+        read++;
+        err = ask(&a, SM_REQUEST_READ, "temperature", 0);
+    }
+    assert_int_equal(rig_runs(rig, PLUGIN), 1);
+    assert_true(read > 20);
+    sm_sensor_client_close(&a.client);
+    rig_drop(&m);
 }
 
 /* Somebody goes away in each millisecond of what a request takes. The function of the plugin that
@@ -540,6 +576,7 @@ int main(void)
         T(a_plugin_that_traps_while_it_sets_starts_anew),
         T(a_plugin_that_sets_for_ever_is_stopped),
         T(a_setting_waits_for_its_exchange),
+        T(a_plugin_on_trial_is_read_and_asked_for_its_health),
         T(a_request_that_is_given_up_leaves_the_plugin_as_it_was),
     };
 
