@@ -78,8 +78,9 @@ static void drive(struct sm_manifest *m)
         .model = "TMP105",
         .bus = "i2c-1",
         .address = 72,
-        .values = 1,
-        .value = {{"temperature", SM_UNIT_CELSIUS, 3}},
+        .values = 2,
+        .value = {{"temperature", SM_UNIT_CELSIUS, 3, -55000, 127938},
+                  {"any", SM_UNIT_NONE, 0, 0, 0}},
         .attributes = 2,
         .attribute = {{"alert", SM_UNIT_CELSIUS, 3, SM_WRITES_LOWEST, -55000, 125000, 80000},
                       {"serial", SM_UNIT_NONE, 0, SM_WRITES_NONE, INT64_MIN, INT64_MAX, -1}}};

@@ -50,10 +50,13 @@ static void print_sensor(const struct sm_plugin_sensor *s)
 {
     printf("  sensor          %s: a %s on %s at 0x%02" PRIx32 ", measures", s->id, s->model, s->bus,
            s->address);
-    for (uint32_t i = 0; i < s->values; i++)
-        printf("%s %s in %s%s", i ? "," : "", s->value[i].name,
-               s->value[i].decimals ? "parts of " : "",
-               s->value[i].unit ? sm_unit_text(s->value[i].unit) : "1");
+    for (uint32_t i = 0; i < s->values; i++) {
+        const struct sm_plugin_value *v = &s->value[i];
+        printf("%s %s in %s%s", i ? "," : "", v->name, v->decimals ? "parts of " : "",
+               v->unit ? sm_unit_text(v->unit) : "1");
+        if (v->min != 0 || v->max != 0)
+            printf(" from %" PRId32 " to %" PRId32, v->min, v->max);
+    }
     printf("\n");
     print_attributes(s);
 }

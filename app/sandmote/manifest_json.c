@@ -18,6 +18,7 @@
 
 #define FILE_MAX  65536u
 #define NOT_GIVEN UINT64_MAX /* above what JSON can say */
+#define NO_LIMIT  INT64_MIN
 
 struct raw {
     const char *kind, *fleet, *name, *version, *entry;
@@ -222,11 +223,14 @@ static const struct sm_json_field sensor_fields[] = {
 struct raw_value {
     const char *name, *unit;
     uint64_t decimals;
+    int64_t min, max;
 };
 static const struct sm_json_field value_fields[] = {
     {"name", SM_JSON_TEXT, true, 1, SM_SENSOR_NAME_MAX, SM_JSON_AT(struct raw_value, name)},
     {"unit", SM_JSON_TEXT, false, 0, 8, SM_JSON_AT(struct raw_value, unit)},
     {"decimals", SM_JSON_UINT, false, 0, 9, SM_JSON_AT(struct raw_value, decimals)},
+    {"min", SM_JSON_INT, false, 0, 0, SM_JSON_AT(struct raw_value, min)},
+    {"max", SM_JSON_INT, false, 0, 0, SM_JSON_AT(struct raw_value, max)},
     {0},
 };
 
@@ -257,6 +261,21 @@ static bool find_unit(const char *text, const char *where, uint8_t *unit, struct
     }
     snprintf(err->text, sizeof err->text, "%s.unit: there is no unit \"%s\"", where, text);
     return false;
+}
+
+/* Both limits or none. */
+static bool find_range(const struct raw_value *in, const char *where, struct sm_plugin_value *v,
+                       struct sm_json_error *err)
+{
+    bool any = in->min == NO_LIMIT && in->max == NO_LIMIT;
+    if (!any && (in->min < INT32_MIN || in->max > INT32_MAX || in->min >= in->max)) {
+        snprintf(err->text, sizeof err->text,
+                 "%s: min and max are both absent, or numbers of 32 bits, min below max", where);
+        return false;
+    }
+    v->min = any ? 0 : (int32_t)in->min;
+    v->max = any ? 0 : (int32_t)in->max;
+    return true;
 }
 
 static bool find_writes(const char *text, const char *where, uint8_t *writes,
@@ -312,10 +331,11 @@ static bool read_sensor(const struct raw *raw, struct sm_manifest *m, struct sm_
     m->sensor.address = (uint32_t)in.address;
     m->sensor.values = (uint32_t)json_array_size(in.values);
     for (uint32_t i = 0; i < m->sensor.values; i++) {
-        struct raw_value v = {.unit = "", .decimals = 3};
+        struct raw_value v = {.unit = "", .decimals = 3, .min = NO_LIMIT, .max = NO_LIMIT};
         snprintf(where, sizeof where, "sensor.capabilities[%u]", (unsigned)i);
         if (sm_json_read(json_array_get(in.values, i), where, value_fields, false, &v, err) < 0 ||
-            !find_unit(v.unit, where, &m->sensor.value[i].unit, err))
+            !find_unit(v.unit, where, &m->sensor.value[i].unit, err) ||
+            !find_range(&v, where, &m->sensor.value[i], err))
             return false;
         copy(m->sensor.value[i].name, v.name);
         m->sensor.value[i].decimals = (uint8_t)v.decimals;

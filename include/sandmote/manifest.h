@@ -108,6 +108,7 @@ struct sm_plugin_sensor {
         char name[SM_SENSOR_NAME_MAX + 1];
         uint8_t unit;     /* enum sm_unit */
         uint8_t decimals; /* 0 to 9: numbers count 10^-decimals units */
+        int32_t min, max; /* what it can measure, numbers as modules have them; both 0: any */
     } value[SM_PLUGIN_VALUES];
     uint32_t attributes; /* 0 to SM_PLUGIN_ATTRIBUTES */
     struct sm_plugin_attribute {

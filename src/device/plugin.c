@@ -472,8 +472,8 @@ static int read_values(struct sm_device_plugin *p, int32_t *values)
         const struct sm_plugin_function *f = &p->read[p->at];
         int got = call_function(p, f, NULL);
         if (got == 0)
-            got = take_result(&app_of(p)->exec, f->type, s->value[p->at].decimals, INT32_MIN,
-                              INT32_MAX, &number);
+            got = take_result(&app_of(p)->exec, f->type, s->value[p->at].decimals,
+                              p->capability[p->at].min, p->capability[p->at].max, &number);
         if (got != 0)
             return got;
         p->value[p->at] = (int32_t)number;
@@ -620,6 +620,17 @@ static int get(struct sm_sensor *s, unsigned attribute, int64_t *value)
     return err ? err : told(s->ctx, get_attribute(s->ctx, attribute, value));
 }
 
+static struct sm_capability capability_of(const struct sm_plugin_value *v)
+{
+    bool any = v->min == 0 && v->max == 0;
+
+    return (struct sm_capability){.name = v->name,
+                                  .unit = v->unit,
+                                  .scale = (int8_t)-v->decimals,
+                                  .min = any ? INT32_MIN : v->min,
+                                  .max = any ? INT32_MAX : v->max};
+}
+
 static struct sm_attribute attribute_of(const struct sm_plugin_attribute *a)
 {
     bool writable = a->writes != SM_WRITES_NONE;
@@ -642,11 +653,7 @@ static void bind(struct sm_device *d, uint16_t index, const struct sm_plugin_sen
     p->index = index;
     p->host = host;
     for (uint32_t i = 0; i < s->values; i++)
-        p->capability[i] = (struct sm_capability){.name = s->value[i].name,
-                                                  .unit = s->value[i].unit,
-                                                  .scale = (int8_t)-s->value[i].decimals,
-                                                  .min = INT32_MIN,
-                                                  .max = INT32_MAX};
+        p->capability[i] = capability_of(&s->value[i]);
     for (uint32_t i = 0; i < s->attributes; i++)
         p->attribute[i] = attribute_of(&s->attribute[i]);
     p->sensor.id = s->id;

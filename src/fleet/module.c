@@ -78,10 +78,16 @@ static json_t *attributes_json(const struct sm_plugin_sensor *s)
 static json_t *sensor_json(const struct sm_plugin_sensor *s)
 {
     json_t *values = json_array();
-    for (uint32_t i = 0; i < s->values; i++)
-        json_array_append_new(values, json_pack("{s:s, s:s, s:I}", "name", s->value[i].name, "unit",
-                                                sm_unit_text(s->value[i].unit), "decimals",
-                                                (json_int_t)s->value[i].decimals));
+    for (uint32_t i = 0; i < s->values; i++) {
+        const struct sm_plugin_value *v = &s->value[i];
+        json_t *o = json_pack("{s:s, s:s, s:I}", "name", v->name, "unit", sm_unit_text(v->unit),
+                              "decimals", (json_int_t)v->decimals);
+        if (v->min != 0 || v->max != 0) {
+            json_object_set_new(o, "min", json_integer(v->min));
+            json_object_set_new(o, "max", json_integer(v->max));
+        }
+        json_array_append_new(values, o);
+    }
     json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:o}", "id", s->id, "model", s->model, "bus",
                           s->bus, "address", (json_int_t)s->address, "capabilities", values);
     if (s->attributes > 0)

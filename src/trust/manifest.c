@@ -241,13 +241,22 @@ static bool measures(const struct sm_plugin_sensor *s, uint32_t values, const ch
     return false;
 }
 
+static bool has_range(const struct sm_plugin_value *v)
+{
+    return v->min != 0 || v->max != 0;
+}
+
 /* The values of one sensor are few, and so are its attributes. Their names may not be those that
  * every sensor has. */
 static const char *check_value(const struct sm_plugin_sensor *s, uint32_t i)
 {
-    if (is_universal(s->value[i].name))
+    const struct sm_plugin_value *v = &s->value[i];
+
+    if (is_universal(v->name))
         return "every sensor has something of this name";
-    return measures(s, i, s->value[i].name) ? "a capability stands twice" : NULL;
+    if (measures(s, i, v->name))
+        return "a capability stands twice";
+    return v->min < v->max || !has_range(v) ? NULL : "its range is empty";
 }
 
 static const char *check_attribute(const struct sm_plugin_sensor *s, uint32_t i)
@@ -426,16 +435,43 @@ static int decode_measure(struct decoder *d, const struct measure *of, char *nam
     return err ? err : decode_byte(d, &of->decimals, decimals);
 }
 
+/* A limit of a value: 32 bits with a sign. */
+static int decode_limit(struct decoder *d, const struct field *f, int32_t *limit)
+{
+    int64_t v;
+    if (sm_cbor_int(&d->in, &v))
+        return malformed(d, f->key);
+    if (v < INT32_MIN || v > INT32_MAX)
+        return refuse(d, f->key, SM_ERR_INVALID, "a limit of what is measured has 32 bits", 0);
+    *limit = (int32_t)v;
+    return 0;
+}
+
+/* [name, unit, decimals], and its range behind that if it has one. */
+static int decode_measured(struct decoder *d, const struct field *f, struct sm_plugin_value *v)
+{
+    uint32_t count;
+    if (sm_cbor_array(&d->in, &count))
+        return malformed(d, f->key);
+    if (count != 3 && count != 5)
+        return refuse(d, f->key, SM_ERR_INVALID, "not an array of three or five", count);
+    int err = decode_measure(d, &value_of, v->name, &v->unit, &v->decimals);
+    if (!err && count == 5)
+        err = decode_limit(d, f, &v->min);
+    if (!err && count == 5)
+        err = decode_limit(d, f, &v->max);
+    return !err && count == 5 && !has_range(v)
+               ? refuse(d, f->key, SM_ERR_INVALID, "its range is empty", 0)
+               : err;
+}
+
 static int decode_values(struct decoder *d, const struct field *f)
 {
     struct sm_plugin_sensor *s = &d->m->sensor;
     uint32_t count;
     int err = decode_count(d, f, &count);
     for (uint32_t i = 0; !err && i < count; i++) {
-        struct sm_plugin_value *v = &s->value[i];
-        err = decode_triple(d, f);
-        if (!err)
-            err = decode_measure(d, &value_of, v->name, &v->unit, &v->decimals);
+        err = decode_measured(d, f, &s->value[i]);
         const char *rule = err ? NULL : check_value(s, i);
         if (rule)
             return refuse(d, f->key, SM_ERR_INVALID, rule, 0);
@@ -669,8 +705,12 @@ static const char *put_values(struct sm_cbor_out *out, const struct field *f,
     sm_cbor_put_array(out, s->values);
     for (uint32_t i = 0; !rule && i < s->values; i++) {
         const struct sm_plugin_value *v = &s->value[i];
-        sm_cbor_put_array(out, 3);
+        sm_cbor_put_array(out, has_range(v) ? 5 : 3);
         rule = put_measure(out, &value_of, v->name, v->unit, v->decimals);
+        if (has_range(v)) {
+            sm_cbor_put_int(out, v->min);
+            sm_cbor_put_int(out, v->max);
+        }
         if (!rule)
             rule = check_value(s, i);
     }

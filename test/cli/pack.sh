@@ -147,6 +147,19 @@ refused "$(attributes "{\"name\": \"temperature\", $range}")" \
     'key sensor.attributes: a capability has this name'
 least=$saved
 
+# ranges MORE: the keys of a sensor whose capability has these besides.
+ranges() {
+    printf '"kind": "plugin", "sensor": {"id": "T1", "model": "TMP105", "bus": "i2c-1", "address": 72,
+        "capabilities": [{"name": "temperature", "unit": "degC", %s}]}' "$1"
+}
+manifest "$(ranges '"min": -55000, "max": 127938')"
+expect 0 "$sandmote" pack --manifest m.json m.wasm -o plugin.wasm
+expect 0 "$sandmote" inspect plugin.wasm
+shows 'measures temperature in parts of degC from -55000 to 127938'
+for wrong in '"min": 1' '"max": 1' '"min": 1, "max": 1' '"min": 0, "max": 2147483648'; do
+    refused "$(ranges "$wrong")" 'm.json: sensor.capabilities[0]: min and max are both absent, or'
+done
+
 # What a device would refuse is said, and packed all the same.
 manifest '"entry": "tick"'
 expect 0 "$sandmote" pack --manifest m.json m.wasm -o out.wasm

@@ -143,7 +143,7 @@ static void a_plugin_asks_a_modbus_unit_and_its_reader_waits(void **state)
     (void)state;
     commission_for("rs485");
     r.sensor.values = 2;
-    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3};
+    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3, 0, 0};
     assert_int_equal(rig_try(rig, &r), 0);
     assert_int_equal(rig_runs(rig, PLUGIN), 1);
     assert_int_equal(rig_try(rig, &rig_t1_reader), 0);
@@ -179,7 +179,7 @@ static void a_plugin_on_trial_keeps_off_a_bus_that_is_in_use(void **state)
     (void)state;
     commission_for("rs485");
     r.sensor.values = 2;
-    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3};
+    r.sensor.value[1] = (struct sm_plugin_value){"humidity", SM_UNIT_HUMIDITY, 3, 0, 0};
     struct module m = rig_make(&r);
     assert_int_equal(sm_sensors_add(&rig->sensors, &other), 0);
     assert_true(sm_sensors_hold(&rig->sensors, &other));

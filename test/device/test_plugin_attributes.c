@@ -362,6 +362,26 @@ static void what_it_gives_out_of_range_is_no_value(void **state)
     leave(&a);
 }
 
+static void what_it_measures_out_of_range_is_no_value(void **state)
+{
+    struct recipe plugin = driver();
+    struct user a;
+
+    (void)state;
+    plugin.sensor.value[0].min = -10000;
+    plugin.sensor.value[0].max = 40000;
+    assert_int_equal(rig_try(rig, &plugin), 0);
+    come(&a);
+    assert_int_equal(a.view.sensor->driver->capability[0].max, 40000);
+    rig->chip[0].value[0] = (struct sm_sim_value){40000, 40000, 0};
+    rig_run(rig, 1000);
+    assert_int_equal(finish(&a, ask(&a, SM_REQUEST_READ, "temperature", 0)), 0);
+    rig->chip[0].value[0] = (struct sm_sim_value){41000, 41000, 0};
+    rig_run(rig, 1000);
+    assert_int_equal(finish(&a, ask(&a, SM_REQUEST_READ, "temperature", 0)), SM_ERR_IO);
+    leave(&a);
+}
+
 static void functions_that_do_not_fit_are_refused_at_installation(void **state)
 {
     static const struct {
@@ -571,6 +591,7 @@ int main(void)
         T(every_type_of_number_comes_and_goes),
         T(who_writes_first_holds_it_by_the_third_rule),
         T(what_it_gives_out_of_range_is_no_value),
+        T(what_it_measures_out_of_range_is_no_value),
         T(functions_that_do_not_fit_are_refused_at_installation),
         T(a_plugin_that_cannot_set_is_not_committed),
         T(a_plugin_that_traps_while_it_sets_starts_anew),

@@ -55,7 +55,7 @@ static void print_temperature(int32_t value)
     sm_board_print("\n");
 }
 
-/* 21.9375 degrees are played before this. */
+/* 21.9375 degrees are played, and stay. */
 static int check_resolution(struct sm_sensor *s)
 {
     static const int32_t wish[] = {21500, 21750, 21875, 21938};
@@ -84,10 +84,10 @@ int sm_board_main(void)
         now = sample(&s);
         if (now == last)
             continue;
-        print_temperature(now);
         last = now;
         if (now == 21938)
             failures += check_resolution(&s);
+        print_temperature(now); /* the next one is played then */
     }
     s.driver->stop(&s);
     failures += check("the end was played", now == THE_END);

@@ -235,6 +235,20 @@ static void a_plugin_names_its_sensor_its_bus_and_its_address(void **state)
     assert_int_equal(encoded_again(with(2, "01")).sensor.values, 0);
 }
 
+static void a_capability_may_have_a_range(void **state)
+{
+    (void)state;
+    struct sm_manifest m =
+        encoded_again(plugin_with("a5016254310266544d5031303503656932632d3104184805"
+                                  "81856141010339d6d71a0001f3c2"));
+    assert_int_equal(m.sensor.value[0].min, -55000);
+    assert_int_equal(m.sensor.value[0].max, 127938);
+    m = encoded_again(plugin_with("a5016254310266544d5031303503656932632d3104184805"
+                                  "8185614101033a7fffffff1a7fffffff"));
+    assert_int_equal(m.sensor.value[0].min, INT32_MIN);
+    assert_int_equal(m.sensor.value[0].max, INT32_MAX);
+}
+
 static void a_module_names_the_releases_of_others_that_it_needs(void **state)
 {
     (void)state;
@@ -275,7 +289,19 @@ static void a_sensor_keeps_to_its_rules(void **state)
          "the number is too large", SM_KEY_SENSOR_VALUES, 24},
         {"a5016254310266544d5031303503656932632d3104184805"
          "8182614101",
-         "not an array of three", SM_KEY_SENSOR_VALUES, 25},
+         "not an array of three or five", SM_KEY_SENSOR_VALUES, 25},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8185614101030505",
+         "its range is empty", SM_KEY_SENSOR_VALUES, 31},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8185614101030000",
+         "its range is empty", SM_KEY_SENSOR_VALUES, 31},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "818561410103001a80000000",
+         "a limit of what is measured has 32 bits", SM_KEY_SENSOR_VALUES, 31},
+        {"a5016254310266544d5031303503656932632d3104184805"
+         "8185614101033a8000000000",
+         "a limit of what is measured has 32 bits", SM_KEY_SENSOR_VALUES, 30},
         {"a5016254310266544d5031303503656932632d3104184805"
          "8183614118ff03",
          "the number is too large", SM_KEY_SENSOR_VALUES, 28},
@@ -758,6 +784,8 @@ static void the_largest_manifest_fits_the_limit(void **state)
     m.sensor.values = SM_PLUGIN_VALUES;
     for (unsigned i = 0; i < SM_PLUGIN_VALUES; i++)
         memset(m.sensor.value[i].name, 'u' + (int)i, SM_SENSOR_NAME_MAX);
+    for (unsigned i = 0; i < SM_PLUGIN_VALUES; i++)
+        m.sensor.value[i].min = INT32_MIN, m.sensor.value[i].max = INT32_MAX;
     m.sensor.attributes = SM_PLUGIN_ATTRIBUTES;
     for (unsigned i = 0; i < SM_PLUGIN_ATTRIBUTES; i++) {
         memset(m.sensor.attribute[i].name, 'A' + (int)i, SM_SENSOR_NAME_MAX);
@@ -845,6 +873,7 @@ int main(void)
         cmocka_unit_test(a_module_names_the_releases_of_others_that_it_needs),
         cmocka_unit_test(an_application_with_a_sensor_is_refused),
         cmocka_unit_test(a_sensor_keeps_to_its_rules),
+        cmocka_unit_test(a_capability_may_have_a_range),
         cmocka_unit_test(a_sensor_has_attributes_with_a_range_and_a_rule),
         cmocka_unit_test(attributes_keep_to_their_rules),
         cmocka_unit_test(an_attribute_that_breaks_a_rule_is_not_written),
