@@ -50,9 +50,11 @@ enum sm_blocks_kind {
 
 /* What an ASK asks for, and an OFFER describes. */
 enum sm_blocks_what {
-    SM_BLOCKS_MODULE = 1, /* number: of the deployment's modules, from 0 */
-    SM_BLOCKS_KEYS = 2,   /* number: the version of a key set */
-    SM_BLOCKS_CURRENT = 3 /* a statement with this nonce */
+    SM_BLOCKS_MODULE = 1,  /* number: of the deployment's modules, from 0 */
+    SM_BLOCKS_KEYS = 2,    /* number: the version of a key set */
+    SM_BLOCKS_CURRENT = 3, /* a statement with this nonce */
+    SM_BLOCKS_CLAIM = 4 /* number: a target; of the native image for it of the deployment's module
+                           whose hash begins with this nonce */
 };
 
 /* sm_blocks_msg.flags */
@@ -120,8 +122,8 @@ struct sm_blocks_cfg {
     const char *cls; /* device class, for the server's list */
     const struct sm_entropy *entropy;
     /* Blocks that came before one that is missing wait here, so the window is as many blocks as
-     * fit. A key set or a statement must fit in whole: SM_STATEMENT_MAX is enough for statements;
-     * what is longer is not taken. */
+     * fit. A key set, a statement or a claim must fit in whole: SM_STATEMENT_MAX and SM_CLAIM_MAX
+     * are enough for the latter two; what is longer is not taken. */
     uint8_t *buf;
     uint32_t buf_len;
     uint16_t message_most;   /* bytes that the transport carries: SM_BLOCKS_LEAST to _MOST */
@@ -208,7 +210,8 @@ struct sm_blocks {
     uint32_t length, have;           /* bytes, and those in order */
     uint32_t waiting;                /* bit i: block have / size + i is in buf */
     uint32_t base, last, wanted;     /* of the WANT under way: blocks, and bits not answered */
-    struct sm_blocks_bound bound[2]; /* of a module, and of something small */
+    struct sm_blocks_bound bound[3]; /* of a module, something small, a native image */
+    uint8_t native;                  /* enum sm_blk_native: of the module that is looked at */
 
     uint16_t state_next;    /* the application that the next STATE message is about */
     uint32_t state_telling; /* CRC of the state that is being told, or was last */

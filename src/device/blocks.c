@@ -6,15 +6,15 @@
  * statement of what is current, the deployment, what became of it. A core dump comes last: it may
  * take an hour, and what mends the device should not wait for it.
  *
- * blocks_fetch.c has what comes in blocks, blocks_deploy.c what is done with modules, blocks_tell.c
- * what is told.
+ * blocks_fetch.c has what comes in blocks, blocks_deploy.c what is done with modules,
+ * blocks_native.c native images beside them, blocks_tell.c what is told.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include "blocks_inner.h"
 #include "text.h"
 
-enum { RETRY_MOST_MS = 300000, POLL_LEAST_S = 10, WAIT_MOST_MS = 60000, NOTE_TRIES = 5 };
+enum { RETRY_MOST_MS = 300000, POLL_LEAST_S = 10, WAIT_MOST_MS = 60000, TRIES_FOR_MORE = 5 };
 
 /* ---- Questions ------------------------------------------------------------------------------- */
 
@@ -114,10 +114,18 @@ static void take_offer(struct sm_blocks *b, const struct sm_blocks_msg *m)
 }
 
 /* The server does not have it, or no longer. */
-static void take_none(struct sm_blocks *b)
+static void take_none(struct sm_blocks *b, uint8_t asked)
 {
     bool module = b->fetching ? !b->small : b->what == SM_BLOCKS_MODULE;
 
+    if (asked == SM_BLOCKS_ASK && b->what == SM_BLOCKS_CLAIM) {
+        sm_blk_do_without_native(b, NULL);
+        return;
+    }
+    if (sm_blk_native_comes(b)) {
+        sm_blk_do_without_native(b, "the server does not have it any more");
+        return;
+    }
     if (!module) {
         sm_blk_do_without(b);
         return;
@@ -178,7 +186,7 @@ static int take_answer(struct sm_blocks *b, const struct sm_blocks_msg *m)
         if (asked == SM_BLOCKS_NOTE)
             sm_blk_note_is_there(b, 0);
         else
-            take_none(b);
+            take_none(b, asked);
         break;
     case SM_BLOCKS_FROM: sm_blk_note_is_there(b, m->first); break;
     default: take_ack(b, asked); break;
@@ -278,6 +286,20 @@ static size_t write_question(struct sm_blocks *b, uint8_t *out, size_t size)
     return len > 0 ? (size_t)len : 0;
 }
 
+/* What an update can do without does not keep it waiting for a server that does not answer: when it
+ * takes post-mortems the next poll says. */
+static void give_up_question(struct sm_blocks *b)
+{
+    if (b->asking == SM_BLOCKS_NOTE) {
+        sm_blk_answered(b);
+        b->notes = false;
+        b->note_unheard = true;
+    } else if (b->asking == SM_BLOCKS_ASK && b->what == SM_BLOCKS_CLAIM) {
+        sm_blk_answered(b);
+        sm_blk_do_without_native(b, "the server does not say whether there is one");
+    }
+}
+
 size_t sm_blocks_step(struct sm_blocks *b, uint64_t now_ms, uint8_t *out, size_t size,
                       uint32_t *wait_ms)
 {
@@ -289,12 +311,8 @@ size_t sm_blocks_step(struct sm_blocks *b, uint64_t now_ms, uint8_t *out, size_t
         b->sent = false;
         b->tries++;
         b->counts.retries++;
-        if (b->asking == SM_BLOCKS_NOTE &&
-            b->tries == NOTE_TRIES) { /* the next poll says whether */
-            sm_blk_answered(b);
-            b->notes = false;
-            b->note_unheard = true;
-        }
+        if (b->tries == TRIES_FOR_MORE)
+            give_up_question(b);
     }
     if (b->asking == 0)
         (void)choose(b);

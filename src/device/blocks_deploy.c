@@ -14,7 +14,7 @@
 
 void sm_blk_stop_fetching(struct sm_blocks *b)
 {
-    if (b->fetching && !b->small)
+    if (b->fetching && (!b->small || b->what == SM_BLOCKS_CLAIM))
         sm_device_install_suspend(b->cfg->device);
     b->fetching = false;
     b->offered = false;
@@ -31,7 +31,7 @@ void sm_blk_drop_deployment(struct sm_blocks *b)
     b->count = 0;
     b->hold_ms = 0;
     memset(b->chunk, 0, sizeof b->chunk);
-    memset(&b->bound[0], 0, sizeof b->bound[0]);
+    memset(b->bound, 0, sizeof b->bound);
 }
 
 static void settle_at(struct sm_blocks *b, uint8_t i, enum sm_blocks_fate fate, const char *name,
@@ -113,9 +113,7 @@ static void begin_module(struct sm_blocks *b, uint32_t from)
     b->have = from;
     b->waiting = 0;
     memcpy(b->sha, b->offer.sha, sizeof b->sha);
-    if (b->bound[0].deadline_ms == 0 ||
-        memcmp(b->bound[0].sha, b->sha, sizeof b->bound[0].sha) != 0)
-        sm_blk_set_bound(b);
+    sm_blk_keep_bound(b);
 }
 
 /* What sm_device_install_begin() said of a module that is wanted. True when it is to be waited for:
@@ -140,6 +138,7 @@ static bool take_begin(struct sm_blocks *b, int64_t from)
 void sm_blk_take_offered_module(struct sm_blocks *b, const struct sm_blocks_msg *m)
 {
     b->offered = true;
+    b->native = SM_BLK_NATIVE_UNASKED;
     b->at = (uint8_t)m->number;
     b->is_signed = !(m->flags & SM_BLOCKS_UNSIGNED);
     sm_blocks_copy(m->name, b->name, sizeof b->name);
@@ -180,6 +179,8 @@ static enum next go_on_with_offer(struct sm_blocks *b)
         sm_blk_ask(b, SM_BLOCKS_WANT);
         return ASKED;
     }
+    if (sm_blk_ask_for_native(b))
+        return ASKED;
     finish_module(b);
     return b->hold_ms > b->now_ms ? WAITS : SETTLED;
 }

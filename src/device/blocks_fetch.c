@@ -34,41 +34,56 @@ uint64_t sm_blk_most_bytes(const struct sm_blocks *b, uint32_t len)
     return (uint64_t)len * or_else(b->cfg->bytes_per_byte, BYTES_PER_BYTE) + BYTES_SPARE;
 }
 
+static struct sm_blocks_bound *bound_of(struct sm_blocks *b)
+{
+    return &b->bound[b->small ? 1 : b->native == SM_BLK_NATIVE_COMES ? 2 : 0];
+}
+
 void sm_blk_set_bound(struct sm_blocks *b)
 {
-    struct sm_blocks_bound *bound = &b->bound[b->small];
+    struct sm_blocks_bound *bound = bound_of(b);
 
     bound->deadline_ms = b->now_ms + or_else(b->cfg->deadline_s, DEADLINE_S) * 1000ull;
     bound->bytes_left = sm_blk_most_bytes(b, b->length);
     memcpy(bound->sha, b->sha, sizeof bound->sha);
 }
 
-/* More came than a module of this length is worth: somebody sends it again and again. */
+void sm_blk_keep_bound(struct sm_blocks *b)
+{
+    const struct sm_blocks_bound *bound = bound_of(b);
+
+    if (bound->deadline_ms == 0 || memcmp(bound->sha, b->sha, sizeof bound->sha) != 0)
+        sm_blk_set_bound(b);
+}
+
+static void give_up(struct sm_blocks *b, const char *why)
+{
+    sm_blk_answered(b);
+    if (b->small)
+        sm_blk_do_without(b);
+    else if (sm_blk_native_comes(b))
+        sm_blk_do_without_native(b, why);
+    else
+        sm_blk_give_up(b, 0, why);
+}
+
+/* More came than something of this length is worth: somebody sends it again and again. */
 static bool overdrawn(struct sm_blocks *b, size_t len)
 {
-    uint64_t *left = &b->bound[b->small].bytes_left;
+    uint64_t *left = &bound_of(b)->bytes_left;
 
     *left -= *left < len ? *left : len;
     if (*left > 0)
         return false;
-    sm_blk_answered(b);
-    if (b->small)
-        sm_blk_do_without(b);
-    else
-        sm_blk_give_up(b, 0, "more bytes came than may for one module");
+    give_up(b, "more bytes came than may for one module");
     return true;
 }
 
 /* The time is over for what is being fetched. */
 void sm_blk_watch_deadline(struct sm_blocks *b)
 {
-    if (!b->fetching || b->now_ms < b->bound[b->small].deadline_ms)
-        return;
-    sm_blk_answered(b);
-    if (b->small)
-        sm_blk_do_without(b);
-    else
-        sm_blk_give_up(b, 0, "did not come in time");
+    if (b->fetching && b->have < b->length && b->now_ms >= bound_of(b)->deadline_ms)
+        give_up(b, "did not come in time");
 }
 
 /* ---- What is small --------------------------------------------------------------------------- */
@@ -96,6 +111,8 @@ void sm_blk_do_without(struct sm_blocks *b)
     if (b->what == SM_BLOCKS_KEYS)
         b->keys_refused = b->number;
     b->fetching = false;
+    if (b->what == SM_BLOCKS_CLAIM)
+        sm_blk_do_without_native(b, "its claim does not come");
 }
 
 /* All of it is in buf. What is wrong with it the device reports. */
@@ -106,6 +123,8 @@ static void take_small(struct sm_blocks *b)
     b->fetching = false;
     if (b->what == SM_BLOCKS_CURRENT)
         (void)sm_device_statement(d, b->cfg->buf, b->length, b->nonce);
+    else if (b->what == SM_BLOCKS_CLAIM)
+        sm_blk_take_claim(b);
     else if (sm_device_keys_offer(d, b->cfg->buf, b->length) != 0)
         b->keys_refused = b->number;
 }
@@ -162,7 +181,10 @@ static bool append(struct sm_blocks *b, uint32_t n, const uint8_t *bytes)
 
     if (b->small)
         memmove(place_of(b, n), bytes, len);
-    else if (sm_device_install_write(b->cfg->device, bytes + skip, len) < 0) {
+    else if (sm_blk_native_comes(b)) {
+        if (!sm_blk_native_bytes(b, bytes + skip, len))
+            return false;
+    } else if (sm_device_install_write(b->cfg->device, bytes + skip, len) < 0) {
         sm_blk_hold(b);
         return false;
     }
@@ -176,7 +198,8 @@ static int take_in_order(struct sm_blocks *b, const struct sm_blocks_msg *m)
 {
     uint32_t first = b->have / sm_blk_block_size(b), ahead = m->number - first;
 
-    if (m->number < first || (ahead > 0 && ahead < window(b) && (b->waiting >> ahead & 1))) {
+    if (b->have == b->length || m->number < first ||
+        (ahead > 0 && ahead < window(b) && (b->waiting >> ahead & 1))) {
         b->counts.duplicates++;
         return SM_ERR_STATE;
     }

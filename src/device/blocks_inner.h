@@ -30,8 +30,10 @@ void sm_blk_answered(struct sm_blocks *b);
 uint32_t sm_blk_block_size(const struct sm_blocks *b);
 /* Bytes that may go over the way for something of this length. */
 uint64_t sm_blk_most_bytes(const struct sm_blocks *b, uint32_t len);
-/* From now on time and bytes count for what is being fetched. */
+/* From now on time and bytes count for what is being fetched; they go on counting for what they
+ * counted for last. */
 void sm_blk_set_bound(struct sm_blocks *b);
+void sm_blk_keep_bound(struct sm_blocks *b);
 void sm_blk_watch_deadline(struct sm_blocks *b);
 /* The key set to ask for, or 0. */
 uint32_t sm_blk_next_keys(const struct sm_blocks *b);
@@ -39,6 +41,26 @@ bool sm_blk_fetch_current(struct sm_blocks *b);
 void sm_blk_do_without(struct sm_blocks *b);
 void sm_blk_describe_want(struct sm_blocks *b, struct sm_blocks_msg *m);
 int sm_blk_take_block(struct sm_blocks *b, const struct sm_blocks_msg *m);
+
+/* ---- A native image (blocks_native.c) -------------------------------------------------------- */
+
+enum sm_blk_native { SM_BLK_NATIVE_UNASKED, SM_BLK_NATIVE_COMES, SM_BLK_NATIVE_SETTLED };
+
+/* Whether a native image is what is being fetched. */
+static inline bool sm_blk_native_comes(const struct sm_blocks *b)
+{
+    return b->fetching && !b->small && b->native == SM_BLK_NATIVE_COMES;
+}
+
+/* The module is all there, and its native image, if one was coming: the question for its claim;
+ * false when there is none (any more). */
+bool sm_blk_ask_for_native(struct sm_blocks *b);
+/* All of the claim is in buf. */
+void sm_blk_take_claim(struct sm_blocks *b);
+/* The image's next bytes. False when they could not be written: it is done without. */
+bool sm_blk_native_bytes(struct sm_blocks *b, const uint8_t *bytes, uint32_t len);
+/* It does not come, for this reason; NULL: there is none. */
+void sm_blk_do_without_native(struct sm_blocks *b, const char *why);
 
 /* ---- The deployment (blocks_deploy.c) -------------------------------------------------------- */
 

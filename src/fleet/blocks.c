@@ -15,6 +15,7 @@
 #define NEWS_AGAIN_MS       30000
 #define NOTES_BYTES         (64u << 20) /* of all that come in parts; the stalest gives way */
 
+_Static_assert(SM_FLEET_NATIVE_FILE <= SM_FLEET_NAME_MAX + 1, "a route has room for its name");
 _Static_assert(SM_BLOCKS_NOTES_MOST == SM_FLEET_POSTMORTEM_MAX, "what a device may send");
 
 /* A post-mortem that comes in parts, known by number, length and CRC; number 0: none does. There is
@@ -31,8 +32,8 @@ struct fetch {
     char device[SM_FLEET_NAME_MAX + 1];
     uint32_t tag; /* of the object, if there is one */
     bool any;
-    struct sm_fleet_route route; /* how to get it: a module's file, or a key set */
-    uint8_t *bytes;              /* or it itself: a statement is another one each time */
+    struct sm_fleet_route route; /* how to get it: a module's or native image's file, a key set */
+    uint8_t *bytes;              /* or it itself: a statement is another one each time; a claim */
     size_t len;
     uint32_t budget; /* messages */
     int64_t since_ms;
@@ -344,6 +345,14 @@ static struct sm_fleet_route module_file(const struct sm_fleet_module *m)
     return route;
 }
 
+static struct sm_fleet_route native_file(const struct sm_fleet_native *n)
+{
+    struct sm_fleet_route route = {.op = SM_FLEET_DDI_ARTIFACT};
+    memcpy(route.sha256, n->sha256, sizeof route.sha256);
+    sm_fleet_native_file(n, route.file);
+    return route;
+}
+
 static void remember(struct fetch *f, const uint8_t *sha, struct sm_fleet_route route)
 {
     forget(f);
@@ -384,6 +393,63 @@ static int offer_module(struct talk *t)
     return 0;
 }
 
+/* Of the native images of a module the one for this target, or the one with this tag. *found says
+ * whether there is one. */
+static int find_native(struct talk *t, const struct sm_fleet_module *m, uint32_t target,
+                       const uint32_t *tag, struct sm_fleet_native *out, bool *found)
+{
+    struct sm_fleet_native n[SM_FLEET_NATIVES_MAX];
+    uint8_t sha[SM_SHA256_SIZE];
+    size_t count = 0;
+    int err = sm_fleet_db_natives_of(&t->f->db, m->sha256, n, SM_FLEET_NATIVES_MAX, &count);
+    *found = false;
+    for (size_t i = 0; !err && !*found && i < count; i++) {
+        sm_hex_decode(n[i].sha256, sha, sizeof sha);
+        *found = tag ? sm_blocks_tag(sha) == *tag : n[i].target == target;
+        *out = n[i];
+    }
+    return err;
+}
+
+/* The claim of the native image, for this target, of the module of its open action whose hash
+ * begins so. */
+static int offer_claim(struct talk *t)
+{
+    struct sm_fleet_module modules[SM_FLEET_MODULES_MAX];
+    struct sm_fleet_native n = {.claim_len = 0};
+    uint8_t sha[SM_SHA256_SIZE];
+    uint64_t action;
+    size_t count;
+    bool found = false;
+    int err = open_action(t, &action, modules, &count);
+    for (size_t i = 0; !err && !found && i < count; i++) {
+        sm_hex_decode(modules[i].sha256, sha, sizeof sha);
+        if (memcmp(sha, t->m->nonce, SM_STATEMENT_NONCE) == 0)
+            err = find_native(t, &modules[i], t->m->number, NULL, &n, &found);
+    }
+    if (err)
+        return err;
+    if (!found || n.claim_len == 0) {
+        answer_plain(t, SM_BLOCKS_NONE, t->m->token);
+        return 0;
+    }
+    uint8_t *bytes = malloc(n.claim_len);
+    if (!bytes)
+        return SM_ERR_MEMORY;
+    memcpy(bytes, n.claim, n.claim_len);
+    sm_sha256(bytes, n.claim_len, sha);
+    remember(t->fetch, sha, native_file(&n));
+    t->fetch->bytes = bytes;
+    t->fetch->len = n.claim_len;
+    answer(t, &(struct sm_blocks_msg){.kind = SM_BLOCKS_OFFER,
+                                      .token = t->m->token,
+                                      .what = SM_BLOCKS_CLAIM,
+                                      .number = t->m->number,
+                                      .length = n.claim_len,
+                                      .sha = sha});
+    return 0;
+}
+
 /* A key set or a statement: what HTTPS would answer with, and keep. */
 static int offer_small(struct talk *t)
 {
@@ -416,19 +482,28 @@ static int offer_small(struct talk *t)
     return status >= 500 ? SM_ERR_IO : 0;
 }
 
-/* After a restart, or when another device has the place: a module of the open action with this tag.
- */
+/* After a restart, or when another device has the place: a module of the open action with this tag,
+ * or a native image of one. */
 static int find_again(struct talk *t)
 {
     struct sm_fleet_module m[SM_FLEET_MODULES_MAX];
     uint64_t action;
     size_t count;
     uint8_t sha[SM_SHA256_SIZE];
+    struct sm_fleet_native n;
+    bool found;
     int err = open_action(t, &action, m, &count);
-    for (size_t i = 0; !err && i < count; i++) {
+    for (size_t i = 0; !err && !t->fetch->any && i < count; i++) {
         sm_hex_decode(m[i].sha256, sha, sizeof sha);
-        if (sm_blocks_tag(sha) == t->m->tag)
+        if (sm_blocks_tag(sha) == t->m->tag) {
             remember(t->fetch, sha, module_file(&m[i]));
+            break;
+        }
+        err = find_native(t, &m[i], 0, &t->m->tag, &n, &found);
+        if (err || !found)
+            continue;
+        sm_hex_decode(n.sha256, sha, sizeof sha);
+        remember(t->fetch, sha, native_file(&n));
     }
     return err;
 }
@@ -532,7 +607,10 @@ int sm_fleet_blocks_input(struct sm_fleet_blocks *b, const char *device, const v
     struct talk t = {now_ms, b, b->cfg->fleet, device, f, &m};
     switch (m.kind) {
     case SM_BLOCKS_POLL: return take_poll(&t);
-    case SM_BLOCKS_ASK: return m.what == SM_BLOCKS_MODULE ? offer_module(&t) : offer_small(&t);
+    case SM_BLOCKS_ASK:
+        return m.what == SM_BLOCKS_MODULE  ? offer_module(&t)
+               : m.what == SM_BLOCKS_CLAIM ? offer_claim(&t)
+                                           : offer_small(&t);
     case SM_BLOCKS_WANT: return take_want(&t);
     case SM_BLOCKS_REPORT: return take_report(&t);
     case SM_BLOCKS_RESULT: return take_result(&t);

@@ -114,6 +114,15 @@ static void answer_ask(const struct sm_blocks_msg *q)
         memcpy(p.nonce, q->nonce, sizeof p.nonce);
         field.statement_len = rig_statement(&p, false, field.statement_bytes);
         answer_small(q, field.statement_bytes, field.statement_len);
+    } else if (q->what == SM_BLOCKS_CLAIM) {
+        field.claims_asked++;
+        assert_int_equal(q->number, RIG_TARGET);
+        if (field.silent_on_claim)
+            return;
+        if (field.native && !memcmp(q->nonce, field.native->says.module_sha, SM_STATEMENT_NONCE))
+            answer_small(q, field.native->claim, field.native->claim_len);
+        else
+            answer_none(q->token);
     } else if (q->what == SM_BLOCKS_MODULE && !field.has_none && !strcmp(action, field.action) &&
                q->number < field.count) {
         const struct module *m = field.module[q->number];
@@ -149,6 +158,15 @@ static const uint8_t *object(uint32_t tag, size_t *len)
         sm_sha256(field.keys->bytes, *len, sha);
         if (sm_blocks_tag(sha) == tag)
             return field.keys->bytes;
+    }
+    if (field.native) {
+        *len = field.native->claim_len;
+        sm_sha256(field.native->claim, *len, sha);
+        if (sm_blocks_tag(sha) == tag)
+            return field.native->claim;
+        *len = sizeof field.native->image;
+        if (sm_blocks_tag(field.native->says.image_sha) == tag)
+            return field.native_gone ? NULL : field.native->image;
     }
     *len = field.statement_len;
     sm_sha256(field.statement_bytes, *len, sha);

@@ -32,6 +32,10 @@ struct field {
     const struct key_set *keys; /* the latest, or NULL */
     uint32_t keys_version;
     const struct sm_statement_plan *statement;
+    const struct native *native; /* of one of the modules, or NULL */
+    bool native_gone;            /* but only its claim is to be had */
+    bool silent_on_claim;
+    unsigned claims_asked;
     uint32_t poll_s;
     unsigned echo;         /* each block is sent so many times more */
     uint32_t wrong_length; /* added to the length of what is offered */

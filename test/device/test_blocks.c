@@ -13,7 +13,8 @@
 enum { SEEDS = 40, LONG_MS = 3600000 };
 
 static struct flash_sim sim;
-static struct module first, next, bad, trap;
+static struct module first, next, bad, trap, beside;
+static struct native native; /* of beside */
 
 static int once(void **state)
 {
@@ -22,6 +23,7 @@ static int once(void **state)
     next = rig_make(&(struct recipe){.wat = "large", .sequence = 2});
     bad = rig_make(&(struct recipe){.wat = "large", .sequence = 3, .how = SIGNED_BY_STRANGER});
     trap = rig_make(&(struct recipe){.wat = "trap_start", .sequence = 4});
+    beside = rig_make(&(struct recipe){.wat = "good", .sequence = 2, .capability = {"log"}});
     return 0;
 }
 
@@ -31,6 +33,7 @@ static int end(void **state)
     rig_drop(&next);
     rig_drop(&bad);
     rig_drop(&trap);
+    rig_drop(&beside);
     return rig_end(state);
 }
 
@@ -565,6 +568,156 @@ static void a_deployment_of_more_than_it_takes_is_refused(void **state)
     field_run_to_result(LONG_MS);
     assert_int_equal(field.outcome, 2);
     assert_non_null(strstr(field.why, "at once"));
+}
+
+/* ---- Native images --------------------------------------------------------------------------- */
+
+/* A device that runs native images, and a deployment of a module of which there is one. */
+static void deploy_native(uint64_t seed)
+{
+    teardown(NULL);
+    fresh(seed);
+    rig_native(&native, &beside);
+    field.native = &native;
+    deploy("7", &beside);
+}
+
+static void expect_native(void)
+{
+    expect_done(2);
+    assert_true(rig->bound > 0);
+    assert_memory_equal(rig->bound_sha, native.says.image_sha, 32);
+    assert_false(server_heard(SM_EVENT_NATIVE_REFUSED));
+}
+
+static void expect_without(bool refused)
+{
+    expect_done(2);
+    assert_int_equal(rig->bound, 0);
+    assert_int_equal(server_heard(SM_EVENT_NATIVE_REFUSED), refused);
+}
+
+static void finish_deployment(void)
+{
+    field_run_to_result(LONG_MS);
+    field_run(60000);
+}
+
+static void a_native_image_comes_behind_its_module_whatever_the_way_does(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS / 2; seed++) {
+        deploy_native(seed);
+        field.lost = (unsigned)seed % 4 * 10;
+        field.doubled = (unsigned)seed / 4 % 3 * 15;
+        field.late = (unsigned)seed / 2 % 3 * 20;
+        field.late_ms = 700;
+        field.cut = (unsigned)seed / 3 % 3 * 4;
+        finish_deployment();
+        expect_native();
+        assert_int_equal(field.blocks.counts.blocks, (beside.len + 230) / 231 +
+                                                         (native.claim_len + 230) / 231 +
+                                                         (sizeof native.image + 230) / 231);
+    }
+}
+
+static void a_native_image_comes_in_spite_of_restarts(void **state)
+{
+    (void)state;
+    for (unsigned blocks = 1; blocks < 10; blocks++) {
+        deploy_native(blocks);
+        field.cfg.window = 1;
+        field_boot();
+        while (field.sent_blocks < blocks)
+            field_run(10);
+        assert_int_equal(rig_boot(rig), 0);
+        field_boot();
+        finish_deployment();
+        expect_native();
+    }
+}
+
+static void each_release_has_a_native_image_of_its_own(void **state)
+{
+    struct module later =
+        rig_make(&(struct recipe){.wat = "good", .sequence = 3, .capability = {"log"}});
+
+    (void)state;
+    deploy_native(1);
+    finish_deployment();
+    expect_native();
+    rig->bound = 0;
+    rig_native(&native, &later);
+    deploy("8", &later);
+    finish_deployment();
+    expect_done(3);
+    assert_true(rig->bound > 0);
+    rig_drop(&later);
+}
+
+static void a_new_deployment_takes_the_place_of_a_claim_under_way(void **state)
+{
+    (void)state;
+    deploy_native(1);
+    field.delay_ms = 3000; /* so that a poll is due when the claim is offered */
+    field.poll_s = 1;
+    while (field.claims_asked == 0)
+        field_run(100);
+    deploy("8", &next);
+    field_run(10000);
+    field.delay_ms = 0;
+    field_run_to_result(LONG_MS);
+    assert_string_equal(field.result_of, "8");
+    assert_int_equal(field.outcome, 1);
+}
+
+static void a_module_without_native_image_is_interpreted(void **state)
+{
+    (void)state;
+    deploy_native(1);
+    field.native = NULL;
+    finish_deployment();
+    expect_without(false);
+    assert_int_equal(field.claims_asked, 1);
+    deploy_native(1);
+    rig->cfg.native = NULL;
+    finish_deployment();
+    expect_without(false);
+    assert_int_equal(field.claims_asked, 0);
+}
+
+static void a_claim_that_is_refused_costs_no_block_of_the_image(void **state)
+{
+    (void)state;
+    deploy_native(1);
+    rig_claim(&native, BY_STRANGER);
+    finish_deployment();
+    expect_without(true);
+    assert_int_equal(field.sent_blocks, (beside.len + 230) / 231 + (native.claim_len + 230) / 231);
+}
+
+/* It is lost at the server; other bytes come; bytes without end; none; a claim with something
+ * behind it; no word about a claim. */
+static void whatever_is_wrong_with_a_native_image_its_module_runs(void **state)
+{
+    (void)state;
+    for (unsigned wrong = 0; wrong < 6; wrong++) {
+        deploy_native(wrong + 1);
+        field.native_gone = wrong == 0;
+        native.image[700] ^= wrong == 1;
+        if (wrong == 4)
+            native.claim_len = sizeof native.claim;
+        field.silent_on_claim = wrong == 5;
+        while (field.claims_asked == 0)
+            field_run(1);
+        field.echo = wrong == 2 ? 12 : 0;
+        field.silent_on_want = wrong == 3;
+        field_run(1000);
+        if (wrong == 3)
+            rig->now_ms += 86400000;
+        finish_deployment();
+        expect_without(true);
+    }
 }
 
 /* ---- Post-mortems ---------------------------------------------------------------------------- */
@@ -1143,6 +1296,13 @@ int main(void)
         T(a_new_deployment_takes_the_place_of_one_under_way),
         T(deployments_without_end_cost_the_flash_no_more_than_over_https),
         T(a_deployment_of_more_than_it_takes_is_refused),
+        T(a_native_image_comes_behind_its_module_whatever_the_way_does),
+        T(a_native_image_comes_in_spite_of_restarts),
+        T(each_release_has_a_native_image_of_its_own),
+        T(a_new_deployment_takes_the_place_of_a_claim_under_way),
+        T(a_module_without_native_image_is_interpreted),
+        T(a_claim_that_is_refused_costs_no_block_of_the_image),
+        T(whatever_is_wrong_with_a_native_image_its_module_runs),
         T(a_post_mortem_comes_in_parts_and_is_told_once),
         T(a_core_dump_comes_whole_though_messages_are_lost_and_doubled),
         T(a_core_dump_goes_on_after_a_restart),

@@ -197,6 +197,32 @@ static void a_module_comes_over_dtls(void **state)
     fleet_expect_action(&fx, "mote-1", "finished", 20);
 }
 
+/* Its claim and the image come behind the module; needs a C compiler, as `sandmote aot` does. */
+static void a_native_image_comes_through_the_gateway(void **state)
+{
+    (void)state;
+    fleet_write(&fx, "v2.wasm", v2.wasm, v2.len);
+    assert_int_equal(fleet_shell(&fx,
+                                 "cd $DIR && $SANDMOTE aot --checks v2.wasm -o v2.native && "
+                                 "$SANDMOTE sign --native --key builder.pem v2.native && "
+                                 "$FLEET upload-native --server $URL --ca ca.pem --token-file token"
+                                 " v2.native"),
+                     0);
+    fleet_assign(&fx, "stable", &v2, NULL);
+    char way[128];
+    bridge_udp(&bridge, gateway.port, 10, 5, 5);
+    snprintf(way, sizeof way, "\"gateways\":[{\"host\":\"127.0.0.1\",\"port\":%u}]", bridge.port);
+    configure_device(way, "},\"native\":\"builder\",\"builders\":[\"builder.pub.pem\"],"
+                          "\"core_dumps\":{\"folder\":\"cores\"");
+    assert_int_equal(fleet_shell(&fx, "sed -i 's/:1024}/:4096}/' $DIR/mote-1.json"), 0);
+    device_start(&dev);
+    device_says(&dev, "STARTED app 2.0", 60);
+    assert_true(device_said(&dev, "): native\n") > 0);
+    device_says(&dev, "COMMITTED app 2.0", 10);
+    fleet_expect_action(&fx, "mote-1", "finished", 20);
+    assert_int_equal(device_said(&dev, "NATIVE_REFUSED"), 0);
+}
+
 /* The whole dump, sealed by the device to its owner, and nobody else can open it. */
 static void a_sealed_core_dump_comes_up_through_the_gateway(void **state)
 {
@@ -315,6 +341,7 @@ int main(void)
         T(a_module_comes_over_a_noisy_serial_line),
         T(a_gateway_that_is_restarted_costs_a_while),
         T(a_module_comes_over_dtls),
+        T(a_native_image_comes_through_the_gateway),
         T(a_sealed_core_dump_comes_up_through_the_gateway),
         T(key_sets_and_statements_come_in_blocks_too),
         T(mistakes_in_the_configuration_are_named),
