@@ -5,9 +5,11 @@
  * bounded loses its oldest, and counts them. Which notes the server has is written down by
  * appending, too.
  *
- * Power may fail at any operation: a note is there whole or not at all. No unit is programmed twice
- * between erases: the first note of a session begins a block, so n blocks keep the notes of the
- * latest n - 1 sessions that wrote at least, and the erases of all blocks are the same but for one.
+ * Power may fail at any operation: a note is there whole or not at all, and one that append gave a
+ * number for is there. One whose append was cut short may come up later. No number is given
+ * twice. No unit is programmed twice between erases: the first note of a session begins a block, so
+ * n blocks keep the notes of the latest n - 1 sessions that wrote at least, and the erases of all
+ * blocks are the same but for one.
  *
  * Nothing depends on the journal: a flash that fails, or no room for it, costs notes only.
  * doc/SPEC-store.md has the bytes.

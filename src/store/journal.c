@@ -6,20 +6,33 @@
  * from block to block; so what a cut-short erase left over is told from what is newer.
  *
  * An entry without a note only says what the server has and how many notes were lost, as every
- * entry does: the one with the highest number is right.
+ * entry does: the one with the highest number is right. Behind each entry its head stands once
+ * more, the seal.
+ *
+ * Invariants, and what they rest on:
+ *   J1  An entry that was cut short may read whole now and not at the next start, or the other way
+ *       round. Its seal is begun when it is done: so one that has a seal, however that reads, reads
+ *       the same for ever. Only those count, and on the word of the highest of them the block
+ * before it is erased. J2  One without a seal may stand behind the highest that counts, and come up
+ * later: it has the next number, so that is left out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <sandmote/journal.h>
 #include "codec.h"
 
-enum { HEAD = 32, ENTRY_MAX = HEAD + SM_JOURNAL_NOTE, MAGIC = 0x314a4d53 /* "SMJ1" */ };
+enum {
+    HEAD = 32,
+    SEAL = HEAD,
+    ENTRY_MAX = HEAD + SM_JOURNAL_NOTE + SEAL,
+    MAGIC = 0x314a4d53 /* "SMJ1" */
+};
 _Static_assert(ENTRY_MAX % HEAD == 0, "entries are multiples of every unit");
 
 #define NUMBER_MAX 0x7fffffffu
 
 struct entry {
-    uint32_t number, told, lost, len, size; /* size: of head, note and filling */
+    uint32_t number, told, lost, len, size; /* size: with filling and seal */
     const uint8_t *note;
 };
 
@@ -31,6 +44,12 @@ static uint32_t blocks(const struct sm_journal *j)
 static uint32_t crc_of(const uint8_t *head, const uint8_t *note, uint32_t len)
 {
     return sm_crc32c(sm_crc32c(0, head, HEAD - 4), note, len);
+}
+
+/* What an entry takes: head, note, filling, seal. */
+static uint32_t size_of(uint32_t len)
+{
+    return HEAD + (len + HEAD - 1) / HEAD * HEAD + SEAL;
 }
 
 /* The entry at `off` in a block; false when there is none. */
@@ -46,7 +65,7 @@ static bool read_entry(const struct sm_journal *j, uint32_t block, uint32_t off,
                         .told = get_u32(head + 8),
                         .lost = get_u32(head + 16),
                         .len = get_u16(head + 12)};
-    e->size = HEAD + (e->len + HEAD - 1) / HEAD * HEAD;
+    e->size = size_of(e->len);
     if (e->len > SM_JOURNAL_NOTE || e->size > j->block - off || e->number == 0 ||
         e->number > NUMBER_MAX)
         return false;
@@ -55,6 +74,15 @@ static bool read_entry(const struct sm_journal *j, uint32_t block, uint32_t off,
         return false;
     e->note = head + HEAD;
     return get_u32(head + HEAD - 4) == crc_of(head, e->note, e->len);
+}
+
+/* Whether the entry that ends at `end` in a block has a seal, however it reads. */
+static bool is_sealed(const struct sm_journal *j, uint32_t block, uint32_t end)
+{
+    const struct sm_flash *f = j->store->flash;
+    const uint8_t *p = f->map(f->ctx, j->region.off + block * j->block + end - SEAL, SEAL);
+
+    return p != NULL && !sm_blank(f, p, SEAL);
 }
 
 void sm_journal_mount(struct sm_journal *j, struct sm_store *store)
@@ -68,7 +96,7 @@ void sm_journal_mount(struct sm_journal *j, struct sm_store *store)
         uint32_t before = 0;
         for (uint32_t off = 0; read_entry(j, b, off, &e) && e.number > before; off += e.size) {
             before = e.number;
-            if (e.number <= j->number)
+            if (e.number <= j->number || !is_sealed(j, b, off + e.size))
                 continue;
             j->number = e.number;
             j->told = e.told;
@@ -103,32 +131,43 @@ static int turn(struct sm_journal *j, uint32_t told)
     if (err)
         return err;
     j->lost += lost;
+    j->number += j->number != 0; /* J2 */
     j->at = to;
     j->next = 0;
     j->fresh = true;
     return 0;
 }
 
-static int write_entry(struct sm_journal *j, uint32_t told, const void *bytes, uint32_t len)
+/* In the block under way, and durable. */
+static int write_bytes(struct sm_journal *j, uint32_t off, const uint8_t head[HEAD],
+                       const void *note, uint32_t len)
 {
     struct sm_slot_writer w = {.store = j->store};
+
+    w.pos = j->region.off + j->at * j->block + off;
+    w.end = w.erased = j->region.off + (j->at + 1) * j->block;
+    int err = sm_slot_write(&w, head, HEAD);
+    if (!err)
+        err = sm_slot_write(&w, note, len);
+    if (!err)
+        err = sm_slot_flush(&w);
+    return err ? err : j->store->flash->sync(j->store->flash->ctx);
+}
+
+static int write_entry(struct sm_journal *j, uint32_t told, const void *bytes, uint32_t len)
+{
+    uint32_t off = j->next;
     uint8_t head[HEAD] = {0};
 
     put_u32(head, MAGIC);
-    put_u32(head + 4, j->number + 1);
+    put_u32(head + 4, ++j->number);
     put_u32(head + 8, told);
     put_u16(head + 12, (uint16_t)len);
     put_u32(head + 16, j->lost);
     put_u32(head + HEAD - 4, crc_of(head, bytes, len));
-    w.pos = j->region.off + j->at * j->block + j->next;
-    w.end = w.erased = j->region.off + (j->at + 1) * j->block;
-    j->next += HEAD + (len + HEAD - 1) / HEAD * HEAD;
-    int err = sm_slot_write(&w, head, sizeof head);
-    if (!err)
-        err = sm_slot_write(&w, bytes, len);
-    if (!err)
-        err = sm_slot_flush(&w);
-    return err ? err : j->store->flash->sync(j->store->flash->ctx);
+    j->next += size_of(len);
+    int err = write_bytes(j, off, head, bytes, len);
+    return err ? err : write_bytes(j, j->next - SEAL, head, "", 0);
 }
 
 /* Twice: what fails in one block may succeed in the next. */
@@ -138,22 +177,18 @@ static int append(struct sm_journal *j, uint32_t told, const void *bytes, uint32
 
     if (blocks(j) < 2)
         return SM_ERR_FULL;
-    if (j->number >= NUMBER_MAX)
+    if (j->number >= NUMBER_MAX - 8)
         return SM_ERR_LIMIT;
     for (unsigned attempt = 0; attempt < 2 && err; attempt++) {
-        err = 0;
-        if (!j->fresh || j->block - j->next < HEAD + len)
-            err = turn(j, told);
+        err = !j->fresh || j->block - j->next < size_of(len) ? turn(j, told) : 0;
         if (!err)
             err = write_entry(j, told, bytes, len);
         if (err)
             j->fresh = false;
     }
-    if (err)
-        return err;
-    j->number++;
-    j->told = told;
-    return 0;
+    if (!err)
+        j->told = told;
+    return err;
 }
 
 int64_t sm_journal_append(struct sm_journal *j, const void *bytes, uint32_t len)
@@ -176,7 +211,8 @@ int sm_journal_waiting(const struct sm_journal *j, uint32_t after, struct sm_jou
         uint32_t before = 0;
         for (uint32_t off = 0; read_entry(j, b, off, &e) && e.number > before; off += e.size) {
             before = e.number;
-            if (e.len == 0 || e.number <= after || (!err && e.number > out->number))
+            if (e.len == 0 || e.number <= after || e.number > j->number ||
+                (!err && e.number > out->number))
                 continue;
             *out = (struct sm_journal_note){e.number, e.note, e.len};
             err = 0;

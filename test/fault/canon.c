@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "canon.h"
+#include "notes.h"
 
 enum { PLACES_MAX = 64, CONTENTS_MAX = 24, NUMBERS_MAX = 16 * CONTENTS_MAX, FORM_MAX = 4096 };
 enum look_kind { LOOK_BLANK, LOOK_NONE, LOOK_RECORD };
@@ -47,8 +48,9 @@ static struct {
     bool changed;
     struct known known;
     struct hash key;
-    bool again;                          /* a server may come back to what it offered before */
-    bool late;                           /* which module came last makes a difference */
+    bool again; /* a server may come back to what it offered before */
+    bool late;  /* which module came last makes a difference */
+    bool none;  /* what is in force may come to be nothing: then A and B are not alike */
     struct range live[6 * CONTENTS_MAX]; /* bytes of slots that records count on */
     unsigned nlive;
 
@@ -235,19 +237,21 @@ void canon_touch(uint32_t off, uint32_t len)
     for (unsigned i = 0; i < c.nplaces; i++)
         if (overlap(off, len, place_off(i), SM_RECORD_SIZE))
             classify(i);
+    c.changed |= overlap(off, len, world_layout()->journal.off, world_layout()->journal.size);
     for (unsigned i = 0; i < c.nlive && !c.changed; i++)
         c.changed = overlap(off, len, c.live[i].off, c.live[i].len);
 }
 
 void canon_inputs(uint64_t which)
 {
-    c.again = c.late = false;
+    c.again = c.late = c.none = false;
     for (unsigned i = 0; i < ninputs; i++) {
         enum offer o = (enum offer)inputs[i].offer;
         if (!(which >> i & 1))
             continue;
         c.again |= (o >= AGAIN && o <= OLDER) || o == SET_AGAIN;
         c.late |= inputs[i].health == LATE_TRAPS;
+        c.none |= o == KEYS_STOP || o == DRIVER_REMOVAL;
     }
 }
 
@@ -513,8 +517,8 @@ static void note_numbers(void)
         put(just_older(of->list[i - 1], of->list[i]));
 }
 
-/* The slot in force comes first: the two are alike but for that. Without one, which is which
- * decides where the next module goes. */
+/* The slot in force comes first: but for that the two are alike, unless there will be none. Without
+ * one, which is which decides where the next module goes. */
 static unsigned first_slot(const struct sm_record *r)
 {
     return r->active == 1;
@@ -663,7 +667,7 @@ static void put_record(unsigned index, const struct sm_record *r)
 {
     unsigned first = first_slot(r);
 
-    put(r->active < 2);
+    put(c.none ? r->active : r->active < 2);
     put(starts_left(r));
     put(r->trap_count);
     for (unsigned i = 0; i < r->trap_count; i++)
@@ -842,6 +846,10 @@ static void put_order(void)
 
 static void make_form(void)
 {
+    if (world_layout()->journal.size) {
+        c.len = notes_form(c.form, &c.weak);
+        return;
+    }
     struct area a[2] = {survey(0), survey(1)};
     unsigned force = in_force(a);
 

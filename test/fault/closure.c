@@ -18,11 +18,17 @@ static const char usage[] =
     "the\n"
     "                 first states of key sets on 1, of sets on 13, of all inputs on all others\n"
     "  --only N,N,... only these inputs\n"
-    "  --main         those that come to an end in minutes to hours\n"
+    "  --main         good updates, bad ones, the operator's return, floors, hangs\n"
+    "  --firmware     new firmware, with good and bad updates and the operator's return\n"
+    "  --offers       a server that offers nothing, the last again, an older one, or part of one\n"
+    "  --hangs        hangs, and starts after the watchdog's reset that know of it\n"
+    "  --sick         modules that spin or are sick, and a server that hears no report\n"
     "  --keys         a device with key sets, and inputs about them\n"
     "  --plugin       a device with a plugin, and inputs about it and sets with it\n"
     "  --drivers      of these the inputs about the plugin alone, which come to an end\n"
     "  --sets         and those about sets, which do too\n"
+    "  --stated       and a server that says what is current\n"
+    "  --journal      the journal alone\n"
     "  --states N     only the first N states\n"
     "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
     "  --jobs N       geometries at a time\n"
@@ -207,9 +213,17 @@ static bool group(const char *option)
         enum setting setting;
         const uint64_t *inputs;
     } groups[] = {
-        {"--main", ONE_APPLICATION, &main_inputs}, {"--keys", WITH_KEY_SETS, &keys_inputs},
-        {"--plugin", WITH_DRIVER, &plugin_inputs}, {"--drivers", WITH_DRIVER, &driver_inputs},
+        {"--main", ONE_APPLICATION, &main_inputs},
+        {"--firmware", ONE_APPLICATION, &firmware_inputs},
+        {"--offers", ONE_APPLICATION, &offer_inputs},
+        {"--hangs", ONE_APPLICATION, &hang_inputs},
+        {"--sick", ONE_APPLICATION, &sick_inputs},
+        {"--keys", WITH_KEY_SETS, &keys_inputs},
+        {"--plugin", WITH_DRIVER, &plugin_inputs},
+        {"--drivers", WITH_DRIVER, &driver_inputs},
         {"--sets", WITH_DRIVER, &set_inputs},
+        {"--stated", WITH_STATEMENTS, &stated_inputs},
+        {"--journal", JOURNAL_ALONE, &note_inputs},
     };
 
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

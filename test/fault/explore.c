@@ -320,8 +320,11 @@ static void at_point(void *ctx, uint32_t off, uint32_t len)
 /* ---- Paths ----------------------------------------------------------------------------------- */
 
 /* What stands behind the geometry in an id. */
-static const char *const settings[] = {
-    [ONE_APPLICATION] = "", [WITH_KEY_SETS] = "k", [WITH_DRIVER] = "p"};
+static const char *const settings[] = {[ONE_APPLICATION] = "",
+                                       [WITH_KEY_SETS] = "k",
+                                       [WITH_STATEMENTS] = "s",
+                                       [WITH_DRIVER] = "p",
+                                       [JOURNAL_ALONE] = "j"};
 
 /* The id: geometry, setting, then the sessions; each input.luck.cut, the cut a point or "e" for
  * none. */
@@ -442,7 +445,7 @@ static int settle_all(uint32_t state)
                            {{DRIVER_TRAPS, SET_NEWER, 0, 0, 0}, 2}}};
     bool driver = x.setting == WITH_DRIVER;
 
-    for (unsigned i = 0; i < SETTLED; i++) {
+    for (unsigned i = 0; i < SETTLED && x.setting != JOURNAL_ALONE; i++) {
         if (settle(state, ways[driver][i].in, ways[driver][i].most, &x.out->clean[i]) == 2) {
             fail(state, NULL, world->broken);
             return 2;
@@ -571,13 +574,15 @@ static int replay_step(const struct step *step, struct known *known)
 int explore_replay(const char *id)
 {
     unsigned geometry, input, luck, point;
-    struct known known = {{0}};
+    struct known known = {.seq = {0}};
     int n = 0, how = 0;
 
     if (sscanf(id, "%u%n", &geometry, &n) != 1 || geometry >= ngeometries)
         return 2;
     enum setting setting = id[n] == 'k'   ? WITH_KEY_SETS
+                           : id[n] == 's' ? WITH_STATEMENTS
                            : id[n] == 'p' ? WITH_DRIVER
+                           : id[n] == 'j' ? JOURNAL_ALONE
                                           : ONE_APPLICATION;
     n += setting != ONE_APPLICATION;
     open_world(geometry, setting);

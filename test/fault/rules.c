@@ -320,6 +320,8 @@ static void check_keys(const struct sm_record *was, const struct sm_record *is)
     for (unsigned i = 0; i < 2; i++)
         check_events(&was->slot[i], &is->slot[i]);
     rule(is->floor >= was->floor, "time goes back");
+    rule(is->floor == was->floor || is->floor == world->stated_s || set != before,
+         "a time is certain that nobody said");
     rule(before == NULL || set != NULL, "a key set is lost");
     if (set == NULL || set == before)
         return;

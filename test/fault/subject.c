@@ -28,7 +28,7 @@ enum {
 };
 
 static struct {
-    EVP_PKEY *key, *vendor, *golden_key, *root, *stranger;
+    EVP_PKEY *key, *vendor, *golden_key, *root, *stranger, *server;
     struct key_set *sets[KEY_SETS][SETS_A_VERSION];
     const struct key_set *sets_by_sha[BUCKETS];
     struct subject golden;
@@ -308,6 +308,8 @@ static void make_set(struct key_set *set)
     plan.issued_s = 1000000;
     need(EVP_PKEY_get_raw_public_key(root, plan.root[0], &len) == 1, "no public key");
     add_key(&plan, SM_ROLE_SIGNER, key());
+    if (world->cfg.statement)
+        add_key(&plan, SM_ROLE_SERVER, key_of(&g.server, "what is current"));
     if (set->stops) {
         plan.nrevoked = 1;
         plan.revoked[0].kind = SM_REVOKED_MODULE;
@@ -321,6 +323,33 @@ static void make_set(struct key_set *set)
     set->len = (uint32_t)n;
     sign_set(set, set->bad ? key_of(&g.stranger, "a stranger") : root, plan.root[0]);
     sm_sha256(set->bytes, set->len, set->sha);
+}
+
+size_t subject_statement(uint64_t issued_s, uint32_t keys_version, uint64_t sequence, uint8_t *out,
+                         size_t size)
+{
+    static struct sm_statement_plan plan;
+    uint8_t text[SM_STATEMENT_MAX], sig[64];
+    size_t n = sizeof sig;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    snprintf(plan.fleet, sizeof plan.fleet, "%s", SUBJECT_FLEET);
+    snprintf(plan.channel, sizeof plan.channel, "stable");
+    snprintf(plan.module[0].name, sizeof plan.module[0].name, "%s", SUBJECT_NAME);
+    plan.module[0].sequence = sequence;
+    plan.nmodules = 1;
+    plan.issued_s = issued_s;
+    plan.expires_s = issued_s + 86400;
+    plan.keys_version = keys_version;
+    int len = sm_statement_to_sign(&plan, text, sizeof text);
+    need(len > 0 &&
+             EVP_DigestSignInit(ctx, NULL, NULL, NULL, key_of(&g.server, "what is current")) == 1 &&
+             EVP_DigestSign(ctx, sig, &n, text, (size_t)len) == 1,
+         "cannot sign a statement");
+    EVP_MD_CTX_free(ctx);
+    len = sm_statement_encode(&plan, sig, out, size);
+    need(len > 0, "a statement is too long");
+    return (size_t)len;
 }
 
 const struct sm_trust *subject_vendor_trust(void)

@@ -17,6 +17,11 @@ enum { DRIVER_ADDRESS = 0x48, DRIVER_TICKS = 2 };
 const struct sm_trust *subject_trust(void);
 const struct sm_trust *subject_vendor_trust(void);
 
+/* What the server says is current: at this time, the key set and the application of this sequence.
+ * The length of its bytes. */
+size_t subject_statement(uint64_t issued_s, uint32_t keys_version, uint64_t sequence, uint8_t *out,
+                         size_t size);
+
 /* The golden module: the same code under a manifest of its own, by another key. */
 const struct subject *subject_golden(void);
 const uint8_t *subject_golden_key(void);

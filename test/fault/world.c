@@ -10,12 +10,13 @@
 #include <string.h>
 #include <sandmote/wasm.h>
 #include "hash.h"
+#include "notes.h"
 #include "rules.h"
 #include "subject.h"
 
 struct world *world;
 
-enum { TRAP_WINDOW_S = 300, RUN_MS = 55 };
+enum { TRAP_WINDOW_S = 300, RUN_MS = 55, STEP_S = 4000 /* between statements */ };
 
 /* ---- Inputs ---------------------------------------------------------------------------------- */
 
@@ -67,6 +68,13 @@ const struct input inputs[] = {
     {TRIAL_TRAPS, SET_NEWER, 0, 0, 0},
     {DRIVER_TRAPS, SET_NEWER, 0, 0, 0},
     {ALL_GOOD, SET_AGAIN, 0, 0, 0},
+    {ALL_GOOD, NOTE_COMES, 0, 0, 0},
+    {ALL_GOOD, NOTE_TAKEN, 0, 0, 0},
+    {ALL_GOOD, NOTES_TAKEN, 0, 0, 0},
+    {ALL_GOOD, STATED_SAME, 0, 0, 0},
+    {ALL_GOOD, STATED_LATER, 0, 0, 0},
+    {ALL_GOOD, STATED_BEFORE, 0, 0, 0},
+    {ALL_GOOD, UNSTATED, 0, 0, 0},
 };
 const unsigned ninputs = sizeof inputs / sizeof *inputs;
 
@@ -75,12 +83,23 @@ const uint64_t core_inputs = 1u << 0 | 1u << 2 | 1u << 14;
 /* Those, and NEWER_FLOOR, EVIL, the operator's return, and hangs. */
 const uint64_t main_inputs =
     1u << 0 | 1u << 1 | 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 23 | 1u << 24;
+/* With NEWER and UNREACHABLE: NOTHING, the operator's return, new firmware, modules that trap; or
+ * NOTHING, AGAIN, OLDER, TORN, GARBLED; or hangs, and starts that know of one; or modules that spin
+ * or are sick, and DEAF. */
+const uint64_t firmware_inputs = 1u << 0 | 1u << 2 | 1u << 3 | 31u << 10 | 1u << 17;
+const uint64_t offer_inputs = 1u << 0 | 7u << 2 | 1u << 6 | 3u << 8;
+const uint64_t hang_inputs = 1u << 0 | 1u << 2 | 3u << 23 | 3ull << 37;
+const uint64_t sick_inputs = 1u << 0 | 1u << 2 | 15u << 19 | 1ull << 32;
 /* Good updates, UNREACHABLE, and the four about key sets. */
 const uint64_t keys_inputs = 1u << 0 | 1u << 2 | 15ull << 33;
 /* UNREACHABLE, and drivers alone; the same, and sets; all with a driver, and good updates. */
 const uint64_t driver_inputs = 1u << 2 | 15ull << 39;
 const uint64_t set_inputs = 1u << 2 | 15ull << 43;
 const uint64_t plugin_inputs = 1u << 0 | 1u << 2 | 255ull << 39;
+/* UNREACHABLE, and what the journal is for. */
+const uint64_t note_inputs = 1u << 2 | 7ull << 47;
+/* Good updates, UNREACHABLE, the next key set, and the four about statements. */
+const uint64_t stated_inputs = 1u << 0 | 1u << 2 | 1ull << 33 | 15ull << 50;
 const uint64_t common_inputs = (1ull << 39) - 1;
 
 void input_text(const struct input *in, char *out, size_t size)
@@ -110,7 +129,14 @@ void input_text(const struct input *in, char *out, size_t size)
                                          "server removes the driver",
                                          "server offers an unsigned driver",
                                          "server offers a newer set",
-                                         "server offers the set again"};
+                                         "server offers the set again",
+                                         "a note",
+                                         "a note, server takes all notes, another",
+                                         "server takes all notes",
+                                         "newer module, statement of before again",
+                                         "newer module, a later one is current",
+                                         "newer module, statement from before the last",
+                                         "newer module, no statement"};
 
     snprintf(out, size, "%s, %s%s%s%s", healths[in->health], offers[in->offer],
              in->rollback ? ", operator returns" : "", in->new_engine ? ", new firmware" : "",
@@ -259,6 +285,12 @@ static bool has_failed(const struct subject *s)
     return false;
 }
 
+/* A module is offered, and the device has not been told that it is current. */
+static bool is_not_current(void)
+{
+    return world->in->offer >= STATED_LATER && world->in->offer <= UNSTATED;
+}
+
 /* Whether the device may refuse a module that is signed and came in whole: one that is no newer, or
  * the removal of what is needed. */
 static bool may_refuse(const struct subject *s)
@@ -267,7 +299,8 @@ static bool may_refuse(const struct subject *s)
 
     if (s->kind == DRIVER_PLAIN)
         return driver->active < 2 && driver->slot[driver->active].sequence >= s->sequence;
-    return (world->in->offer >= AGAIN && world->in->offer < DRIVER_NEWER) || s->kind == DRIVER_GONE;
+    return (world->in->offer >= AGAIN && world->in->offer < DRIVER_NEWER) || is_not_current() ||
+           s->kind == DRIVER_GONE;
 }
 
 /* The deployment of a module, or of a set. */
@@ -325,6 +358,7 @@ static int offer_part(const struct subject *s, char letter, uint32_t bytes, bool
     rule(err == 0 || !s->good || garble || world->unreliable || may_refuse(s),
          "a good module is refused");
     rule(err != 0 || s->good, "an unsigned module is accepted");
+    rule(err != 0 || !is_not_current(), "a module is accepted that is not said to be current");
     return err;
 }
 
@@ -437,6 +471,30 @@ static void contact_keys(void)
         offer_keys(key_set(now->version - 1, NULL, false));
 }
 
+/* What the server says is current: with each module that it offers, as the input has it. */
+static void contact_statement(uint32_t next)
+{
+    enum offer o = (enum offer)world->in->offer;
+    const struct key_set *now =
+        key_set_of(world->dev.store.keys.slot[world->dev.store.keys.active].module_sha);
+    uint64_t floor = world->dev.store.keys.floor;
+    uint8_t bytes[SM_STATEMENT_MAX];
+
+    if (o == UNSTATED || o == NOTHING || (o >= KEYS_NEXT && o <= KEYS_BAD))
+        return;
+    world->stated_s = o == STATED_BEFORE ? floor - 1 : o == STATED_SAME ? floor : floor + STEP_S;
+    size_t len = subject_statement(world->stated_s, now->version,
+                                   o == STATED_LATER ? next + 2 : next, bytes, sizeof bytes);
+    int err = sm_device_statement(&world->dev, bytes, len, NULL);
+    trace("is told what was current at %llu: %s", (unsigned long long)world->stated_s,
+          err ? sm_device_reason(&world->dev) : "believed");
+    rule(err != 0 || world->dev.store.keys.floor + 3600 > world->stated_s,
+         "what is certain of the time is not written down");
+    rule(err == (o == STATED_BEFORE ? SM_ERR_ROLLBACK : 0),
+         "an old statement is believed, or a new "
+         "one is not");
+}
+
 /* What the server has of applications alone. */
 static void offer_application(uint32_t next)
 {
@@ -448,6 +506,10 @@ static void offer_application(uint32_t next)
 
     switch ((enum offer)world->in->offer) {
     case DEAF:
+    case STATED_SAME:
+    case STATED_LATER:
+    case STATED_BEFORE:
+    case UNSTATED:
     case NEWER: offer(plain, 'd'); break;
     case NEWER_FLOOR: offer(subject(next, SUBJECT_FLOOR), 'd'); break;
     case AGAIN:
@@ -496,6 +558,8 @@ static void contact(void)
     if (world->cfg.plugins && world->in->offer != SET_AGAIN)
         drop_strays();
     uint32_t next = (newest_trace() + 3) & ~1u; /* even: odd ones are those that are just older */
+    if (world->cfg.statement)
+        contact_statement(next);
     offer_application(next);
     if (world->cfg.plugins)
         offer_driver(next);
@@ -557,6 +621,7 @@ static void forget(void)
     memset(world->scratch, 0xa5, sizeof world->scratch);
     memset(world->pool, 0xa5, sizeof world->pool);
     memset(world->golden_image, 0xa5, sizeof world->golden_image);
+    memset(world->statement, 0xa5, sizeof world->statement);
 }
 
 static int start(void)
@@ -575,6 +640,7 @@ static int start(void)
     world->operator_asked = false;
     world->emitted = 0;
     world->offered = 0;
+    world->stated_s = 0;
     world->called = 0;
     sm_sensors_init(&world->sensors, &world->host.clock);
     return sm_device_start(&world->dev, &world->cfg, world->apps, world->records, world->now_ms);
@@ -662,7 +728,10 @@ int world_session(const struct input *in)
     int how = setjmp(world->end);
     if (how != 0)
         return how;
-    live();
+    if (world->cfg.store.journal_size)
+        notes_session();
+    else
+        live();
     return 0;
 }
 
@@ -741,6 +810,12 @@ static void use_key_sets(void)
     world->cfg.nkeys = sizeof world->keys / sizeof *world->keys;
 }
 
+static void make_room_for_notes(uint32_t sector)
+{
+    world->cfg.store.journal_size =
+        NOTE_BLOCKS * ((64 + SM_JOURNAL_NOTE + sector - 1) / sector * sector);
+}
+
 void world_init(enum setting setting, uint32_t sector, uint32_t unit, uint8_t erased)
 {
     if (world == NULL)
@@ -770,10 +845,16 @@ void world_init(enum setting setting, uint32_t sector, uint32_t unit, uint8_t er
                                         .event = emitted,
                                         .boots = BOOTS,
                                         .trap_window_s = TRAP_WINDOW_S};
-    if (setting == WITH_KEY_SETS)
+    if (setting == WITH_KEY_SETS || setting == WITH_STATEMENTS)
         use_key_sets();
+    if (setting == WITH_STATEMENTS) {
+        world->cfg.statement = world->statement;
+        world->cfg.statement_len = sizeof world->statement;
+    }
     if (setting == WITH_DRIVER)
         make_room_for_driver();
+    if (setting == JOURNAL_ALONE)
+        make_room_for_notes(sector);
     sim_init(&world->sim, sector, sectors_of(&world->cfg.store, sector, unit, erased), unit,
              erased);
     if (sm_store_layout(&layout, &world->sim.flash, &world->cfg.store, NULL) != 0)

@@ -95,6 +95,13 @@ enum offer {
     DRIVER_UNSIGNED, /* one that its vendor did not sign */
     SET_NEWER,       /* an application and the driver that it needs, together */
     SET_AGAIN,       /* what is there of such a set, of an earlier session */
+    NOTE_COMES,      /* of the journal alone: a note comes in */
+    NOTE_TAKEN,      /* one, the server takes all that wait, and another comes in */
+    NOTES_TAKEN,     /* the server takes all that wait */
+    STATED_SAME,     /* a newer module, and again what the server said was current then */
+    STATED_LATER,    /* the server says that one newer than the one it offers is current */
+    STATED_BEFORE,   /* a newer module, with a statement from before the last one */
+    UNSTATED,        /* a newer module, and nothing said */
     OFFERS
 };
 
@@ -107,12 +114,18 @@ struct input {
 
 extern const struct input inputs[];
 extern const unsigned ninputs;
-extern const uint64_t core_inputs;   /* bits: good updates, none, bad ones */
-extern const uint64_t keys_inputs;   /* good updates, none, key sets */
-extern const uint64_t main_inputs;   /* what closes within minutes to hours */
+extern const uint64_t core_inputs;     /* bits: good updates, none, bad ones */
+extern const uint64_t main_inputs;     /* those, with floors, unsigned, given up, hanging */
+extern const uint64_t firmware_inputs; /* good and bad updates, none, the operator, new firmware */
+extern const uint64_t offer_inputs; /* good updates, none, the last again, older, broken, garbled */
+extern const uint64_t hang_inputs;  /* good updates, hangs, and starts after them that know of it */
+extern const uint64_t sick_inputs;  /* good updates, modules that spin or are sick, deaf servers */
+extern const uint64_t keys_inputs;  /* good updates, none, key sets */
 extern const uint64_t driver_inputs; /* newer drivers, good and bad, and removals */
 extern const uint64_t set_inputs;    /* sets, good and bad */
 extern const uint64_t plugin_inputs; /* those, and good applications */
+extern const uint64_t stated_inputs; /* good updates with and without statements, key sets */
+extern const uint64_t note_inputs;   /* of the journal */
 extern const uint64_t common_inputs; /* those that mean something without a driver */
 void input_text(const struct input *in, char *out, size_t size);
 
@@ -122,15 +135,27 @@ void input_text(const struct input *in, char *out, size_t size);
 enum setting {
     ONE_APPLICATION, /* and a fixed trust store */
     WITH_KEY_SETS,   /* one application; commissioned with a key set */
-    WITH_DRIVER      /* an application and a plugin; a fixed trust store */
+    WITH_STATEMENTS, /* the same, and the server says what is current */
+    WITH_DRIVER,     /* an application and a plugin; a fixed trust store */
+    JOURNAL_ALONE    /* no device: a store, and notes in its journal (notes.h) */
 };
 
-enum { MODULES_MAX = 2 };
+enum { MODULES_MAX = 2, NOTE_BLOCKS = 3, NOTES_KEPT = 4 };
+
+/* What was promised of the journal: numbers, and the notes that must wait. */
+struct promised {
+    uint32_t number, told, lost; /* of the last entry that is on flash */
+    uint32_t block, newer;       /* which was written last, and the first number in it */
+    struct note {
+        uint32_t number, input; /* what it was in the session that made it */
+    } kept[NOTES_KEPT];
+};
 
 /* Numbers of the last record of each module, and behind them of the key set, that was put, or that
  * a mount found; 0 none. What the device has acted on, and must find again. */
 struct known {
     uint64_t seq[MODULES_MAX + 1];
+    struct promised notes;
 };
 
 enum { WORLD_POOL = 4096, WORLD_SCRATCH = 12288, WORLD_GOLDEN = 1024, WORLD_EVENTS = 16 };
@@ -160,7 +185,8 @@ struct world {
     uint32_t ticks[MODULES_MAX];       /* calls that a module began in this session */
     bool operator_asked;               /* the operator's return is under way */
 
-    uint32_t offered; /* sequence of the module that the device took; 0 none */
+    uint64_t stated_s; /* when the server's statement of this session was made; 0 none */
+    uint32_t offered;  /* sequence of the module that the device took; 0 none */
 
     bool unreliable;  /* the flash may fail or rot: bytes need not be there */
     uint32_t emitted; /* event kinds (bits) that the device told of in this session */
@@ -172,6 +198,7 @@ struct world {
     _Alignas(16) uint8_t pool[MODULES_MAX][WORLD_POOL];
     _Alignas(16) uint8_t scratch[WORLD_SCRATCH];
     _Alignas(16) uint8_t golden_image[WORLD_GOLDEN];
+    uint8_t statement[SM_STATEMENT_MAX];
 };
 
 /* One world a process. Makes the keys; world_init() a device on blank flash of this geometry. */

@@ -255,7 +255,9 @@ static void check_and_go_on(struct bench *b, uint32_t done)
     after = b->journal.number;
     assert_true(note(b, 1000) > 0);
     boot(b);
-    assert_int_equal(next(b, &after), 1000);
+    while ((what = next(b, &after)) != 0) /* the one that was cut short may be there now */
+        last = what;
+    assert_int_equal(last, 1000);
 }
 
 /* False when the life ends before its cut. */
