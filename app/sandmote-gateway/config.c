@@ -206,7 +206,7 @@ static int read_broker(struct reading *r, const json_t *v)
     struct in {
         const char *host, *user, *password, *ca, *name, *certificate, *key;
         uint64_t port, keepalive, window;
-    } in = {.port = 1883, .keepalive = 60, .window = 900};
+    } in = {.port = 1883, .keepalive = 60, .window = 19};
 #define AT(member) SM_JSON_AT(struct in, member)
     static const struct sm_json_field fields[] = {
         {"host", SM_JSON_TEXT, true, 1, 255, AT(host)},

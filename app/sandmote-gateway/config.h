@@ -4,7 +4,7 @@
  *   "name": "gateway1",             client id at the broker; each gateway its own
  *   "gateway_id": 1,                in ADVERTISE and GWINFO, 0 to 255
  *   "broker": {"host": "127.0.0.1", "port": 1883, "user": "..", "password": "..",
- *              "keepalive_seconds": 60, "qos2_window": 900,
+ *              "keepalive_seconds": 60, "qos2_window": 19,   below its max_inflight_messages
  *              "ca": "ca.pem",          TLS 1.2 or 1.3, by this authority
  *              "name": "broker.example",    and for this name; default: host
  *              "certificate": "gw.pem", "key": "gw.key"},

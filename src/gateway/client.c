@@ -326,15 +326,23 @@ static void state_over(struct gw *g, struct gw_client *c)
         gw_client_lost(g, c);
 }
 
+static bool gone(const struct gw_client *c)
+{
+    return c->state == GW_DISCONNECTED || c->state == GW_LOST;
+}
+
 void gw_client_timer(struct gw *g, struct gw_client *c)
 {
     uint64_t end = state_end(g, c), retry = c->sent_ms + g->cfg.retry_ms;
+    uint64_t missed = c->since_ms + silence_ms(g, c); /* of one that is gone */
     uint32_t index = c->index;
     wheel_remove(g, c);
     if (end <= g->now_ms) {
         state_over(g, c);
         return;
     }
+    if (gone(c) && c->flows && missed <= g->now_ms)
+        gw_flows_release(g, c);
     if (c->moving && c->sent_ms + GW_PROBE_MS <= g->now_ms)
         gw_probe_over(g, c);
     if (!g->clients[index])
@@ -344,6 +352,8 @@ void gw_client_timer(struct gw *g, struct gw_client *c)
     if (!g->clients[index])
         return;
     gw_client_due(g, c, end);
+    if (gone(c) && c->flows && missed > g->now_ms)
+        gw_client_due(g, c, missed);
     if (in_flight(c))
         gw_client_due(g, c, c->sent_ms + g->cfg.retry_ms);
     if (c->moving)

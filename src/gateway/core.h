@@ -15,11 +15,12 @@
 #include "mqtt.h"
 
 #define GW_NONE      UINT32_MAX
-#define GW_FLOWS     8u    /* QoS 2 messages of one client that are remembered */
-#define GW_LINKS_MAX 8u    /* shared connections to the broker */
-#define GW_SHAPES    256u  /* different forms of wildcard filters */
-#define GW_BUCKETS   4096u /* rate limits of addresses; two may share one */
-#define GW_WHEEL     256u  /* slots of a quarter of a second */
+#define GW_FLOWS     8u     /* QoS 2 messages of one client that are remembered, and that wait */
+#define GW_TURNS     10000u /* that wait for their turn on one connection */
+#define GW_LINKS_MAX 8u     /* shared connections to the broker */
+#define GW_SHAPES    256u   /* different forms of wildcard filters */
+#define GW_BUCKETS   4096u  /* rate limits of addresses; two may share one */
+#define GW_WHEEL     256u   /* slots of a quarter of a second */
 #define GW_SLOT_MS   250u
 #define GW_SILENT    8192u  /* octets sent to a client that says nothing, until it is asked */
 #define GW_PROBE_MS  2000u  /* for the old address of a client that comes from a new one */
@@ -91,6 +92,16 @@ struct gw_flows {
     struct gw_flow flow[GW_FLOWS];
 };
 
+/* A QoS 2 message of a client that the broker cannot be given yet. */
+struct gw_turn {
+    struct gw_turn *next;
+    struct gw_name *topic;
+    uint32_t client, serial;
+    uint16_t msg_id, len;
+    bool retain;
+    uint8_t data[];
+};
+
 /* A message on its way to clients. */
 struct gw_msg {
     struct gw_msg *next, *prev; /* those that the broker still has to be told about */
@@ -157,7 +168,7 @@ struct gw_client {
     uint16_t sub_msg;           /* the last SUBSCRIBE that does */
     uint16_t keepalive_s, sleep_s;
     uint16_t reg_msg, reg_topic; /* REGISTER in flight, 0: none */
-    uint8_t state, tries;
+    uint8_t state, tries, turns; /* turns: QoS 2 messages that wait for theirs */
     uint8_t in_wheel : 1, proven : 1, clean : 1, wants_will : 1, asked : 1, moving : 1,
         untouched : 1, /* nothing came since CONNECT */
         woken : 1,     /* that CONNECT ended a sleep, and began nothing */
@@ -217,6 +228,9 @@ struct gw_link {
     struct gw_buffer in, out;
     struct gw_pending *pending;
     struct gw_filter *filters;
+    struct gw_turn *turns, *last_turn;
+    size_t turn_bytes;
+    uint32_t turn_count;
     uint8_t *received; /* bits: packet ids of QoS 2 from the broker not released yet; or NULL */
     uint64_t retry_ms, heard_ms, sent_ms, since_ms;
     uint32_t client;           /* whose own, or GW_NONE */
@@ -380,6 +394,10 @@ void gw_on_pubrel(struct gw *g, struct gw_client *c, const struct sm_mqttsn_pack
 void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
                   const struct mqtt_packet *p);
 void gw_flows_clear(struct gw *g, struct gw_client *c);
+/* Of a client that will not go on with them: their places at the broker are free again. */
+void gw_flows_release(struct gw *g, struct gw_client *c);
+/* Those of one client, or all: it or the connection is gone, and the client has them. */
+void gw_turns_drop(struct gw *g, struct gw_link *l, struct gw_client *c);
 void gw_flow_save(struct gw *g, struct gw_client *c, struct gw_flow *f);
 
 /* filter.c */

@@ -28,7 +28,7 @@ void gw_config_init(struct gw_config *cfg)
     cfg->buffer_bytes = 65536;
     cfg->max_datagram = 1400;
     cfg->max_pending = 4u << 20;
-    cfg->qos2_window = 900;
+    cfg->qos2_window = 19;
     cfg->retry_ms = 10000;
     cfg->retries = 3;
     cfg->keepalive_max_s = 86400;

@@ -70,8 +70,9 @@ struct gw_config {
     size_t buffer_bytes;                           /* payloads and topics of these */
     size_t max_datagram;                           /* sent */
     size_t max_pending;                            /* octets waiting to go to the broker */
-    unsigned qos2_window; /* QoS 2 messages in flight to the broker on one connection; Mosquitto
-                             drops what exceeds its max_queued_messages, 1000 */
+    unsigned qos2_window; /* QoS 2 messages in flight to the broker on one connection, below its
+                             max_inflight_messages: with so many Mosquitto acknowledges messages
+                             of QoS 1 that it drops, and those of QoS 2 that come then are lost */
     unsigned retry_ms, retries;
     unsigned keepalive_max_s; /* how long a client without keep-alive may be silent */
     unsigned session_s;       /* how long a session outlives its connection */

@@ -293,6 +293,7 @@ static void free_link(struct gw *g, struct gw_link *l)
         gw_name_drop(g, l->pending[i].kind == GW_FREE ? NULL : l->pending[i].filter);
     while (l->filters)
         gw_filter_forget(g, l->filters);
+    gw_turns_drop(g, l, NULL);
     buffer_free(&l->in);
     buffer_free(&l->out);
     free(l->pending);
@@ -305,6 +306,7 @@ static void free_link(struct gw *g, struct gw_link *l)
 static void interrupted(struct gw *g, struct gw_link *l)
 {
     l->in.at = l->in.len = l->out.at = l->out.len = 0;
+    gw_turns_drop(g, l, NULL);
     for (uint32_t i = 0; i < l->room; i++) {
         struct gw_pending *w = &l->pending[i];
         w->stale = true;

@@ -125,7 +125,9 @@ int gw_restore_flow(struct gw *g, const struct gw_stored_flow *s)
     struct gw_client *c = by_row(g, s->client);
     if (!s->client)
         return gw_link_reserve(g, g->shared[0], s->packet_id) ? 0 : SM_ERR_INVALID;
-    if (!c || s->slot >= GW_FLOWS || s->phase == GW_FLOW_FREE || s->phase > GW_FLOW_DONE)
+    if (s->phase == GW_FLOW_FREE) /* given up */
+        return 0;
+    if (!c || s->slot >= GW_FLOWS || s->phase > GW_FLOW_DONE)
         return SM_ERR_INVALID;
     if (!c->flows)
         c->flows = gw_alloc(sizeof *c->flows);

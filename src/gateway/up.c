@@ -19,8 +19,9 @@
  * With SENT after a restart, the broker knows p or has never heard of it, and PUBLISH(p) is right
  * for both. With HELD, PUBREL(p) is.
  *
- * PUBREL does not wait for the client's, because the broker takes only so many messages at once,
- * and clients that vanish in the middle would use them up.
+ * PUBREL does not wait for the client's, because the broker takes only so many messages at once
+ * (cfg.qos2_window), and clients that vanish in the middle would use them up. What is more waits
+ * for its turn; nothing of that is stored, for the client has heard nothing of it.
  *
  * Datagrams come late and twice: a message that is DONE and comes again within cfg.duplicate_ms,
  * same id and same content, is the same message.
@@ -173,9 +174,25 @@ static void abandon(struct gw *g, struct gw_link *l, struct gw_pending *w, bool 
     gw_link_put(g, l, &(struct mqtt_packet){.type = MQTT_PUBREL, .id = w->packet_id});
 }
 
+void gw_flows_release(struct gw *g, struct gw_client *c)
+{
+    struct gw_link *l = gw_link_of(g, c);
+    for (unsigned i = 0; c->flows && i < GW_FLOWS; i++) {
+        struct gw_flow *f = &c->flows->flow[i];
+        struct gw_pending *w = f->phase == GW_FLOW_SENT ? gw_link_find(l, f->packet_id) : NULL;
+        if (!w || w->kind != GW_PUB2 || !w->stale)
+            continue;
+        f->phase = GW_FLOW_FREE;
+        gw_flow_save(g, c, f);
+        abandon(g, l, w, c->row && !c->link);
+    }
+}
+
 void gw_flows_clear(struct gw *g, struct gw_client *c)
 {
     struct gw_link *l = gw_link_of(g, c);
+    if (c->turns)
+        gw_turns_drop(g, l, c);
     for (unsigned i = 0; c->flows && i < GW_FLOWS; i++) {
         struct gw_flow *f = &c->flows->flow[i];
         struct gw_pending *w = f->phase == GW_FLOW_FREE ? NULL : gw_link_find(l, f->packet_id);
@@ -258,6 +275,78 @@ static bool known_flow(struct gw *g, struct gw_client *c, struct gw_link *l, con
     return true;
 }
 
+/* ---- Turns ----------------------------------------------------------------------------------- */
+
+static struct gw_turn *turn_of(struct gw_link *l, const struct gw_client *c, uint16_t msg_id)
+{
+    struct gw_turn *t = c->turns ? l->turns : NULL;
+    while (t && (t->client != c->index || t->serial != c->serial || t->msg_id != msg_id))
+        t = t->next;
+    return t;
+}
+
+static void wait_for_turn(struct gw *g, struct gw_client *c, struct gw_link *l, const struct up *u)
+{
+    if (turn_of(l, c, u->p->msg_id)) {
+        g->figures.duplicates++;
+        return;
+    }
+    if (c->turns == GW_FLOWS || l->turn_count == GW_TURNS ||
+        l->turn_bytes + u->p->len > g->cfg.max_pending) {
+        g->figures.unsent++;
+        return;
+    }
+    struct gw_turn *t = gw_alloc(sizeof *t + u->p->len);
+    *t = (struct gw_turn){.topic = gw_name(g, u->topic, u->len),
+                          .client = c->index,
+                          .serial = c->serial,
+                          .msg_id = u->p->msg_id,
+                          .len = u->p->len,
+                          .retain = u->p->retain};
+    if (t->len)
+        memcpy(t->data, u->p->data, t->len);
+    if (l->turns)
+        l->last_turn->next = t;
+    else
+        l->turns = t;
+    l->last_turn = t;
+    l->turn_count++;
+    l->turn_bytes += t->len;
+    c->turns++;
+}
+
+static struct gw_client *turn_client(struct gw *g, const struct gw_turn *t)
+{
+    struct gw_client *c = g->clients[t->client];
+    return c && c->serial == t->serial ? c : NULL;
+}
+
+static void free_turn(struct gw *g, struct gw_link *l, struct gw_turn *t)
+{
+    struct gw_client *c = turn_client(g, t);
+    if (c)
+        c->turns--;
+    l->turn_count--;
+    l->turn_bytes -= t->len;
+    gw_name_drop(g, t->topic);
+    free(t);
+}
+
+void gw_turns_drop(struct gw *g, struct gw_link *l, struct gw_client *c)
+{
+    struct gw_turn **at = &l->turns, *t;
+    l->last_turn = NULL;
+    while ((t = *at)) {
+        if (c && turn_client(g, t) != c) {
+            l->last_turn = t;
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
+        free_turn(g, l, t);
+    }
+}
+
 static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_link *l,
                                  const struct up *u)
 {
@@ -265,6 +354,10 @@ static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_li
     struct gw_flow *f = flow_of(c, u->p->msg_id);
     if (f && known_flow(g, c, l, u, f, hash))
         return;
+    if (l->turns || l->qos2 >= g->cfg.qos2_window) {
+        wait_for_turn(g, c, l, u);
+        return;
+    }
     struct gw_pending *w = gw_link_wait(g, l, c, GW_PUB2);
     if (!w) {
         g->figures.unsent++;
@@ -284,6 +377,23 @@ static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_li
     gw_flow_save(g, c, f);
     g->figures.published_qos2++;
     put(g, l, u, w->packet_id, false);
+}
+
+/* The broker has let go of one. */
+static void next_turns(struct gw *g, struct gw_link *l)
+{
+    while (l->turns && l->qos2 < g->cfg.qos2_window && gw_link_ready(g, l)) {
+        struct gw_turn *t = l->turns, *waiting = t->next;
+        struct sm_mqttsn_packet p = {
+            .qos = 2, .retain = t->retain, .msg_id = t->msg_id, .data = t->data, .len = t->len};
+        struct up u = {&p, t->topic->text, t->topic->len};
+        struct gw_client *c = turn_client(g, t);
+        l->turns = NULL; /* it is nobody's turn but this one's */
+        if (c)
+            publish_exactly_once(g, c, l, &u);
+        l->turns = waiting;
+        free_turn(g, l, t);
+    }
 }
 
 /* The name that a PUBLISH means; false when it means none. */
@@ -437,5 +547,6 @@ void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
         if (w->client == GW_NONE && l->client == GW_NONE && g->store.flow_drop)
             g->store.flow_drop(g->store.ctx, w->packet_id);
         gw_link_forget(g, l, w);
+        next_turns(g, l);
     }
 }

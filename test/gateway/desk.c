@@ -67,8 +67,12 @@ static void answer(struct desk *d, struct gw_link *l, uint8_t first, const uint8
         break;
     case MQTT_PUBREC: say_id(d, l, MQTT_PUBREL, at); break;
     case MQTT_PUBREL:
-        if (!d->holds)
+        if (!d->holds) {
             say_id(d, l, MQTT_PUBCOMP, at);
+        } else if (d->held < DESK_HELD) {
+            d->held_link[d->held] = l;
+            memcpy(d->held_id[d->held++], at, 2);
+        }
         break;
     case MQTT_SUBSCRIBE:
         say(d, l, (uint8_t[]){MQTT_SUBACK << 4, 3, at[0], at[1], at[len - 1]}, 5);
@@ -162,8 +166,19 @@ void desk_broker_bytes(struct desk *d, const uint8_t *bytes, size_t len)
     serve(d);
 }
 
+void desk_release(struct desk *d)
+{
+    unsigned n = d->held;
+    d->holds = false;
+    d->held = 0;
+    for (unsigned i = 0; i < n; i++)
+        say_id(d, d->held_link[i], MQTT_PUBCOMP, d->held_id[i]);
+    serve(d);
+}
+
 void desk_break(struct desk *d)
 {
+    d->held = 0;
     for (unsigned i = 0; i < sizeof links / sizeof *links; i++) {
         struct gw_link *l = links[i];
         links[i] = NULL;

@@ -12,6 +12,7 @@
 
 #define DESK_PEERS 8u
 #define DESK_KEPT  64u
+#define DESK_HELD  16u
 
 /* What one address sent and was sent. */
 struct desk_peer {
@@ -33,8 +34,11 @@ struct desk {
     struct desk_peer peer[DESK_PEERS];
     uint64_t now_ms;
     uint32_t random;
-    bool silent;        /* the broker says nothing */
-    bool holds;         /* it never gets a PUBREL */
+    bool silent; /* the broker says nothing */
+    bool holds;  /* it gets no PUBREL yet; these wait: */
+    unsigned held;
+    struct gw_link *held_link[DESK_HELD];
+    uint8_t held_id[DESK_HELD][2];
     unsigned published; /* messages that the broker got */
     char topic[64];     /* of the last one */
     bool stores;        /* what must survive a restart, within a memory_store's limits */
@@ -62,6 +66,8 @@ int desk_take(struct desk *d, unsigned peer, struct sm_mqttsn_packet *p);
 void desk_publish(struct desk *d, const char *topic, size_t len, uint8_t qos, bool retain);
 /* Bytes as they are on the first connection. */
 void desk_broker_bytes(struct desk *d, const uint8_t *bytes, size_t len);
+/* The broker gets the PUBRELs that it has not got. */
+void desk_release(struct desk *d);
 /* All connections to the broker break. */
 void desk_break(struct desk *d);
 void desk_pass(struct desk *d, uint64_t ms);

@@ -1,8 +1,9 @@
 /* Conversations with the gateway in text files. One statement a line; `#` begins a comment.
  *
  *   gateway KEY=N ...      before all else: retries, topics, filters, buffer (messages), datagram
- *                          (octets), own (1: each client has its own connection), store (1: what
- *                          must survive a restart does, of one client and without its topic ids),
+ *                          (octets), window (QoS 2 messages that the broker gets at once),
+ *                          own (1: each client has its own connection), store (1: what must
+ *                          survive a restart does, of one client and without its topic ids),
  *                          moves (1: clients asleep may move among A, B and C, and among D and E)
  *   > MESSAGE              client A sends; `>B` client B, up to H. Each has an address of its own
  *   < MESSAGE              what the gateway sends to client A next; `<B` to client B
@@ -13,7 +14,7 @@
  *   published N            it got N messages so far
  *   broker-silent, broker-speaks, broker-breaks   it answers no more; again; all connections break
  *   restart                the gateway is killed and comes back
- *   broker-holds, broker-releases   no PUBREL reaches it; again
+ *   broker-holds, broker-releases   no PUBREL reaches it; they do, late ones too
  *   figure NAME N          one of the gateway's figures
  *
  * A MESSAGE is spelled as in test/mqttsn/script.c; topic=$x is bound like msg=$x. Predefined
@@ -64,6 +65,7 @@ static int begin(struct script *s, bool told)
         c->max_filters = (unsigned)words_number(&s->line, "filters", c->max_filters);
         c->buffer_messages = (unsigned)words_number(&s->line, "buffer", c->buffer_messages);
         c->max_datagram = words_number(&s->line, "datagram", c->max_datagram);
+        c->qos2_window = (unsigned)words_number(&s->line, "window", c->qos2_window);
         s->desk.rule.own_connection = words_number(&s->line, "own", 0);
         c->moves = (struct gw_prefixes){networks, words_number(&s->line, "moves", 0) ? 2 : 0};
         s->desk.stores = words_number(&s->line, "store", 0);
@@ -179,8 +181,10 @@ static int statement(struct script *s)
         return published(s);
     if (!strcmp(what, "broker-silent") || !strcmp(what, "broker-speaks"))
         return s->desk.silent = !strcmp(what, "broker-silent"), 0;
-    if (!strcmp(what, "broker-holds") || !strcmp(what, "broker-releases"))
-        return s->desk.holds = !strcmp(what, "broker-holds"), 0;
+    if (!strcmp(what, "broker-holds"))
+        return s->desk.holds = true, 0;
+    if (!strcmp(what, "broker-releases"))
+        return desk_release(&s->desk), 0;
     if (!strcmp(what, "restart"))
         return desk_restart(&s->desk), 0;
     if (!strcmp(what, "broker-breaks"))

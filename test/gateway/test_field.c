@@ -257,6 +257,35 @@ static void silent_requests_for_figures_do_not_keep_others_out(void **state)
         close(fd[i]);
 }
 
+/* The broker's own limit is twenty: what comes while it has so many it would acknowledge, and not
+ * pass on. */
+static void what_comes_at_once_is_not_more_than_the_broker_takes(void **state)
+{
+    enum { MANY = 30 };
+    static struct sensor many[MANY];
+    uint16_t topic[MANY], id[MANY];
+    char name[16];
+    (void)state;
+    listener_subscribe(&w.listener, "many/+", 2);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "many/%d", i);
+        connected(&many[i], name);
+        topic[i] = sensor_register(&many[i], name);
+    }
+    kill(w.gateway.pid, SIGSTOP);
+    for (int i = 0; i < MANY; i++)
+        id[i] = sensor_publish_only(&many[i], topic[i], i < MANY - 5 ? 2 : 1, "now");
+    kill(w.gateway.pid, SIGCONT);
+    for (int i = 0; i < MANY; i++) {
+        sensor_expect(&many[i], i < MANY - 5 ? SM_MQTTSN_PUBREC : SM_MQTTSN_PUBACK);
+        assert_int_equal(many[i].p.msg_id, id[i]);
+    }
+    for (int i = 0; i < MANY; i++)
+        assert_true(listener_next(&w.listener, FIELD_WAIT_MS));
+    for (int i = 0; i < MANY; i++)
+        sensor_close(&many[i]);
+}
+
 static void the_figures_say_what_happened(void **state)
 {
     (void)state;
@@ -325,6 +354,7 @@ int main(void)
         cmocka_unit_test(
             a_broker_s_name_is_looked_up_while_clients_are_served_and_each_address_is_tried),
         cmocka_unit_test(a_gateway_ends_while_a_name_is_looked_up),
+        cmocka_unit_test(what_comes_at_once_is_not_more_than_the_broker_takes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
