@@ -141,7 +141,7 @@ static void describe(struct sm_manifest *m, const struct subject *s, const char 
                                               .bus = DRIVER_BUS,
                                               .address = DRIVER_ADDRESS,
                                               .values = 1,
-                                              .value = {{"light", SM_UNIT_LUX, 0}}};
+                                              .value = {{.name = "light", .unit = SM_UNIT_LUX}}};
 }
 
 static void pack(struct subject *s, EVP_PKEY *by, const char *name)
