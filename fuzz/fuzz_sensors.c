@@ -169,8 +169,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     static struct desk d;
     static int32_t handles[2][8];
     bool there[DESK_SENSORS] = {true, true, true};
+    struct sm_sensor_driver keeping;
 
     desk_init(&d, len & 1);
+    keeping = *d.played[0].sensor.driver;
+    keeping.keeps = true;
+    if (len & 4) { /* the chip of A has what somebody has left there */
+        d.played[0].sensor.driver = &keeping;
+        memcpy(d.played[0].chip, (const int64_t[4]){7, 3, 1, 0}, sizeof d.played[0].chip);
+    }
     if (len & 2)
         d.bus.kind = SM_BUS_I2C; /* A and B need not wait for each other */
     memset(handles, 0, sizeof handles);

@@ -45,7 +45,8 @@ static int start(struct sm_sensor *s)
     int how = play(s, DO_START);
 
     if (how == 0) {
-        memcpy(played(s)->chip, initial, sizeof initial);
+        if (!s->driver->keeps)
+            memcpy(played(s)->chip, initial, sizeof initial);
         played(s)->running = true;
     }
     return how;

@@ -753,6 +753,29 @@ static void the_highest_and_the_lowest_wish_win_as_the_rule_says(void **state)
     assert_int_equal(a->chip[1], 8);
 }
 
+static void a_chip_that_keeps_its_attributes_gets_them_and_gets_them_back(void **state)
+{
+    struct sm_sensor_driver keeping = *a->sensor.driver;
+
+    (void)state;
+    keeping.keeps = true;
+    a->sensor.driver = &keeping;
+    a->chip[0] = 7; /* whoever has left that there */
+    a->chip[1] = 3;
+    assert_int_equal(desk_on(one, "A"), 1);
+    assert_int_equal(a->chip[0], 0);
+    assert_int_equal(a->chip[1], 8);
+    assert_int_equal(desk_config(one, "A", "gain", 2), 1);
+    assert_int_equal(a->chip[1], 2);
+    assert_int_equal(desk_off(one, "A"), 1);
+    assert_true(a->running); /* nothing is set within the call of who goes */
+    assert_int_equal(a->chip[1], 2);
+    desk_run(&d, 1);
+    assert_int_equal(a->chip[1], 8);
+    assert_false(a->running);
+    assert_int_equal(a->stops, 1);
+}
+
 static void who_writes_first_holds_it_until_it_lets_go(void **state)
 {
     (void)state;
@@ -1397,6 +1420,7 @@ int main(void)
         T(a_rate_of_nothing_measures_at_each_read),
         T(a_chip_is_not_measured_faster_than_it_can),
         T(the_highest_and_the_lowest_wish_win_as_the_rule_says),
+        T(a_chip_that_keeps_its_attributes_gets_them_and_gets_them_back),
         T(who_writes_first_holds_it_until_it_lets_go),
         T(a_module_that_dies_releases_all),
         T(requests_are_served_in_their_order_and_one_at_a_time_on_a_line),
