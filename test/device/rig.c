@@ -27,18 +27,19 @@ static const char *const capabilities[] = {"log", "sensor/*", "plugin/i2c-1/*", 
 
 struct rig *rig;
 
-const struct recipe rig_t1_driver = {.wat = "plugin_tmp",
-                                     .sequence = 1,
-                                     .name = "t1-driver",
-                                     .capability = {"log"},
-                                     .plugin = true,
-                                     .sensor = {.id = "T1",
-                                                .model = "TMP105",
-                                                .bus = "i2c-1",
-                                                .address = 0x48,
-                                                .values = 1,
-                                                .value = {{"temperature", SM_UNIT_CELSIUS, 3}}},
-                                     .how = SIGNED_BY_VENDOR};
+const struct recipe rig_t1_driver = {
+    .wat = "plugin_tmp",
+    .sequence = 1,
+    .name = "t1-driver",
+    .capability = {"log"},
+    .plugin = true,
+    .sensor = {.id = "T1",
+               .model = "TMP105",
+               .bus = "i2c-1",
+               .address = 0x48,
+               .values = 1,
+               .value = {{"temperature", SM_UNIT_CELSIUS, 3, 0, 0}}},
+    .how = SIGNED_BY_VENDOR};
 const struct recipe rig_t1_reader = {.wat = "reads_t1",
                                      .sequence = 1,
                                      .capability = {"log", "sensor/T1/temperature:r"},

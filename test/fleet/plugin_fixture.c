@@ -15,7 +15,7 @@ const struct sm_plugin_sensor sensor_t1 = {.id = "T1",
                                            .bus = "i2c-1",
                                            .address = 0x48,
                                            .values = 1,
-                                           .value = {{"temperature", SM_UNIT_CELSIUS, 3}}};
+                                           .value = {{"temperature", SM_UNIT_CELSIUS, 3, 0, 0}}};
 
 static void make_vendor(const struct fleet_fixture *fx, const char *name,
                         struct sm_keys_private *key)

@@ -574,7 +574,7 @@ static void a_vendor_signs_plugins_within_its_scope_and_time(void **state)
                                         .bus = "i2c-1",
                                         .address = 0x48,
                                         .values = 1,
-                                        .value = {{"temperature", SM_UNIT_CELSIUS, 3}}};
+                                        .value = {{"temperature", SM_UNIT_CELSIUS, 3, 0, 0}}};
     struct sm_plugin_sensor model = t1, bus = t1, address = t1;
     strcpy(model.model, "TMP10");
     strcpy(bus.bus, "i2c-10");
