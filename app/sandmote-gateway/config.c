@@ -283,13 +283,15 @@ static int read_dtls(struct reading *r, const json_t *v)
 {
     struct in {
         const char *psk_file, *certificate, *key, *ca;
-    } in = {0};
+        uint64_t idle;
+    } in = {.idle = 15};
 #define AT(member) SM_JSON_AT(struct in, member)
     static const struct sm_json_field fields[] = {
         {"psk_file", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(psk_file)},
         {"certificate", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(certificate)},
         {"key", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(key)},
         {"ca", SM_JSON_TEXT, false, 1, PATH_MAX - 1, AT(ca)},
+        {"idle_seconds", SM_JSON_UINT, false, 1, SECONDS_MAX, AT(idle)},
         {0}};
 #undef AT
     if (!v)
@@ -300,6 +302,7 @@ static int read_dtls(struct reading *r, const json_t *v)
         return sm_json_fail(r->err, "dtls: certificate, key and ca come together");
     if (!in.psk_file && !in.certificate)
         return sm_json_fail(r->err, "dtls: needs psk_file, or certificate, key and ca");
+    r->c->dtls_idle_s = in.idle;
     return beside(r, "dtls.psk_file", in.psk_file, r->c->psk_file) < 0 ||
                    beside(r, "dtls.certificate", in.certificate, r->c->certificate) < 0 ||
                    beside(r, "dtls.key", in.key, r->c->key) < 0 ||

@@ -13,7 +13,8 @@
  *               "multicast": "ff02::1:1884",       group for searches and advertisements
  *               "interface": "eth0",               of the group
  *               "dtls": false}],
- *   "dtls": {"psk_file": "psk", "certificate": "gw.pem", "key": "gw.key", "ca": "clients.pem"},
+ *   "dtls": {"psk_file": "psk", "certificate": "gw.pem", "key": "gw.key", "ca": "clients.pem",
+ *            "idle_seconds": 15},   silent in a session without a client for so long, it goes
  *   "state": "gateway.db",          sessions and messages; without it nothing survives a restart
  *   "durable": "process",           or "power": also survives a power cut, at the disk's speed
  *   "metrics": {"address": "127.0.0.1", "port": 9884},
@@ -66,7 +67,7 @@ struct config {
     char psk_file[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], state[PATH_MAX];
     bool power; /* commits wait for the disk */
     const char *metrics_address;
-    uint64_t metrics_port, advertise_s;
+    uint64_t metrics_port, advertise_s, dtls_idle_s;
     bool metrics;
     struct gw_prefix prefixes[4][PREFIXES_MAX];
     struct gw_predefined *predefined;

@@ -34,6 +34,7 @@
 #define CLIENT_HELLO 1
 #define HEADER       13 /* of a record; the handshake's type follows */
 #define CHECK_MS     250u
+#define SWEEPS       8u /* checks, in which the whole table is looked at */
 
 /* CCM with short tags is what constrained devices speak, and OpenSSL offers it at level 0 only; the
  * list is explicit, so that level brings nothing else in. With certificates the level stays. */
@@ -352,18 +353,24 @@ void dtls_send(struct dtls *d, const struct gw_addr *to, const uint8_t *bytes, s
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-/* A part of the table each time: sessions that nobody speaks in any more. */
+/* A part of the table each time: sessions in which nobody is connected or asleep any more, or was
+ * yet. They cost far more than a client. Whoever is there after all is told, and shakes hands
+ * again. */
 static void sweep(struct dtls *d, uint64_t now_ms)
 {
-    uint64_t silent = d->server->cfg.gw.keepalive_max_s * 1000ull;
-    for (unsigned i = 0; i < TABLE / 64; i++) {
+    uint64_t idle_ms = d->server->cfg.dtls_idle_s * 1000ull;
+    for (unsigned i = 0; i < TABLE / SWEEPS; i++) {
         struct session *next;
         for (struct session *n = d->table[d->sweep++ % TABLE]; n; n = next) {
             next = n->next;
-            if (now_ms - n->heard_ms > silent)
-                drop(d, n);
+            if (!n->identity || now_ms - n->heard_ms < idle_ms ||
+                gw_client_at(d->server->gw, &n->addr))
+                continue;
+            SSL_shutdown(n->ssl);
+            drop(d, n);
         }
     }
+    ERR_clear_error();
 }
 
 void dtls_tick(struct dtls *d)
@@ -377,7 +384,6 @@ void dtls_tick(struct dtls *d)
         if (now_ms - n->since_ms > HANDSHAKE_MS || DTLSv1_handle_timeout(n->ssl) < 0)
             drop(d, n);
     }
-    ERR_clear_error();
     sweep(d, now_ms);
 }
 

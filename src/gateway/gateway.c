@@ -320,6 +320,12 @@ bool gw_admit(struct gw *g, const struct gw_addr *from, uint64_t now_ms)
     return gw_take_token(g, from);
 }
 
+bool gw_client_at(struct gw *g, const struct gw_addr *at)
+{
+    const struct gw_client *c = gw_client_by_addr(g, at);
+    return c && c->state != GW_DISCONNECTED && c->state != GW_LOST;
+}
+
 void gw_tick(struct gw *g, uint64_t now_ms)
 {
     uint64_t slot = now_ms / GW_SLOT_MS;

@@ -193,6 +193,9 @@ void gw_input(struct gw *g, const struct gw_addr *from, const char *identity, co
 /* Whether a sender may begin a handshake that costs something; it counts as a CONNECT does. */
 bool gw_admit(struct gw *g, const struct gw_addr *from, uint64_t now_ms);
 
+/* Whether a client there is connected, about to be, or asleep. */
+bool gw_client_at(struct gw *g, const struct gw_addr *at);
+
 /* Time passed: timers. Call at least four times a second, and after each batch of input. */
 void gw_tick(struct gw *g, uint64_t now_ms);
 

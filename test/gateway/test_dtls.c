@@ -81,6 +81,7 @@ static int teardown(void **state)
 struct secure {
     struct sm_sn_link *link;
     struct sm_mqttsn_address to;
+    uint16_t keepalive_s;
     uint8_t bytes[2048];
     struct sm_mqttsn_packet p;
 };
@@ -88,6 +89,7 @@ struct secure {
 static void open_as(struct secure *s, const struct sm_sn_dtls *how)
 {
     struct sm_file_why why;
+    s->keepalive_s = 60;
     if (sm_sn_link_dtls(how, &s->link, &why) < 0 ||
         sm_sn_address("127.0.0.1", (uint16_t)gateway.dtls_port, &s->to, &why) < 0)
         fail_msg("%s", why.text);
@@ -138,7 +140,7 @@ static int secure_connect(struct secure *s, const char *id, int tries)
                       &(struct sm_mqttsn_packet){.type = SM_MQTTSN_CONNECT,
                                                  .protocol = SM_MQTTSN_PROTOCOL_ID,
                                                  .clean = true,
-                                                 .duration_s = 60,
+                                                 .duration_s = s->keepalive_s,
                                                  .data = (const uint8_t *)id,
                                                  .len = (uint16_t)strlen(id)},
                       tries);
@@ -381,6 +383,53 @@ static void handshakes_that_nobody_ends_count_against_their_address(void **state
     assert_int_equal(gateway_stop(&g, SIGTERM), 0);
 }
 
+/* Waits for that many sessions. */
+static bool sessions_are(const struct gateway *g, long n)
+{
+    for (int i = 0; i < FIELD_WAIT_MS / 50; i++) {
+        if (gateway_figure(g, "dtls_sessions") == n)
+            return true;
+        usleep(50000);
+    }
+    return false;
+}
+
+static void sessions_go_with_their_clients(void **state)
+{
+    static const char config[] =
+        ", \"listen\": [{\"address\": \"127.0.0.1\", \"port\": 0, \"dtls\": true}],"
+        "\"dtls\": {\"psk_file\": \"psk\", \"idle_seconds\": 1},"
+        "\"clients\": [{\"identity\": \"*\", \"id\": \"%u\"}]";
+    struct secure silent, gone, asleep;
+    struct gateway g, before = gateway;
+    (void)state;
+    gateway_start(&g, &field, "gateway-idle", config);
+    gateway.dtls_port = g.dtls_port; /* where secure clients go */
+    open_psk(&silent, "sensor-1", right_key);
+    open_psk(&gone, "sensor-1", right_key);
+    open_psk(&asleep, "sensor-2", right_key);
+    gateway = before;
+    gone.keepalive_s = 1;
+    assert_int_equal(secure_connect(&asleep, "sensor-2", 10), SM_MQTTSN_CONNACK);
+    assert_int_equal(
+        secure_ask(&asleep,
+                   &(struct sm_mqttsn_packet){.type = SM_MQTTSN_DISCONNECT, .duration_s = 60}, 5),
+        SM_MQTTSN_DISCONNECT);
+    secure_send(&silent, &(struct sm_mqttsn_packet){.type = SM_MQTTSN_SEARCHGW});
+    assert_int_equal(secure_next(&silent, 100), -1); /* shakes hands, and is not answered */
+    assert_true(sessions_are(&g, 2));
+    assert_int_equal(secure_connect(&gone, "sensor-1", 10), SM_MQTTSN_CONNACK);
+    assert_true(sessions_are(&g, 1));
+    assert_int_equal(gateway_figure(&g, "asleep"), 1);
+    /* The one that was silent was told, so that it shakes hands anew at once. */
+    assert_int_equal(secure_next(&silent, 50), -1);
+    assert_int_equal(secure_connect(&silent, "sensor-1", 10), SM_MQTTSN_CONNACK);
+    sm_sn_close(silent.link);
+    sm_sn_close(gone.link);
+    sm_sn_close(asleep.link);
+    assert_int_equal(gateway_stop(&g, SIGTERM), 0);
+}
+
 static void an_identity_with_two_keys_is_refused(void **state)
 {
     char text[512], line[512];
@@ -413,6 +462,7 @@ int main(void)
         cmocka_unit_test(the_broker_is_spoken_to_over_tls_when_it_is_who_it_should_be),
         cmocka_unit_test(a_broker_with_another_name_or_authority_is_not_spoken_to),
         cmocka_unit_test(handshakes_that_nobody_ends_count_against_their_address),
+        cmocka_unit_test(sessions_go_with_their_clients),
         cmocka_unit_test(an_identity_with_two_keys_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
