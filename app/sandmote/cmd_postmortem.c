@@ -59,14 +59,19 @@ static struct sm_wasm_name name_of(const struct source *s, uint32_t func)
 
 /* ---- A note ---------------------------------------------------------------------------------- */
 
-static void print_what(const struct sm_postmortem *pm)
+static void print_what(const struct sm_postmortem *pm, const struct source *s)
 {
+    static const struct module unknown;
+    char text[MODULE_HOST_TEXT];
     static const char *const phases[] = {"its start function", "its entry", "its health"};
     printf("what       %s", pm->kind == SM_EVENT_HEALTH_FAILED
                                 ? "not healthy in time"
                                 : sm_wasm_trap_text((enum sm_wasm_trap)pm->trap));
-    if (pm->trap == SM_TRAP_HOST)
-        printf(": %s", sm_strerror(pm->host_error));
+    if (pm->trap == SM_TRAP_HOST) {
+        module_host_text(s->there ? &s->module : &unknown, pm->frames ? pm->frame[0].offset : 0,
+                         pm->host_error, text);
+        printf(": %s", text);
+    }
     printf(", in %s%s%s\n", phases[pm->phase], pm->trial ? ", on trial" : "",
            pm->native ? ", as native code" : "");
 }
@@ -84,13 +89,13 @@ static void print_log(const struct sm_wasm_name *log)
     }
 }
 
-static void print_note(const struct sm_postmortem *pm)
+static void print_note(const struct sm_postmortem *pm, const struct source *s)
 {
     char sha[2 * SM_SHA256_SIZE + 1];
     sm_hex_encode(pm->sha, SM_SHA256_SIZE, sha);
     printf("module     %.*s %.*s, sequence %" PRIu64 "\nsha256     %s\n", (int)pm->name.len,
            pm->name.bytes, (int)pm->version.len, pm->version.bytes, pm->sequence, sha);
-    print_what(pm);
+    print_what(pm, s);
     printf("when       at %" PRIu32 " s of device time; the instance lived %" PRIu64
            " ms and had %" PRIu32 " good ticks\n",
            pm->time_s, pm->up_ms, pm->good_ticks);
@@ -210,7 +215,7 @@ static int print_file(const char *path, const uint8_t *bytes, size_t len, const 
     }
     if (noted) {
         compare_module(&pm, s);
-        print_note(&pm);
+        print_note(&pm, s);
     } else {
         fputs("module     ", stdout);
         cli_print_text(stdout, core.name.bytes, core.name.len);

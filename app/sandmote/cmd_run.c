@@ -505,15 +505,27 @@ static void write_coredump(const struct run *run)
     free(scratch);
 }
 
+static const char *why_host(const struct run *run, char text[MODULE_HOST_TEXT])
+{
+    struct sm_wasm_frame frame = {0};
+    size_t scratch_len;
+    void *scratch = module_scratch(&run->module, &scratch_len);
+    sm_wasm_backtrace(&run->exec, &frame, 1, scratch, scratch_len);
+    free(scratch);
+    module_host_text(&run->module, frame.offset, run->exec.host_error, text);
+    return text;
+}
+
 static int say_trap(const struct run *run, const char *phase)
 {
     const struct sm_wasm_exec *exec = &run->exec;
+    char text[MODULE_HOST_TEXT];
     if (exec->trap == SM_TRAP_EPOCH)
         cli_say("%s: interrupted%s: it ran longer than its epoch of %" PRIu32 " ms", run->path,
                 phase, run->epoch_ms);
     else if (exec->trap == SM_TRAP_HOST)
         cli_say("%s: trap%s: %s: %s", run->path, phase, sm_wasm_trap_text(exec->trap),
-                sm_strerror(exec->host_error));
+                why_host(run, text));
     else
         cli_say("%s: trap%s: %s", run->path, phase, sm_wasm_trap_text(exec->trap));
     print_backtrace(run);

@@ -40,6 +40,8 @@ struct tool {
     struct sm_mqttsn sn;
     struct sm_sn_link *link;
     struct sm_mqttsn_will will;
+    unsigned refused; /* messages of QoS 0, */
+    uint8_t refusal;  /* and why */
     char id[SM_MQTTSN_OWN_ID_MAX + 1];
     struct sm_mqttsn_gateway gateways[GATEWAYS];
     struct sm_mqttsn_topic topics[TOPICS];
@@ -235,6 +237,21 @@ static bool add_gateways(struct tool *t)
 
 /* ---- Steps ---- */
 
+/* For a message of QoS 0 nobody waits, but gateways may say that they do not take it. */
+static void look(void *ctx, const struct sm_mqttsn_packet *p)
+{
+    struct tool *t = ctx;
+    if (p->type != SM_MQTTSN_PUBACK || p->msg_id || p->code == SM_MQTTSN_ACCEPTED)
+        return;
+    t->refused++;
+    t->refusal = p->code;
+}
+
+static int step(struct tool *t)
+{
+    return sm_sn_step_seen(&t->sn, t->link, now_ms(), look, t);
+}
+
 /* Wait for the end of a request; says why it failed. */
 static bool finish(struct tool *t, const char *what, int token, struct sm_mqttsn_result *r)
 {
@@ -243,7 +260,7 @@ static bool finish(struct tool *t, const char *what, int token, struct sm_mqttsn
         return false;
     }
     for (;;) {
-        int wait_ms = sm_sn_step(&t->sn, t->link, now_ms());
+        int wait_ms = step(t);
         if (sm_mqttsn_take(&t->sn, token, r) != SM_ERR_BUSY)
             break;
         if (ended) {
@@ -411,8 +428,11 @@ static bool pub(struct tool *t, int qos)
         good = publish(t, type, id, qos, t->o.nothing ? "" : t->o.message,
                        t->o.nothing ? 0 : strlen(t->o.message));
     if (qos != -1)
-        disconnect(t);
-    return good;
+        disconnect(t); /* its answer comes behind refusals */
+    if (t->refused)
+        cli_say("sn: publish: %u of QoS 0 refused; the gateway said: %s", t->refused,
+                sm_mqttsn_code_name(t->refusal));
+    return good && !t->refused;
 }
 
 /* ---- sub ---- */
@@ -449,7 +469,7 @@ static bool listen_to(struct tool *t, uint64_t count, uint64_t until)
     struct sm_mqttsn_message m;
     uint64_t seen = 0;
     while (!ended) {
-        int wait_ms = sm_sn_step(&t->sn, t->link, now_ms());
+        int wait_ms = step(t);
         while (sm_mqttsn_peek(&t->sn, SM_MQTTSN_TOPIC_NORMAL, 0, &m) == 0) {
             print(t, &m);
             sm_mqttsn_consume(&t->sn, &m);
@@ -565,6 +585,16 @@ static int run_forward(struct tool *t)
     return good ? CLI_GOOD : CLI_BAD;
 }
 
+static bool topics_good(const struct tool *t, bool publishes)
+{
+    enum sm_mqttsn_topic_type type;
+    uint16_t id;
+    bool good = true;
+    for (unsigned i = 0; good && i < CLI_VALUES_MAX && t->o.topic[i]; i++)
+        good = topic_of(t->o.topic[i], !publishes, &type, &id);
+    return good;
+}
+
 static int run(struct tool *t, bool publishes)
 {
     int qos;
@@ -579,7 +609,7 @@ static int run(struct tool *t, bool publishes)
     if (!t->o.gateway[0] && !t->o.group && !t->o.serial)
         return cli_usage(&cli_sn, "say one of --gateway, --group and --serial");
     end_on_signals();
-    bool good = start(t) && (publishes ? pub(t, qos) : sub(t, qos));
+    bool good = topics_good(t, publishes) && start(t) && (publishes ? pub(t, qos) : sub(t, qos));
     sm_sn_close(t->link);
     return good ? CLI_GOOD : CLI_BAD;
 }
@@ -663,7 +693,9 @@ const struct cli_command cli_sn = {
         "  --retry SECONDS wait for an answer (10), four times\n"
         "  --will-topic T --will-message M --will-qos Q --will-retain\n"
         "Messages:\n"
-        "  -q QOS          0, 1, 2; pub: -1 without a connection\n"
+        "  -q QOS          0, 1, 2; pub: -1 without a connection. What is refused is said (status "
+        "1),\n"
+        "                  with -1 gateways say nothing\n"
         "  pub: -m MESSAGE, -l (a message each line of the input) or -n (an empty one); -r to "
         "retain\n"
         "  sub: -t for several topics, -v with the topic before each message, -C COUNT messages\n"

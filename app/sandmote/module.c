@@ -13,6 +13,8 @@
 #include "cli.h"
 #include "values.h"
 
+#define CALL 0x10 /* the instruction */
+
 /* An image that grows as the translator writes it. */
 struct image {
     uint8_t *bytes;
@@ -164,4 +166,40 @@ void module_say_manifest(const char *path, int err, const struct sm_manifest_det
     if (err == SM_ERR_INVALID && sm_manifest_range(detail->key, &min, &max) == 0)
         snprintf(range, sizeof range, " (%" PRIu64 " to %" PRIu64 ")", min, max);
     cli_say("%s: manifest%s%s: %s%s", path, key, place, detail->rule, range);
+}
+
+/* The function that a call instruction at an offset calls, when that is an import. */
+static bool called(const struct module *m, size_t at, struct sm_wasm_import *out)
+{
+    struct sm_wasm_cursor c;
+    uint32_t func = 0;
+    if (!at || at >= m->len || m->bytes[at] != CALL)
+        return false;
+    for (unsigned shift = 0; shift < 32; shift += 7) {
+        if (++at == m->len)
+            return false;
+        func |= (uint32_t)(m->bytes[at] & 0x7f) << shift;
+        if (!(m->bytes[at] & 0x80))
+            break;
+    }
+    sm_wasm_imports(&c, &m->wasm);
+    while (sm_wasm_next_import(&c, out) == 0)
+        if (out->kind == SM_WASM_FUNC && func-- == 0)
+            return true;
+    return false;
+}
+
+void module_host_text(const struct module *m, uint32_t offset, int err, char out[MODULE_HOST_TEXT])
+{
+    struct sm_wasm_import import;
+    size_t n = 0;
+    *out = 0;
+    if (called(m, offset, &import))
+        n = (size_t)snprintf(out, 72, "%.*s.%.*s", (int)import.module.len, import.module.bytes,
+                             (int)import.field.len, import.field.bytes);
+    n = n < 72 ? n : 71;
+    for (size_t i = 0; i < n; i++)
+        out[i] = out[i] > ' ' && out[i] < 0x7f ? out[i] : '?';
+    snprintf(out + n, MODULE_HOST_TEXT - n, "%s%s", n ? ": " : "",
+             err == SM_ERR_ARG ? "a pointer outside the module's memory" : sm_strerror(err));
 }

@@ -33,6 +33,11 @@ void *module_scratch(const struct module *m, size_t *len);
 /* "(i32 i64) -> (f32)" */
 void module_print_type(FILE *out, const struct sm_wasm_functype *type);
 
+/* What a host function that failed was called as and why: "wasi_sn.publish: a pointer outside the
+ * module's memory". offset: of the call in the file; 0 or another instruction: without the name. */
+#define MODULE_HOST_TEXT 160
+void module_host_text(const struct module *m, uint32_t offset, int err, char out[MODULE_HOST_TEXT]);
+
 /* The name of an enum sm_wasm_kind. */
 const char *module_kind_name(enum sm_wasm_kind kind);
 

@@ -37,8 +37,15 @@ void sm_sn_close(struct sm_sn_link *l)
 
 int sm_sn_step(struct sm_mqttsn *sn, struct sm_sn_link *l, uint64_t now_ms)
 {
+    return sm_sn_step_seen(sn, l, now_ms, NULL, NULL);
+}
+
+int sm_sn_step_seen(struct sm_mqttsn *sn, struct sm_sn_link *l, uint64_t now_ms, sm_sn_seen *seen,
+                    void *ctx)
+{
     uint8_t bytes[SM_SN_DATAGRAM];
     struct sm_mqttsn_address at;
+    struct sm_mqttsn_packet p;
     size_t len;
     int n;
     for (;;) {
@@ -47,6 +54,8 @@ int sm_sn_step(struct sm_mqttsn *sn, struct sm_sn_link *l, uint64_t now_ms)
                 sm_sn_send(l, bytes, (size_t)n, &at);
         if ((len = sm_sn_receive(l, bytes, sizeof bytes, &at, now_ms)) == 0)
             break;
+        if (seen && sm_mqttsn_decode(&p, bytes, len) == 0)
+            seen(ctx, &p);
         sm_mqttsn_feed(sn, bytes, len, &at, now_ms);
     }
     uint64_t due = sm_mqttsn_deadline(sn);

@@ -53,6 +53,11 @@ void sm_sn_close(struct sm_sn_link *l); /* NULL is none */
  * again if nothing comes; at most INT_MAX, -1: never. */
 int sm_sn_step(struct sm_mqttsn *sn, struct sm_sn_link *l, uint64_t now_ms);
 
+/* The same; each message that comes is shown to seen before the client has it. */
+typedef void sm_sn_seen(void *ctx, const struct sm_mqttsn_packet *p);
+int sm_sn_step_seen(struct sm_mqttsn *sn, struct sm_sn_link *l, uint64_t now_ms, sm_sn_seen *seen,
+                    void *ctx);
+
 /* Wait for input, at most timeout_ms (-1: for ever). */
 void sm_sn_wait(const struct sm_sn_link *l, int timeout_ms);
 

@@ -123,7 +123,7 @@ expect 0 "$sandmote" run log.wasm
 prints i32:1
 says 'log: hello'
 expect 3 "$sandmote" run --invoke stray log.wasm
-says 'trap: host function failed'
+says 'trap: host function failed: sandmote.log: a pointer outside the module'"'"'s memory'
 says '"stray" at offset 0x'
 
 # Sensors: fixed values and simulated chips, whose measurements the module waits for.

@@ -19,6 +19,10 @@ expect 1 "$sandmote" sn pub --gateway localhost -t pre:0 -m x
 says 'a predefined topic id is 1 to 65534'
 expect 1 "$sandmote" sn pub --gateway localhost -t 'a/#' -m x
 says 'a/#: is no topic'
+expect 1 "$sandmote" sn sub --gateway no-such-host.invalid -t 'a#'
+says 'a#: is no topic or filter'
+expect 1 "$sandmote" sn sub --gateway 127.0.0.1:9 -t a -t 'a#'
+says 'a#: is no topic or filter'
 expect 64 "$sandmote" sn sub --gateway localhost -t ''
 says '-t needs a value'
 expect 1 "$sandmote" sn pub --serial /dev/no-such-line -t a -m x
@@ -76,6 +80,10 @@ printf 'one\ntwo\n' >lines
 sn pub -t field/lines -q 1 -l <lines
 expect 0 sn pub -t pre:7 -q 1 -m predefined
 expect 0 sn pub -t pre:7 -q -1 -m unconnected
+expect 1 sn pub -t pre:8 -m unknown
+says 'sn: publish: 1 of QoS 0 refused; the gateway said: invalid topic id'
+expect 1 sn pub -t pre:8 -q 1 -m unknown
+says 'sn: publish: '
 expect 0 sn pub -t field/kept -q 2 -r -m retained --will-topic field/gone --will-message gone
 sleep 0.5
 kill -INT $listener
