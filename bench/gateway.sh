@@ -63,6 +63,7 @@ trap 'exit 1' INT TERM
 
 cat >"$dir/broker.conf" <<EOF
 listener $broker_port 127.0.0.1
+listener 0 $dir/broker.sock
 allow_anonymous true
 $([ "$(id -u)" = 0 ] && echo "user root")
 EOF
@@ -74,6 +75,7 @@ cat >"$dir/gateway.json" <<EOF
 EOF
 
 sed 's/"subscribe": \["#"\]/&, "own_connection": true/' "$dir/gateway.json" >"$dir/own.json"
+sed "s|\"host\": \"127.0.0.1\"|\"host\": \"$dir/broker.sock\"|" "$dir/gateway.json" >"$dir/local.json"
 dtls_port=18841
 dtls_clients=500
 sed -e "/listen/s/}],/}, {\"address\": \"127.0.0.1\", \"port\": $dtls_port, \"dtls\": true}], \"dtls\": {\"psk_file\": \"psk\"},/" \
@@ -115,6 +117,9 @@ measure() {
         end
         begin "$build/bench/gateway/relay" "$sn" "$mqtt"
         run latency clients=1 phases=latency | sed 's/^[^ ]*/relay/'
+        end
+        begin "$1" --config "$dir/local.json"
+        run latency clients=1 phases=latency | sed 's/^[^ ]*/local/'
         end
     fi
     begin "$@"

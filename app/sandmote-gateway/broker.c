@@ -1,4 +1,4 @@
-/* The gateway's connections to the broker, over TCP or TLS.
+/* The gateway's connections to the broker, over TCP, TLS or a local socket.
  *
  * With TLS the broker is always authenticated, by the configured authority and its name; the
  * gateway too when it has a certificate.
@@ -211,8 +211,11 @@ static void unreachable(struct server *s, int err)
         return;
     s->broker_err = err;
     s->broker_err_ms = s->now_ms;
-    sm_log(SM_LOG_WARN, "the broker at %s, port %u: %s", s->cfg.broker_host,
-           (unsigned)s->cfg.broker_port, strerror(err));
+    if (config_local(&s->cfg))
+        sm_log(SM_LOG_WARN, "the broker at %s: %s", s->cfg.broker_host, strerror(err));
+    else
+        sm_log(SM_LOG_WARN, "the broker at %s, port %u: %s", s->cfg.broker_host,
+               (unsigned)s->cfg.broker_port, strerror(err));
 }
 
 /* 0 as long as it goes well, an errno, or SM_ERR_DENIED when TLS does not want this broker. */
@@ -254,7 +257,7 @@ static bool room_for(struct server *s, int fd)
 }
 
 /* A socket on its way to an address, or -1. TCP_NODELAY: a message alone must not wait for the
- * acknowledgement of the one before it. */
+ * acknowledgement of the one before it; a local socket has no such option and no such wait. */
 static int begin(struct server *s, const struct address *a)
 {
     int yes = 1, fd = socket(a->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <posix/file.h>
 #include <sandmote/mqttsn.h>
 
@@ -232,6 +233,12 @@ static int read_broker(struct reading *r, const json_t *v)
     r->c->broker_name = in.name ? in.name : in.host;
     if (in.password && !in.user)
         return sm_json_fail(r->err, "broker.password: needs user");
+    if (config_local(r->c) && strlen(in.host) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return sm_json_fail(r->err,
+                            "broker.host: the path of a local socket has at most %zu octets",
+                            sizeof((struct sockaddr_un *)0)->sun_path - 1);
+    if (config_local(r->c) && in.ca)
+        return sm_json_fail(r->err, "broker.ca: there is no TLS over the local socket %s", in.host);
     if (!in.certificate != !in.key || (!in.ca && (in.name || in.key)))
         return sm_json_fail(r->err, "broker: TLS needs ca; certificate and key come together");
     return beside(r, "broker.ca", in.ca, r->c->broker_ca) < 0 ||

@@ -3,7 +3,8 @@
  * {
  *   "name": "gateway1",             client id at the broker; each gateway its own
  *   "gateway_id": 1,                in ADVERTISE and GWINFO, 0 to 255
- *   "broker": {"host": "127.0.0.1", "port": 1883, "user": "..", "password": "..",
+ *   "broker": {"host": "127.0.0.1",      an address, a name, or the path of a local socket
+ *              "port": 1883, "user": "..", "password": "..",
  *              "keepalive_seconds": 60, "qos2_window": 19,   below its max_inflight_messages
  *              "ca": "ca.pem",          TLS 1.2 or 1.3, by this authority
  *              "name": "broker.example",    and for this name; default: host
@@ -73,6 +74,12 @@ struct config {
     struct gw_predefined *predefined;
     struct gw_rule *rules;
 };
+
+/* The broker is at a local socket; its path has at most the length that one can have. */
+static inline bool config_local(const struct config *c)
+{
+    return *c->broker_host == '/';
+}
 
 /* Read the file. *c must stay where it is. 0, or SM_ERR_INVALID with one sentence in *err that
  * begins with the path. */

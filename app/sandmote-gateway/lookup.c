@@ -1,5 +1,5 @@
-/* Where the broker is: its name is looked up in a thread, because resolvers may wait for half a
- * minute and clients must not.
+/* Where the broker is. A path is a local socket, an address is one; a name is looked up in a
+ * thread, because resolvers may wait for half a minute and clients must not.
  *
  * The thread owns its question until it writes the question's address into the pipe; from then on
  * the loop owns it. When the gateway ends meanwhile nobody reads, and the thread frees it.
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <posix/log.h>
 
@@ -74,6 +75,15 @@ static void take(struct server *s, const struct addrinfo *found)
     }
 }
 
+/* The path of a local socket is its address. config.c has seen to its length. */
+static void take_path(struct server *s)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct addrinfo path = {.ai_addr = (struct sockaddr *)&at, .ai_addrlen = sizeof at};
+    strcpy(at.sun_path, s->cfg.broker_host);
+    take(s, &path);
+}
+
 static void failed(struct server *s, int err)
 {
     struct lookup *l = s->lookup;
@@ -129,8 +139,13 @@ void lookup_ask(struct server *s)
     char port[8];
     if (l->asking || (l->asked && s->now_ms < l->next_ms))
         return;
-    snprintf(port, sizeof port, "%u", (unsigned)s->cfg.broker_port);
     l->asked = true;
+    if (config_local(&s->cfg)) {
+        take_path(s);
+        l->next_ms = UINT64_MAX;
+        return;
+    }
+    snprintf(port, sizeof port, "%u", (unsigned)s->cfg.broker_port);
     if (ask_resolver(s->cfg.broker_host, port, AI_NUMERICHOST, &found) == 0) {
         take(s, found);
         freeaddrinfo(found);

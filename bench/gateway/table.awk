@@ -1,5 +1,5 @@
 # Lines "gateway case figure value" of several rounds: a table of medians, a column a gateway.
-# "relay" has no column: what it took stands in rows of the first one.
+# "relay" and "local" have no columns: what they took stands in rows of the first one.
 # SPDX-License-Identifier: Apache-2.0
 function median(key,    n, i, j, t, v) {
     n = split(values[key], v, " ")
@@ -26,14 +26,14 @@ function ratio_row(label, figure_case, over, under,    i, line) {
         line = line " " ratio(gateways[i], figure_case, over, under) " |"
     print line
 }
-function relay_row(label, over, under,    i, line) {
-    line = "| " label " | " ratio("relay", "latency", over, under) " |"
+function own_row(label, who, over, under,    i, line) {
+    line = "| " label " | " ratio(who, "latency", over, under) " |"
     for (i = 2; i <= n_gateways; i++)
         line = line " - |"
     print line
 }
 NF == 4 {
-    if ($1 != "relay" && !($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
+    if ($1 != "relay" && $1 != "local" && !($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
     values[$1, $2, $3] = values[$1, $2, $3] " " $4
 }
 END {
@@ -53,7 +53,8 @@ END {
     for (q = 0; q <= 2; q++) {
         row("latency, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
         ratio_row("the same by plain MQTT: times", "latency", "latency_qos" q "_us", "plain_qos" q "_us")
-        relay_row("a bare relay by plain MQTT: times", "latency_qos" q "_us", "plain_qos" q "_us")
+        own_row("with a local socket to the broker: times", "local", "latency_qos" q "_us", "plain_qos" q "_us")
+        own_row("a bare relay by plain MQTT: times", "relay", "latency_qos" q "_us", "plain_qos" q "_us")
     }
     row("three messages at once, the slowest of 20, us", "latency", "three_at_once_worst_us", 0)
     row("5,000 clients: connections a second", "5000", "connections_per_s", 0)

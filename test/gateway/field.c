@@ -120,10 +120,11 @@ void field_start_broker(struct field *f)
     char text[1024], more[512] = "";
     if (f->broker_more)
         snprintf(more, sizeof more, f->broker_more, f->tls_port, f->dir, f->dir, f->dir);
-    snprintf(text, sizeof text,
-             "listener %u 127.0.0.1\nallow_anonymous true\npersistence true\n"
-             "persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s%s",
-             f->broker_port, f->dir, geteuid() == 0 ? "user root\n" : "", more);
+    snprintf(
+        text, sizeof text,
+        "listener %u 127.0.0.1\nlistener 0 %s/mqtt.sock\nallow_anonymous true\npersistence true\n"
+        "persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s%s",
+        f->broker_port, f->dir, f->dir, geteuid() == 0 ? "user root\n" : "", more);
     field_write(f, "broker.conf", text);
     f->broker = field_run(f, "broker.log", MOSQUITTO, "-c", "broker.conf");
     for (int i = 0; i < TRIES; i++) {

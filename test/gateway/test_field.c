@@ -295,6 +295,35 @@ static void the_figures_say_what_happened(void **state)
     assert_int_equal(gateway_figure(&w.gateway, "no_such_thing"), -1);
 }
 
+static void the_broker_is_reached_by_a_local_socket(void **state)
+{
+    struct gateway local;
+    struct sensor s;
+    char path[128], line[512];
+    (void)state;
+    snprintf(path, sizeof path, "%s/mqtt.sock", w.field.dir);
+    w.field.broker_host = path;
+    gateway_start(&local, &w.field, "gateway-local", NULL);
+    sensor_open(&s, &local);
+    sensor_connect(&s, "local", true, 60);
+    sensor_publish(&s, sensor_register(&s, "local/1"), 2, "two");
+    assert_int_equal(gateway_figure(&local, "published_qos2_total"), 1);
+    sensor_close(&s);
+    field_stop_broker(&w.field, SIGKILL);
+    snprintf(line, sizeof line, "the broker at %s: ", path);
+    assert_true(field_log_says(&w.field, "gateway-local.log", line));
+    assert_int_equal(gateway_stop(&local, SIGTERM), 0);
+    w.field.broker_host = NULL;
+    field_write(&w.field, "tls.json",
+                "{\"name\": \"x\", \"broker\": {\"host\": \"/x\", \"ca\": \"x\"},"
+                "\"listen\": [{\"port\": 1}], \"clients\": [{\"id\": \"*\"}]}");
+    snprintf(line, sizeof line, SANDMOTE_GATEWAY " --check %s/tls.json >%s/tls.log 2>&1",
+             w.field.dir, w.field.dir);
+    assert_int_not_equal(system(line), 0);
+    assert_true(field_log_says(&w.field, "tls.log", "local socket /x"));
+    field_start_broker(&w.field);
+}
+
 /* ::1, where nobody listens, comes first. */
 static void
 a_broker_s_name_is_looked_up_while_clients_are_served_and_each_address_is_tried(void **state)
@@ -355,6 +384,7 @@ int main(void)
             a_broker_s_name_is_looked_up_while_clients_are_served_and_each_address_is_tried),
         cmocka_unit_test(a_gateway_ends_while_a_name_is_looked_up),
         cmocka_unit_test(what_comes_at_once_is_not_more_than_the_broker_takes),
+        cmocka_unit_test(the_broker_is_reached_by_a_local_socket),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
