@@ -60,6 +60,8 @@ static size_t step(struct desk *d, const uint8_t *at, size_t left)
         desk_pass(d, 100ull << (peer * 4));
     else if (peer == 3)
         desk_break(d);
+    else if (peer == 2)
+        d->holds ? desk_release(d) : (void)(d->holds = true);
     else
         d->silent = peer == 1;
     return 1;
@@ -79,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d.cfg.max_filters = 4;
     d.cfg.buffer_messages = 4;
     d.cfg.session_s = 100;
+    d.cfg.qos2_window = 2;                          /* and others wait */
     d.rule.own_connection = size && data[0] & 0x10; /* of the first step too */
     desk_begin(&d);
     desk_connect(&d, 0, "c0", false, 60);

@@ -115,6 +115,18 @@ static void read_link(struct desk *d, struct gw_link *l)
 
 static struct gw_link *links[4096];
 
+static void forget_held(struct desk *d, const struct gw_link *l)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < d->held; i++) {
+        if (d->held_link[i] == l)
+            continue;
+        d->held_link[n] = d->held_link[i];
+        memcpy(d->held_id[n++], d->held_id[i], 2);
+    }
+    d->held = n;
+}
+
 static void serve(struct desk *d)
 {
     enum gw_link_wish wish;
@@ -128,6 +140,7 @@ static void serve(struct desk *d)
             gw_link_set_fd(l, fd);
             gw_link_up(d->g, l, d->now_ms);
         } else if (wish == GW_LINK_CLOSE) {
+            forget_held(d, l);
             if (fd >= 0)
                 links[fd] = NULL;
             gw_link_closed(d->g, l);

@@ -169,9 +169,11 @@ static void collect(struct world *w)
     uint8_t out[64];
     struct sm_mqttsn_address to;
     int n;
-    application(w);
-    while ((n = sm_mqttsn_poll(&w->sn, w->now_ms, out, sizeof out, &to)) > 0)
-        enqueue(w, true, out, (size_t)n, w->now_ms);
+    for (int i = 0; i < 2; i++) { /* what poll ends, the application goes on with */
+        application(w);
+        while ((n = sm_mqttsn_poll(&w->sn, w->now_ms, out, sizeof out, &to)) > 0)
+            enqueue(w, true, out, (size_t)n, w->now_ms);
+    }
     while ((n = w->ops->poll(w->peer, out, sizeof out, w->now_ms)) > 0)
         enqueue(w, false, out, (size_t)n, w->now_ms);
 }
