@@ -63,6 +63,8 @@ prepare() {
     sandmote=$engines/host/app/sandmote/sandmote
     "$sandmote" aot --memory 2048 "$out/module.wasm" -o "$out/host/module.native"
     "$sandmote" aot --target thumbv7em-none-eabihf --memory 2048 "$out/module.wasm" -o "$out/module.native"
+    "$sandmote" aot --memory 2048 "$out/calls.wasm" -o "$out/host/calls.native"
+    "$sandmote" aot --target thumbv7em-none-eabihf --memory 2048 "$out/calls.wasm" -o "$out/calls.native"
 }
 
 # on_host PROGRAM NAME PORT.c FLAG...: builds $out/NAME of bench/sensors/PROGRAM.c.
@@ -107,10 +109,13 @@ best() {
 # One call, on the host and on the microcontroller.
 run_calls() {
     on_host calls calls-counted "$here/port_host.c" -DCALLS=50 "-DSENSORS=\"$out/host/calls\""
-    "$out/calls-counted" >"$out/calls-host"
+    on_host calls calls-counted-aot "$here/port_host.c" -DCALLS=50 \
+        "-DSENSORS=\"$out/host/calls\"" "-DNATIVE=\"$out/host/calls.native\""
+    for turn in "" -aot; do "$out/calls-counted$turn" >"$out/calls-host$turn"; done
     for level in $levels; do
         on_m4 calls "calls-$level" "$level" "-DSENSORS=\"$out/calls\""
     done
+    on_m4 calls calls-m4-aot O2 "-DSENSORS=\"$out/calls\"" "-DNATIVE=\"$out/calls.native\""
 }
 
 native_host="-DNATIVE=\"$out/host/module.native\""
@@ -204,10 +209,10 @@ instruction_table() {
 }
 
 call_table() {
-    row 'one call, instructions' 'x86-64' 'M4 -Os' 'M4 -O2' 'M4 -O2, Thumb'
-    row --- ---: ---: ---: ---:
-    (cd "$out" && paste calls-host calls-Os calls-O2 calls-O2-thumb) |
-        awk -F '\t' '{ printf "| %s | %d | %d | %d | %d |\n", $1, $2, $4, $6, $8 }'
+    row 'one call, instructions' 'x86-64' 'x86-64, native image' 'M4 -Os' 'M4 -O2' 'M4 -O2, Thumb' 'M4 -O2, native image'
+    row --- ---: ---: ---: ---: ---: ---:
+    (cd "$out" && paste calls-host calls-host-aot calls-Os calls-O2 calls-O2-thumb calls-m4-aot) |
+        awk -F '\t' '{ printf "| %s | %d | %d | %d | %d | %d | %d |\n", $1, $2, $4, $6, $8, $10, $12 }'
 }
 
 # timing FILE START-FILE: microseconds at the nominal clock, reads times the bus beside, the chip's

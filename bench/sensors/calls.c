@@ -4,13 +4,14 @@
  * First with values that are recent enough, then measuring at each call with a driver that is done
  * at once, whose own instructions are not counted.
  *
- * Built with -DSENSORS="stem" (embed.h) of calls.wat, and -DCALLS=n for fewer rounds. Exit status 1
- * when a call does not end as it should.
+ * Built with -DSENSORS="stem" (embed.h) of calls.wat, -DNATIVE="file" to run its native image, and
+ * -DCALLS=n for fewer rounds. Exit status 1 when a call does not end as it should.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <sandmote/host.h>
 #include "embed.h"
+#include "engine.h"
 #include "port.h"
 
 #ifndef CALLS
@@ -18,21 +19,23 @@
 #endif
 
 EMBED_MODULE(sensors, SENSORS);
+#ifdef NATIVE
+EMBED_CODE(sensors_native, NATIVE);
+#define NATIVE_IMAGE , .native = sensors_native, .native_end = sensors_native_end
+#else
+#define NATIVE_IMAGE
+#endif
 
 static struct {
-    struct sm_wasm_module module;
-    struct sm_wasm_store store;
-    struct sm_wasm_inst *inst;
-    struct sm_wasm_exec exec;
+    struct bench_engine engine;
     struct sm_manifest grants;
     struct sm_host_port port;
     struct sm_host host;
     struct sm_sensors sensors;
     struct sm_sensor sensor;
     struct sm_sensor_view views[1];
-    volatile uint32_t epoch;
     volatile uint64_t ms;
-    uint32_t stack[256];
+    uint32_t stack[4096];
     uint8_t pool[8192] __attribute__((aligned(8)));
     int result;
 } ram;
@@ -76,10 +79,7 @@ static void grant(const char *text)
 
 static int prepare(void)
 {
-    struct sm_wasm_linker linker = {&ram.host, sm_host_resolve};
-    struct sm_wasm_limits limits = {.memory_bytes = 256, .table_entries = 1};
-    struct sm_wasm_pool pool = {.base = ram.pool, .size = sizeof ram.pool};
-    uint32_t which;
+    static const struct sm_wasm_linker linker = {&ram.host, sm_host_resolve};
 
     ram.ms = 1000;
     ram.port = (struct sm_host_port){.sensors = &ram.sensors, .clock = {.now_ms = now_ms}};
@@ -95,28 +95,21 @@ static int prepare(void)
     int err = sm_sensors_add(&ram.sensors, &ram.sensor);
     sm_host_init(&ram.host, &ram.port, &ram.grants, 0);
     sm_host_open_sensors(&ram.host, ram.views);
+    ram.engine = (struct bench_engine){EMBEDDED_MODULE(sensors) NATIVE_IMAGE,
+                                       .memory_bytes = 2048,
+                                       .linker = &linker,
+                                       .pool = {.base = ram.pool, .size = sizeof ram.pool},
+                                       .stack = ram.stack,
+                                       .stack_words = sizeof ram.stack / sizeof *ram.stack};
     if (err == 0)
-        err = sm_wasm_open(&ram.module, sensors_image, (size_t)(sensors_image_end - sensors_image),
-                           sensors_wasm, (size_t)(sensors_wasm_end - sensors_wasm));
-    if (err == 0)
-        err = sm_wasm_instantiate(&ram.inst, &ram.store, &ram.module, &limits, &linker, &pool,
-                                  &which);
-    sm_wasm_exec_init(&ram.exec, ram.stack, 256, 16, &ram.epoch);
+        err = bench_start(&ram.engine);
     return err;
-}
-
-static int call(const char *name, uint32_t argument)
-{
-    uint32_t func;
-    int err = sm_wasm_export_find(&ram.module, name, SM_WASM_FUNC, &func);
-
-    return err ? err : sm_wasm_call(&ram.exec, ram.inst, func, &argument, 0);
 }
 
 static void run(void *ctx)
 {
     (void)ctx;
-    ram.result = sm_wasm_run(&ram.exec);
+    ram.result = sm_wasm_run(&ram.engine.exec);
 }
 
 static void only_sample(void *ctx)
@@ -137,10 +130,10 @@ static int cost(const char *name)
     for (unsigned i = 0; i < 2; i++) {
         memcpy(export, name, len);
         memcpy(export + len, i == 0 ? " 1" : " 2", 3);
-        if (call(export, CALLS) != 0)
+        if (bench_prepare(&ram.engine, export, CALLS, 0) != 0)
             return -1;
         counts[i] = port_count(run, NULL);
-        if (ram.result != 0 || sm_wasm_results(&ram.exec)[0] != 1)
+        if (ram.result != 0 || sm_wasm_results(&ram.engine.exec)[0] != 1)
             return -1;
     }
     return (int)((counts[1] - counts[0] + CALLS / 2) / CALLS);
@@ -169,10 +162,9 @@ static int arguments(void)
 /* The interval that the module wishes from now on. */
 static int set_rate(uint32_t ns)
 {
-    int err = call("open", ns);
+    uint32_t done;
 
-    run(NULL);
-    return err != 0 || ram.result != 0 || sm_wasm_results(&ram.exec)[0] != 1;
+    return bench_call(&ram.engine, "open", ns, &done) != 0 || done != 1;
 }
 
 int bench_main(void)

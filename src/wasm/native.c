@@ -239,15 +239,18 @@ static int cross(void *ctx, struct sm_wasm_inst *inst, uint32_t *args)
 static int kept(void *ctx, struct sm_wasm_inst *inst, uint32_t *args)
 {
     const struct sm_bound_func *f = ctx;
-    uint8_t *to = args[2] == 4 ? sm_wasm_mem_inline(inst, args[1], 4) : NULL;
-    const struct sm_kept *k = to != NULL ? sm_kept_find(f->kept, args[0], f->clock) : NULL;
 
-    if (k == NULL) {
-        return f->host(f->ctx, inst, args);
+    if (args[2] == 4) {
+        const struct sm_kept *k = sm_kept_find(f->kept, args[0], f->clock);
+        const size_t size = (size_t)inst->memory->size; /* it lies in the address space */
+
+        if (k != NULL && args[1] < size && size - args[1] >= 4) {
+            memcpy(inst->memory->base + args[1], &k->value, 4);
+            args[0] = 4;
+            return 0;
+        }
     }
-    memcpy(to, &k->value, 4);
-    args[0] = 4;
-    return 0;
+    return f->host(f->ctx, inst, args);
 }
 
 static int work(void *ctx, struct sm_wasm_inst *inst, uint32_t *words)
