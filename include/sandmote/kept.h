@@ -5,8 +5,8 @@
  * struct sm_wasm_extern. When a call has the length 4, the entry at the place of its key is of that
  * key and not over, and the four bytes at the address are in the caller's memory, then the value
  * goes there, low byte first, and the result is 4. Every other call goes to the function. All of
- * them may: an engine without SM_FUSED never looks, and others do only where the length is a
- * constant.
+ * them may: an engine without SM_FUSED never looks, and the interpreter does only where the length
+ * is a constant.
  *
  * So a table changes how long a call takes, never what it does, provided that an entry stands only
  * for what the function itself would give at that moment: whoever owns the table sees to that. It

@@ -86,7 +86,7 @@ int64_t sm_wasm_scratch_needed(const uint8_t *wasm, size_t len, void *scratch, s
 
 /* Changes with every change of the image format or of the translator, and with config.h. */
 #define SM_WASM_BUILD                                                                              \
-    (12u + (SM_FLOATS ? 0u : 0x10000u) + (SM_FUSED ? 0u : 0x20000u) +                              \
+    (13u + (SM_FLOATS ? 0u : 0x10000u) + (SM_FUSED ? 0u : 0x20000u) +                              \
      (SM_DOUBLE_PAIRS ? 0u : 0x40000u) + (SM_ACCUMULATOR ? 0x80000u : 0u))
 
 /* ---- Start: open and instantiate ------------------------------------------------------------- */

@@ -507,25 +507,19 @@ static OUT_OF_LINE void do_select_typed(struct fn *f)
     }
 }
 
-/* Whether an operand of one word is a number that an instruction can hold. */
-static OUT_OF_LINE bool is_k(const struct operand *o)
-{
-    return o->in == IN_CONST && sm_fn_fits_k(o->lo, 0, false);
-}
-
-/* An import with three arguments of a word each, the last a number: they are read where they are.
- * False: it is none, and nothing is done. */
+/* An import with three arguments of a word each, the last 4: they are read where they are. False:
+ * it is none, and nothing is done. */
 static bool pass_three(struct fn *f, const struct sm_image_type *t)
 {
     uint32_t a, b, op = SM_FUSED_OP(OP_PASS_K, 0);
     struct operand *last;
 
     if (!SM_FUSED || t->nparams != 3 || t->param_words != 3 ||
-        !is_k(last = cell(f, f->cells - 1))) {
+        (last = cell(f, f->cells - 1))->in != IN_CONST || last->lo != 4) {
         return false;
     }
     b = last[1].lo;
-    if (!is_k(&last[1])) {
+    if (last[1].in != IN_CONST || !sm_fn_fits_k(b, 0, false)) {
         op = SM_FUSED_OP(OP_PASS_A, 0);
         b = sm_fn_slot(f, &last[1]);
     }
@@ -533,7 +527,6 @@ static bool pass_three(struct fn *f, const struct sm_image_type *t)
     sm_fn_op(f, op);
     sm_fn_unit(f, a);
     sm_fn_unit(f, b);
-    sm_fn_unit(f, last->lo);
     return true;
 }
 

@@ -95,11 +95,11 @@
     X(MEMORY_SIZE, "d")                                                                            \
     X(ADDRESS, "d a w") /* address + offset for offsets beyond 16 bits; traps past 4 GiB */
 
-/* Three arguments of the import whose CALL_IMPORT follows, to their home; with what is kept for them
- * (kept.h), past that call. */
+/* Two arguments of the import whose CALL_IMPORT follows, and 4, to their home; with what is kept for
+ * them (kept.h), past that call. */
 #define SM_OPS_PASS(X)                                                                             \
-    X(PASS_A, "a b k")                                                                             \
-    X(PASS_K, "a k k")
+    X(PASS_A, "a b")                                                                               \
+    X(PASS_K, "a k")
 
 /* Loads and stores with the address in a slot plus an offset that does not wrap, as Wasm has it; in a
  * slot alone; in a slot plus a number, and in the sum of two slots, which wrap as i32.add does. The

@@ -654,20 +654,20 @@ static int host_stopped(struct sm_wasm_exec *x, int how, uint32_t *results, uint
     {                                                                                              \
         func = (uint32_t)K(2);                                                                     \
     pass: /* func: the second argument */                                                          \
-        callee = &inst->imports[pc[5]];                                                            \
-        if (pc[3] == 4 && callee->kept != NULL && func < end_4) {                                  \
+        callee = &inst->imports[pc[4]];                                                            \
+        if (callee->kept != NULL && func < end_4) {                                                \
             const struct sm_kept *k = sm_kept_find(callee->kept, S(1), callee->clock);             \
             if (k != NULL) {                                                                       \
                 memcpy(mem + func, &k->value, 4);                                                  \
-                fp[pc[6]] = 4;                                                                     \
-                NEXT(7);                                                                           \
+                fp[pc[5]] = 4;                                                                     \
+                NEXT(6);                                                                           \
             }                                                                                      \
         }                                                                                          \
-        base = pc[6];                                                                              \
+        base = pc[5];                                                                              \
         fp[base] = S(1);                                                                           \
         fp[base + 1] = func;                                                                       \
-        fp[base + 2] = (uint32_t)K(3);                                                             \
-        NEXT(4);                                                                                   \
+        fp[base + 2] = 4;                                                                          \
+        NEXT(3);                                                                                   \
     }
 #else
 #define FUSED_PASS

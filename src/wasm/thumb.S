@@ -286,19 +286,16 @@ sm_thumb_run:
     b .Lout
 
 #if SM_FUSED
-/* In front of CALL_IMPORT, whose units are the fifth to the seventh. What is kept takes no longer
- * than other instructions, so that nobody looks at the epoch. */
+/* In front of CALL_IMPORT, whose units are the fourth to the sixth. What is kept takes no longer than
+ * other instructions, so that nobody looks at the epoch. */
     op PASS_A
     get r1, 2
     b 1f
     op PASS_K
     number16 r1, 2
-1:  ldrh r2, [PC, #6]
-    get r3, 1
-    cmp r2, #4
-    bne 2f
-    ldrh r0, [PC, #10]
+1:  ldrh r0, [PC, #8]
     ldr r2, [sp, #IMPORTS]
+    get r3, 1
     add r0, r2, r0, lsl #4
     ldrd r0, r2, [r0, #8] /* kept, clock */
     cbz r0, 2f
@@ -317,17 +314,17 @@ sm_thumb_run:
     bhs 4f
     str lr, [MEM, r1]
     movs r0, #4
-    put r0, 6, r1
+    put r0, 5, r1
     looks
-    next 7
+    next 6
 4:  get r3, 1
 3:  looks
-2:  ldrh r0, [PC, #12]
-    number16 r2, 3
+2:  ldrh r0, [PC, #10]
+    movs r2, #4
     add r0, FP, r0, lsl #2
     str r3, [r0]
     strd r1, r2, [r0, #4]
-    next 4
+    next 3
 #endif
 
     op RETURN_64

@@ -446,13 +446,13 @@ static const struct sm_kept *kept_of(const struct guest *g, int32_t handle)
 static bool is_kept(struct guest *g, int32_t handle)
 {
     struct sm_kept *k = (struct sm_kept *)(uintptr_t)kept_of(g, handle);
-    bool given;
+    int32_t other;
 
     if (k == NULL)
         return false;
-    k->value++;
-    given = desk_get(g, handle, 4) == 4 && desk_i32(g, AT_BUF) == k->value;
-    k->value--;
+    other = ++k->value;
+    bool given = desk_get(g, handle, 4) == 4 && desk_i32(g, AT_BUF) == other;
+    k->value = other - 1;
     return given;
 }
 
