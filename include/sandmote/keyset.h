@@ -62,7 +62,7 @@ int sm_keyset_read(struct sm_keyset *set, const uint8_t *bytes, size_t len,
  * *now is reached before the content is read, that of the new set behind it. work is memory of at
  * least len + SM_KEYSET_OVERHEAD bytes.
  *
- * 0, *set filled; or, with *set undefined and detail (may be NULL) saying why,
+ * 0, *set filled; or, with *set all zero and detail (may be NULL) saying why,
  *   SM_ERR_MEMORY     work is too small
  *   SM_ERR_SIGNATURE  a signature does not verify, or there are too few of them
  *   SM_ERR_KEY        a signature is of a key that is no root

@@ -46,7 +46,7 @@ int sm_statement_read(struct sm_statement *st, const uint8_t *bytes, size_t len,
  * then the content, whose fleet must be the same. Whether it still holds is for the caller to say.
  * work is memory of at least len + SM_STATEMENT_OVERHEAD bytes.
  *
- * 0, or, with *st undefined, SM_ERR_MEMORY (work is too small), SM_ERR_SIGNATURE, SM_ERR_KEY (a key
+ * 0, or, with *st all zero, SM_ERR_MEMORY (work is too small), SM_ERR_SIGNATURE, SM_ERR_KEY (a key
  * of another role or fleet), SM_ERR_DENIED (about another fleet), or as sm_statement_read(). */
 int sm_trust_verify_statement(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
                               const char *fleet, struct sm_statement *st, void *work,

@@ -97,12 +97,25 @@ static int judge(struct sm_device *d, const struct sm_statement *st, const uint8
     return 0;
 }
 
-/* In the owner's memory, if there is any; else its modules are forgotten. */
-static void keep(struct sm_device *d, const struct sm_statement *st, const uint8_t *bytes,
-                 size_t len)
+/* What judge() says, by other code and with the time counted otherwise. */
+static bool fits(const struct sm_device *d, const struct sm_statement *st, const uint8_t *nonce)
+{
+    if (nonce && (!st->nonce || !sm_ct_equal(nonce, st->nonce, SM_STATEMENT_NONCE)))
+        return false;
+    return st->issued_s >= d->stated_s && st->keys_version >= d->set.version &&
+           st->expires_s > d->time_base_s &&
+           (st->expires_s - d->time_base_s) * 1000 > d->now_ms - d->start_ms;
+}
+
+/* In the owner's memory, if there is any; else its modules are forgotten. What was refused before
+ * and comes here by a skipped instruction (doc/attacks.md) is refused again. */
+static __attribute__((noinline)) int keep(struct sm_device *d, const struct sm_statement *st,
+                                          const uint8_t *bytes, size_t len, const uint8_t *nonce)
 {
     struct sm_manifest_detail why;
 
+    if (!fits(d, st, nonce))
+        return sm_dev_say(d, SM_ERR_STATE, "a statement that does not hold");
     d->current = *st;
     d->current.nmodules = 0;
     if (d->cfg->statement != NULL && len <= d->cfg->statement_len) {
@@ -112,6 +125,7 @@ static void keep(struct sm_device *d, const struct sm_statement *st, const uint8
     d->stated = true;
     d->stale = false;
     d->stated_s = st->issued_s;
+    return 0;
 }
 
 static void raise_floor(struct sm_device *d)
@@ -144,9 +158,10 @@ int sm_device_statement(struct sm_device *d, const uint8_t *bytes, size_t len, c
         alarm(d, text);
         return sm_dev_say(d, err, "%s", text);
     }
-    keep(d, &st, bytes, len);
-    raise_floor(d);
-    return 0;
+    err = keep(d, &st, bytes, len, nonce);
+    if (!err)
+        raise_floor(d);
+    return err;
 }
 
 int sm_dev_check_current(struct sm_device *d, const struct sm_manifest *m)

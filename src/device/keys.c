@@ -196,6 +196,16 @@ static int write_area(struct sm_device *d, unsigned area, const uint8_t *bytes, 
     return err ? sm_dev_say(d, err, "the key set cannot be written: %s", sm_strerror(err)) : 0;
 }
 
+/* The same of bytes that bytes_in() gave, by other code: a skipped instruction there must not put
+ * another set in force (doc/attacks.md). */
+static bool intact(const struct sm_device *d, const uint8_t *bytes)
+{
+    uint8_t sha[SM_SHA256_SIZE];
+
+    sm_sha256(bytes, in_force(d)->module_len, sha);
+    return sm_ct_equal(sha, in_force(d)->module_sha, sizeof sha);
+}
+
 /* Read the set from the area that has it, and let the other have it too. */
 static void load(struct sm_device *d)
 {
@@ -212,8 +222,8 @@ static void load(struct sm_device *d)
     d->keys_area = (uint8_t)(bytes != NULL ? active : !active);
     if (bytes == NULL)
         bytes = other;
-    d->has_set =
-        bytes != NULL && sm_keyset_read(&d->set, bytes, in_force(d)->module_len, &why) == 0;
+    d->has_set = bytes != NULL && intact(d, bytes) &&
+                 sm_keyset_read(&d->set, bytes, in_force(d)->module_len, &why) == 0;
     if (!d->has_set)
         sm_dev_emit_passing(d, keys_index(d), active, SM_EVENT_CORRUPT_SLOT,
                             "both copies are damaged, so nothing is believed");
@@ -301,6 +311,9 @@ static int take(struct sm_device *d, const struct sm_keyset *set, const uint8_t 
                 const uint8_t *bytes, size_t len)
 {
     unsigned area = commissioned(d) ? !d->keys_area : 0; /* not over the one good copy */
+
+    if (set->version == 0) /* it was refused, and an instruction was skipped (doc/attacks.md) */
+        return sm_dev_say(d, SM_ERR_STATE, "no key set was accepted");
     int err = record(d)->seq == 0 ? begin_log(d) : 0;
 
     if (!err)

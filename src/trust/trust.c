@@ -237,12 +237,13 @@ struct signed_object {
     const char *nobody, *wrong_role; /* what is said */
 };
 
-static int verify_object(const struct sm_trust *trust, const struct signed_object *what,
-                         const uint8_t *bytes, size_t len, struct sm_cose_sign1 *object,
-                         struct sm_manifest_detail *detail)
+static int check_object(const struct sm_trust *trust, const struct signed_object *what,
+                        const uint8_t *bytes, size_t len, struct sm_cose_sign1 *object,
+                        struct sm_manifest_detail *detail)
 {
     struct sm_cbor_out out = {what->work, what->work_len, 0};
-    const struct sm_trust_key *signer;
+    const struct sm_trust_key *signer = NULL;
+    volatile int verdict = SM_ERR_SIGNATURE;
     int err = sm_cose_read(object, what->type, bytes, len, detail);
     if (err)
         return err;
@@ -250,13 +251,28 @@ static int verify_object(const struct sm_trust *trust, const struct signed_objec
     if (out.len > what->work_len)
         return refuse(detail, 0, SM_ERR_MEMORY, "longer than there is memory to check it");
     err = find_signer(trust, what->work, out.len, object->sig, &signer);
+    verdict = err;
     if (err)
         return refuse(detail, 0, err, what->nobody);
+    if (verdict != SM_OK || signer == NULL) /* an instruction was skipped (doc/attacks.md) */
+        return refuse(detail, 0, SM_ERR_SIGNATURE, what->nobody);
     if (signer->role != (uint32_t)what->role)
         return refuse(detail, 0, SM_ERR_KEY, what->wrong_role);
     if (!of_fleet(trust, signer, what->fleet))
         return refuse(detail, 0, SM_ERR_KEY, "the key that signed is of another fleet");
     return 0;
+}
+
+/* What does not verify has no payload: a caller that goes on for a skipped instruction reads none.
+ * Not inlined, so that the compiler does not know that none goes on. */
+static __attribute__((noinline)) int
+verify_object(const struct sm_trust *trust, const struct signed_object *what, const uint8_t *bytes,
+              size_t len, struct sm_cose_sign1 *object, struct sm_manifest_detail *detail)
+{
+    int err = check_object(trust, what, bytes, len, object, detail);
+    if (err)
+        object->payload_len = 0;
+    return err;
 }
 
 static int verify_native(const struct sm_trust *trust, const uint8_t *bytes, size_t len,
@@ -325,5 +341,9 @@ int sm_trust_verify_statement(const struct sm_trust *trust, const uint8_t *bytes
         .work_len = work_len,
         .nobody = "no trusted key made this signature over this statement",
         .wrong_role = "the key that signed has a role that states nothing"};
-    return verify_statement(trust, bytes, len, &what, st, detail ? detail : &unused);
+    memset(st, 0, sizeof *st);
+    int err = verify_statement(trust, bytes, len, &what, st, detail ? detail : &unused);
+    if (err)
+        memset(st, 0, sizeof *st);
+    return err;
 }

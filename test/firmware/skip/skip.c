@@ -1,15 +1,16 @@
 /* Firmware: what happens when the processor skips an instruction of the code that decides whether
- * a module may run. skip.sh puts the addresses into memory behind this program; each is tried in
- * turn, while a module with changed bytes is offered to the real supervisor.
+ * a module may run, a key set is the next one, or a statement holds. skip.sh puts the addresses
+ * into memory behind this program; each is tried in turn, while what must be refused is offered to
+ * the real supervisor.
  *
  * Two ways to skip: the instruction is a NOP for the whole attempt (so that a check that is done
  * twice by the same code is skipped twice), or it is skipped the first time only. For the latter it
  * is made undefined; the fault that comes of it puts it back and goes on behind it.
  *
- * Two attempts: a module is installed whose signature is of other bytes (INSTALL), and one that was
- * installed is changed on the flash before a start (BOOT). An attempt runs on a stack of its own
- * and is ended by whatever fault it runs into, or when it takes much longer than without. Then
- * comes a start without any fault. The module got through when it logs its line, in either.
+ * The attempts are those of enum attack. One runs on a stack of its own and is ended by whatever
+ * fault it runs into, or when it takes much longer than without. Then comes a start without any
+ * fault. A module got through when it logs its line, in either; a key set, when it is in force
+ * after either; a statement, when it is the last one behind the attempt, or has moved the time.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sandmote/device.h>
@@ -34,7 +35,16 @@
 #define NOP_WIDE 0x8000f3afu /* as it lies in memory */
 #define UDF      0xde00u
 
-enum attack { INSTALL, BOOT };
+enum attack {
+    INSTALL,       /* a module whose signature is of other bytes */
+    BOOT,          /* an installed module is changed on the flash before a start */
+    KEYS_FORGED,   /* the next key set, with signatures of other bytes */
+    KEYS_STRANGER, /* the next key set, signed only by the roots that it names itself */
+    KEYS_BOOT,     /* both copies of the key set are changed on the flash before a start */
+    STATED_FORGED, /* a statement whose signature is of other bytes */
+    STATED_OLDER,  /* a statement issued before the last one */
+    STATED_EXPIRED /* a statement that holds no longer */
+};
 enum way { ALWAYS, ONCE };
 enum end { RETURNED, FAULTED, HUNG };
 
@@ -51,7 +61,7 @@ struct machine {
     struct sm_record records[1];
     uint64_t now_ms;
     struct sm_trust trust;
-    struct sm_trust_key key_room[2];
+    struct sm_trust_key key_room[4];
 };
 
 static struct machine now;
@@ -64,7 +74,8 @@ static volatile uint32_t epoch;
  * is high up in their memory, with nothing above and a fault at the far end below. */
 struct kept {
     struct machine before;
-    uint32_t evil; /* how often the changed module has logged */
+    enum attack attack;
+    uint32_t evil; /* how often what must be refused was seen to be in use */
     uint32_t msp;  /* of who called sm_attempt() */
     uint16_t *at;  /* the instruction */
     uint16_t was[2];
@@ -142,19 +153,18 @@ static const struct sm_flash flash = {.sector_size = SECTOR,
                                       .map = flash_map};
 static const struct sm_host_port host = {.log = log_line, .clock = {.now_ms = clock_now}};
 static const char *const capabilities[] = {"log"};
-static const struct sm_device_cfg cfg = {.flash = &flash,
-                                         .store = {.applications = 1, .slot_size = SLOT},
-                                         .fleet = "plant-7",
-                                         .cls = SM_CLASS_MCU,
-                                         .trust = &now.trust,
-                                         .host = &host,
-                                         .capabilities = capabilities,
-                                         .ncapabilities = 1,
-                                         .epoch = &epoch,
-                                         .epoch_tick_ms = 10,
-                                         .scratch = scratch,
-                                         .scratch_len = sizeof scratch,
-                                         .memory_bytes = 65536};
+#define COMMON                                                                                     \
+    .flash = &flash, .store = {.applications = 1, .slot_size = SLOT}, .fleet = "plant-7",          \
+    .cls = SM_CLASS_MCU, .host = &host, .capabilities = capabilities, .ncapabilities = 1,          \
+    .epoch = &epoch, .epoch_tick_ms = 10, .scratch = scratch, .scratch_len = sizeof scratch,       \
+    .memory_bytes = 65536
+static const struct sm_device_cfg fixed_trust = {COMMON, .trust = &now.trust};
+static const struct sm_device_cfg with_key_set = {COMMON, .keys = now.key_room, .nkeys = 4};
+
+static bool about_modules(enum attack attack)
+{
+    return attack <= BOOT;
+}
 
 static int start(void)
 {
@@ -163,7 +173,8 @@ static int start(void)
     now.app[0].pool = pool;
     now.app[0].pool_size = sizeof pool;
     now.now_ms = 0;
-    return sm_device_start(&now.device, &cfg, now.app, now.records, now.now_ms);
+    return sm_device_start(&now.device, about_modules(KEPT->attack) ? &fixed_trust : &with_key_set,
+                           now.app, now.records, now.now_ms);
 }
 
 static void steps(unsigned n)
@@ -195,25 +206,54 @@ static bool spoil(uint8_t *bytes, size_t len)
 
 /* ---- Attempts -------------------------------------------------------------------------------- */
 
-static bool prepare(enum attack attack)
+static bool prepare_module(enum attack attack)
 {
-    memset(&now, 0, sizeof now);
-    sm_trust_init(&now.trust, now.key_room, 2);
-    memset(now.flash, 0xff, sizeof now.flash);
     memcpy(module, skip_module, sizeof module);
     if (sm_trust_add(&now.trust, SM_ROLE_SIGNER, "plant-7", skip_key) != 0 || start() != 0)
         return false;
-    if (attack == INSTALL) {
-        if (!spoil(module, sizeof module) || receive() != 0)
-            return false;
-    } else {
-        if (receive() != 0 || sm_device_install_finish(&now.device) != 0)
-            return false;
-        steps(8);
-        if (now.records[0].slot[0].state != SM_SLOT_COMMITTED ||
-            !spoil(now.flash, sizeof now.flash))
-            return false;
-    }
+    if (attack == INSTALL)
+        return spoil(module, sizeof module) && receive() == 0;
+    if (receive() != 0 || sm_device_install_finish(&now.device) != 0)
+        return false;
+    steps(8);
+    return now.records[0].slot[0].state == SM_SLOT_COMMITTED && spoil(now.flash, sizeof now.flash);
+}
+
+/* The bytes of the set in force become those of another with its length, wherever they lie. */
+static bool change_copies(void)
+{
+    unsigned copies = 0;
+    for (size_t i = 0; i + sizeof skip_set <= sizeof now.flash; i++)
+        if (memcmp(now.flash + i, skip_set, sizeof skip_set) == 0) {
+            memcpy(now.flash + i, skip_set_changed, sizeof skip_set_changed);
+            copies++;
+        }
+    return copies == 2;
+}
+
+static bool prepare_keys(enum attack attack)
+{
+    if (start() != 0 || sm_device_keys_commission(&now.device, skip_set, sizeof skip_set) != 0)
+        return false;
+    if (attack == KEYS_BOOT)
+        return change_copies();
+    if (attack >= STATED_FORGED &&
+        sm_device_statement(&now.device, skip_stated, sizeof skip_stated, NULL) != 0)
+        return false;
+    if (attack == STATED_EXPIRED)
+        now.now_ms += 3600000;
+    steps(1);
+    return true;
+}
+
+static bool prepare(enum attack attack)
+{
+    memset(&now, 0, sizeof now);
+    KEPT->attack = attack;
+    sm_trust_init(&now.trust, now.key_room, 2);
+    memset(now.flash, 0xff, sizeof now.flash);
+    if (!(about_modules(attack) ? prepare_module : prepare_keys)(attack))
+        return false;
     KEPT->before = now;
     return true;
 }
@@ -228,6 +268,53 @@ static void boot(void)
 {
     if (start() == 0)
         steps(3);
+}
+
+static void offer_keys(void)
+{
+    if (KEPT->attack == KEYS_FORGED)
+        (void)sm_device_keys_offer(&now.device, skip_set_forged, sizeof skip_set_forged);
+    else
+        (void)sm_device_keys_offer(&now.device, skip_set_stranger, sizeof skip_set_stranger);
+}
+
+static void state(void)
+{
+    if (KEPT->attack == STATED_FORGED)
+        (void)sm_device_statement(&now.device, skip_stated_forged, sizeof skip_stated_forged, NULL);
+    else if (KEPT->attack == STATED_OLDER)
+        (void)sm_device_statement(&now.device, skip_stated_older, sizeof skip_stated_older, NULL);
+    else
+        (void)sm_device_statement(&now.device, skip_stated_expired, sizeof skip_stated_expired,
+                                  NULL);
+}
+
+static void (*attempted(enum attack attack))(void)
+{
+    switch (attack) {
+    case INSTALL: return install;
+    case KEYS_FORGED:
+    case KEYS_STRANGER: return offer_keys;
+    case STATED_FORGED:
+    case STATED_OLDER:
+    case STATED_EXPIRED: return state;
+    default: return boot;
+    }
+}
+
+/* Whether a key set or a statement that must be refused is in use now. The module tells by itself.
+ */
+static bool in_use(void)
+{
+    struct sm_keyset_key k;
+    const struct sm_keyset *set = sm_device_keys(&now.device);
+
+    if (set != NULL && sm_keyset_key(set, skip_evil_key, &k))
+        return true;
+    if (KEPT->attack < STATED_FORGED)
+        return false;
+    return (now.device.stated && now.device.current.keys_version == SKIP_EVIL_KEYS_VERSION) ||
+           now.device.store.keys.floor > SKIP_STATED_S;
 }
 
 /* ---- One skipped instruction ----------------------------------------------------------------- */
@@ -359,11 +446,14 @@ static void one(uint32_t at, enum attack attack, enum way way, uint32_t turns, u
     now = KEPT->before;
     KEPT->evil = 0;
     skip(at, way);
-    ends[attempt(attack == INSTALL ? install : boot, turns)]++;
+    enum end end = attempt(attempted(attack), turns);
+    ends[end]++;
     put_back();
     restore_code();
+    KEPT->evil += end == RETURNED && in_use(); /* else the watchdog ends what is in memory */
     epoch = 0;
-    (void)attempt(boot, turns); /* whatever it left on the flash, without a fault */
+    if (attempt(boot, turns) == RETURNED) /* whatever it left on the flash, without a fault */
+        KEPT->evil += in_use();
     if (KEPT->evil) {
         sm_board_print("through ");
         print_hex(at & ~1u);
@@ -402,12 +492,17 @@ static int campaign(void)
         return 2;
     }
     uint32_t start_turn = 1000;
-    enum end end = attempt(w->attack == INSTALL ? install : boot, start_turn);
-    if (end != RETURNED || KEPT->evil) {
+    enum end end = attempt(attempted(KEPT->attack), start_turn);
+    uint32_t taken = start_turn - KEPT->turns;
+    if (end != RETURNED || KEPT->evil || in_use()) {
         sm_board_print("without a fault it does not hold\n");
         return 3;
     }
-    uint32_t turns = 2 * (start_turn - KEPT->turns) + 4;
+    now = KEPT->before;
+    (void)attempt(boot, start_turn);
+    if (start_turn - KEPT->turns > taken)
+        taken = start_turn - KEPT->turns;
+    uint32_t turns = 2 * taken + 4;
     for (uint32_t i = w->first; i < w->count; i++) {
         sm_board_print("at ");
         sm_board_print_u32(i);
