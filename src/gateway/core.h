@@ -396,6 +396,8 @@ void gw_up_answer(struct gw *g, struct gw_link *l, struct gw_pending *w,
 void gw_flows_clear(struct gw *g, struct gw_client *c);
 /* Of a client that will not go on with them: their places at the broker are free again. */
 void gw_flows_release(struct gw *g, struct gw_client *c);
+/* When others wait for places that nobody comes back to. */
+void gw_turns_unblock(struct gw *g, struct gw_link *l);
 /* Those of one client, or all: it or the connection is gone, and the client has them. */
 void gw_turns_drop(struct gw *g, struct gw_link *l, struct gw_client *c);
 void gw_flow_save(struct gw *g, struct gw_client *c, struct gw_flow *f);

@@ -538,6 +538,7 @@ static void check(struct gw *g, struct gw_link *l)
 {
     uint64_t keepalive = g->cfg.broker_keepalive_s * 1000ull;
     bool open = l->state == GW_LINK_READY || l->state == GW_LINK_GREETING;
+    gw_turns_unblock(g, l);
     if (open && keepalive && g->now_ms - l->heard_ms >= keepalive + keepalive / 2) {
         l->close = true; /* silent for too long: its loss is handled when it is closed */
         wish(g, l);

@@ -379,6 +379,20 @@ static void publish_exactly_once(struct gw *g, struct gw_client *c, struct gw_li
     put(g, l, u, w->packet_id, false);
 }
 
+/* Clients have had the time to send everything again since the connection is back. */
+void gw_turns_unblock(struct gw *g, struct gw_link *l)
+{
+    uint64_t patience = (uint64_t)g->cfg.retry_ms * (g->cfg.retries + 1);
+    if (!l->turns || !gw_link_ready(g, l) || g->now_ms - l->since_ms < patience)
+        return;
+    for (uint32_t i = 0; i < l->room; i++) {
+        struct gw_pending *w = &l->pending[i];
+        struct gw_client *c = w->kind == GW_PUB2 && w->stale ? gw_pending_client(g, w) : NULL;
+        if (c)
+            gw_flows_release(g, c);
+    }
+}
+
 /* The broker has let go of one. */
 static void next_turns(struct gw *g, struct gw_link *l)
 {
