@@ -186,6 +186,28 @@ time_table() {
         }' "$out/reads-time" "$out/reads-time-aot"
 }
 
+# The same with the time of the wires on both sides, in percent.
+bus_table() {
+    row reads '100 kHz, by handle' 'by name' 'by handle, native image' '400 kHz, by handle' 'by name' 'by handle, native image'
+    row ---: ---: ---: ---: ---: ---: ---:
+    awk -F '\t' '
+        FNR == 1 { file++ }
+        { cost[file, $1, $2] = $3; if (file == 1 && $1 == "native") n[++k] = $2 }
+        function more(f, way, n, khz,    bus) {
+            bus = n * cost[f, "ns at " khz " kHz", 1]
+            return 100 * ((cost[f, way, n] + bus) / (cost[f, "native", n] + bus) - 1)
+        }
+        END {
+            for (i = 1; i <= k; i++) {
+                printf "| %d |", n[i]
+                for (khz = 100; khz <= 400; khz += 300)
+                    printf " %.3f | %.3f | %.3f |", more(1, "reads by handle", n[i], khz),
+                        more(1, "reads by name", n[i], khz), more(2, "reads by handle", n[i], khz)
+                print ""
+            }
+        }' "$out/reads-time" "$out/reads-time-aot"
+}
+
 # What one read costs more than native, in instructions. The columns are the files; a read is the difference between the two highest numbers of reads, halved.
 instruction_table() {
     row instructions 'x86-64' 'x86-64, native image' 'M4 -Os' 'M4 -O2' 'M4 -O2, Thumb' 'M4 -O2, native image'
@@ -298,6 +320,8 @@ run_calls
 footprints
 if [ -z "$doc" ]; then
     time_table
+    echo
+    bus_table
     echo
     instruction_table
     echo

@@ -98,6 +98,11 @@ $rounds runs in turns. Read ratios: the machine is shared, and few reads take le
 
 $(time_table)
 
+With a bus both sides wait for the same bits; a module takes so many percent more, of the times above and of
+what a burst takes on the wires:
+
+$(bus_table)
+
 ## Instructions
 
 $(instruction_table)
