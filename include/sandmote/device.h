@@ -254,7 +254,8 @@ struct sm_device_app {
     uint8_t avoid;       /* slots (bits) not to start again in this session: flash cannot say so */
     uint32_t acked[2];   /* events of the slots that the server has, not yet on flash */
     uint32_t good_ticks; /* since the instance was made */
-    uint32_t late_ticks; /* in a row, the latest included */
+    uint32_t late;       /* bucket of late ticks: each adds two, one in time takes one away */
+    bool late_told;      /* it was full, and has not been empty since */
     uint64_t called_ms;  /* when the entry was called, by the host's clock */
     bool healthy;        /* the trial is passed, but could not be committed yet */
     uint64_t commit_ms;  /* that is not tried again before */

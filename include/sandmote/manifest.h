@@ -141,9 +141,10 @@ struct sm_manifest {
     uint32_t interface;    /* 1 to 65535: the least host interface version that it can use */
     uint32_t good_ticks;   /* 1 to 1000: entry calls without a trap that a trial needs; default 3 */
     uint32_t timeout_ms;   /* 1 to 604800000: time in which a trial must succeed; default 30000 */
-    uint32_t late_ticks; /* 0 to 1000: so many entry calls in a row that take longer than the period
-                            are a failure of health; 0: none are; default 10 */
-    uint32_t capabilities;                                       /* how many of: */
+    uint32_t late_ticks;   /* 0 to 1000: so many entry calls that take longer than the period are a
+                              failure of health, less half of one for each in time between them; 0:
+                              none are; default 10 */
+    uint32_t capabilities; /* how many of: */
     char capability[SM_CAPABILITIES_MAX][SM_CAPABILITY_MAX + 1]; /* ascending bytewise, unique;
                                                                    printable ASCII, no space */
     struct sm_plugin_sensor sensor; /* of a plugin. A plugin without one removes what was there

@@ -107,7 +107,8 @@ static void stop(struct sm_device *d, uint16_t index, uint64_t due_ms)
     app->inst = NULL;
     app->spent = false;
     app->good_ticks = 0;
-    app->late_ticks = 0;
+    app->late = 0;
+    app->late_told = false;
     app->healthy = false;
     app->due_ms = due_ms;
     app->exec.state = SM_EXEC_IDLE;
@@ -495,9 +496,9 @@ static void trapped(struct sm_device *d, uint16_t index)
     faulted(d, index, kind, &next);
 }
 
-/* Too many ticks in a row took longer than the period: alive, but of no use. On trial that is the
- * end; later it counts as a trap does, but only where there is something to go back to: a new
- * instance of the same module would be as late, and stand still in between. */
+/* Too many ticks took longer than the period: alive, but of no use. On trial that is the end; later
+ * it counts as a trap does, but only where there is something to go back to: a new instance of the
+ * same module would be as late, and stand still in between. */
 static void missed_period(struct sm_device *d, uint16_t index)
 {
     struct sm_device_app *app = &d->apps[index];
@@ -505,10 +506,9 @@ static void missed_period(struct sm_device *d, uint16_t index)
     char why[SM_STORE_DETAIL];
     struct sm_record next;
 
-    if (slot == SM_DEV_GOLDEN || app->late_ticks != app->manifest.late_ticks)
-        return;
-    sm_text(why, sizeof why, "%u ticks in a row took longer than the period of %u ms",
-            (unsigned)app->late_ticks, (unsigned)app->manifest.period_ms);
+    app->late_told = true;
+    sm_text(why, sizeof why, "too many ticks took longer than the period of %u ms",
+            (unsigned)app->manifest.period_ms);
     sm_dev_report_unhealthy(d, index);
     if (on_trial(d, index)) {
         (void)sm_dev_give_up(d, index, slot, SM_EVENT_HEALTH_FAILED, SM_ERR_STATE, why);
@@ -531,6 +531,24 @@ static uint64_t clock_ms(const struct sm_device *d)
     return d->cfg->host->clock.now_ms(d->cfg->host->clock.ctx);
 }
 
+/* A bucket: a late tick adds two, one in time takes one away. So late ticks in a row fill it, and
+ * so does, more slowly, a module that is late more often than every third time. What is told is
+ * told again only when the bucket was empty in between. */
+static void count_late(struct sm_device *d, uint16_t index)
+{
+    struct sm_device_app *app = &d->apps[index];
+    uint32_t full = 2 * app->manifest.late_ticks;
+
+    if (full == 0 || app->slot == SM_DEV_GOLDEN)
+        return;
+    app->late += 2;
+    if (app->late < full)
+        return;
+    app->late = full;
+    if (!app->late_told)
+        missed_period(d, index);
+}
+
 /* The entry has returned: was it in time? What the device itself spent between the ticks does not
  * count, since the clock is read right before the call. */
 static bool in_time(struct sm_device *d, uint16_t index)
@@ -538,12 +556,12 @@ static bool in_time(struct sm_device *d, uint16_t index)
     struct sm_device_app *app = &d->apps[index];
 
     if (clock_ms(d) - app->called_ms <= app->manifest.period_ms) {
-        app->late_ticks = 0;
+        app->late -= app->late > 0;
+        if (app->late == 0)
+            app->late_told = false;
         return true;
     }
-    if (app->late_ticks < UINT32_MAX)
-        app->late_ticks++;
-    missed_period(d, index);
+    count_late(d, index);
     return false;
 }
 
