@@ -12,9 +12,9 @@
  * Invariants, and what they rest on:
  *   J1  An entry that was cut short may read whole now and not at the next start, or the other way
  *       round. Its seal is begun when it is done: so one that has a seal, however that reads, reads
- *       the same for ever. Only those count, and on the word of the highest of them the block
- * before it is erased. J2  One without a seal may stand behind the highest that counts, and come up
- * later: it has the next number, so that is left out.
+ *       the same for ever. Only those count, and the highest of them says which block is erased.
+ *   J2  One without a seal may stand behind the highest that counts, and come up later: it has the
+ *       next number, so that is left out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
