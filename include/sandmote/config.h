@@ -36,7 +36,7 @@
 #endif
 
 /* The interpreter's handlers in Thumb-2 assembly (src/wasm/thumb.S) instead of C, for Cortex-M3 and
- * later: 1 or 0. A fifth fewer instructions on Cortex-M4 (`./dev bench --m4`), and 1.2 KB less of
+ * later: 1 or 0. A fifth fewer instructions on Cortex-M4 (`./dev bench --m4`), and 0.9 KB less of
  * flash. For who builds with gcc or clang and leaves unaligned loads on, as they are after reset.
  */
 #ifndef SM_THUMB
