@@ -131,7 +131,9 @@ int main(int argc, char **argv)
             return FLEET_USAGE;
         int left = argc - 1 - optind;
         if (left < c->min || left > c->max)
-            return wrong_usage("wrong number of arguments");
+            return fleet_say(FLEET_USAGE,
+                             "%s: wrong number of arguments; `sandmote-fleet help` tells them",
+                             c->name);
         return c->run(&o, left, argv + 1 + optind);
     }
     return fleet_say(FLEET_USAGE, "no command %s; `sandmote-fleet help` lists them", argv[1]);

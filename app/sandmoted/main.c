@@ -398,6 +398,8 @@ static int start(struct daemon *d)
            c->has_server     ? c->update.server
            : c->mqttsn.there ? "over MQTT-SN"
                              : "none");
+    sm_log(SM_LOG_INFO, "record sectors of %s: erased %u times", c->flash_file,
+           (unsigned)sm_device_record_erases(&d->device));
     return 0;
 }
 

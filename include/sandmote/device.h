@@ -38,7 +38,10 @@
  * next call on the device. */
 struct sm_event {
     enum sm_event_kind kind;
-    uint64_t id; /* unique on the device and the same whenever it is told again; 0: not to report */
+    uint64_t
+        id; /* the same whenever it is told again, and no other event's on the device, but that
+               TRAP and EPOCH of one installation begin anew after 1,024 traps; 0: not to report
+             */
     uint16_t index; /* of the application */
     const char *name, *version;
     const char *action; /* the deployment that brought the module; may be empty */
@@ -416,6 +419,9 @@ bool sm_device_statement_lacking(const struct sm_device *d);
 /* Seconds since 1970 that are certainly over: the latest of the clock, if there is one, and of what
  * was signed and accepted. Expiries are judged by it. */
 uint64_t sm_device_time(const struct sm_device *d);
+
+/* How often its most worn record sectors have been erased: sm_store_record_erases(). */
+uint32_t sm_device_record_erases(const struct sm_device *d);
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 

@@ -247,6 +247,11 @@ uint32_t sm_store_time_s(const struct sm_store *s);
 /* The number that the next installation should carry: higher than any before. */
 uint64_t sm_store_next_install(const struct sm_store *s);
 
+/* How often the sectors of the record areas have been erased since the flash was new, those of the
+ * area that was erased more often: the most worn of the store's, beside slots. It is read off the
+ * records, so erases that the power cut short are not in it. */
+uint32_t sm_store_record_erases(const struct sm_store *s);
+
 /* ---- Slots ----------------------------------------------------------------------------------- */
 
 #define SM_SLOT_SIGNATURE 0u  /* offset of the 64-byte signature in a slot */

@@ -2,8 +2,9 @@
  *
  * An event that matters is a bit in the record that makes the change, so one put does both. It
  * waits there until the server has it. Its id is made from the installation's number, which no
- * other installation has, and for traps from their count: the same event has the same id however
- * often it is told, and no other event has it.
+ * other installation has, and for traps from their count modulo 1,024: the same event has the same
+ * id however often it is told, and no other event has it, but a trap 1,024 traps later. A server
+ * that keeps ids so long takes that one for told.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -29,6 +30,11 @@ int sm_dev_say(struct sm_device *d, int err, const char *format, ...)
     sm_text_args(d->reason, sizeof d->reason, format, args);
     va_end(args);
     return err;
+}
+
+uint32_t sm_device_record_erases(const struct sm_device *d)
+{
+    return sm_store_record_erases(&d->store);
 }
 
 uint32_t sm_dev_time_s(const struct sm_device *d)

@@ -319,3 +319,9 @@ uint64_t sm_store_next_install(const struct sm_store *s)
 {
     return s->next_seq;
 }
+
+/* The first move erases both areas, each later one the other area. */
+uint32_t sm_store_record_erases(const struct sm_store *s)
+{
+    return s->generation == 0 ? 0 : s->generation / 2 + 1;
+}

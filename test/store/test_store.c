@@ -303,6 +303,7 @@ static void the_last_put_is_found_again_and_both_areas_wear_alike(void **state)
         uint32_t second = life.sim.wear[life.store.layout.log[1].off / geometries[g].sector];
         assert_true(first <= second + 1 && second <= first + 1);
         assert_true(first > 0 && first < 110);
+        assert_int_equal(sm_store_record_erases(&life.store), first > second ? first : second);
         sim_free(&life.sim);
     }
 }
