@@ -530,8 +530,9 @@ static void put_failed_partner(unsigned index, const struct subject *s)
     for (unsigned i = 0; i < c.ncontents; i++) {
         const struct content *x = &c.contents[i];
         for (unsigned k = 0; k < 2 && !is_keys(x) && x->tag.index != index; k++) {
-            const struct subject *m = subject_of(x->r.slot[k].module_sha);
-            put(s && m && is_begun(&x->r.slot[k]) && m->sequence == s->sequence);
+            const struct sm_slot *other = &x->r.slot[first_slot(&x->r) ^ k];
+            const struct subject *m = subject_of(other->module_sha);
+            put(s && m && is_begun(other) && m->sequence == s->sequence);
         }
     }
 }
