@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,9 +82,25 @@ static int read_prefixes(struct reading *r, const char *what, const json_t *list
     return 0;
 }
 
+/* A pattern of names is exact, or ends in its only `*`. */
+static bool is_pattern(const char *text)
+{
+    const char *star = text ? strchr(text, '*') : NULL;
+    return !star || !star[1];
+}
+
+/* The first % with a letter or a digit behind it that stands for nothing; NULL: there is none. */
+static const char *unknown_name(const char *filter)
+{
+    for (const char *at = filter; (at = strchr(at, '%')); at++)
+        if (isalnum((unsigned char)at[1]) && at[1] != 'c' && at[1] != 'u')
+            return at;
+    return NULL;
+}
+
 /* Filters of a rule; %c and %u stand for whole levels or parts, so only the rest can be checked. */
 static int read_filters(struct reading *r, const char *where, const char *what, const json_t *list,
-                        const char *const **out, size_t *count)
+                        bool identity, const char *const **out, size_t *count)
 {
     const char **room = calloc(json_array_size(list) + 1, sizeof(const char *));
     *out = room;
@@ -92,6 +109,12 @@ static int read_filters(struct reading *r, const char *where, const char *what, 
         if (!text || !sm_mqttsn_filter_valid((const uint8_t *)text, strlen(text)) ||
             strlen(text) > 255)
             return sm_json_fail(r->err, "%s.%s[%zu]: must be a topic filter", where, what, i);
+        if (unknown_name(text))
+            return sm_json_fail(r->err,
+                                "%s.%s[%zu]: %.2s stands for nothing; there are %%c and %%u", where,
+                                what, i, unknown_name(text));
+        if (strstr(text, "%u") && !identity)
+            return sm_json_fail(r->err, "%s.%s[%zu]: %%u needs identity", where, what, i);
         room[(*count)++] = text;
     }
     return room ? 0 : sm_json_fail(r->err, "no memory");
@@ -125,6 +148,9 @@ static int read_rule(struct reading *r, size_t i, const json_t *v)
         return sm_json_fail(r->err, "%s: needs id or identity", where);
     if (in.id && !in.identity && !strcmp(in.id, "%u"))
         return sm_json_fail(r->err, "%s.id: %%u needs identity", where);
+    if (!is_pattern(in.id) || !is_pattern(in.identity))
+        return sm_json_fail(r->err, "%s.%s: * stands for anything at the end alone", where,
+                            is_pattern(in.id) ? "identity" : "id");
     if (in.password && !in.user)
         return sm_json_fail(r->err, "%s.password: needs user", where);
     struct gw_rule *rule = &r->c->rules[r->c->gw.rule_count++];
@@ -134,9 +160,10 @@ static int read_rule(struct reading *r, size_t i, const json_t *v)
                              .user = in.user,
                              .password = in.password,
                              .messages_per_second = (unsigned)in.rate};
-    return read_filters(r, where, "publish", in.publish, &rule->publish, &rule->publish_count) < 0
+    return read_filters(r, where, "publish", in.publish, in.identity, &rule->publish,
+                        &rule->publish_count) < 0
                ? SM_ERR_INVALID
-               : read_filters(r, where, "subscribe", in.subscribe, &rule->subscribe,
+               : read_filters(r, where, "subscribe", in.subscribe, in.identity, &rule->subscribe,
                               &rule->subscribe_count);
 }
 
@@ -405,6 +432,11 @@ static int fill(struct reading *r)
     if (read_broker(r, in.broker) < 0 || read_lists(r, &in) < 0 || read_dtls(r, in.dtls) < 0 ||
         read_limits(r, in.limits) < 0 || read_metrics(r, in.metrics) < 0)
         return SM_ERR_INVALID;
+    bool group = false;
+    for (size_t i = 0; i < c->listen_count; i++)
+        group |= c->listen[i].multicast != NULL;
+    if (in.advertise && !group)
+        return sm_json_fail(r->err, "advertise_seconds: no element of listen has a multicast");
     for (size_t i = 0; i < c->listen_count; i++)
         if (c->listen[i].dtls && !in.dtls)
             return sm_json_fail(r->err, "listen[%zu].dtls: and there are no keys under dtls", i);

@@ -203,17 +203,31 @@ static int serve(const char *path)
     return good ? GOOD : FAILED;
 }
 
+/* The files that it names are read as they would be at start; the log says what is wrong in them.
+ */
+static bool files_good(struct server *s)
+{
+    bool dtls = s->cfg.psk_file[0] || s->cfg.certificate[0];
+    bool good = !dtls || (s->dtls = dtls_new(s));
+    good &= broker_open(s);
+    dtls_free(s->dtls);
+    broker_close(s);
+    return good;
+}
+
 static int check(const char *path)
 {
-    static struct config c;
+    static struct server server;
     struct sm_json_error why;
-    if (config_load(path, &c, &why) < 0) {
+    if (config_load(path, &server.cfg, &why) < 0) {
         fprintf(stderr, "sandmote-gateway: %s\n", why.text);
         return FAILED;
     }
-    printf("%s is good\n", path);
-    config_free(&c);
-    return GOOD;
+    bool good = files_good(&server);
+    if (good)
+        printf("%s is good\n", path);
+    config_free(&server.cfg);
+    return good ? GOOD : FAILED;
 }
 
 int main(int argc, char **argv)

@@ -199,14 +199,27 @@ static void a_configuration_s_mistakes_are_named(void **state)
                {"\"predefined\": [{\"id\": 1, \"topic\": \"a/#\"}]", "predefined[0].topic"},
                {"\"durable\": \"yes\"", "durable"},
                {"\"metrics\": {\"port\": 1, \"address\": \"here\"}", "metrics.address"},
-               {"\"dtls\": {\"key\": \"x\"}", "dtls"}};
+               {"\"dtls\": {\"key\": \"x\"}", "dtls"},
+               {"\"dtls\": {\"psk_file\": \"no-keys\"}", "no-keys"},
+               {"\"dtls\": {\"certificate\": \"no.pem\", \"key\": \"k\", \"ca\": \"c\"}", "no.pem"},
+               {"\"broker\": {\"host\": \"x\", \"ca\": \"no-ca.pem\"}", "no-ca.pem"},
+               {"\"advertise_seconds\": 9", "advertise_seconds"},
+               {"\"clients\": [{\"id\": \"a*b\"}]", "clients[0].id"},
+               {"\"clients\": [{\"identity\": \"a*b\"}]", "clients[0].identity"},
+               {"\"clients\": [{\"id\": \"a\", \"publish\": [\"b/%z\"]}]",
+                "clients[0].publish[0]: %z stands for nothing"},
+               {"\"clients\": [{\"id\": \"a\", \"subscribe\": [\"b\", \"b/%u\"]}]",
+                "clients[0].subscribe[1]: %u needs identity"}};
+    static const char *const rest[] = {"\"broker\": {\"host\": \"x\"}",
+                                       "\"clients\": [{\"id\": \"*\"}]"};
     char text[512], line[512];
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(text, sizeof text,
-                 "{\"name\": \"x\", \"broker\": {\"host\": \"x\"}, \"listen\": [{\"port\": 1}],"
-                 "\"clients\": [{\"id\": \"*\"}], %s}",
-                 bad[i].text);
+        snprintf(text, sizeof text, "{\"name\": \"x\", %s%s%s%s\"listen\": [{\"port\": 1}], %s}",
+                 strncmp(bad[i].text, rest[0], 8) ? rest[0] : "",
+                 strncmp(bad[i].text, rest[0], 8) ? ", " : "",
+                 strncmp(bad[i].text, rest[1], 9) ? rest[1] : "",
+                 strncmp(bad[i].text, rest[1], 9) ? ", " : "", bad[i].text);
         field_write(&w.field, "bad.json", text);
         snprintf(line, sizeof line, SANDMOTE_GATEWAY " --check %s/bad.json >%s/bad.log 2>&1",
                  w.field.dir, w.field.dir);
