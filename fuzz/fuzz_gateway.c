@@ -2,7 +2,8 @@
  *
  * A step is an octet that says what happens and to whom, and for bytes another one with their
  * number. Client 0 is connected with a kept session and subscribed before the first step, so that
- * most messages mean something. At the end the figures must add up and nothing may be left.
+ * most messages mean something. Some inputs have a store, over restarts too. At the end the figures
+ * must add up and nothing may be left.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -60,6 +61,8 @@ static size_t step(struct desk *d, const uint8_t *at, size_t left)
         desk_pass(d, 100ull << (peer * 4));
     else if (peer == 3)
         desk_break(d);
+    else if (peer == 2 && d->stores && at[0] & 0x10)
+        desk_restart(d);
     else if (peer == 2)
         d->holds ? desk_release(d) : (void)(d->holds = true);
     else
@@ -74,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct desk d;
     unsigned steps = 0;
     desk_config(&d);
-    d.cfg.search = d.cfg.forwarders = d.cfg.without_connection = (struct gw_prefixes){all, 1};
+    d.cfg.search = d.cfg.forwarders = d.cfg.without_connection = d.cfg.moves =
+        (struct gw_prefixes){all, 1};
     d.cfg.predefined = predefined;
     d.cfg.predefined_count = 2;
     d.cfg.max_topics = 4;
@@ -82,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d.cfg.buffer_messages = 4;
     d.cfg.session_s = 100;
     d.cfg.qos2_window = 2;                          /* and others wait */
+    d.cfg.max_clients = MEMORY_CLIENTS;
+    d.stores = d.store.cuts = size && data[0] & 0x08;
     d.rule.own_connection = size && data[0] & 0x10; /* of the first step too */
     desk_begin(&d);
     desk_connect(&d, 0, "c0", false, 60);
@@ -89,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at < size && steps < 200; steps++)
         at += step(&d, data + at, size - at);
     const struct gw_figures *f = gw_figures(d.g);
+    must(f->clients <= MEMORY_CLIENTS);
     must(f->active + f->asleep <= f->clients && f->waiting <= 4 * f->clients);
     must(f->links >= 1 && f->links <= 8 + f->clients + f->connects + f->refused);
     desk_end(&d);

@@ -48,9 +48,21 @@ function caseList(cases) {
     .map((c) => `- ${c.group}: ${c.name}\n`).join('')}`).join('');
 }
 
+// The gateway's tests that the page speaks of, as functions of test/gateway.
+function missingTests(page) {
+  const dir = path.join(__dirname, '../gateway');
+  const tests = fs.readdirSync(dir).filter((f) => /^test_.*\.c$/.test(f))
+    .map((f) => fs.readFileSync(path.join(dir, f), 'utf8')).join('');
+  const [, section] = page.split('## The gateway\n');
+  return [...section.split(CASES)[0].matchAll(/`([a-z0-9_]{16,})`/g)].map((m) => m[1])
+    .filter((name) => !tests.includes(`cmocka_unit_test(${name})`) && !tests.includes(`${name}),`))
+    .map((name) => `no test ${name} in test/gateway`);
+}
+
 // What is wrong in the page: a case that it lacks, a row with neither a case nor a gap that it tells.
 function wrongInPage(cases) {
-  const [table, list] = fs.readFileSync(PAGE, 'utf8').split(CASES);
+  const page = fs.readFileSync(PAGE, 'utf8');
+  const [table, list] = page.split(CASES);
   const rows = [...table.matchAll(/^\| (\d+) \|.*\| ([^|]*) \|$/gm)].map((m) => [Number(m[1]), m[2]]);
   const names = cases.map((c) => c.name);
   return [
@@ -59,6 +71,7 @@ function wrongInPage(cases) {
     ...cases.flatMap((c) => c.rows).filter((r) => !rows.some(([row]) => row === r)).map((r) => `no row ${r}`),
     ...rows.filter(([row, left]) => !cases.some((c) => c.rows.includes(row)) && !/^(Gap|Not here):/.test(left))
       .map(([row]) => `row ${row} has neither a case nor a gap`),
+    ...missingTests(page),
   ];
 }
 

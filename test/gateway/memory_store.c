@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct memory_text copy(struct gw_text from)
+static struct memory_text copy(const struct memory_store *m, struct gw_text from)
 {
     struct memory_text t = {.len = from.len};
-    if (from.len > MEMORY_TEXT)
+    if (from.len > MEMORY_TEXT && !m->cuts)
         abort();
-    if (from.len)
-        memcpy(t.bytes, from.bytes, from.len);
+    if (t.len > MEMORY_TEXT)
+        t.len = MEMORY_TEXT;
+    if (t.len)
+        memcpy(t.bytes, from.bytes, t.len);
     return t;
 }
 
@@ -21,13 +23,14 @@ static struct gw_text view(const struct memory_text *t)
 
 static bool same(const struct memory_text *a, struct gw_text b)
 {
-    return a->len == b.len && !memcmp(a->bytes, b.bytes, b.len);
+    size_t len = b.len < MEMORY_TEXT ? b.len : MEMORY_TEXT;
+    return a->len == len && !memcmp(a->bytes, b.bytes, len);
 }
 
 static int64_t client_put(void *ctx, const struct gw_stored_client *c)
 {
     struct memory_store *m = ctx;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < MEMORY_CLIENTS; i++) {
         if (m->client[i].c.row != c->row)
             continue;
         m->client[i].c = *c;
@@ -41,12 +44,18 @@ static int64_t client_put(void *ctx, const struct gw_stored_client *c)
 static void client_drop(void *ctx, int64_t client)
 {
     struct memory_store *m = ctx;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < MEMORY_CLIENTS; i++)
         if (m->client[i].c.row == client)
             m->client[i].c.row = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < MEMORY_NAMES; i++)
         if (m->filter[i].row == client)
             m->filter[i].row = 0;
+    for (size_t i = 0; i < MEMORY_NAMES; i++)
+        if (m->topic[i].row == client)
+            m->topic[i].row = 0;
+    for (size_t i = 0; i < MEMORY_ROWS; i++)
+        if (m->received[i].link == GW_OWN_LINK + client)
+            m->received[i].packet_id = 0;
     for (size_t i = 0; i < MEMORY_ROWS; i++) {
         if (m->flow[i].f.client == client)
             m->flow[i].number = 0;
@@ -57,27 +66,40 @@ static void client_drop(void *ctx, int64_t client)
 
 static void topic_put(void *ctx, int64_t client, uint16_t id, struct gw_text name)
 {
-    (void)ctx, (void)client, (void)id, (void)name; /* its topics are predefined */
-}
-
-static void filter_put(void *ctx, int64_t client, struct gw_text filter, uint8_t qos)
-{
     struct memory_store *m = ctx;
-    for (size_t i = 0; i < 4; i++) {
-        if (m->filter[i].row && !same(&m->filter[i].text, filter))
+    for (size_t i = 0; i < MEMORY_NAMES; i++) {
+        if (m->topic[i].row && (m->topic[i].row != client || m->topic[i].id != id))
             continue;
-        m->filter[i].row = client;
-        m->filter[i].qos = qos;
-        m->filter[i].text = copy(filter);
+        m->topic[i].row = client;
+        m->topic[i].id = id;
+        m->topic[i].text = copy(m, name);
         return;
     }
     abort();
 }
 
+static void filter_put(void *ctx, int64_t client, struct gw_text filter, uint8_t qos)
+{
+    struct memory_store *m = ctx;
+    size_t room = MEMORY_NAMES, at = 0;
+    for (; at < MEMORY_NAMES; at++) {
+        if (m->filter[at].row == client && same(&m->filter[at].text, filter))
+            break;
+        if (!m->filter[at].row)
+            room = at;
+    }
+    at = at < MEMORY_NAMES ? at : room;
+    if (at == MEMORY_NAMES)
+        abort();
+    m->filter[at].row = client;
+    m->filter[at].qos = qos;
+    m->filter[at].text = copy(m, filter);
+}
+
 static void filter_drop(void *ctx, int64_t client, struct gw_text filter)
 {
     struct memory_store *m = ctx;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < MEMORY_NAMES; i++)
         if (m->filter[i].row == client && same(&m->filter[i].text, filter))
             m->filter[i].row = 0;
 }
@@ -85,10 +107,19 @@ static void filter_drop(void *ctx, int64_t client, struct gw_text filter)
 static void flow_put(void *ctx, const struct gw_stored_flow *f)
 {
     struct memory_store *m = ctx;
-    size_t at = f->slot;
-    for (at = f->client ? at : MEMORY_SLOTS; !f->client && m->flow[at].number; at++)
-        if (at + 1 == MEMORY_ROWS)
-            abort();
+    size_t room = MEMORY_ROWS, at = 0;
+    for (; at < MEMORY_ROWS; at++) {
+        if (m->flow[at].number && f->client && m->flow[at].f.client == f->client &&
+            m->flow[at].f.slot == f->slot)
+            break;
+        if (!m->flow[at].number)
+            room = at;
+    }
+    at = at < MEMORY_ROWS ? at : room;
+    if (at == MEMORY_ROWS && m->cuts)
+        return;
+    if (at == MEMORY_ROWS)
+        abort();
     m->flow[at].f = *f;
     m->flow[at].number = (uint64_t)++m->last;
 }
@@ -96,8 +127,8 @@ static void flow_put(void *ctx, const struct gw_stored_flow *f)
 static void flow_drop(void *ctx, uint16_t packet_id)
 {
     struct memory_store *m = ctx;
-    for (size_t i = MEMORY_SLOTS; i < MEMORY_ROWS; i++)
-        if (m->flow[i].f.packet_id == packet_id)
+    for (size_t i = 0; i < MEMORY_ROWS; i++)
+        if (!m->flow[i].f.client && m->flow[i].f.packet_id == packet_id)
             m->flow[i].number = 0;
 }
 
@@ -108,8 +139,8 @@ static int64_t message_put(void *ctx, struct gw_text topic, struct gw_text paylo
         if (m->message[i].row)
             continue;
         m->message[i].row = ++m->last;
-        m->message[i].topic = copy(topic);
-        m->message[i].payload = copy(payload);
+        m->message[i].topic = copy(m, topic);
+        m->message[i].payload = copy(m, payload);
         m->message[i].retain = retain;
         return m->last;
     }
@@ -148,23 +179,24 @@ static void delivery_drop(void *ctx, int64_t delivery)
 static void received_put(void *ctx, int64_t link, uint16_t packet_id)
 {
     struct memory_store *m = ctx;
-    (void)link;
     for (size_t i = 0; i < MEMORY_ROWS; i++) {
-        if (m->received[i] && m->received[i] != packet_id)
+        if (m->received[i].packet_id &&
+            (m->received[i].packet_id != packet_id || m->received[i].link != link))
             continue;
-        m->received[i] = packet_id;
+        m->received[i].link = link;
+        m->received[i].packet_id = packet_id;
         return;
     }
-    abort();
+    if (!m->cuts)
+        abort();
 }
 
 static void received_drop(void *ctx, int64_t link, uint16_t packet_id)
 {
     struct memory_store *m = ctx;
-    (void)link;
     for (size_t i = 0; i < MEMORY_ROWS; i++)
-        if (m->received[i] == packet_id)
-            m->received[i] = 0;
+        if (m->received[i].packet_id == packet_id && m->received[i].link == link)
+            m->received[i].packet_id = 0;
 }
 
 static void placed_put(void *ctx, unsigned link, struct gw_text filter)
@@ -214,16 +246,19 @@ static int64_t next_row(const int64_t *rows, size_t step, int64_t after, size_t 
 void memory_store_restore(const struct memory_store *m, struct gw *g, uint64_t now_ms)
 {
     size_t at = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < MEMORY_CLIENTS; i++) {
         struct gw_stored_client c = m->client[i].c;
         c.id = m->client[i].id;
         if (c.row)
             gw_restore_client(g, &c, now_ms);
     }
     for (size_t i = 0; i < MEMORY_ROWS; i++)
-        if (m->received[i])
-            gw_restore_received(g, 0, m->received[i]);
-    for (size_t i = 0; i < 4; i++)
+        if (m->received[i].packet_id)
+            gw_restore_received(g, m->received[i].link, m->received[i].packet_id);
+    for (size_t i = 0; i < MEMORY_NAMES; i++)
+        if (m->topic[i].row)
+            gw_restore_topic(g, m->topic[i].row, m->topic[i].id, view(&m->topic[i].text));
+    for (size_t i = 0; i < MEMORY_NAMES; i++)
         if (m->filter[i].row)
             gw_restore_filter(g, m->filter[i].row, view(&m->filter[i].text), m->filter[i].qos);
     for (int64_t row = 0;

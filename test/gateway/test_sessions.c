@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -432,6 +434,50 @@ static void an_own_session_gets_qos_2_once_over_a_killed_gateway(void **state)
     sensor_close(&s);
 }
 
+/* ---- Power ----------------------------------------------------------------------------------- */
+
+static long octets(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) < 0 ? 0 : (long)s.st_size;
+}
+
+static void a_gateway_that_stands_power_cuts_waits_for_the_disk_before_it_answers(void **state)
+{
+    static const char *const durable[] = {RULES ", \"durable\": \"process\"",
+                                          RULES ", \"durable\": \"power\""};
+    struct gateway g;
+    struct sensor s;
+    char syncs[128], name[16];
+    (void)state;
+    snprintf(syncs, sizeof syncs, "%s/syncs", w.field.dir);
+    for (int power = 0; power < 2; power++) {
+        setenv("SYNCS", syncs, 1);
+        setenv("LD_PRELOAD", COUNT_SYNCS, 1);
+        snprintf(name, sizeof name, "durable-%d", power);
+        gateway_start(&g, &w.field, name, durable[power]);
+        sensor_open(&s, &g);
+        long before = octets(syncs);
+        sensor_connect(&s, "kept", false, 60);
+        long connected_at = octets(syncs);
+        sensor_subscribe(&s, "power/1", 1);
+        sensor_sleep(&s, 60);
+        long asleep_at = octets(syncs);
+        assert_int_equal(connected_at > before, power);
+        assert_int_equal(asleep_at > connected_at, power);
+        listener_publish(&w.listener, "power/1", "kept", 1, false);
+        sensor_expect_nothing(&s); /* and for longer than a message waits to be stored */
+        usleep(300000);
+        gateway_stop(&g, SIGKILL);
+        gateway_again(&g);
+        unsetenv("LD_PRELOAD");
+        sensor_wake(&s, "kept");
+        sensor_expect_message(&s, "kept");
+        sensor_close(&s);
+        assert_int_equal(gateway_stop(&g, SIGTERM), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +500,7 @@ int main(void)
         cmocka_unit_test(an_own_connection_carries_all_qos_both_ways),
         cmocka_unit_test(an_own_session_goes_on_after_a_killed_gateway),
         cmocka_unit_test(an_own_session_gets_qos_2_once_over_a_killed_gateway),
+        cmocka_unit_test(a_gateway_that_stands_power_cuts_waits_for_the_disk_before_it_answers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
