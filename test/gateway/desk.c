@@ -296,6 +296,7 @@ void desk_begin(struct desk *d)
 
 void desk_restart(struct desk *d)
 {
+    d->held = 0;
     gw_free(d->g);
     desk_begin(d);
 }
