@@ -65,15 +65,17 @@ cat >"$dir/broker.conf" <<EOF
 listener $broker_port 127.0.0.1
 listener 0 $dir/broker.sock
 allow_anonymous true
+max_inflight_messages 1000
 $([ "$(id -u)" = 0 ] && echo "user root")
 EOF
 cat >"$dir/gateway.json" <<EOF
-{"name": "bench", "broker": {"host": "127.0.0.1", "port": $broker_port}, "state": "$dir/gateway.db",
+{"name": "bench", "broker": {"host": "127.0.0.1", "port": $broker_port, "qos2_window": 900}, "state": "$dir/gateway.db",
  "listen": [{"address": "127.0.0.1", "port": $own_port}],
  "clients": [{"id": "*", "publish": ["#"], "subscribe": ["#"]}],
  "limits": {"connects_per_second": 1000000, "connects_burst": 1000000}}
 EOF
 
+sed 's/, "qos2_window": 900//' "$dir/gateway.json" >"$dir/window.json"
 sed 's/"subscribe": \["#"\]/&, "own_connection": true/' "$dir/gateway.json" >"$dir/own.json"
 sed "s|\"host\": \"127.0.0.1\"|\"host\": \"$dir/broker.sock\"|" "$dir/gateway.json" >"$dir/local.json"
 dtls_port=18841
@@ -109,6 +111,11 @@ measure() {
         begin "$@"
         run kept clients=90 kept=1 phases=qos0,qos1,qos2
         end
+        for clients in 90 900; do
+            begin "$1" --config "$dir/window.json"
+            run "window$clients" "clients=$clients" phases=qos2
+            end
+        done
         begin "$1" --config "$dir/own.json"
         run own clients=1000 phases=qos1
         end

@@ -45,6 +45,10 @@ END {
             row(c " clients, QoS " q ": CPU, us a message", c, "qos" q "_cpu_us", 2)
             row(c " clients, QoS " q ": messages a second", c, "qos" q "_per_s", 0)
         }
+    for (c = 90; c <= 900; c *= 10) {
+        row(c " clients, QoS 2, 19 at once: CPU, us a message", "window" c, "qos2_cpu_us", 2)
+        row(c " clients, QoS 2, 19 at once: messages a second", "window" c, "qos2_per_s", 0)
+    }
     for (q = 0; q <= 1; q++) {
         row("to 90 clients, QoS " q ": CPU, us a message", "down", "down" q "_cpu_us", 2)
         row("to 90 clients, QoS " q ": messages a second", "down", "down" q "_per_s", 0)
