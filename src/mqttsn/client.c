@@ -102,40 +102,39 @@ bool sm_request_open(const struct sm_mqttsn_request *r)
     return r->state == SM_REQUEST_WAITING || r->state == SM_REQUEST_SENT;
 }
 
-void sm_request_end(struct sm_mqttsn_request *r, int err, uint8_t code)
+void sm_request_end(struct sm_mqttsn_request *r, int how)
 {
     if (!sm_request_open(r))
         return;
-    r->err = err;
-    r->code = code;
+    r->how = (int16_t)how;
     r->state = r->forgotten ? SM_REQUEST_FREE : SM_REQUEST_DONE;
 }
 
-int sm_code_error(uint8_t code)
+void sm_exchange_wait(const struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint64_t now_ms)
 {
-    switch (code) {
-    case SM_MQTTSN_ACCEPTED: return 0;
-    case SM_MQTTSN_CONGESTION: return SM_ERR_BUSY;
-    case SM_MQTTSN_INVALID_TOPIC: return SM_ERR_INVALID;
-    default: return SM_ERR_UNSUPPORTED;
-    }
+    x->due_ms = now_ms + sn->cfg.retry_ms;
 }
 
-void sm_requests_end_topic(struct sm_mqttsn *sn, unsigned kind, uint16_t number, int err,
-                           uint8_t code)
+void sm_exchange_end(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, int how)
+{
+    x->step = x->rounds = 0;
+    sm_request_end(sm_request_at(sn, x->target), how);
+}
+
+void sm_requests_end_topic(struct sm_mqttsn *sn, unsigned kind, uint16_t number, int how)
 {
     for (unsigned i = 0; i < sn->cfg.nrequests; i++) {
         struct sm_mqttsn_request *r = sm_request_at(sn, i);
         bool of_type = kind != SM_REQUEST_PUBLISH || r->topic_type == SM_MQTTSN_TOPIC_NORMAL;
         if (r->kind == kind && r->topic == number && of_type)
-            sm_request_end(r, err, code);
+            sm_request_end(r, how);
     }
 }
 
-void sm_requests_end_all(struct sm_mqttsn *sn, int err)
+void sm_requests_end_all(struct sm_mqttsn *sn, int how)
 {
     for (unsigned i = 0; i < sn->cfg.nrequests; i++)
-        sm_request_end(sm_request_at(sn, i), err, 0);
+        sm_request_end(sm_request_at(sn, i), how);
     sn->reg.step = sn->sub.step = sn->pub.step = sn->wll.step = 0;
 }
 
@@ -190,6 +189,16 @@ static struct sm_mqttsn_request *by_token(struct sm_mqttsn *sn, int token)
     return r->state != SM_REQUEST_FREE && !r->forgotten && token_of(sn, r) == token ? r : NULL;
 }
 
+/* A return code as an enum sm_err. */
+static int code_error(int code)
+{
+    switch (code) {
+    case SM_MQTTSN_CONGESTION: return SM_ERR_BUSY;
+    case SM_MQTTSN_INVALID_TOPIC: return SM_ERR_INVALID;
+    default: return SM_ERR_UNSUPPORTED;
+    }
+}
+
 int sm_mqttsn_take(struct sm_mqttsn *sn, int token, struct sm_mqttsn_result *result)
 {
     memset(result, 0, sizeof *result);
@@ -198,10 +207,12 @@ int sm_mqttsn_take(struct sm_mqttsn *sn, int token, struct sm_mqttsn_result *res
         return SM_ERR_ARG;
     if (r->state != SM_REQUEST_DONE)
         return SM_ERR_BUSY;
-    *result = (struct sm_mqttsn_result){.err = r->err, .code = r->code, .again = r->again};
+    result->err = r->how > 0 ? code_error(r->how) : r->how;
+    result->code = r->how > 0 ? (uint8_t)r->how : 0;
+    result->again = r->again;
     if (r->kind == SM_REQUEST_REGISTER || r->kind == SM_REQUEST_SUBSCRIBE)
         result->topic = sm_topic_public(sn, r->topic);
-    if (r->kind == SM_REQUEST_SUBSCRIBE && r->err == 0)
+    if (r->kind == SM_REQUEST_SUBSCRIBE && r->how == 0)
         result->qos = sm_topic_at(sn, r->topic)->qos;
     r->state = SM_REQUEST_FREE;
     return 0;
@@ -309,7 +320,7 @@ int sm_mqttsn_disconnect(struct sm_mqttsn *sn, uint64_t now_ms)
         sm_reply(sn, &(struct sm_mqttsn_reply){.type = SM_MQTTSN_DISCONNECT});
     sn->state = SM_MQTTSN_DISCONNECTED;
     sn->ctl.step = SM_CONTROL_NONE;
-    sm_control_end(sn, 0, 0);
+    sm_control_end(sn, 0);
     return token;
 }
 
@@ -365,7 +376,7 @@ int sm_mqttsn_register(struct sm_mqttsn *sn, const char *name, size_t len)
     r->topic = number;
     int token = token_of(sn, r);
     if (t->id)
-        sm_request_end(r, 0, 0);
+        sm_request_end(r, 0);
     return token;
 }
 
@@ -420,7 +431,7 @@ static int wish(struct sm_mqttsn *sn, uint16_t number, unsigned kind, uint8_t qo
     /* Whoever waited for the wish of before has been overtaken. */
     sm_requests_end_topic(
         sn, kind == SM_REQUEST_SUBSCRIBE ? SM_REQUEST_UNSUBSCRIBE : SM_REQUEST_SUBSCRIBE, number,
-        SM_ERR_STATE, 0);
+        SM_ERR_STATE);
     if (sn->sub.target == number)
         sn->sub.step = 0;
     begin(sn, r, kind);

@@ -63,19 +63,23 @@ enum sm_control_step {
 /* client.c */
 struct sm_mqttsn_request *sm_request_at(struct sm_mqttsn *sn, unsigned i);
 bool sm_request_open(const struct sm_mqttsn_request *r); /* neither free nor done */
-void sm_request_end(struct sm_mqttsn_request *r, int err, uint8_t code);
+/* How a request ends, and an exchange for one, is one number: 0, an enum sm_err (negative), or the
+ * return code (positive) with which the gateway refused. */
+void sm_request_end(struct sm_mqttsn_request *r, int how);
 /* End those about a topic (its number), of one kind; or all, whatever they are. */
-void sm_requests_end_topic(struct sm_mqttsn *sn, unsigned kind, uint16_t number, int err,
-                           uint8_t code);
-void sm_requests_end_all(struct sm_mqttsn *sn, int err);
+void sm_requests_end_topic(struct sm_mqttsn *sn, unsigned kind, uint16_t number, int how);
+void sm_requests_end_all(struct sm_mqttsn *sn, int how);
+/* Nothing is sent for an exchange in Tretry from now. */
+void sm_exchange_wait(const struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint64_t now_ms);
+/* End an exchange whose target is a request, and that request with it. */
+void sm_exchange_end(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, int how);
 /* The oldest open publish: of QoS 1 and 2, or of the others. NULL: none. */
 struct sm_mqttsn_request *sm_request_next_publish(struct sm_mqttsn *sn, bool acknowledged);
-int sm_code_error(uint8_t code); /* a return code as an enum sm_err */
 uint16_t sm_new_msg_id(struct sm_mqttsn *sn);
 uint32_t sm_random_below(struct sm_mqttsn *sn, uint32_t bound);
 
 /* control.c: the moves between states */
-void sm_control_end(struct sm_mqttsn *sn, int err, uint8_t code);
+void sm_control_end(struct sm_mqttsn *sn, int how);
 void sm_control_begin(struct sm_mqttsn *sn, enum sm_control_step step, uint64_t now_ms);
 void sm_control_connect(struct sm_mqttsn *sn, uint64_t now_ms);
 void sm_control_connected(struct sm_mqttsn *sn, uint64_t now_ms);

@@ -107,7 +107,7 @@ void sm_gateway_learn(struct sm_mqttsn *sn, const struct sm_mqttsn_address *at, 
     bool searching = sn->ctl.step == SM_CONTROL_DELAY || sn->ctl.step == SM_CONTROL_SEARCH;
     if (searching && sn->state == SM_MQTTSN_DISCONNECTED) {
         sn->ctl.step = SM_CONTROL_NONE;
-        sm_control_end(sn, 0, 0);
+        sm_control_end(sn, 0);
     } else if (searching || (news && sn->ctl.step == SM_CONTROL_PAUSE)) {
         sm_control_connect(sn, now_ms);
     }
@@ -115,9 +115,9 @@ void sm_gateway_learn(struct sm_mqttsn *sn, const struct sm_mqttsn_address *at, 
 
 /* ---- Moves ---- */
 
-void sm_control_end(struct sm_mqttsn *sn, int err, uint8_t code)
+void sm_control_end(struct sm_mqttsn *sn, int how)
 {
-    sm_request_end(&sn->control, err, code);
+    sm_request_end(&sn->control, how);
 }
 
 void sm_control_begin(struct sm_mqttsn *sn, enum sm_control_step step, uint64_t now_ms)
@@ -156,12 +156,12 @@ static void pause_longer(struct sm_mqttsn *sn, uint64_t now_ms)
     pause(sn, sn->backoff_ms, now_ms);
 }
 
-static void disconnected(struct sm_mqttsn *sn, int err, uint8_t code)
+static void disconnected(struct sm_mqttsn *sn, int how)
 {
     sn->state = SM_MQTTSN_DISCONNECTED;
     sn->ctl.step = SM_CONTROL_NONE;
     sm_requests_end_all(sn, SM_ERR_STATE);
-    sm_control_end(sn, err, code);
+    sm_control_end(sn, how);
 }
 
 /* What was under way when the connection ended. A gateway that still has our session knows the
@@ -206,7 +206,7 @@ void sm_control_connected(struct sm_mqttsn *sn, uint64_t now_ms)
     sn->ctl.step = SM_CONTROL_NONE;
     sn->ctl.rounds = 0;
     sn->ping.step = 0;
-    sm_control_end(sn, 0, 0);
+    sm_control_end(sn, 0);
 }
 
 /* One gateway did not take us (code, or 0 when it did not answer): the next one, until all have
@@ -227,7 +227,7 @@ void sm_control_refused(struct sm_mqttsn *sn, uint8_t code, uint64_t now_ms)
         sn->ctl.rounds++;
         pause(sn, sn->cfg.wait_ms, now_ms);
     } else if (sn->state == SM_MQTTSN_CONNECTING) {
-        disconnected(sn, code ? sm_code_error(code) : SM_ERR_NOT_FOUND, code);
+        disconnected(sn, code ? code : SM_ERR_NOT_FOUND);
     } else {
         sm_requests_end_all(sn, SM_ERR_NOT_FOUND);
         pause_longer(sn, now_ms);
@@ -239,13 +239,12 @@ void sm_control_lost(struct sm_mqttsn *sn, bool failed, uint64_t now_ms)
 {
     if (failed)
         failed_here(sn);
-    sm_control_end(sn, SM_ERR_NOT_FOUND, 0);
+    sm_control_end(sn, SM_ERR_NOT_FOUND);
     sn->state = SM_MQTTSN_LOST;
     sn->counts.reconnects++;
     sn->reg.step = sn->sub.step = sn->ping.step = 0;
     if (sn->wll.step)
-        sm_request_end(sm_request_at(sn, sn->wll.target), SM_ERR_NOT_FOUND, 0);
-    sn->wll.step = 0;
+        sm_exchange_end(sn, &sn->wll, SM_ERR_NOT_FOUND);
     sn->tried = sn->code = 0;
     sn->wakes = false;
     /* One that takes us and sends us away at once shall not keep us busy. */
@@ -257,12 +256,12 @@ void sm_control_lost(struct sm_mqttsn *sn, bool failed, uint64_t now_ms)
     sm_control_connect(sn, now_ms);
 }
 
-static void asleep_again(struct sm_mqttsn *sn, uint32_t ms, int err, uint64_t now_ms)
+static void asleep_again(struct sm_mqttsn *sn, uint32_t ms, int how, uint64_t now_ms)
 {
     sn->state = SM_MQTTSN_ASLEEP;
     sn->ctl.step = SM_CONTROL_NONE;
     sn->asleep_ms = now_ms + ms;
-    sm_control_end(sn, err, 0);
+    sm_control_end(sn, how);
 }
 
 void sm_control_asleep(struct sm_mqttsn *sn, uint64_t now_ms)
@@ -277,14 +276,14 @@ void sm_control_unanswered(struct sm_mqttsn *sn, uint64_t now_ms)
     switch (sn->ctl.step) {
     case SM_CONTROL_SEARCH:
         if (sn->state != SM_MQTTSN_LOST)
-            disconnected(sn, SM_ERR_NOT_FOUND, 0);
+            disconnected(sn, SM_ERR_NOT_FOUND);
         else if (sm_gateway_known(sn))
             sm_control_connect(sn, now_ms);
         else
             pause_longer(sn, now_ms);
         break;
     case SM_CONTROL_CONNECT: sm_control_refused(sn, 0, now_ms); break;
-    case SM_CONTROL_DISCONNECT: disconnected(sn, SM_ERR_NOT_FOUND, 0); break;
+    case SM_CONTROL_DISCONNECT: disconnected(sn, SM_ERR_NOT_FOUND); break;
     case SM_CONTROL_AWAKE:
         if (++sn->missed < 2) {
             asleep_again(sn, sn->sleep_s * 125u, SM_ERR_NOT_FOUND, now_ms);

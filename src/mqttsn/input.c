@@ -51,7 +51,7 @@ static bool on_searchgw(struct sm_mqttsn *sn, uint64_t now_ms)
     if (sn->ctl.step == SM_CONTROL_DELAY) { /* somebody else's serves us as well */
         sn->ctl.step = SM_CONTROL_SEARCH;
         sn->ctl.tries = 1;
-        sn->ctl.due_ms = now_ms + sn->cfg.retry_ms;
+        sm_exchange_wait(sn, &sn->ctl, now_ms);
     } else if (sn->cfg.answer_searches && sn->ctl.step != SM_CONTROL_SEARCH && !sn->info.step &&
                sm_gateway_known(sn)) {
         sn->info.step = 1;
@@ -67,7 +67,7 @@ static bool on_disconnect(struct sm_mqttsn *sn, uint64_t now_ms)
     if (sn->ctl.step == SM_CONTROL_DISCONNECT) {
         sn->state = SM_MQTTSN_DISCONNECTED;
         sn->ctl.step = SM_CONTROL_NONE;
-        sm_control_end(sn, 0, 0);
+        sm_control_end(sn, 0);
     } else if (sn->ctl.step == SM_CONTROL_SLEEP && sn->ctl.tries) {
         sm_control_asleep(sn, now_ms);
     } else if (sn->ctl.step == SM_CONTROL_CONNECT) {
@@ -92,13 +92,13 @@ static bool on_connack(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, u
 }
 
 /* The gateway asks for the will while CONNECT is under way; that is sent again when it does not go
- * on. */
-static bool on_will_request(struct sm_mqttsn *sn, unsigned answer, uint64_t now_ms)
+ * on. The octet of an answer is the one after its question's. */
+static bool on_will_request(struct sm_mqttsn *sn, unsigned question, uint64_t now_ms)
 {
     if (sn->ctl.step != SM_CONTROL_CONNECT || !sn->ctl.tries || !sn->will)
         return false;
-    sn->ctl.due_ms = now_ms + sn->cfg.retry_ms;
-    return sm_reply(sn, &(struct sm_mqttsn_reply){.type = (uint8_t)answer});
+    sm_exchange_wait(sn, &sn->ctl, now_ms);
+    return sm_reply(sn, &(struct sm_mqttsn_reply){.type = (uint8_t)(question + 1)});
 }
 
 static bool on_will_response(struct sm_mqttsn *sn, unsigned step, uint8_t code)
@@ -111,8 +111,7 @@ static bool on_will_response(struct sm_mqttsn *sn, unsigned step, uint8_t code)
         sn->wll.due_ms = 0;
         return true;
     }
-    sn->wll.step = 0;
-    sm_request_end(sm_request_at(sn, sn->wll.target), sm_code_error(code), code);
+    sm_exchange_end(sn, &sn->wll, code);
     return true;
 }
 
@@ -163,9 +162,9 @@ static bool on_regack(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
         sm_topic_set_id(sn, number, p->topic_id);
     } else {
         sm_topic_at(sn, number)->flags &= (uint8_t)~SM_TOPIC_KEPT;
-        sm_requests_end_topic(sn, SM_REQUEST_PUBLISH, number, sm_code_error(code), code);
+        sm_requests_end_topic(sn, SM_REQUEST_PUBLISH, number, code);
     }
-    sm_requests_end_topic(sn, SM_REQUEST_REGISTER, number, sm_code_error(code), code);
+    sm_requests_end_topic(sn, SM_REQUEST_REGISTER, number, code);
     return true;
 }
 
@@ -185,8 +184,7 @@ static bool on_suback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
     } else {
         t->flags &= (uint8_t)~SM_TOPIC_WANTED;
     }
-    sm_requests_end_topic(sn, SM_REQUEST_SUBSCRIBE, sn->sub.target, sm_code_error(p->code),
-                          p->code);
+    sm_requests_end_topic(sn, SM_REQUEST_SUBSCRIBE, sn->sub.target, p->code);
     return true;
 }
 
@@ -196,7 +194,7 @@ static bool on_unsuback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
         return false;
     sn->sub.step = 0;
     sm_topic_at(sn, sn->sub.target)->flags &= (uint8_t)~SM_TOPIC_LEAVING;
-    sm_requests_end_topic(sn, SM_REQUEST_UNSUBSCRIBE, sn->sub.target, 0, 0);
+    sm_requests_end_topic(sn, SM_REQUEST_UNSUBSCRIBE, sn->sub.target, 0);
     return true;
 }
 
@@ -292,12 +290,6 @@ static bool on_pubrel(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
     return true;
 }
 
-static void published(struct sm_mqttsn *sn, int err, uint8_t code)
-{
-    sn->pub.step = sn->pub.rounds = 0;
-    sm_request_end(sm_request_at(sn, sn->pub.target), err, code);
-}
-
 static void forget_topic_id(struct sm_mqttsn *sn, unsigned type, uint16_t number)
 {
     struct sm_mqttsn_topic *t = sm_topic_at(sn, number);
@@ -320,7 +312,7 @@ static void refused(struct sm_mqttsn *sn, uint8_t code, uint64_t now_ms)
         sn->pub.rounds++;
         sn->pub.step = 0;
     } else {
-        published(sn, sm_code_error(code), code);
+        sm_exchange_end(sn, &sn->pub, code);
     }
 }
 
@@ -339,7 +331,7 @@ static bool on_puback(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, ui
     }
     if (sm_request_at(sn, sn->pub.target)->qos != 1)
         return false;
-    published(sn, 0, 0);
+    sm_exchange_end(sn, &sn->pub, 0);
     return true;
 }
 
@@ -359,7 +351,7 @@ static bool on_pubcomp(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
 {
     if (!answers(p, &sn->pub, SM_STEP_PUBREL))
         return false;
-    published(sn, 0, 0);
+    sm_exchange_end(sn, &sn->pub, 0);
     return true;
 }
 
@@ -370,7 +362,7 @@ static bool in_session(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p, u
 {
     /* A sleeper who is being told things is not given up. */
     if (sn->ctl.step == SM_CONTROL_AWAKE && sn->ctl.tries && p->type != SM_MQTTSN_PINGRESP)
-        sn->ctl.due_ms = now_ms + sn->cfg.retry_ms;
+        sm_exchange_wait(sn, &sn->ctl, now_ms);
     switch (p->type) {
     case SM_MQTTSN_REGISTER: return on_register(sn, p);
     case SM_MQTTSN_PUBLISH: return on_publish(sn, p, now_ms);
@@ -405,8 +397,8 @@ static bool on_message(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p,
         return false;
     switch (p->type) {
     case SM_MQTTSN_CONNACK: return on_connack(sn, p, now_ms);
-    case SM_MQTTSN_WILLTOPICREQ: return on_will_request(sn, SM_MQTTSN_WILLTOPIC, now_ms);
-    case SM_MQTTSN_WILLMSGREQ: return on_will_request(sn, SM_MQTTSN_WILLMSG, now_ms);
+    case SM_MQTTSN_WILLTOPICREQ:
+    case SM_MQTTSN_WILLMSGREQ: return on_will_request(sn, p->type, now_ms);
     case SM_MQTTSN_DISCONNECT: return on_disconnect(sn, now_ms);
     default: return sm_has_session(sn) && in_session(sn, p, now_ms);
     }

@@ -54,7 +54,7 @@ static void sending(struct sm_mqttsn *sn, struct sm_mqttsn_exchange *x, uint64_t
 {
     if (x->tries++)
         sn->counts.retransmitted++;
-    x->due_ms = now_ms + sn->cfg.retry_ms;
+    sm_exchange_wait(sn, x, now_ms);
 }
 
 /* Whether an exchange of the session sends now; without an answer to all tries the gateway is lost.
@@ -325,8 +325,7 @@ static bool from_will(struct sm_mqttsn *sn, uint64_t now_ms, struct sm_mqttsn_pa
     if (!usable(sn) || !due(&sn->wll, now_ms))
         return false;
     if (exhausted(sn, &sn->wll)) { /* some gateways do not know these; it is not lost for that */
-        sn->wll.step = 0;
-        sm_request_end(sm_request_at(sn, sn->wll.target), SM_ERR_NOT_FOUND, 0);
+        sm_exchange_end(sn, &sn->wll, SM_ERR_NOT_FOUND);
         return false;
     }
     bool topic = sn->wll.step == SM_STEP_WILL_TOPIC;
@@ -375,25 +374,19 @@ static void too_long(struct sm_mqttsn *sn, const struct sm_mqttsn_packet *p)
     switch (p->type) {
     case SM_MQTTSN_REGISTER:
         sn->reg.step = 0;
-        sm_requests_end_topic(sn, SM_REQUEST_REGISTER, sn->reg.target, SM_ERR_MEMORY, 0);
-        sm_requests_end_topic(sn, SM_REQUEST_PUBLISH, sn->reg.target, SM_ERR_MEMORY, 0);
+        sm_requests_end_topic(sn, SM_REQUEST_REGISTER, sn->reg.target, SM_ERR_MEMORY);
+        sm_requests_end_topic(sn, SM_REQUEST_PUBLISH, sn->reg.target, SM_ERR_MEMORY);
         break;
     case SM_MQTTSN_SUBSCRIBE:
     case SM_MQTTSN_UNSUBSCRIBE:
         sn->sub.step = 0;
         sm_topic_at(sn, sn->sub.target)->flags &= (uint8_t) ~(SM_TOPIC_WANTED | SM_TOPIC_LEAVING);
-        sm_requests_end_topic(sn, SM_REQUEST_SUBSCRIBE, sn->sub.target, SM_ERR_MEMORY, 0);
-        sm_requests_end_topic(sn, SM_REQUEST_UNSUBSCRIBE, sn->sub.target, SM_ERR_MEMORY, 0);
+        sm_requests_end_topic(sn, SM_REQUEST_SUBSCRIBE, sn->sub.target, SM_ERR_MEMORY);
+        sm_requests_end_topic(sn, SM_REQUEST_UNSUBSCRIBE, sn->sub.target, SM_ERR_MEMORY);
         break;
-    case SM_MQTTSN_PUBLISH:
-        sn->pub.step = 0;
-        sm_request_end(sm_request_at(sn, sn->pub.target), SM_ERR_MEMORY, 0);
-        break;
+    case SM_MQTTSN_PUBLISH: sm_exchange_end(sn, &sn->pub, SM_ERR_MEMORY); break;
     case SM_MQTTSN_WILLTOPICUPD:
-    case SM_MQTTSN_WILLMSGUPD:
-        sn->wll.step = 0;
-        sm_request_end(sm_request_at(sn, sn->wll.target), SM_ERR_MEMORY, 0);
-        break;
+    case SM_MQTTSN_WILLMSGUPD: sm_exchange_end(sn, &sn->wll, SM_ERR_MEMORY); break;
     default: break; /* short, or a will's, without which CONNECT is not answered */
     }
 }
@@ -420,7 +413,7 @@ int sm_mqttsn_poll(struct sm_mqttsn *sn, uint64_t now_ms, uint8_t *out, size_t s
     memset(to, 0, sizeof *to);
     int n = sm_mqttsn_encode(&p, out, size);
     if (p.type == SM_MQTTSN_PUBLISH && p.qos <= 0) {
-        sm_request_end(sm_request_next_publish(sn, false), n < 0 ? SM_ERR_MEMORY : 0, 0);
+        sm_request_end(sm_request_next_publish(sn, false), n < 0 ? SM_ERR_MEMORY : 0);
     } else if (n < 0) {
         too_long(sn, &p);
     }
