@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the device side for Cortex-M4 and runs its firmware, or says what is missing for that.
+# Builds the device side for Cortex-M4, looks whether it keeps to its limits of flash, and runs its
+# firmware, or says what is missing for that.
 #
 #   test/firmware/cross.sh DIR [SANDMOTE]     SANDMOTE is the host's tool
 #
@@ -8,4 +9,6 @@ set -eu
 for tool in arm-none-eabi-gcc qemu-system-arm; do
     command -v $tool >/dev/null 2>&1 || { echo "skipped: no $tool"; exit 77; }
 done
-SANDMOTE=${2:-} exec "$(dirname "$0")/../../tools/cross" "$1"
+tools=$(dirname "$0")/../../tools
+SANDMOTE=${2:-} "$tools/cross" "$1"
+"$tools/size" --check "$1"
