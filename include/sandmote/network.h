@@ -128,30 +128,31 @@ bool sm_topic_grant(const char *capability, struct sm_topic_grant *g);
 /* What is wrong with a capability of the network ("is not ..."); NULL: nothing, or it is none. */
 const char *sm_network_capability(const char *capability);
 
-/* Fields are private but more. Goes into the application's list of parts. */
+/* Fields are private but more; the large ones come last (see struct sm_mqttsn). Goes into the
+ * application's list of parts. */
 struct sm_network_session {
     struct sm_host_more more; /* first */
     struct sm_network *network;
     struct sm_network_session *next;
     struct sm_host *host; /* NULL: no instance */
-    struct sm_topic_grant grant[SM_CAPABILITIES_MAX];
-    uint32_t grants;
-    struct sm_network_room room;
-    struct sm_mqttsn_config memory; /* where the client's things are */
-    struct sm_mqttsn client;
+    int link;             /* below 0: not started */
     struct sm_network_call call;
     struct sm_mqttsn_result result; /* of the call, once more.wake_ms is 0 */
-    struct sm_host_bucket bucket;
-    struct sm_mqttsn_address everybody; /* whom a search asks */
-    struct sm_mqttsn_address found;     /* by the last search; len 0: none */
-    uint8_t hops;
-    int link; /* below 0: not started */
-    uint16_t port;
-    uint16_t rate, queue, keepalive_s;
+    uint32_t grants;
     uint32_t sent, received; /* messages */
     uint32_t strange;        /* messages that came without a subscription that was granted */
-    bool named;              /* it has connected by client_id */
+    struct sm_network_room room;
+    uint16_t port;
+    uint16_t rate, queue, keepalive_s;
+    uint8_t hops;
+    bool named; /* it has connected by client_id */
     char client_id[SM_MQTTSN_OWN_ID_MAX + 1];
+    struct sm_mqttsn_address everybody; /* whom a search asks */
+    struct sm_mqttsn_address found;     /* by the last search; len 0: none */
+    struct sm_host_bucket bucket;
+    struct sm_mqttsn_config memory; /* where the client's things are */
+    struct sm_mqttsn client;
+    struct sm_topic_grant grant[SM_CAPABILITIES_MAX];
 };
 
 /* Add a session to a network, for good; memory, aligned to 8 bytes, of SM_NETWORK_MEMORY(). Both
