@@ -1,9 +1,12 @@
-# awk -v functions=N -f padded.awk: a module that logs once a tick, and is as large as asked.
+# awk -v functions=N [-v word=WORD] -f padded.awk: a module that logs a word of four letters once a tick
+# (tick), and is as large as asked.
 #
 # SPDX-License-Identifier: Apache-2.0
 BEGIN {
+    if (word == "")
+        word = "tick"
     print "(module (import \"sandmote\" \"log\" (func $log (param i32 i32)))"
-    print "(memory (export \"memory\") 1) (data (i32.const 16) \"tick\")"
+    print "(memory (export \"memory\") 1) (data (i32.const 16) \"" word "\")"
     print "(func (export \"sensor_tick\") (call $log (i32.const 16) (i32.const 4)))"
     for (i = 0; i < functions; i++) {
         print "(func (export \"f" i "\") (param i32 i32) (result i32) (local i32)"

@@ -945,19 +945,10 @@ static const struct key_set_recipe keys_1 = {.version = 1, .issued_s = 1000, .ve
 
 static struct module driver(uint64_t sequence)
 {
-    return rig_make(
-        &(struct recipe){.wat = "plugin_tmp",
-                         .sequence = sequence,
-                         .name = "t1-driver",
-                         .capability = {"log"},
-                         .plugin = true,
-                         .sensor = {.id = "T1",
-                                    .model = "TMP105",
-                                    .bus = "i2c-1",
-                                    .address = 0x48,
-                                    .values = 1,
-                                    .value = {{"temperature", SM_UNIT_CELSIUS, 3, 0, 0}}},
-                         .how = SIGNED_BY_VENDOR});
+    struct recipe r = rig_t1_driver;
+
+    r.sequence = sequence;
+    return rig_make(&r);
 }
 
 static struct module reader(uint64_t sequence)
