@@ -23,6 +23,8 @@ static const char usage[] =
     "  --offers       a server that offers nothing, the last again, an older one, or part of one\n"
     "  --hangs        hangs, and starts after the watchdog's reset that know of it\n"
     "  --sick         modules that spin or are sick, and a server that hears no report\n"
+    "  --late         modules that trap when they are committed, or always, and long uptimes\n"
+    "  --again        what was there or failed, once more in another deployment\n"
     "  --keys         a device with key sets, and inputs about them\n"
     "  --plugin       a device with a plugin, and inputs about it and sets with it\n"
     "  --drivers      of these the inputs about the plugin alone, which come to an end\n"
@@ -218,6 +220,8 @@ static bool group(const char *option)
         {"--offers", ONE_APPLICATION, &offer_inputs},
         {"--hangs", ONE_APPLICATION, &hang_inputs},
         {"--sick", ONE_APPLICATION, &sick_inputs},
+        {"--late", ONE_APPLICATION, &late_inputs},
+        {"--again", ONE_APPLICATION, &again_inputs},
         {"--keys", WITH_KEY_SETS, &keys_inputs},
         {"--plugin", WITH_DRIVER, &plugin_inputs},
         {"--drivers", WITH_DRIVER, &driver_inputs},

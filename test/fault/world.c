@@ -81,15 +81,17 @@ const unsigned ninputs = sizeof inputs / sizeof *inputs;
 /* NEWER with modules that are good, UNREACHABLE, NEWER with one that traps. */
 const uint64_t core_inputs = 1u << 0 | 1u << 2 | 1u << 14;
 /* Those, and NEWER_FLOOR, EVIL, the operator's return, and hangs. */
-const uint64_t main_inputs =
-    1u << 0 | 1u << 1 | 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 23 | 1u << 24;
+const uint64_t main_inputs = 7u << 0 | 1u << 7 | 1u << 10 | 7u << 14 | 3u << 23;
 /* With NEWER and UNREACHABLE: NOTHING, the operator's return, new firmware, modules that trap; or
  * NOTHING, AGAIN, OLDER, TORN, GARBLED; or hangs, and starts that know of one; or modules that spin
- * or are sick, and DEAF. */
+ * or are sick, and DEAF; or modules that trap late, or always, and the trap window's end; or
+ * what failed or was there before in a deployment of its own. */
 const uint64_t firmware_inputs = 1u << 0 | 1u << 2 | 1u << 3 | 31u << 10 | 1u << 17;
 const uint64_t offer_inputs = 1u << 0 | 7u << 2 | 1u << 6 | 3u << 8;
 const uint64_t hang_inputs = 1u << 0 | 1u << 2 | 3u << 23 | 3ull << 37;
 const uint64_t sick_inputs = 1u << 0 | 1u << 2 | 15u << 19 | 1ull << 32;
+const uint64_t late_inputs = 1u << 0 | 1u << 2 | 127u << 25;
+const uint64_t again_inputs = 1u << 0 | 1u << 2 | 1u << 5 | 1u << 18;
 /* Good updates, UNREACHABLE, and the four about key sets. */
 const uint64_t keys_inputs = 1u << 0 | 1u << 2 | 15ull << 33;
 /* UNREACHABLE, and drivers alone; the same, and sets; all with a driver, and good updates. */

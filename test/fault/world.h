@@ -120,7 +120,9 @@ extern const uint64_t firmware_inputs; /* good and bad updates, none, the operat
 extern const uint64_t offer_inputs; /* good updates, none, the last again, older, broken, garbled */
 extern const uint64_t hang_inputs;  /* good updates, hangs, and starts after them that know of it */
 extern const uint64_t sick_inputs;  /* good updates, modules that spin or are sick, deaf servers */
-extern const uint64_t keys_inputs;  /* good updates, none, key sets */
+extern const uint64_t late_inputs; /* good updates, modules that trap late or always, long uptime */
+extern const uint64_t again_inputs;  /* good updates, and the last again in another deployment */
+extern const uint64_t keys_inputs;   /* good updates, none, key sets */
 extern const uint64_t driver_inputs; /* newer drivers, good and bad, and removals */
 extern const uint64_t set_inputs;    /* sets, good and bad */
 extern const uint64_t plugin_inputs; /* those, and good applications */
