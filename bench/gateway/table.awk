@@ -7,30 +7,36 @@ function median(key,    n, i, j, t, v) {
         for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
     return n ? v[int((n + 1) / 2)] : "-"
 }
-function row(label, figure_case, figure, digits,    i, line, m) {
-    line = "| " label " |"
-    for (i = 1; i <= n_gateways; i++) {
-        m = median(gateways[i] SUBSEP figure_case SUBSEP figure)
-        line = line " " (m == "-" ? m : sprintf("%." digits "f", m)) " |"
-    }
-    print line
-}
 function ratio(gateway, figure_case, over, under,    a, b) {
     a = median(gateway SUBSEP figure_case SUBSEP over)
     b = median(gateway SUBSEP figure_case SUBSEP under)
     return a == "-" || b + 0 == 0 ? "-" : sprintf("%.2f", a / b)
 }
-function ratio_row(label, figure_case, over, under,    i, line) {
-    line = "| " label " |"
-    for (i = 1; i <= n_gateways; i++)
-        line = line " " ratio(gateways[i], figure_case, over, under) " |"
-    print line
+# A line of the table, unless nothing in it was measured.
+function put(label, cells,    i, line, any) {
+    for (i = 1; i <= n_gateways; i++) {
+        line = line " " cells[i] " |"
+        any = any || cells[i] != "-"
+    }
+    if (any)
+        print "| " label " |" line
 }
-function own_row(label, who, over, under,    i, line) {
-    line = "| " label " | " ratio(who, "latency", over, under) " |"
-    for (i = 2; i <= n_gateways; i++)
-        line = line " - |"
-    print line
+function row(label, figure_case, figure, digits,    i, m, cells) {
+    for (i = 1; i <= n_gateways; i++) {
+        m = median(gateways[i] SUBSEP figure_case SUBSEP figure)
+        cells[i] = m == "-" ? m : sprintf("%." digits "f", m)
+    }
+    put(label, cells)
+}
+function ratio_row(label, figure_case, over, under,    i, cells) {
+    for (i = 1; i <= n_gateways; i++)
+        cells[i] = ratio(gateways[i], figure_case, over, under)
+    put(label, cells)
+}
+function own_row(label, who, over, under,    i, cells) {
+    for (i = 1; i <= n_gateways; i++)
+        cells[i] = i == 1 ? ratio(who, "latency", over, under) : "-"
+    put(label, cells)
 }
 NF == 4 {
     if ($1 != "relay" && $1 != "local" && !($1 in seen)) { seen[$1] = 1; gateways[++n_gateways] = $1 }
@@ -55,7 +61,11 @@ END {
     }
     row("90 kept sessions, QoS 2, stored: CPU, us a message", "kept", "qos2_cpu_us", 2)
     for (q = 0; q <= 2; q++) {
-        row("latency, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
+        row("latency between ordinary clients, QoS " q ", us", "ordinary", "through_qos" q "_us", 1)
+        row("the same by plain MQTT: times", "ordinary", "times_qos" q, 2)
+    }
+    for (q = 0; q <= 2; q++) {
+        row("latency of the lean generator, QoS " q ", us", "latency", "latency_qos" q "_us", 1)
         ratio_row("the same by plain MQTT: times", "latency", "latency_qos" q "_us", "plain_qos" q "_us")
         own_row("with a local socket to the broker: times", "local", "latency_qos" q "_us", "plain_qos" q "_us")
         own_row("a bare relay by plain MQTT: times", "relay", "latency_qos" q "_us", "plain_qos" q "_us")
