@@ -242,6 +242,34 @@ void canon_touch(uint32_t off, uint32_t len)
         c.changed = overlap(off, len, c.live[i].off, c.live[i].len);
 }
 
+/* Part of a record of which enough stands for each half of a sector that it reaches to be one with
+ * something in it, and whose checksum is not there yet: any bytes more are only more of that. */
+static bool only_more(unsigned n, uint32_t off, uint32_t len)
+{
+    const struct place *p = &c.places[n];
+    uint32_t half = world->sim.flash.sector_size / 2, first = place_off(n) / half;
+
+    if (off < place_off(n) || off + len > place_off(n) + SM_RECORD_SIZE - 4 || p->weak ||
+        p->look[0].kind != LOOK_NONE || p->look[1].kind != LOOK_NONE ||
+        !lacks_checksum(place_off(n)))
+        return false;
+    for (uint32_t at = off / half; at <= (off + len - 1) / half; at++)
+        if ((p->extent >> 2 * (at - first) & 3) != 1)
+            return false;
+    return true;
+}
+
+bool canon_same(uint32_t off, uint32_t len, bool erase)
+{
+    for (unsigned i = 0; i < c.nplaces; i++)
+        if (overlap(off, len, place_off(i), SM_RECORD_SIZE) && (erase || !only_more(i, off, len)))
+            return false;
+    for (unsigned i = 0; i < c.nlive; i++)
+        if (overlap(off, len, c.live[i].off, c.live[i].len))
+            return false;
+    return !overlap(off, len, world_layout()->journal.off, world_layout()->journal.size);
+}
+
 void canon_inputs(uint64_t which)
 {
     c.again = c.late = c.none = false;

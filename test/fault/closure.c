@@ -14,9 +14,11 @@ enum { JOBS_MAX = 64 };
 
 static const char usage[] =
     "usage: closure [OPTION...] [GEOMETRY...]\n"
-    "  --quick        what fits a test run: a part of the inputs to the end on geometry 0, and "
-    "the\n"
-    "                 first states of key sets on 1, of sets on 13, of all inputs on all others\n"
+    "  --quick        what fits a test run: a part of the inputs to the end on all geometries but "
+    "four, and\n"
+    "                 there the first states of key sets (1), of sets (13) and of all inputs "
+    "(14);\n"
+    "                 of 3 a part\n"
     "  --only N,N,... only these inputs\n"
     "  --main         good updates, bad ones, the operator's return, floors, hangs\n"
     "  --firmware     new firmware, with good and bad updates and the operator's return\n"
@@ -47,28 +49,28 @@ static void print_result(unsigned geometry, const struct explore_result *r)
 {
     const struct geometry *g = &geometries[geometry];
 
-    printf("%2u: sector %5u, unit %2u, erased %02x: %llu states%s, %llu edges, %llu boots, depth "
-           "%u, %llu pairs; good update in %u boots, return in %u, after %s in %u\n",
-           geometry, (unsigned)g->sector, (unsigned)g->unit, g->erased,
-           (unsigned long long)r->states, r->closed ? "" : " (not all explored)",
-           (unsigned long long)r->edges, (unsigned long long)r->boots, r->depth,
-           (unsigned long long)r->pairs, r->clean[0], r->clean[1],
-           r->setting == WITH_DRIVER ? "a bad driver" : "hangs", r->clean[2]);
+    printf(
+        "%2u: sector %5u, unit %2u, erased %02x: %llu states%s, %llu edges, %.0f %% of them alike, "
+        "%llu boots, depth %u, %llu pairs, %llu of mounts; good update in %u boots, return in %u, "
+        "after %s in %u\n",
+        geometry, (unsigned)g->sector, (unsigned)g->unit, g->erased, (unsigned long long)r->states,
+        r->closed ? "" : " (not all explored)", (unsigned long long)r->edges,
+        100.0 * (double)r->passed / (double)r->edges, (unsigned long long)r->boots, r->depth,
+        (unsigned long long)r->pairs, (unsigned long long)r->joins, r->clean[0], r->clean[1],
+        r->setting == WITH_DRIVER ? "a bad driver" : "hangs", r->clean[2]);
     if (r->failed)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
     if (r->other[0])
         printf("    the other: %s\n", r->other);
 }
 
-/* Quick: one geometry to the end with good, absent and bad updates; of one with key sets, of one
- * with a plugin, and of all others the beginning. */
+/* Quick: good, absent and bad updates to the end, on one flash with all the pairs; on three others,
+ * in their place, the beginning of key sets, of a plugin, and of everything. */
 static struct explore_limits quick(unsigned geometry)
 {
     struct explore_limits l = limits;
 
-    if (geometry == 0) {
-        l.inputs = core_inputs;
-    } else if (geometry == 1) {
+    if (geometry == 1) {
         l.setting = WITH_KEY_SETS;
         l.inputs = keys_inputs;
         l.states = 200;
@@ -77,9 +79,14 @@ static struct explore_limits quick(unsigned geometry)
         l.inputs = plugin_inputs;
         l.states = 60;
         l.pairs = 300;
+    } else if (geometry == 14) {
+        l.inputs = common_inputs;
+        l.states = 60;
+        l.pairs = 300;
     } else {
-        l.states = 2;
-        l.pairs = 0;
+        l.inputs = core_inputs;
+        l.pairs = geometry == 0 ? limits.pairs : 50;
+        l.states = geometry == 3 ? 1000 : 0; /* of 88,000, in sectors smaller than records */
     }
     return l;
 }

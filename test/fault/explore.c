@@ -8,6 +8,11 @@
  * From a flash with unstable bits each input is lived through once for each way in which they may
  * read (flash_sim.h).
  *
+ * Most flashes were cut in the middle of a change; the mount of the next session ends it, and many
+ * of them are one then. What a session does after its mount hangs on the flash as it is then, on
+ * what the store has in memory and on the input: lived through once, it is not again. That this
+ * loses nothing is checked as the keys are, by pairs of sessions that are one after their mounts.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +29,14 @@ const struct geometry geometries[] = {
 };
 const unsigned ngeometries = sizeof geometries / sizeof *geometries;
 
-enum { END = UINT32_MAX, SEED = 0x5eed0001, ROW_MAX = 20000 };
+enum {
+    END = UINT32_MAX,
+    SEED = 0x5eed0001,
+    ROW_MAX = 20000,
+    SHOWN_EVERY = 64,
+    ERASES_SHOWN = 8,
+    INPUTS_MAX = 64
+};
 
 struct step {       /* one session of a path */
     uint32_t point; /* of the cut, or END */
@@ -44,6 +56,17 @@ struct blob { /* a sector's bytes, which units are programmed, and unstable bits
     struct hash hash;
     uint8_t *data;
     bool weak;
+};
+
+struct lived { /* a session from its mount on, and where it began */
+    struct hash hash;
+    uint32_t state; /* number + 1 */
+    uint8_t luck;
+};
+
+struct join { /* two sessions with an input that are one after their mounts */
+    uint32_t state[2];
+    uint8_t luck[2], input;
 };
 
 struct pair {
@@ -72,19 +95,32 @@ static struct {
 
     struct pair *pairs;
     unsigned npairs, room_pairs;
-    uint64_t next_pair, pair_gap;
+    uint64_t next_pair, pair_gap, erases;
+
+    struct lived *lived;
+    uint32_t nlived, lived_mask;
+    struct join *joins;
+    unsigned njoins;
+    uint64_t joined;
 
     uint64_t inputs;
 
     /* The session under way. */
     uint32_t from;
     struct step step;
+    bool same;        /* the operation under way seems to change nothing */
     struct hash last; /* key that was arrived at last, and the state that has it */
     uint32_t last_state;
     bool recording;   /* states; else only which keys come up */
     struct hash *row; /* each once, in their order */
     unsigned row_len;
     struct hash row_sum; /* the same whatever the order */
+    bool from_mount;     /* only of what comes after the mount */
+    unsigned way;        /* in which boots without a cut are to end well */
+    struct {
+        bool known;
+        struct hash hash;
+    } mount[2]; /* of this state, read in this way; with new firmware */
     struct explore_result *out;
 } x;
 
@@ -283,20 +319,28 @@ static void note_key(struct hash key)
     x.row_sum.b += key.b;
 }
 
+static void begin_row(void)
+{
+    x.row_len = 0;
+    x.row_sum = x.last = (struct hash){0, 0};
+}
+
 static void arrive(void)
 {
     struct hash key = canon_key();
 
+    bool again = hash_equal(key, x.last);
     x.out->edges++;
+    x.last = key;
     if (!x.recording) {
-        note_key(key);
+        if (!again)
+            note_key(key);
         return;
     }
-    if (hash_equal(key, x.last)) {
+    if (again) {
         sample_pair(x.last_state);
         return;
     }
-    x.last = key;
     uint32_t at = (uint32_t)key.b & x.seen_mask;
     for (; x.seen[at].state; at = (at + 1) & x.seen_mask) {
         if (hash_equal(x.seen[at].key, key)) {
@@ -314,7 +358,142 @@ static void at_point(void *ctx, uint32_t off, uint32_t len)
     (void)ctx;
     canon_touch(off, len);
     x.step.point = (uint32_t)world->sim.points;
+    if (x.same && !hash_equal(canon_key(), x.last)) {
+        snprintf(world->broken, sizeof world->broken, "a cut that seemed to change nothing does");
+        longjmp(world->end, 2);
+    }
     arrive();
+}
+
+/* Whether one of the points to come is to be kept for a pair. Of erases, which have few, each
+ * eighth: what a torn one leaves in a sector that means nothing is where a form could be wrong. */
+static bool pair_due(unsigned points, bool erase)
+{
+    if (!x.recording || x.room_pairs == 0)
+        return false;
+    if (erase && ++x.erases % ERASES_SHOWN == 0)
+        x.next_pair = x.out->edges + x.erases / ERASES_SHOWN % points;
+    return x.out->edges + points > x.next_pair;
+}
+
+/* Most operations change nothing of the form, wherever they are cut: they are not shown, but where
+ * a pair is due, and in each session of so many, which sees that it is so. */
+static bool passes(void *ctx, uint32_t off, uint32_t len, bool erase)
+{
+    unsigned points = erase ? SIM_ERASE_POINTS : SIM_UNIT_POINTS;
+
+    (void)ctx;
+    x.same = hash_equal(canon_key(), x.last) && canon_same(off, len, erase);
+    if (!x.same || x.out->boots % SHOWN_EVERY == 0 || pair_due(points, erase))
+        return false;
+    x.out->edges += points;
+    x.out->passed += points;
+    return true;
+}
+
+/* ---- Mounts ---------------------------------------------------------------------------------- */
+
+static void rehash_lived(void)
+{
+    uint32_t old_mask = x.lived_mask;
+    struct lived *old = x.lived;
+
+    x.lived_mask = old_mask ? 4 * old_mask + 3 : 65535;
+    x.lived = calloc((size_t)x.lived_mask + 1, sizeof *x.lived);
+    if (x.lived == NULL)
+        abort();
+    for (uint32_t i = 0; old && i <= old_mask; i++) {
+        uint32_t at = (uint32_t)old[i].hash.b & x.lived_mask;
+        if (old[i].state == 0)
+            continue;
+        while (x.lived[at].state)
+            at = (at + 1) & x.lived_mask;
+        x.lived[at] = old[i];
+    }
+    free(old);
+}
+
+/* Of very many, some that are kept: each as likely as any other. */
+static void sample_join(const struct lived *first)
+{
+    struct join j = {{first->state - 1, x.from}, {first->luck, x.step.luck}, x.step.input};
+    uint64_t at = x.joined++;
+
+    if (at >= x.room_pairs)
+        at = hash_word((struct hash){SEED, 0}, at).a % x.joined;
+    else
+        x.njoins++;
+    if (at < x.room_pairs)
+        x.joins[at] = j;
+}
+
+/* Where what comes after a mount in this way was lived first; this session, if nowhere before. */
+static struct lived *lived_first(struct hash mount, unsigned way)
+{
+    struct hash h = hash_word(mount, way);
+    uint32_t at = (uint32_t)h.b & x.lived_mask;
+
+    if (2 * (x.nlived + 1) > x.lived_mask) {
+        rehash_lived();
+        at = (uint32_t)h.b & x.lived_mask;
+    }
+    while (x.lived[at].state && !hash_equal(x.lived[at].hash, h))
+        at = (at + 1) & x.lived_mask;
+    if (x.lived[at].state == 0) {
+        x.lived[at] = (struct lived){h, x.from + 1, x.step.luck};
+        x.nlived++;
+    }
+    return &x.lived[at];
+}
+
+static bool was_lived(struct hash mount, unsigned input)
+{
+    uint32_t before = x.nlived;
+    const struct lived *first = lived_first(mount, input);
+
+    if (x.nlived != before)
+        return false;
+    sample_join(first);
+    return true;
+}
+
+/* What a session that is mounted goes on from: the flash, and in memory whether the area in force
+ * may be gone on with, and from where. All else there is on flash, or makes no difference, but
+ * before the first record: which area it goes to, and its numbers, since one with a single bit is
+ * torn in a way of its own. Unstable bits that count go on being read in their way. */
+static struct hash mount_hash(void)
+{
+    const struct sm_store *s = &world->dev.store;
+    struct hash h = canon_key();
+    bool first = true;
+
+    for (uint16_t i = 0; i <= s->layout.modules; i++)
+        first = first && sm_store_record(s, i)->seq == 0;
+    h = hash_word(h, s->fresh ? 1 + s->next : 0);
+    if (first)
+        h = hash_word(hash_word(hash_word(h, s->area), s->generation), s->next_seq);
+    return canon_weak() ? hash_word(h, 1u + 2u * (unsigned)world->sim.luck + world->sim.met % 2)
+                        : h;
+}
+
+static void at_mount(void)
+{
+    unsigned input = x.step.input, aged = inputs[input].new_engine;
+
+    if (!x.recording) {
+        if (x.from_mount)
+            begin_row();
+        return;
+    }
+    if (x.mount[aged].known) {
+        canon_reset();
+        world->sim.probe = at_point;
+        return;
+    }
+    x.mount[aged].known = true;
+    x.mount[aged].hash = mount_hash();
+    if (was_lived(x.mount[aged].hash, input))
+        longjmp(world->end, 3);
 }
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
@@ -372,27 +551,37 @@ static int live_once(uint32_t from, uint32_t sectors, struct known known, unsign
     restore(sectors, known, luck);
     x.from = from;
     x.step = (struct step){END, (uint8_t)input, (uint8_t)luck};
+    x.last = (struct hash){0, 0};
     world_before(&inputs[input]);
     canon_reset();
     x.out->boots++;
-    world->sim.probe = at_point;
+    bool mounted = x.recording && x.mount[inputs[input].new_engine].known;
+    world->sim.probe = mounted ? NULL : at_point; /* at_mount() goes on */
+    world->sim.passes = passes;
+    world->mounted = x.setting == JOURNAL_ALONE ? NULL : at_mount;
     int how = world_session(&inputs[input]);
     world->sim.probe = NULL;
+    world->sim.passes = NULL;
+    world->mounted = NULL;
+    x.same = false;
     x.step.point = END;
-    if (how != 2)
+    if (how != 2 && how != 3)
         arrive();
     return how;
 }
 
 static int live_all(uint32_t state)
 {
-    unsigned lucks = x.states[state].lucks;
-
-    for (unsigned input = 0; input < ninputs; input++) {
-        if (!(x.inputs >> input & 1))
-            continue;
-        for (unsigned luck = SIM_LUCK_OLD; luck <= lucks; luck++) {
-            x.last = (struct hash){0, 0};
+    for (unsigned luck = SIM_LUCK_OLD; luck <= x.states[state].lucks; luck++) {
+        memset(x.mount, 0, sizeof x.mount);
+        for (unsigned input = 0; input < ninputs; input++) {
+            unsigned aged = inputs[input].new_engine;
+            if (!(x.inputs >> input & 1))
+                continue;
+            x.from = state;
+            x.step = (struct step){END, (uint8_t)input, (uint8_t)luck};
+            if (x.mount[aged].known && was_lived(x.mount[aged].hash, input))
+                continue;
             if (live_once(state, x.states[state].sectors, x.states[state].known, input, luck) ==
                 2) {
                 fail(state, &x.step, world->broken);
@@ -401,6 +590,19 @@ static int live_all(uint32_t state)
         }
     }
     return 0;
+}
+
+/* Boots without a cut end well or not from their first mount on. */
+static void at_settling(void)
+{
+    uint32_t before = x.nlived;
+
+    canon_reset();
+    if (canon_weak())
+        return;
+    (void)lived_first(mount_hash(), INPUTS_MAX + x.way);
+    if (x.nlived == before)
+        longjmp(world->end, 3);
 }
 
 /* Boots without a cut, the first of which that can takes a new module or set, until the device is
@@ -414,9 +616,11 @@ static int settle(uint32_t state, struct input in, unsigned most, unsigned *took
     restore(x.states[state].sectors, x.states[state].known, state % SIM_LUCKS);
     for (unsigned boots = 1; boots <= most; boots++) {
         x.out->boots++;
+        world->mounted = boots == 1 ? at_settling : NULL;
         int how = world_session(&in);
-        if (how == 2)
-            return 2;
+        world->mounted = NULL;
+        if (how >= 2)
+            return how == 2 ? 2 : 0;
         if (world->offered) {
             target = world->offered;
             in.offer = NOTHING;
@@ -445,7 +649,9 @@ static int settle_all(uint32_t state)
                            {{DRIVER_TRAPS, SET_NEWER, 0, 0, 0}, 2}}};
     bool driver = x.setting == WITH_DRIVER;
 
+    x.from = state;
     for (unsigned i = 0; i < SETTLED && x.setting != JOURNAL_ALONE; i++) {
+        x.way = i;
         if (settle(state, ways[driver][i].in, ways[driver][i].most, &x.out->clean[i]) == 2) {
             fail(state, NULL, world->broken);
             return 2;
@@ -460,10 +666,34 @@ static int settle_all(uint32_t state)
 static void row_of(uint32_t sectors, struct known known, unsigned input, unsigned luck)
 {
     x.recording = false;
-    x.row_len = 0;
-    x.row_sum = (struct hash){0, 0};
+    begin_row();
     (void)live_once(0, sectors, known, input, luck);
     x.recording = true;
+}
+
+/* Sessions that are one after their mounts, by the flash and the few words that mount_hash() takes,
+ * end in the same keys. */
+static int compare_joins(void)
+{
+    x.from_mount = true;
+    for (unsigned i = 0; i < x.njoins; i++) {
+        const struct join *j = &x.joins[i];
+        struct hash sum[2];
+        for (unsigned k = 0; k < 2; k++) {
+            const struct state *s = &x.states[j->state[k]];
+            row_of(s->sectors, s->known, j->input, j->luck[k]);
+            sum[k] = x.row_sum;
+        }
+        x.out->joins++;
+        if (hash_equal(sum[0], sum[1]))
+            continue;
+        struct step step[2] = {{END, j->input, j->luck[0]}, {END, j->input, j->luck[1]}};
+        path_id(j->state[1], &step[1], x.out->other, sizeof x.out->other);
+        fail(j->state[0], &step[0], "two sessions of one mount have successors of different keys");
+        return 2;
+    }
+    x.from_mount = false;
+    return 0;
 }
 
 /* Flashes of equal keys have successors of equal keys: the canonical form leaves nothing out. */
@@ -510,11 +740,13 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
     open_world(geometry, limits->setting);
     rehash_blobs();
     rehash_seen();
+    rehash_lived();
     x.inputs = limits->inputs;
     canon_inputs(limits->inputs);
     x.room_pairs = limits->pairs;
     x.row = grow(NULL, ROW_MAX, sizeof *x.row);
     x.pairs = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.pairs) : NULL;
+    x.joins = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.joins) : NULL;
     x.pair_gap = 100;
     x.recording = true;
     canon_reset();
@@ -542,8 +774,8 @@ void explore(unsigned geometry, const struct explore_limits *limits, struct expl
     out->explored = s;
     out->states = x.nstates;
     out->closed = s == x.nstates;
-    if (!out->failed)
-        (void)compare_pairs();
+    if (!out->failed && compare_pairs() == 0)
+        (void)compare_joins();
 }
 
 /* ---- Replay ---------------------------------------------------------------------------------- */

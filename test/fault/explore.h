@@ -20,12 +20,15 @@ struct explore_limits {
     uint64_t inputs; /* those to try, a bit each */
     enum setting setting;
     unsigned states; /* 0: until there is no new one */
-    unsigned pairs;  /* of flashes with equal keys, to compare what becomes of them */
+    unsigned pairs;  /* of flashes with equal keys, to compare what becomes of them; and as many of
+                      * sessions that are one after their mounts */
     bool progress;   /* tell on stderr how far it is */
 };
 
 struct explore_result {
-    uint64_t states, explored, edges, boots, pairs;
+    uint64_t states, explored, edges, boots, pairs, joins;
+    uint64_t passed;         /* of the edges, those of operations that surely change
+                              * nothing, none of which was looked at by itself */
     unsigned depth;          /* sessions from blank flash to the state farthest away */
     unsigned clean[SETTLED]; /* boots at most that a good update took, and the return from a bad
                               * one: one that traps, one that hangs until the watchdog; or, of

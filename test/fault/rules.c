@@ -487,6 +487,8 @@ int __wrap_sm_store_mount(struct sm_store *s, const struct sm_flash *flash,
     rule(is_served(in_slot(APP, records[APP].active)), "half of a set is in force");
     if (world->in->health == WAS_HUNG)
         leave_hanging(&records[APP]);
+    if (world->mounted)
+        world->mounted();
     return 0;
 }
 

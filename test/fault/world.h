@@ -194,7 +194,9 @@ struct world {
     uint32_t emitted; /* event kinds (bits) that the device told of in this session */
 
     bool trace;
-    jmp_buf end; /* of a session: 1 watchdog, 2 a rule is broken */
+    void (*mounted)(
+        void);   /* or NULL: called when the store is mounted and the rules have seen it */
+    jmp_buf end; /* of a session: 1 watchdog, 2 a rule is broken, 3 by mounted() */
     char broken[200];
 
     _Alignas(16) uint8_t pool[MODULES_MAX][WORLD_POOL];
@@ -214,7 +216,8 @@ const struct sm_layout *world_layout(void);
 void world_before(const struct input *in);
 
 /* Lives one session on the flash as it is. `known` must be set. 0; 1 when the watchdog ended it; 2
- * when a rule is broken, which `broken` says. Power cuts go to sim.power. */
+ * when a rule is broken, which `broken` says; 3 when mounted() ended it. Power cuts go to
+ * sim.power. */
 int world_session(const struct input *in);
 
 /* Whether the session that just ended left the device where it should be with the module that it

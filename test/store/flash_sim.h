@@ -11,7 +11,8 @@
  * Unstable bits get new values at every read and map, as `luck` says.
  *
  * Instead of dying at one point, the simulator can be asked to show all of them: with `probe` set,
- * it is called at each point with the flash as a cut there would leave it, and goes on.
+ * it is called at each point with the flash as a cut there would leave it, and goes on. Of a unit
+ * or sector `passes` may say first that its points need not be shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef SM_TEST_FLASH_SIM_H
@@ -56,6 +57,7 @@ struct flash_sim {
     uint8_t *undo;
     void *probe_ctx;
     void (*probe)(void *ctx, uint32_t off, uint32_t len); /* off, len: what the operation touches */
+    bool (*passes)(void *ctx, uint32_t off, uint32_t len, bool erase); /* or NULL */
 
     uint64_t fail_op;   /* the operation with this number fails; UINT64_MAX: none */
     bool fail_silently; /* it returns 0 but has done nothing */
