@@ -68,31 +68,6 @@ static struct {
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc_by_processor(const uint8_t *p, size_t len)
-{
-    uint64_t crc = ~0u, word;
-
-    for (; len >= 8; p += 8, len -= 8) {
-        memcpy(&word, p, 8);
-        crc = __builtin_ia32_crc32di(crc, word);
-    }
-    for (; len > 0; p++, len--)
-        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
-    return ~(uint32_t)crc;
-}
-
-static uint32_t crc(const uint8_t *p, size_t len)
-{
-    return __builtin_cpu_supports("sse4.2") ? crc_by_processor(p, len) : sm_crc32c(0, p, len);
-}
-#else
-static uint32_t crc(const uint8_t *p, size_t len)
-{
-    return sm_crc32c(0, p, len);
-}
-#endif
-
 /* A checksum that is blank is taken for none without computing it: most points leave that. */
 static struct look look_at(const uint8_t *p)
 {
@@ -101,7 +76,7 @@ static struct look look_at(const uint8_t *p)
 
     memcpy(&sum, p + SM_RECORD_SIZE - 4, 4);
     if (sum != erased * 0x01010101u && memcmp(p, "SMR1", 4) == 0 &&
-        crc(p, SM_RECORD_SIZE - 4) == sum)
+        sm_crc32c(0, p, SM_RECORD_SIZE - 4) == sum)
         return (struct look){LOOK_RECORD, sum};
     if (p[0] == erased && memcmp(p, p + 1, SM_RECORD_SIZE - 1) == 0)
         return (struct look){LOOK_BLANK, 0};

@@ -62,11 +62,12 @@ struct lived { /* a session from its mount on, and where it began */
     struct hash hash;
     uint32_t state; /* number + 1 */
     uint8_t luck;
+    uint16_t differs; /* world.differs at its end */
 };
 
 struct join { /* two sessions with an input that are one after their mounts */
     uint32_t state[2];
-    uint8_t luck[2], input;
+    uint8_t luck[2], input[2];
 };
 
 struct pair {
@@ -104,6 +105,7 @@ static struct {
     uint64_t joined;
 
     uint64_t inputs;
+    uint8_t well[INPUTS_MAX]; /* of each input, the one that differs in that all modules are good */
 
     /* The session under way. */
     uint32_t from;
@@ -414,9 +416,10 @@ static void rehash_lived(void)
 }
 
 /* Of very many, some that are kept: each as likely as any other. */
-static void sample_join(const struct lived *first)
+static void sample_join(const struct lived *first, unsigned input)
 {
-    struct join j = {{first->state - 1, x.from}, {first->luck, x.step.luck}, x.step.input};
+    struct join j = {
+        {first->state - 1, x.from}, {first->luck, x.step.luck}, {(uint8_t)input, x.step.input}};
     uint64_t at = x.joined++;
 
     if (at >= x.room_pairs)
@@ -427,33 +430,42 @@ static void sample_join(const struct lived *first)
         x.joins[at] = j;
 }
 
-/* Where what comes after a mount in this way was lived first; this session, if nowhere before. */
-static struct lived *lived_first(struct hash mount, unsigned way)
+/* Where what comes after a mount in this way was lived, or room for it. */
+static struct lived *lived_at(struct hash mount, unsigned way)
 {
     struct hash h = hash_word(mount, way);
     uint32_t at = (uint32_t)h.b & x.lived_mask;
 
-    if (2 * (x.nlived + 1) > x.lived_mask) {
-        rehash_lived();
-        at = (uint32_t)h.b & x.lived_mask;
-    }
     while (x.lived[at].state && !hash_equal(x.lived[at].hash, h))
         at = (at + 1) & x.lived_mask;
-    if (x.lived[at].state == 0) {
-        x.lived[at] = (struct lived){h, x.from + 1, x.step.luck};
-        x.nlived++;
-    }
     return &x.lived[at];
 }
 
+/* It will have been, by this session. Until it has, it is as if each health made a difference. */
+static void live_here(struct hash mount, unsigned way)
+{
+    *lived_at(mount, way) =
+        (struct lived){hash_word(mount, way), x.from + 1, x.step.luck, UINT16_MAX};
+    if (2 * (++x.nlived + 1) > x.lived_mask)
+        rehash_lived();
+}
+
+/* Whether what comes after this mount with this input was lived before: with it, or while all were
+ * well and nobody noticed. */
 static bool was_lived(struct hash mount, unsigned input)
 {
-    uint32_t before = x.nlived;
-    const struct lived *first = lived_first(mount, input);
+    const struct lived *first = lived_at(mount, input);
 
-    if (x.nlived != before)
+    if (first->state != 0) {
+        sample_join(first, input);
+        return true;
+    }
+    if (x.well[input] == input)
         return false;
-    sample_join(first);
+    first = lived_at(mount, x.well[input]);
+    if (first->state == 0 || first->differs >> inputs[input].health & 1)
+        return false;
+    sample_join(first, x.well[input]);
     return true;
 }
 
@@ -488,12 +500,14 @@ static void at_mount(void)
     if (x.mount[aged].known) {
         canon_reset();
         world->sim.probe = at_point;
+        live_here(x.mount[aged].hash, input);
         return;
     }
     x.mount[aged].known = true;
     x.mount[aged].hash = mount_hash();
     if (was_lived(x.mount[aged].hash, input))
         longjmp(world->end, 3);
+    live_here(x.mount[aged].hash, input);
 }
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
@@ -567,6 +581,8 @@ static int live_once(uint32_t from, uint32_t sectors, struct known known, unsign
     x.step.point = END;
     if (how != 2 && how != 3)
         arrive();
+    if (how < 2 && x.recording && x.setting != JOURNAL_ALONE)
+        lived_at(x.mount[inputs[input].new_engine].hash, input)->differs = (uint16_t)world->differs;
     return how;
 }
 
@@ -595,14 +611,13 @@ static int live_all(uint32_t state)
 /* Boots without a cut end well or not from their first mount on. */
 static void at_settling(void)
 {
-    uint32_t before = x.nlived;
-
     canon_reset();
     if (canon_weak())
         return;
-    (void)lived_first(mount_hash(), INPUTS_MAX + x.way);
-    if (x.nlived == before)
+    struct hash mount = mount_hash();
+    if (lived_at(mount, INPUTS_MAX + x.way)->state != 0)
         longjmp(world->end, 3);
+    live_here(mount, INPUTS_MAX + x.way);
 }
 
 /* Boots without a cut, the first of which that can takes a new module or set, until the device is
@@ -681,13 +696,13 @@ static int compare_joins(void)
         struct hash sum[2];
         for (unsigned k = 0; k < 2; k++) {
             const struct state *s = &x.states[j->state[k]];
-            row_of(s->sectors, s->known, j->input, j->luck[k]);
+            row_of(s->sectors, s->known, j->input[k], j->luck[k]);
             sum[k] = x.row_sum;
         }
         x.out->joins++;
         if (hash_equal(sum[0], sum[1]))
             continue;
-        struct step step[2] = {{END, j->input, j->luck[0]}, {END, j->input, j->luck[1]}};
+        struct step step[2] = {{END, j->input[0], j->luck[0]}, {END, j->input[1], j->luck[1]}};
         path_id(j->state[1], &step[1], x.out->other, sizeof x.out->other);
         fail(j->state[0], &step[0], "two sessions of one mount have successors of different keys");
         return 2;
@@ -731,6 +746,22 @@ static void open_world(unsigned geometry, enum setting setting)
     x.setting = setting;
 }
 
+static void find_well(void)
+{
+    for (unsigned i = 0; i < ninputs; i++) {
+        x.well[i] = (uint8_t)i;
+        for (unsigned k = 0; k < ninputs; k++) {
+            struct input other = inputs[i];
+            other.health = ALL_GOOD;
+            if ((x.inputs >> k & 1) && inputs[k].health == other.health &&
+                inputs[k].offer == other.offer && inputs[k].rollback == other.rollback &&
+                inputs[k].new_engine == other.new_engine &&
+                inputs[k].long_uptime == other.long_uptime)
+                x.well[i] = (uint8_t)k;
+        }
+    }
+}
+
 static void begin(unsigned geometry, const struct explore_limits *limits,
                   struct explore_result *out)
 {
@@ -743,6 +774,7 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
     rehash_lived();
     x.inputs = limits->inputs;
     canon_inputs(limits->inputs);
+    find_well();
     x.room_pairs = limits->pairs;
     x.row = grow(NULL, ROW_MAX, sizeof *x.row);
     x.pairs = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.pairs) : NULL;

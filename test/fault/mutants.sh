@@ -17,7 +17,7 @@ shift
     read -r parts
 } <"$link"
 work=$(dirname "$link")/mutants
-wraps=-Wl,--wrap=sm_ed25519_verify,--wrap=sm_store_put,--wrap=sm_store_mount,--wrap=sm_record_decode
+wraps=-Wl,--wrap=sm_ed25519_verify,--wrap=sm_store_put,--wrap=sm_store_mount,--wrap=sm_record_decode,--wrap=sm_crc32c
 mkdir -p "$work"
 [ $# -gt 0 ] || set -- $(cd "$root/test/fault/mutants" && ls ./*.sed | sed 's/^..//; s/\.sed$//')
 

@@ -148,7 +148,7 @@ void input_text(const struct input *in, char *out, size_t size)
 /* ---- How modules behave ---------------------------------------------------------------------- */
 
 /* How the module that asks is to behave: the codes of subject.wat. */
-static uint64_t behaviour_of_application(void)
+static uint64_t behaviour_of_application(enum health health)
 {
     const struct sm_record *r = &world->records[0];
     unsigned slot = world->apps[0].slot;
@@ -157,7 +157,7 @@ static uint64_t behaviour_of_application(void)
     bool trial = r->slot[slot].state == SM_SLOT_TRIAL;
     bool newest = r->slot[slot].install > r->slot[!slot].install;
 
-    switch ((enum health)world->in->health) {
+    switch (health) {
     case TRIAL_TRAPS: return trial ? 1 : 0;
     case TRIAL_SPINS: return trial ? 2 : 0;
     case TRIAL_SICK: return trial ? 3 : 0;
@@ -170,11 +170,16 @@ static uint64_t behaviour_of_application(void)
 
 /* A driver is on trial by itself, or in a set: its own record says so then only of the first, and
  * that it is staged of the second. */
-static uint64_t behaviour_of_driver(void)
+static uint64_t behaviour_of_driver(enum health health)
 {
     const struct sm_slot *s = &world->records[1].slot[world->apps[1].slot];
 
-    return world->in->health == DRIVER_TRAPS && s->state != SM_SLOT_COMMITTED;
+    return health == DRIVER_TRAPS && s->state != SM_SLOT_COMMITTED;
+}
+
+static uint64_t behaviour(unsigned index, enum health health)
+{
+    return index ? behaviour_of_driver(health) : behaviour_of_application(health);
 }
 
 static uint64_t clock_ms(void *ctx)
@@ -186,7 +191,9 @@ static uint64_t clock_ms(void *ctx)
         return world->now_ms;
     rules_check_running(index);
     world->ticks[index]++;
-    uint64_t how = index ? behaviour_of_driver() : behaviour_of_application();
+    uint64_t how = behaviour(index, (enum health)world->in->health);
+    for (unsigned h = 0; h < HEALTHS; h++)
+        world->differs |= (uint32_t)(behaviour(index, (enum health)h) != how) << h;
     if (how == 2)
         world->epoch += 1000000; /* its deadline is over */
     if (how == 4) {
@@ -206,7 +213,37 @@ uint32_t world_runs(unsigned index)
                : (uint32_t)world->apps[index].manifest.sequence;
 }
 
-/* ---- Computed once --------------------------------------------------------------------------- */
+/* ---- Computed once, or faster ---------------------------------------------------------------- */
+
+uint32_t __real_sm_crc32c(uint32_t crc, const void *data, size_t len);
+uint32_t __wrap_sm_crc32c(uint32_t crc, const void *data, size_t len);
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc_by_processor(uint64_t crc, const uint8_t *p,
+                                                                   size_t len)
+{
+    uint64_t word;
+
+    for (; len >= 8; p += 8, len -= 8) {
+        memcpy(&word, p, 8);
+        crc = __builtin_ia32_crc32di(crc, word);
+    }
+    for (; len > 0; p++, len--)
+        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
+    return (uint32_t)crc;
+}
+
+uint32_t __wrap_sm_crc32c(uint32_t crc, const void *data, size_t len)
+{
+    return __builtin_cpu_supports("sse4.2") ? ~crc_by_processor(~crc, data, len)
+                                            : __real_sm_crc32c(crc, data, len);
+}
+#else
+uint32_t __wrap_sm_crc32c(uint32_t crc, const void *data, size_t len)
+{
+    return __real_sm_crc32c(crc, data, len);
+}
+#endif
 
 /* What a record's bytes say, by their hash too: a mount looks at each place twice. */
 int __real_sm_record_decode(const uint8_t in[SM_RECORD_SIZE], struct sm_record *r,
@@ -752,6 +789,7 @@ int world_session(const struct input *in)
     char text[160];
 
     world->in = in;
+    world->differs = 1u << WAS_HUNG; /* that comes before any module is asked */
     world->broken[0] = 0;
     input_text(in, text, sizeof text);
     if (world->trace)

@@ -64,14 +64,15 @@ const struct key_set *key_set_of(const uint8_t sha[32]);
 
 enum health {
     ALL_GOOD,
-    TRIAL_TRAPS, /* a module on trial traps, a committed one is good */
-    TRIAL_SPINS, /* the same with an endless loop, which the epoch ends */
-    TRIAL_SICK,  /* and with a health that says no until the trial's time is over */
-    TRIAL_HANGS, /* and with a hang of the device, which the watchdog resets */
-    LATE_TRAPS,  /* good on trial; committed, the newest module traps at each tick */
-    ALL_TRAP,    /* every module traps at each tick */
-    WAS_HUNG,    /* all are good now, but the watchdog found the one to run hanging last time */
-    DRIVER_TRAPS /* the driver on trial traps, an application is good */
+    TRIAL_TRAPS,  /* a module on trial traps, a committed one is good */
+    TRIAL_SPINS,  /* the same with an endless loop, which the epoch ends */
+    TRIAL_SICK,   /* and with a health that says no until the trial's time is over */
+    TRIAL_HANGS,  /* and with a hang of the device, which the watchdog resets */
+    LATE_TRAPS,   /* good on trial; committed, the newest module traps at each tick */
+    ALL_TRAP,     /* every module traps at each tick */
+    WAS_HUNG,     /* all are good now, but the watchdog found the one to run hanging last time */
+    DRIVER_TRAPS, /* the driver on trial traps, an application is good */
+    HEALTHS
 };
 
 enum offer {
@@ -191,6 +192,8 @@ struct world {
     uint32_t offered;  /* sequence of the module that the device took; 0 none */
 
     bool unreliable;  /* the flash may fail or rot: bytes need not be there */
+    uint32_t differs; /* healths (bits) of which some module would have shown by now that they are
+                       * not the one of this session */
     uint32_t emitted; /* event kinds (bits) that the device told of in this session */
 
     bool trace;
