@@ -113,10 +113,12 @@ static struct {
     bool same;        /* the operation under way seems to change nothing */
     struct hash last; /* key that was arrived at last, and the state that has it */
     uint32_t last_state;
-    bool recording;   /* states; else only which keys come up */
-    struct hash *row; /* each once, in their order */
-    unsigned row_len;
-    struct hash row_sum; /* the same whatever the order */
+    bool recording; /* states; else only which keys come up */
+    struct row {
+        struct hash *keys; /* each once, in their order */
+        unsigned len;
+        struct hash sum; /* the same whatever the order */
+    } row, chances;      /* those that hang on which bits a cut hit */
     bool from_mount;     /* only of what comes after the mount */
     unsigned way;        /* in which boots without a cut are to end well */
     struct {
@@ -307,24 +309,31 @@ static void sample_pair(uint32_t state)
     x.next_pair = x.out->edges + x.pair_gap;
 }
 
+static bool has_key(const struct row *r, struct hash key)
+{
+    for (unsigned i = r->len; i-- > 0;)
+        if (hash_equal(r->keys[i], key))
+            return true;
+    return false;
+}
+
 /* Which keys a session can end in. Not at which point each: where the last bytes of a record are
  * blank anyway, a torn one is whole some units earlier, and that hangs on its checksum. */
-static void note_key(struct hash key)
+static void note_key(struct row *r, struct hash key)
 {
-    for (unsigned i = x.row_len; i-- > 0;)
-        if (hash_equal(x.row[i], key))
-            return;
-    if (x.row_len == ROW_MAX)
+    if (has_key(r, key))
+        return;
+    if (r->len == ROW_MAX)
         abort();
-    x.row[x.row_len++] = key;
-    x.row_sum.a += key.a;
-    x.row_sum.b += key.b;
+    r->keys[r->len++] = key;
+    r->sum.a += key.a;
+    r->sum.b += key.b;
 }
 
 static void begin_row(void)
 {
-    x.row_len = 0;
-    x.row_sum = x.last = (struct hash){0, 0};
+    x.row.len = x.chances.len = 0;
+    x.row.sum = x.last = (struct hash){0, 0};
 }
 
 static void arrive(void)
@@ -335,8 +344,7 @@ static void arrive(void)
     x.out->edges++;
     x.last = key;
     if (!x.recording) {
-        if (!again)
-            note_key(key);
+        note_key(world->sim.by_chance ? &x.chances : &x.row, key);
         return;
     }
     if (again) {
@@ -470,20 +478,17 @@ static bool was_lived(struct hash mount, unsigned input)
 }
 
 /* What a session that is mounted goes on from: the flash, and in memory whether the area in force
- * may be gone on with, and from where. All else there is on flash, or makes no difference, but
- * before the first record: which area it goes to, and its numbers, since one with a single bit is
- * torn in a way of its own. Unstable bits that count go on being read in their way. */
+ * may be gone on with, and from where; before the first record, which area that will be. All else
+ * there is on flash, or makes no difference. Unstable bits that count go on being read in their
+ * way.
+ */
 static struct hash mount_hash(void)
 {
     const struct sm_store *s = &world->dev.store;
-    struct hash h = canon_key();
-    bool first = true;
+    struct hash h = hash_word(canon_key(), s->fresh ? 1 + s->next : 0);
 
-    for (uint16_t i = 0; i <= s->layout.modules; i++)
-        first = first && sm_store_record(s, i)->seq == 0;
-    h = hash_word(h, s->fresh ? 1 + s->next : 0);
-    if (first)
-        h = hash_word(hash_word(hash_word(h, s->area), s->generation), s->next_seq);
+    if (s->fresh && s->next == 0)
+        h = hash_word(h, s->area);
     return canon_weak() ? hash_word(h, 1u + 2u * (unsigned)world->sim.luck + world->sim.met % 2)
                         : h;
 }
@@ -677,13 +682,29 @@ static int settle_all(uint32_t state)
 
 /* ---- Pairs ----------------------------------------------------------------------------------- */
 
-/* The keys of everything that a session can end in. */
-static void row_of(uint32_t sectors, struct known known, unsigned input, unsigned luck)
+static bool is_state(struct hash key)
+{
+    uint32_t at = (uint32_t)key.b & x.seen_mask;
+
+    while (x.seen[at].state && !hash_equal(x.seen[at].key, key))
+        at = (at + 1) & x.seen_mask;
+    return x.seen[at].state != 0;
+}
+
+/* The keys of everything that a session can end in, into x.row. Which come up by chance differs
+ * with the bytes, but they are states too, when all are known. NULL, or what is wrong. */
+static const char *row_of(uint32_t sectors, struct known known, unsigned input, unsigned luck)
 {
     x.recording = false;
     begin_row();
-    (void)live_once(0, sectors, known, input, luck);
+    int how = live_once(0, sectors, known, input, luck);
     x.recording = true;
+    if (how == 2)
+        return world->broken;
+    for (unsigned i = 0; i < x.chances.len && x.out->closed; i++)
+        if (!is_state(x.chances.keys[i]))
+            return "of two flashes of one key, one leads to a state that was not found";
+    return NULL;
 }
 
 /* Sessions that are one after their mounts, by the flash and the few words that mount_hash() takes,
@@ -693,18 +714,21 @@ static int compare_joins(void)
     x.from_mount = true;
     for (unsigned i = 0; i < x.njoins; i++) {
         const struct join *j = &x.joins[i];
+        const char *wrong = NULL;
         struct hash sum[2];
-        for (unsigned k = 0; k < 2; k++) {
+        for (unsigned k = 0; k < 2 && !wrong; k++) {
             const struct state *s = &x.states[j->state[k]];
-            row_of(s->sectors, s->known, j->input[k], j->luck[k]);
-            sum[k] = x.row_sum;
+            wrong = row_of(s->sectors, s->known, j->input[k], j->luck[k]);
+            sum[k] = x.row.sum;
         }
         x.out->joins++;
-        if (hash_equal(sum[0], sum[1]))
+        if (!wrong && !hash_equal(sum[0], sum[1]))
+            wrong = "two sessions of one mount have successors of different keys";
+        if (!wrong)
             continue;
         struct step step[2] = {{END, j->input[0], j->luck[0]}, {END, j->input[1], j->luck[1]}};
         path_id(j->state[1], &step[1], x.out->other, sizeof x.out->other);
-        fail(j->state[0], &step[0], "two sessions of one mount have successors of different keys");
+        fail(j->state[0], &step[0], wrong);
         return 2;
     }
     x.from_mount = false;
@@ -721,15 +745,18 @@ static int compare_pairs(void)
         while (!(x.inputs >> input & 1))
             input = (input + 1) % ninputs;
         unsigned luck = SIM_LUCK_OLD + i % 2; /* others hang on which bits are read first */
-        row_of(s->sectors, s->known, input, luck);
-        struct hash sum = x.row_sum;
-        row_of(p->sectors, p->known, input, luck);
+        const char *wrong = row_of(s->sectors, s->known, input, luck);
+        struct hash sum = x.row.sum;
+        if (!wrong)
+            wrong = row_of(p->sectors, p->known, input, luck);
         x.out->pairs++;
-        if (hash_equal(sum, x.row_sum))
+        if (!wrong && !hash_equal(sum, x.row.sum))
+            wrong = "two flashes of one key have successors of different keys";
+        if (!wrong)
             continue;
         struct step step = {END, (uint8_t)input, (uint8_t)luck};
         path_id(p->from, &p->step, x.out->other, sizeof x.out->other);
-        fail(p->state, &step, "two flashes of one key have successors of different keys");
+        fail(p->state, &step, wrong);
         return 2;
     }
     return 0;
@@ -776,7 +803,8 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
     canon_inputs(limits->inputs);
     find_well();
     x.room_pairs = limits->pairs;
-    x.row = grow(NULL, ROW_MAX, sizeof *x.row);
+    x.row.keys = grow(NULL, ROW_MAX, sizeof *x.row.keys);
+    x.chances.keys = grow(NULL, ROW_MAX, sizeof *x.chances.keys);
     x.pairs = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.pairs) : NULL;
     x.joins = limits->pairs ? grow(NULL, limits->pairs, sizeof *x.joins) : NULL;
     x.pair_gap = 100;

@@ -261,9 +261,11 @@ static void show(struct flash_sim *sim, uint32_t off, uint32_t len, const uint8_
 {
     bool any_unstable = sim->any_unstable;
 
+    sim->by_chance = p ? point == 2 || point == 3 : point == 3 || point == 5;
     keep(sim, off, len, false);
     tear(sim, off, len, p, point);
     sim->probe(sim->probe_ctx, off, len);
+    sim->by_chance = false;
     keep(sim, off, len, true);
     sim->any_unstable = any_unstable;
 }

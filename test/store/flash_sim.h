@@ -57,6 +57,7 @@ struct flash_sim {
     uint8_t *undo;
     void *probe_ctx;
     void (*probe)(void *ctx, uint32_t off, uint32_t len); /* off, len: what the operation touches */
+    bool by_chance; /* while the probe is called: which bits it is hangs on rng */
     bool (*passes)(void *ctx, uint32_t off, uint32_t len, bool erase); /* or NULL */
 
     uint64_t fail_op;   /* the operation with this number fails; UINT64_MAX: none */
