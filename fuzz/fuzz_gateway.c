@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d.cfg.max_filters = 4;
     d.cfg.buffer_messages = 4;
     d.cfg.session_s = 100;
-    d.cfg.qos2_window = 2;                          /* and others wait */
+    d.cfg.qos2_window = 2; /* and others wait */
     d.cfg.max_clients = MEMORY_CLIENTS;
     d.stores = d.store.cuts = size && data[0] & 0x08;
     d.rule.own_connection = size && data[0] & 0x10; /* of the first step too */
