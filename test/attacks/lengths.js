@@ -1,5 +1,5 @@
 // Every length of every signed object is another, and the object is signed again by the right key, so
-// that only the reader stands in the way: node lengths.js SANDMOTE
+// that only the reader stands in the way: node lengths.js SANDMOTE STATEMENT
 //
 // That every bit of what is signed counts, test/trust shows. Here each head of a text, byte string,
 // array, map or tag says something else (one more, one less, the borders of the next sizes, the same
@@ -13,10 +13,11 @@ const path = require('path');
 const { spawnSync } = require('child_process');
 const o = require('./objects');
 
-const [sandmote] = process.argv.slice(2);
+const [sandmote, statement] = process.argv.slice(2);
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sandmote-lengths-'));
 const write = (name, bytes) => { fs.writeFileSync(path.join(dir, name), bytes); return path.join(dir, name); };
-const run = (...args) => spawnSync(sandmote, args, { encoding: 'utf8' });
+const runs = (program, ...args) => spawnSync(program, args, { encoding: 'utf8' });
+const run = (...args) => runs(sandmote, ...args);
 
 // ---- Where lengths stand ----------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ function* spoiled(bytes) {
 
 // ---- What is signed ---------------------------------------------------------------------------
 
-const signer = o.newKey(), builder = o.newKey(), root = o.newKey();
+const signer = o.newKey(), builder = o.newKey(), root = o.newKey(), server = o.newKey();
 const plan = (version) => ({ version, threshold: 1, roots: [root], issued: 1700000000,
   keys: [{ role: 'signer', key: signer }, { role: 'vendor', key: builder, scope: ['BME280', 'i2c-1', [0x76], ['log']] }],
   revoked: [{ key: o.newKey(), stop: true }], anchors: [Buffer.alloc(300)], pins: [Buffer.alloc(32, 1)] });
@@ -86,15 +87,22 @@ const isClaim = (bytes) => {
 const isManifest = (bytes) => run('inspect', write('x.wasm', o.release(signer, { version: 1,
   sections: [o.manifestSection(bytes)] }).bytes));
 
+const isStatement = (bytes) => runs(statement, server.raw.toString('hex'), write('x.current', bytes));
+
 // The payload inside a signed object is another; it is signed as it then is.
 const setOf = (payload) => o.keySet({ ...plan(2), rawPayload: payload }, [root]);
 const claimOf = (payload) => o.sign1(builder, 'native', payload);
+const statementOf = (payload) => o.sign1(server, 'current', payload);
+const stated = { issued: 1700000000, expires: 1700086400, keys: 3, nonce: Buffer.alloc(16, 7),
+  modules: [['pump', 12], ['thermostat', 7]] };
 const set = o.keySet(plan(2), [root]), claim = o.claim(builder, app, image);
 const objects = [
   ['a key set', set, (b) => b, isKeySet],
   ['what a key set says', o.keySetPayload(plan(2)), setOf, isKeySet],
   ['a claim', claim, (b) => b, isClaim],
   ['what a claim says', o.claimPayload(app, image), claimOf, isClaim],
+  ['a statement', o.statement(server, stated), (b) => b, isStatement],
+  ['what a statement says', o.statementPayload(stated), statementOf, isStatement],
   ['a plugin\'s manifest', o.manifest({ name: 'driver', version: 1, sequence: 1,
     manifest: { 2: 1, 14: 2, 16: o.sensor(), 17: [['app', 1, 9], ['other', 2, 2]] } }), (b) => b, isManifest],
   ['a manifest', o.manifest({ name: 'app', version: 1, sequence: 1 }), (b) => b, isManifest],

@@ -174,10 +174,11 @@ const claimPayload = (module, image, o = {}) => cbor(map({
 const claim = (key, module, image, o = {}) =>
   sign1(key, o.type || 'native', claimPayload(module, image, o));
 
-const statement = (key, o) => sign1(key, o.type || 'current', cbor(map({
+const statementPayload = (o) => cbor(map({
   1: 1, 2: 'plant-7', 3: 'stable', 4: o.issued, 5: o.expires, 6: o.keys ?? 0, 7: o.modules ?? [],
   8: o.nonce, ...o.payload,
-})));
+}));
+const statement = (key, o) => sign1(key, o.type || 'current', statementPayload(o));
 
 const sorted = (list, at = (x) => x) => [...list].sort((a, b) => Buffer.compare(at(a), at(b)));
 
@@ -216,5 +217,5 @@ function flip(bytes, at = bytes.length >> 1, bit = 0) {
 }
 
 module.exports = { sha256, newKey, withHigherS, Raw, Tag, cbor, map, head, op, wasm, manifest,
-  manifestSection, padding, release, sensor, plugin, removal, signed, sign1, claim, claimPayload, statement,
+  manifestSection, padding, release, sensor, plugin, removal, signed, sign1, claim, claimPayload, statement, statementPayload,
   keySet, keySetPayload, flip };
