@@ -20,7 +20,8 @@ void canon_reset(void);
 /* These bytes may have changed. */
 void canon_touch(uint32_t off, uint32_t len);
 
-/* Whether an operation on these bytes surely leaves the key as it is, wherever it is cut. */
+/* Whether an operation on these bytes surely leaves the key as it is, wherever it is cut. Of the
+ * key that canon_key() gave last. */
 bool canon_same(uint32_t off, uint32_t len, bool erase);
 
 /* The key of the world's flash and of what the device has promised of it (world.known). */

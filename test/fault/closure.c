@@ -20,6 +20,7 @@ static const char usage[] =
     "(14);\n"
     "                 of 3 a part\n"
     "  --only N,N,... only these inputs\n"
+    "  Of these, one or several together:\n"
     "  --main         good updates, bad ones, the operator's return, floors, hangs\n"
     "  --firmware     new firmware, with good and bad updates and the operator's return\n"
     "  --offers       a server that offers nothing, the last again, an older one, or part of one\n"
@@ -30,9 +31,10 @@ static const char usage[] =
     "  --keys         a device with key sets, and inputs about them\n"
     "  --plugin       a device with a plugin, and inputs about it and sets with it\n"
     "  --drivers      of these the inputs about the plugin alone, which come to an end\n"
-    "  --sets         and those about sets, which do too\n"
+    "  --sets         those about sets, which do too\n"
     "  --stated       and a server that says what is current\n"
     "  --journal      the journal alone\n"
+    "  And:\n"
     "  --states N     only the first N states\n"
     "  --pairs N      pairs of flashes with equal keys to compare, at most; 1000\n"
     "  --jobs N       geometries at a time\n"
@@ -240,8 +242,11 @@ static bool group(const char *option)
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         if (strcmp(option, groups[i].option) != 0)
             continue;
-        limits.setting = groups[i].setting;
-        limits.inputs = *groups[i].inputs;
+        if (limits.setting == ONE_APPLICATION)
+            limits.setting = groups[i].setting;
+        else if (groups[i].setting != limits.setting && groups[i].setting != ONE_APPLICATION)
+            refuse(option, "a group for another device than those before");
+        limits.inputs |= *groups[i].inputs;
         return true;
     }
     return false;

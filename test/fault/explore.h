@@ -27,6 +27,7 @@ struct explore_limits {
 
 struct explore_result {
     uint64_t states, explored, edges, boots, pairs, joins;
+    uint64_t by_chance;      /* states that came up only when pairs were compared */
     uint64_t passed;         /* of the edges, those of operations that surely change
                               * nothing, none of which was looked at by itself */
     unsigned depth;          /* sessions from blank flash to the state farthest away */

@@ -137,12 +137,20 @@ static void check_events(const struct sm_slot *was, const struct sm_slot *is)
 }
 
 /* Whether the module on trial at a place, or one of its set, is bad. */
-static bool trial_misbehaves(unsigned index, uint32_t set)
+static bool is_bad(enum health h, unsigned index, uint32_t set)
 {
-    enum health h = (enum health)world->in->health;
     bool driver = h == DRIVER_TRAPS, app = h >= TRIAL_TRAPS && h != LATE_TRAPS && !driver;
 
     return set ? app || driver : index == APP ? app : driver;
+}
+
+static bool trial_misbehaves(unsigned index, uint32_t set)
+{
+    bool bad = is_bad((enum health)world->in->health, index, set);
+
+    for (unsigned h = 0; h < HEALTHS; h++)
+        world->differs |= (uint32_t)(is_bad((enum health)h, index, set) != bad) << h;
+    return bad;
 }
 
 static bool committed_misbehaves(void)
@@ -182,6 +190,7 @@ static void check_new(unsigned index, const struct sm_record *was, const struct 
          "a trial of what is not newer");
     rule(is->boots_left == BOOTS, "a trial begins without its starts");
     world->starts_paid[index] = 0;
+    world->ticks[index] = 0;
     rule(noted(s, SM_EVENT_INSTALLED), "an installation is not told");
 }
 
@@ -193,6 +202,7 @@ static void check_set_start(const struct sm_record *is, unsigned i)
 
     rule(is->set != 0 && is->boots_left == BOOTS, "a trial of no set");
     world->starts_paid[APP] = 0;
+    world->ticks[APP] = world->ticks[DRIVER] = 0;
     rule(staged != SM_STORE_NO_SLOT && driver->set == is->set &&
              driver->slot[staged].sequence == is->slot[i].sequence &&
              holds(DRIVER, staged, in_slot(DRIVER, staged)),

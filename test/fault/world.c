@@ -1,8 +1,9 @@
 /* The world of the closure proof (world.h): what the device's surroundings do. The rules are in
  * rules.c.
  *
- * A function of the product is stepped into at link time: sm_ed25519_verify(), whose answers are
- * kept by content.
+ * Three functions of the product are stepped into at link time: sm_ed25519_verify() and
+ * sm_record_decode(), whose answers are kept by content, and sm_crc32c(), for which processors have
+ * an instruction; that it is the same is seen at the start.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -885,8 +886,20 @@ static void make_room_for_notes(uint32_t sector)
         NOTE_BLOCKS * ((64 + SM_JOURNAL_NOTE + sector - 1) / sector * sector);
 }
 
+static void check_crc(void)
+{
+    uint8_t bytes[64];
+
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 37 + 11);
+    for (unsigned len = 0; len <= sizeof bytes; len++)
+        if (__wrap_sm_crc32c(len, bytes, len) != __real_sm_crc32c(len, bytes, len))
+            abort();
+}
+
 void world_init(enum setting setting, uint32_t sector, uint32_t unit, uint8_t erased)
 {
+    check_crc();
     if (world == NULL)
         world = aligned_alloc(64, (sizeof *world + 63) / 64 * 64);
     if (world == NULL)

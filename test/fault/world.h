@@ -185,15 +185,16 @@ struct world {
     uint64_t acked[WORLD_EVENTS]; /* ids that the server got in this session */
     unsigned nacked;
     unsigned starts_paid[MODULES_MAX]; /* of the trial, in this session */
-    uint32_t ticks[MODULES_MAX];       /* calls that a module began in this session */
-    bool operator_asked;               /* the operator's return is under way */
+    uint32_t ticks[MODULES_MAX]; /* calls that a module began in this session, since its trial began
+                                  * if it did so in it */
+    bool operator_asked;         /* the operator's return is under way */
 
     uint64_t stated_s; /* when the server's statement of this session was made; 0 none */
     uint32_t offered;  /* sequence of the module that the device took; 0 none */
 
     bool unreliable;  /* the flash may fail or rot: bytes need not be there */
     uint32_t differs; /* healths (bits) of which some module would have shown by now that they are
-                       * not the one of this session */
+                       * not the one of this session, or a rule would have said something else */
     uint32_t emitted; /* event kinds (bits) that the device told of in this session */
 
     bool trace;
