@@ -13,7 +13,13 @@
 #include "canon.h"
 #include "notes.h"
 
-enum { PLACES_MAX = 64, CONTENTS_MAX = 24, NUMBERS_MAX = 16 * CONTENTS_MAX, FORM_MAX = 4096 };
+enum {
+    PLACES_MAX = 64,
+    CONTENTS_MAX = 24,
+    NUMBERS_MAX = 16 * CONTENTS_MAX,
+    FORM_MAX = 4096,
+    LIVE_MAX = 1024
+};
 enum look_kind { LOOK_BLANK, LOOK_NONE, LOOK_RECORD };
 
 struct look {
@@ -51,7 +57,7 @@ static struct {
     bool again; /* a server may come back to what it offered before */
     bool late;  /* which module came last makes a difference */
     bool none;  /* what is in force may come to be nothing: then A and B are not alike */
-    struct range live[6 * CONTENTS_MAX]; /* bytes of slots that records count on */
+    struct range live[LIVE_MAX]; /* bytes of slots that records count on */
     unsigned nlive;
 
     /* While a form is made. */
@@ -700,8 +706,8 @@ static void put_stops(const struct key_set *set)
     }
 }
 
-/* A copy that is mended when it is not whole: only whether it is, as it may read, counts. */
-static void put_copy(uint32_t off, uint32_t len, const uint8_t *expected)
+/* Part of a copy, in one sector: only whether it is as it should be, as it may read, counts. */
+static void put_copied(uint32_t off, uint32_t len, const uint8_t *expected)
 {
     const struct flash_sim *sim = &world->sim;
     bool old = true, erased = true, weak = false;
@@ -719,6 +725,15 @@ static void put_copy(uint32_t off, uint32_t len, const uint8_t *expected)
     put(erased);
     put(weak);
     c.weak |= weak;
+}
+
+/* A copy that is mended when it is not whole, one sector after the other. */
+static void put_copy(uint32_t off, uint32_t len, const uint8_t *expected)
+{
+    uint32_t size = world->sim.flash.sector_size;
+
+    for (uint32_t at = 0; at < len; at += size)
+        put_copied(off + at, len - at < size ? len - at : size, expected + at);
 }
 
 /* What was refused: the set that nobody signed (KEYS_BAD), or the one before (KEYS_OLD). Offered
