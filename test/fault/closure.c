@@ -60,6 +60,9 @@ static void print_result(unsigned geometry, const struct explore_result *r)
         100.0 * (double)r->passed / (double)r->edges, (unsigned long long)r->boots, r->depth,
         (unsigned long long)r->pairs, (unsigned long long)r->joins, r->clean[0], r->clean[1],
         r->setting == WITH_DRIVER ? "a bad driver" : "hangs", r->clean[2]);
+    if (r->by_chance)
+        printf("    %llu of the states came up by chance, when pairs were compared\n",
+               (unsigned long long)r->by_chance);
     if (r->failed)
         printf("    BROKEN: %s\n    replay: %s\n", r->what, r->id);
     if (r->other[0])

@@ -59,11 +59,18 @@ struct blob { /* a sector's bytes, which units are programmed, and unstable bits
     bool weak;
 };
 
-struct lived { /* a session from its mount on, and where it began */
+/* Of a hash: the state that has it; or the session that lived what comes after a mount. */
+struct entry {
     struct hash hash;
-    uint32_t state; /* number + 1 */
+    uint32_t state; /* number + 1 of the state, or of that where the session began; 0: unused */
     uint8_t luck;
     uint16_t differs; /* world.differs at its end */
+};
+_Static_assert(HEALTHS <= 16, "they are bits of differs");
+
+struct table { /* at most half full */
+    struct entry *at;
+    uint32_t n, mask;
 };
 
 struct join { /* two sessions with an input that are one after their mounts */
@@ -89,19 +96,13 @@ static struct {
     uint32_t nblobs, room_blobs;
     uint32_t *blob_table; /* number + 1; twice as many as blobs at least */
     uint32_t blob_mask;
-    struct {
-        struct hash key;
-        uint32_t state; /* number + 1 */
-    } * seen;
-    uint32_t seen_mask;
+    struct table seen, lived;
 
     struct pair *pairs;
     unsigned npairs, room_pairs;
     uint64_t next_pair, pair_gap; /* in edges */
     uint64_t erases, erase_gap;   /* that seem to change nothing */
 
-    struct lived *lived;
-    uint32_t nlived, lived_mask;
     struct join *joins;
     unsigned njoins;
     uint64_t joined;
@@ -122,7 +123,7 @@ static struct {
         unsigned len;
         struct hash sum; /* the same whatever the order */
     } row, chances;      /* those that hang on which bits a cut hit */
-    bool unstable;       /* so do all, as the flash has some that changed before */
+    bool unstable;       /* so do all, as unstable bits count in the flash */
     bool from_mount;     /* only of what comes after the mount */
     unsigned way;        /* in which boots without a cut are to end well */
     struct {
@@ -245,43 +246,43 @@ static void restore_flash(uint32_t list)
 
 /* ---- States ---------------------------------------------------------------------------------- */
 
-static void rehash_seen(void)
+/* Where a hash is in a table, or would be. Until the next one is added. */
+static struct entry *entry_of(const struct table *t, struct hash h)
 {
-    uint32_t old_mask = x.seen_mask;
-    void *old = x.seen;
+    uint32_t at = (uint32_t)h.b & t->mask;
 
-    x.seen_mask = old_mask ? 4 * old_mask + 3 : 65535;
-    x.seen = calloc((size_t)x.seen_mask + 1, sizeof *x.seen);
-    if (x.seen == NULL)
-        abort();
-    __typeof__(x.seen) from = old;
-    for (uint32_t i = 0; old && i <= old_mask; i++) {
-        uint32_t at = (uint32_t)from[i].key.b & x.seen_mask;
-        if (from[i].state == 0)
-            continue;
-        while (x.seen[at].state)
-            at = (at + 1) & x.seen_mask;
-        x.seen[at] = from[i];
-    }
-    free(old);
+    while (t->at[at].state && !hash_equal(t->at[at].hash, h))
+        at = (at + 1) & t->mask;
+    return &t->at[at];
 }
 
-/* Where a key is among those seen, or would be. */
-static uint32_t room_for(struct hash key)
+static void grow_table(struct table *t)
 {
-    uint32_t at = (uint32_t)key.b & x.seen_mask;
+    struct table old = *t;
 
-    while (x.seen[at].state && !hash_equal(x.seen[at].key, key))
-        at = (at + 1) & x.seen_mask;
-    return at;
+    t->mask = old.mask ? 4 * old.mask + 3 : 65535;
+    t->at = calloc((size_t)t->mask + 1, sizeof *t->at);
+    if (t->at == NULL)
+        abort();
+    for (uint32_t i = 0; old.at && i <= old.mask; i++)
+        if (old.at[i].state != 0)
+            *entry_of(t, old.at[i].hash) = old.at[i];
+    free(old.at);
+}
+
+static void add_entry(struct table *t, struct entry e)
+{
+    *entry_of(t, e.hash) = e;
+    if (2 * (++t->n + 1) > t->mask)
+        grow_table(t);
 }
 
 static bool is_state(struct hash key)
 {
-    return x.seen[room_for(key)].state != 0;
+    return entry_of(&x.seen, key)->state != 0;
 }
 
-static void add_state(uint32_t at, struct hash key)
+static void add_state(struct hash key)
 {
     if (x.nstates == x.room_states)
         x.states = grow(x.states, x.room_states = x.room_states ? 2 * x.room_states : 1024,
@@ -295,12 +296,9 @@ static void add_state(uint32_t at, struct hash key)
     s->lucks = canon_weak()              ? SIM_LUCK_ERASED_FIRST
                : world->sim.any_unstable ? SIM_LUCK_ERASED
                                          : SIM_LUCK_OLD;
-    x.seen[at].key = key;
-    x.seen[at].state = ++x.nstates;
+    add_entry(&x.seen, (struct entry){.hash = key, .state = ++x.nstates});
     if (s->depth > x.out->depth)
         x.out->depth = s->depth;
-    if (2 * x.nstates > x.seen_mask)
-        rehash_seen();
 }
 
 /* Another flash of a key that is known: now and then one is kept, to be compared. */
@@ -350,14 +348,6 @@ static void note_key(struct row *r, struct hash key)
     r->sum.b += key.b;
 }
 
-static bool any_unstable(void)
-{
-    for (uint32_t i = 0; i < world->sim.size && world->sim.any_unstable; i++)
-        if (world->sim.unstable[i] != 0)
-            return true;
-    return false;
-}
-
 static void begin_row(void)
 {
     x.row.len = x.chances.len = 0;
@@ -373,7 +363,7 @@ static void arrive(void)
     x.last = key;
     if (!x.recording) {
         if (x.adding && !is_state(key))
-            add_state(room_for(key), key);
+            add_state(key);
         note_key(world->sim.by_chance || x.unstable ? &x.chances : &x.row, key);
         return;
     }
@@ -381,14 +371,14 @@ static void arrive(void)
         sample_pair(x.last_state);
         return;
     }
-    uint32_t at = room_for(key);
-    if (x.seen[at].state) {
-        x.last_state = x.seen[at].state - 1;
+    uint32_t found = entry_of(&x.seen, key)->state;
+    if (found) {
+        x.last_state = found - 1;
         sample_pair(x.last_state);
         return;
     }
     x.last_state = x.nstates;
-    add_state(at, key);
+    add_state(key);
 }
 
 static void at_point(void *ctx, uint32_t off, uint32_t len)
@@ -433,28 +423,8 @@ static bool passes(void *ctx, uint32_t off, uint32_t len, bool erase)
 
 /* ---- Mounts ---------------------------------------------------------------------------------- */
 
-static void rehash_lived(void)
-{
-    uint32_t old_mask = x.lived_mask;
-    struct lived *old = x.lived;
-
-    x.lived_mask = old_mask ? 4 * old_mask + 3 : 65535;
-    x.lived = calloc((size_t)x.lived_mask + 1, sizeof *x.lived);
-    if (x.lived == NULL)
-        abort();
-    for (uint32_t i = 0; old && i <= old_mask; i++) {
-        uint32_t at = (uint32_t)old[i].hash.b & x.lived_mask;
-        if (old[i].state == 0)
-            continue;
-        while (x.lived[at].state)
-            at = (at + 1) & x.lived_mask;
-        x.lived[at] = old[i];
-    }
-    free(old);
-}
-
 /* Of very many, some that are kept: each as likely as any other. */
-static void sample_join(const struct lived *first, unsigned input)
+static void sample_join(const struct entry *first, unsigned input)
 {
     struct join j = {
         {first->state - 1, x.from}, {first->luck, x.step.luck}, {(uint8_t)input, x.step.input}};
@@ -468,31 +438,23 @@ static void sample_join(const struct lived *first, unsigned input)
         x.joins[at] = j;
 }
 
-/* Where what comes after a mount in this way was lived, or room for it. */
-static struct lived *lived_at(struct hash mount, unsigned way)
+/* Where what comes after a mount in this way was lived, or would be. */
+static struct entry *lived_at(struct hash mount, unsigned way)
 {
-    struct hash h = hash_word(mount, way);
-    uint32_t at = (uint32_t)h.b & x.lived_mask;
-
-    while (x.lived[at].state && !hash_equal(x.lived[at].hash, h))
-        at = (at + 1) & x.lived_mask;
-    return &x.lived[at];
+    return entry_of(&x.lived, hash_word(mount, way));
 }
 
 /* It will have been, by this session. Until it has, it is as if each health made a difference. */
 static void live_here(struct hash mount, unsigned way)
 {
-    *lived_at(mount, way) =
-        (struct lived){hash_word(mount, way), x.from + 1, x.step.luck, UINT16_MAX};
-    if (2 * (++x.nlived + 1) > x.lived_mask)
-        rehash_lived();
+    add_entry(&x.lived, (struct entry){hash_word(mount, way), x.from + 1, x.step.luck, UINT16_MAX});
 }
 
 /* Whether what comes after this mount with this input was lived before: with it, or while all were
  * well and nobody noticed. */
 static bool was_lived(struct hash mount, unsigned input)
 {
-    const struct lived *first = lived_at(mount, input);
+    const struct entry *first = lived_at(mount, input);
 
     if (first->state != 0) {
         sample_join(first, input);
@@ -509,9 +471,7 @@ static bool was_lived(struct hash mount, unsigned input)
 
 /* What a session that is mounted goes on from: the flash, and in memory whether the area in force
  * may be gone on with, and from where; before the first record, which area that will be. All else
- * there is on flash, or makes no difference. Unstable bits that count go on being read in their
- * way.
- */
+ * there is on flash, or makes no difference. Unstable bits that count go on being read so. */
 static struct hash mount_hash(void)
 {
     const struct sm_store *s = &world->dev.store;
@@ -530,7 +490,7 @@ static void at_mount(void)
     if (!x.recording) {
         if (x.from_mount) {
             begin_row();
-            x.unstable = any_unstable();
+            x.unstable = canon_weak();
         }
         return;
     }
@@ -605,7 +565,7 @@ static int live_once(uint32_t from, uint32_t sectors, struct known known, unsign
     x.last = (struct hash){0, 0};
     world_before(&inputs[input]);
     canon_reset();
-    x.unstable = !x.recording && any_unstable();
+    x.unstable = !x.recording && canon_weak();
     x.out->boots++;
     bool mounted = x.recording && x.mount[inputs[input].new_engine].known;
     world->sim.probe = mounted ? NULL : at_point; /* at_mount() goes on */
@@ -834,8 +794,8 @@ static void begin(unsigned geometry, const struct explore_limits *limits,
     out->setting = limits->setting;
     open_world(geometry, limits->setting);
     rehash_blobs();
-    rehash_seen();
-    rehash_lived();
+    grow_table(&x.seen);
+    grow_table(&x.lived);
     x.inputs = limits->inputs;
     canon_inputs(limits->inputs);
     find_well();
